@@ -1,0 +1,22 @@
+/** Settings of the scripted solver's mistakes, shared by the environments. */
+
+import type { Bias } from "./types.ts";
+
+/**
+ * `defaults` with `overrides` put in. Throws `RangeError` on a kind of mistake that `defaults` does not have and on a
+ * value outside [0, 1].
+ */
+export function resolveBias<B extends Bias>(defaults: B, overrides: Bias = {}): B {
+  for (const [kind, probability] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaults, kind)) {
+      const known = Object.keys(defaults).join(", ");
+      throw new RangeError(`Cannot demonstrate: unknown bias "${kind}", use ${known}`);
+    }
+    if (!(probability >= 0 && probability <= 1)) {
+      throw new RangeError(
+        `Cannot demonstrate: bias ${kind} is ${probability}, use a probability from 0 to 1`,
+      );
+    }
+  }
+  return { ...defaults, ...overrides };
+}

@@ -1,0 +1,88 @@
+/**
+ * Environments: rules, prompts, parsing and drawing. No GPU here.
+ *
+ * @example
+ * ```ts
+ * import { makeEnv } from "./mod.ts";
+ *
+ * const env = makeEnv("NumberLine");
+ * const { info } = env.reset({ seed: 7, options: { start: 2, target: 5 } });
+ * const { action } = env.parse('{"action": "+"}');
+ * const { reward, terminated } = env.step(action ?? env.randomAction());
+ * console.log(info, reward, terminated);
+ * ```
+ */
+
+import { NumberLine } from "./number_line.ts";
+import type { Environment } from "./types.ts";
+
+export { frame, FRAME_PIXELS } from "./frame.ts";
+export {
+  NumberLine,
+  type NumberLineBias,
+  type NumberLineInfo,
+  type NumberLineSettings,
+} from "./number_line.ts";
+export { Random } from "./random.ts";
+export type {
+  Bias,
+  DemonstrationSettings,
+  Environment,
+  Info,
+  Judgement,
+  Observation,
+  Parse,
+  PromptSettings,
+  ResetResult,
+  ResetSettings,
+  StepResult,
+} from "./types.ts";
+
+/** Settings that `makeEnv` hands on; an environment uses those it knows. */
+export interface EnvSettings {
+  /** Seed of the streams until `reset` is given one; 0 by default. */
+  readonly seed?: number;
+  /** NumberLine: the largest number on the line; 5 as published. */
+  readonly maxPosition?: number;
+}
+
+const MAKERS: Readonly<Record<string, (settings: EnvSettings) => Environment>> = {
+  NumberLine: (settings) => new NumberLine(settings),
+};
+
+/** Short names of the environments, in the order of the published suite. */
+export const ENV_NAMES: readonly string[] = Object.keys(MAKERS);
+
+/**
+ * Makes an environment by its short name (`NumberLine`) or its published one (`gym_cards/NumberLine-v0`).
+ * Throws `RangeError` on an unknown name or an illegal setting.
+ */
+export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
+  const short = /^gym_cards\/(.*)-v0$/.exec(name)?.[1] ?? name;
+  if (!Object.hasOwn(MAKERS, short)) {
+    throw new RangeError(
+      `Cannot make environment "${name}": no such name, did you mean "${nearest(short, ENV_NAMES)}"? ` +
+        `Known: ${ENV_NAMES.map((known) => `${known} (gym_cards/${known}-v0)`).join(", ")}`,
+    );
+  }
+  return MAKERS[short](settings);
+}
+
+function nearest(word: string, words: readonly string[]): string {
+  const distance = (other: string) => editDistance(word.toLowerCase().slice(0, 64), other.toLowerCase());
+  return words.reduce((best, other) => (distance(other) < distance(best) ? other : best));
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1] + Number(a[i - 1] !== b[j - 1]);
+      next.push(Math.min(substitution, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,106 @@
+/** The environment contract. The words (observation, reward, terminated, truncated, info) mean what they mean in Gymnasium. */
+
+import type { Random } from "./random.ts";
+
+/**
+ * An RGB picture, row-major, 3 bytes a pixel: `data[(y * width + x) * 3 + channel]`.
+ *
+ * Equal states may share one observation object (see `frame.ts`), so treat `data` as read-only: the object is
+ * frozen, but JavaScript cannot freeze the elements of a typed array.
+ */
+export interface Observation {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** What the environment knows about a state beside its picture. Never shown to the model, except through the prompt. */
+export interface Info {
+  /** True once the task's goal has been reached in this episode; stricter measures look at the return as well. */
+  readonly goalReached: boolean;
+  readonly [field: string]: unknown;
+}
+
+/** What `reset` returns. `observation` is drawn when it is first read: leaving it alone costs nothing. */
+export interface ResetResult<I extends Info = Info> {
+  readonly observation: Observation;
+  readonly info: I;
+}
+
+/** What `step` returns. `terminated`: the rules ended the episode; `truncated`: the step limit did. Never both. */
+export interface StepResult<I extends Info = Info> extends ResetResult<I> {
+  readonly reward: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+}
+
+export interface ResetSettings {
+  /** Restarts the environment's random streams. Without it the episode is the next one of the current streams. */
+  readonly seed?: number;
+  /** Pins the deal; each environment lists its keys. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * An action found in a text. `text.slice(start, end)` is the action as written (UTF-16 code units, as everywhere in
+ * JavaScript); when no action was found `action` is null and `start` and `end` are -1.
+ */
+export interface Parse {
+  readonly action: number | null;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface PromptSettings {
+  /** True: ask for the chain of thought before the action; false: for the action alone. */
+  readonly cot: boolean;
+}
+
+/** Probabilities in [0, 1] of the scripted solver's mistakes, by kind; each environment lists its kinds. */
+export type Bias = Readonly<Record<string, number>>;
+
+export interface DemonstrationSettings extends PromptSettings {
+  /** Overrides entries of the environment's default bias. */
+  readonly bias?: Bias;
+}
+
+/** How far a response can be trusted, whatever its action earns. */
+export interface Judgement {
+  /** Fields read correctly from the picture / fields, in [0, 1]; null when the text states no field (action-only). */
+  readonly perception: number | null;
+  /** Each stated step follows from the one before, and the action from the last; null when the text states no thought. */
+  readonly faithful: boolean | null;
+}
+
+/** A task that shows a picture and a prompt and takes one of a few actions. */
+export interface Environment<I extends Info = Info> {
+  /** Short name, as in run folders: `NumberLine`. */
+  readonly name: string;
+  /** Name in the published suite: `gym_cards/NumberLine-v0`. */
+  readonly id: string;
+  /** What the agent may write; an action is an index into this list. */
+  readonly actions: readonly string[];
+  /** Pieces that a compact tokenizer should hold as one token each: greedy longest match covers prompts and demonstrations. */
+  readonly tokens: readonly string[];
+  /** The scripted solver's default mistakes. */
+  readonly bias: Bias;
+
+  /** Begins an episode. Throws `RangeError` on an illegal seed or option and then leaves the episode as it was. */
+  reset(settings?: ResetSettings): ResetResult<I>;
+  /** Applies an action. Throws `RangeError` on an illegal index and `Error` when no episode is under way. */
+  step(action: number): StepResult<I>;
+  /** A legal action from the environment's own seeded stream: what stands in where a text parses to none. */
+  randomAction(): number;
+
+  /** The published task prompt of the state that `info` describes. */
+  prompt(info: I, settings: PromptSettings): string;
+  /** Finds the action in a response, as the published projection does. */
+  parse(text: string): Parse;
+
+  /** An optimal action for the current state. Throws `Error` when no episode is under way. */
+  solve(): number;
+  /** A scripted solver's response for the current state, with its mistakes drawn from `random`. */
+  demonstrate(random: Random, settings: DemonstrationSettings): string;
+  /** Compares a response with the current state: call it before `step`. */
+  judge(text: string): Judgement;
+}

@@ -1,0 +1,169 @@
+/**
+ * Shapes at which attention is checked and timed: forward, backward, cache and decoding.
+ *
+ * @module
+ */
+import { caseValues, type KernelCase } from "../case.ts";
+import { attention, attentionBackward, attentionDecode, fillCache } from "./mod.ts";
+import {
+  attentionBackwardReference,
+  attentionDecodeReference,
+  attentionReference,
+  fillCacheReference,
+  visiblePairs,
+} from "./reference.ts";
+
+interface Mask {
+  readonly prefix: (b: number) => number;
+  readonly length: (b: number) => number;
+}
+
+interface Setting {
+  readonly name: string;
+  readonly sizes: readonly [B: number, T: number, H: number, D: number];
+  readonly mask: Mask;
+}
+
+const causal = (T: number): Mask => ({ prefix: () => 0, length: () => T });
+const bidirectional = (T: number): Mask => ({ prefix: () => T, length: () => T });
+/** Every kind of sequence: whole, short, a prefix beyond the padding, one token, empty. */
+const ragged = (T: number): Mask => ({
+  prefix: (b) => [0, 5, T + 3, 1, 2][b % 5],
+  length: (b) => [T, T - 2, 4, 1, 0][b % 5],
+});
+/** 16 image and 6 text tokens of prompt, then up to 14 of response. */
+const response = (T: number): Mask => ({ prefix: () => 22, length: (b) => T - (b * 5) % 13 });
+
+const settings: readonly Setting[] = [
+  { name: "language", sizes: [32, 36, 4, 24], mask: response(36) },
+  { name: "vision", sizes: [32, 64, 2, 32], mask: bidirectional(64) },
+  { name: "long causal", sizes: [2, 200, 2, 64], mask: causal(200) },
+  { name: "ragged", sizes: [5, 13, 3, 20], mask: ragged(13) },
+  { name: "ragged", sizes: [5, 45, 2, 8], mask: ragged(45) },
+  { name: "odd heads", sizes: [5, 11, 3, 7], mask: ragged(11) },
+  { name: "wide heads", sizes: [2, 9, 1, 128], mask: causal(9) },
+  { name: "one token", sizes: [1, 1, 1, 4], mask: causal(1) },
+];
+
+/** Variants of a width: the texture and vec4 ones read whole vec4s. */
+const variantsOf = (width: number, fast: string) => width % 4 === 0 ? ["naive", fast] : ["naive"];
+
+function maskOperands({ sizes: [B], mask }: Setting) {
+  return {
+    prefix: Uint32Array.from({ length: B }, (_, b) => mask.prefix(b)),
+    length: Uint32Array.from({ length: B }, (_, b) => mask.length(b)),
+  };
+}
+
+/** Values with NaN in the padding rows: nothing may leak from there. */
+function paddedValues(setting: Setting, width: number, seed: number, scale: number): Float32Array {
+  const [B, T] = setting.sizes;
+  const values = caseValues(B * T * width, seed, scale);
+  for (let b = 0; b < B; b++) {
+    values.fill(NaN, (b * T + Math.min(T, setting.mask.length(b))) * width, (b + 1) * T * width);
+  }
+  return values;
+}
+
+function shapeOf({ sizes: [B, T, H, D] }: Setting) {
+  return { B, T, H, D };
+}
+
+const caseName = ({ name, sizes: [B, T, H, D] }: Setting) => `${name} B${B} T${T} H${H} D${D}`;
+
+function forwardCase(setting: Setting): KernelCase {
+  const shape = shapeOf(setting);
+  const { B, T, H, D } = shape;
+  const { prefix, length } = maskOperands(setting);
+  return {
+    kernel: "attention",
+    name: caseName(setting),
+    variants: variantsOf(D, "texture"),
+    inputs: () => ({ QKV: paddedValues(setting, 3 * H * D, 1, 2), prefix, length }),
+    outputs: { Y: B * T * H * D, lse: B * H * T },
+    launch: (gpu, { QKV, prefix, length, Y, lse }, variant) =>
+      attention(gpu, { QKV, prefix, length, Y, lse }, { ...shape, variant }),
+    reference: (inputs) => attentionReference(inputs, shape),
+    tolerance: 5e-6,
+    flops: 4 * D * H * visiblePairs(T, prefix, length),
+    bytes: 16 * B * T * H * D + 4 * B * H * T,
+  };
+}
+
+function backwardCase(setting: Setting): KernelCase {
+  const shape = shapeOf(setting);
+  const { B, T, H, D } = shape;
+  const { prefix, length } = maskOperands(setting);
+  return {
+    kernel: "attention backward",
+    name: caseName(setting),
+    variants: variantsOf(D, "texture"),
+    inputs: () => {
+      const QKV = paddedValues(setting, 3 * H * D, 2, 2);
+      const { Y, lse } = attentionReference({ QKV, prefix, length }, shape);
+      const dY = paddedValues(setting, H * D, 3, 1);
+      return { QKV, prefix, length, Y: Float32Array.from(Y), lse: Float32Array.from(lse), dY };
+    },
+    outputs: { delta: B * H * T, dQKV: B * T * 3 * H * D },
+    launch: (gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, variant) =>
+      attentionBackward(gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, { ...shape, variant }),
+    reference: (inputs) => attentionBackwardReference(inputs, shape),
+    tolerance: 1e-5,
+    flops: 14 * D * H * visiblePairs(T, prefix, length),
+    bytes: 32 * B * T * H * D + 8 * B * H * T,
+  };
+}
+
+function fillCacheCase(B: number, T: number, C: number, capacity: number): KernelCase {
+  const shape = { B, T, C, capacity };
+  return {
+    kernel: "fill cache",
+    name: `B${B} T${T} C${C} capacity ${capacity}`,
+    variants: variantsOf(C, "texture"),
+    inputs: () => ({ QKV: caseValues(B * T * 3 * C, 4), cache: caseValues(B * capacity * 2 * C, 5) }),
+    outputs: { cache: B * capacity * 2 * C },
+    launch: (gpu, { QKV, cache }, variant) => fillCache(gpu, { QKV, cache }, { ...shape, variant }),
+    reference: (inputs) => fillCacheReference(inputs, shape),
+    tolerance: 0,
+    flops: 0,
+    bytes: 16 * B * T * C,
+  };
+}
+
+function decodeCase(B: number, H: number, D: number, capacity: number, positions: number[]): KernelCase {
+  const shape = { B, H, D, capacity };
+  const position = Uint32Array.from({ length: B }, (_, b) => positions[b % positions.length]);
+  const keys = position.reduce((total, p) => total + (p < capacity ? p + 1 : 0), 0);
+  return {
+    kernel: "attention decode",
+    name: `B${B} H${H} D${D} capacity ${capacity}`,
+    variants: variantsOf(D, "vec4"),
+    inputs: () => ({
+      QKV: caseValues(B * 3 * H * D, 6, 2),
+      cache: caseValues(B * capacity * 2 * H * D, 7, 2),
+      position,
+    }),
+    outputs: { cache: B * capacity * 2 * H * D, Y: B * H * D },
+    launch: (gpu, { QKV, cache, position, Y }, variant) =>
+      attentionDecode(gpu, { QKV, cache, position, Y }, { ...shape, variant }),
+    reference: (inputs) => attentionDecodeReference(inputs, shape),
+    tolerance: 5e-6,
+    flops: 4 * D * H * keys,
+    bytes: 8 * D * H * keys,
+  };
+}
+
+/** Forward, backward, cache and decoding cases. */
+export const cases: readonly KernelCase[] = [
+  ...settings.map(forwardCase),
+  ...settings.map(backwardCase),
+  fillCacheCase(32, 22, 96, 40),
+  fillCacheCase(3, 5, 10, 7),
+  fillCacheCase(2, 3, 36, 3),
+  fillCacheCase(1, 1, 1, 1),
+  decodeCase(32, 4, 24, 40, [22, 30, 39, 25]),
+  // A finished row may already point at or beyond the end.
+  decodeCase(5, 3, 20, 9, [0, 8, 9, 3, 12]),
+  decodeCase(3, 2, 7, 6, [0, 5, 2]),
+  decodeCase(1, 1, 4, 1, [0]),
+];

@@ -1,0 +1,55 @@
+// attention_decode   cache[b,p] = [k|v] of QKV[b];  Y[b] = sum_{t<=p} softmax_t(q.K[t] / sqrt(D)) V[t],  p = position[b]
+// shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)     C = H*D
+// bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {B,H,capacity,scale} uniform
+// work               one invocation per (batch, head); it reads the new token from QKV and only older rows from the
+//                    cache, so no invocation waits for another's write; f32 streaming softmax
+// traffic            8BC * (mean position) + 24BC bytes
+// source             arXiv:1805.02867
+struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> QKV: array<f32>;
+@group(0) @binding(1) var<storage, read> position: array<u32>;
+@group(0) @binding(2) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(3) var<storage, read_write> Y: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+@compute @workgroup_size(32)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= params.B * params.H) { return; }
+  let b = id.x / params.H;
+  let h = id.x % params.H;
+  let C = params.H * D;
+  let row = b * 3 * C + h * D;
+  let end = position[b];
+  if (end >= params.capacity) {
+    for (var d = 0u; d < D; d++) { Y[b * C + h * D + d] = 0; }
+    return;
+  }
+
+  // The new token starts the softmax: its score is the first maximum, its weight exp(0).
+  var y: array<f32, D>;
+  var maximum = 0.0;
+  let slot = (b * params.capacity + end) * 2 * C + h * D;
+  for (var d = 0u; d < D; d++) {
+    let k = QKV[row + C + d];
+    let v = QKV[row + 2 * C + d];
+    maximum += QKV[row + d] * k;
+    y[d] = v;
+    cache[slot + d] = k;
+    cache[slot + C + d] = v;
+  }
+  maximum *= params.scale;
+  var sum = 1.0;
+  for (var t = 0u; t < end; t++) {
+    let key = (b * params.capacity + t) * 2 * C + h * D;
+    var s = 0.0;
+    for (var d = 0u; d < D; d++) { s += QKV[row + d] * cache[key + d]; }
+    s *= params.scale;
+    let newMaximum = max(maximum, s);
+    let decay = exp(maximum - newMaximum);
+    let p = exp(s - newMaximum);
+    maximum = newMaximum;
+    sum = sum * decay + p;
+    for (var d = 0u; d < D; d++) { y[d] = y[d] * decay + p * cache[key + C + d]; }
+  }
+  for (var d = 0u; d < D; d++) { Y[b * C + h * D + d] = y[d] / sum; }
+}

@@ -1,0 +1,47 @@
+// attention   Y[q] = sum_k P[q,k] V[k],  P[q,k] = exp(S[q,k] - lse[q]),  S[q,k] = Q[q].K[k] / sqrt(D),
+//             lse[q] = log sum_k exp S[q,k];  k visible to q: k < length && (k <= q || k < prefix)
+// shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D
+// bindings    0 QKV read, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {T,H,scale} uniform
+// work        one invocation per (q, head, batch); f32 running maximum and sum (streaming softmax)
+// traffic     16BTC + 4BHT bytes (K and V of a head come from cache)
+// source      arXiv:1805.02867, arXiv:2205.14135
+struct Params { T: u32, H: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> QKV: array<f32>;
+@group(0) @binding(1) var<storage, read> prefix: array<u32>;
+@group(0) @binding(2) var<storage, read> length: array<u32>;
+@group(0) @binding(3) var<storage, read_write> Y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+@compute @workgroup_size(32)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let q = id.x;
+  let h = id.y;
+  let b = id.z;
+  if (q >= params.T) { return; }
+  let C = params.H * D;
+  let row = (b * params.T + q) * 3 * C + h * D;
+  // The visible keys of a query are one range that starts at 0; it is empty for padding rows.
+  let visible = min(min(length[b], params.T), max(q + 1, prefix[b]));
+  let kEnd = select(0u, visible, q < length[b]);
+
+  var y: array<f32, D>;
+  var maximum = -1e30;
+  var sum = 0.0;
+  for (var k = 0u; k < kEnd; k++) {
+    let key = (b * params.T + k) * 3 * C + C + h * D;
+    var s = 0.0;
+    for (var d = 0u; d < D; d++) { s += QKV[row + d] * QKV[key + d]; }
+    s *= params.scale;
+    let newMaximum = max(maximum, s);
+    let decay = exp(maximum - newMaximum);
+    let p = exp(s - newMaximum);
+    maximum = newMaximum;
+    sum = sum * decay + p;
+    for (var d = 0u; d < D; d++) { y[d] = y[d] * decay + p * QKV[key + C + d]; }
+  }
+  let isEmpty = kEnd == 0;
+  let normalizer = select(1 / sum, 0.0, isEmpty);
+  for (var d = 0u; d < D; d++) { Y[(b * params.T + q) * C + h * D + d] = y[d] * normalizer; }
+  lse[(b * params.H + h) * params.T + q] = select(maximum + log(sum), 0.0, isEmpty);
+}

@@ -1,0 +1,51 @@
+// attention_dq   forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
+//                delta[q] = dY[q].Y[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dQ[q] = scale * sum_k dS[q,k] K[k]
+// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)     C = H*D
+// bindings       0 QKV read, 1 prefix read, 2 length read, 3 Y read, 4 lse read, 5 dY read, 6 delta write,
+//                7 dQKV write (q columns only), 8 {T,H,scale} uniform
+// work           one invocation per (q, head, batch); P is recomputed from lse; f32 sums
+// traffic        24BTC + 8BHT bytes (K and V of a head come from cache)
+// source         arXiv:2205.14135, appendix B
+struct Params { T: u32, H: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> QKV: array<f32>;
+@group(0) @binding(1) var<storage, read> prefix: array<u32>;
+@group(0) @binding(2) var<storage, read> length: array<u32>;
+@group(0) @binding(3) var<storage, read> Y: array<f32>;
+@group(0) @binding(4) var<storage, read> lse: array<f32>;
+@group(0) @binding(5) var<storage, read> dY: array<f32>;
+@group(0) @binding(6) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dQKV: array<f32>;
+@group(0) @binding(8) var<uniform> params: Params;
+
+@compute @workgroup_size(32)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let q = id.x;
+  let h = id.y;
+  let b = id.z;
+  if (q >= params.T) { return; }
+  let C = params.H * D;
+  let row = (b * params.T + q) * 3 * C + h * D;
+  let out = (b * params.T + q) * C + h * D;
+  let statistic = (b * params.H + h) * params.T + q;
+  let isPadding = q >= length[b];
+  let visible = min(min(length[b], params.T), max(q + 1, prefix[b]));
+  let kEnd = select(visible, 0u, isPadding);
+
+  var rowDelta = 0.0;
+  for (var d = 0u; d < D; d++) { rowDelta += dY[out + d] * Y[out + d]; }
+  delta[statistic] = select(rowDelta, 0.0, isPadding);
+
+  var dQ: array<f32, D>;
+  for (var k = 0u; k < kEnd; k++) {
+    let key = (b * params.T + k) * 3 * C + C + h * D;
+    var s = 0.0;
+    var dP = 0.0;
+    for (var d = 0u; d < D; d++) {
+      s += QKV[row + d] * QKV[key + d];
+      dP += dY[out + d] * QKV[key + C + d];
+    }
+    let dS = exp(s * params.scale - lse[statistic]) * (dP - rowDelta) * params.scale;
+    for (var d = 0u; d < D; d++) { dQ[d] += dS * QKV[key + d]; }
+  }
+  for (var d = 0u; d < D; d++) { dQKV[row + d] = dQ[d]; }
+}

@@ -1,0 +1,133 @@
+/**
+ * Attention in plain loops with f64 sums: what every variant must compute. Rows of scores are held whole, so the
+ * softmax here is the textbook's and not the streaming one of the kernels.
+ *
+ * @module
+ */
+import type { AttentionDecodeShape, AttentionShape, FillCacheShape } from "./mod.ts";
+
+type Arrays = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Keys that query `q` sees, counted from 0: none for a padding row. */
+function visibleKeys(q: number, prefix: number, length: number): number {
+  return q < length ? Math.min(length, Math.max(q + 1, prefix)) : 0;
+}
+
+/** (query, key) pairs that the mask lets through, of one head: the work of a case. */
+export function visiblePairs(T: number, prefix: ArrayLike<number>, length: ArrayLike<number>): number {
+  let pairs = 0;
+  for (let b = 0; b < length.length; b++) {
+    for (let q = 0; q < T; q++) pairs += visibleKeys(q, prefix[b], length[b]);
+  }
+  return pairs;
+}
+
+/** Y and lse of {@linkcode attention}. */
+export function attentionReference({ QKV, prefix, length }: Arrays, { B, T, H, D }: AttentionShape) {
+  const C = H * D;
+  const Y = new Float64Array(B * T * C);
+  const lse = new Float64Array(B * H * T);
+  for (let b = 0; b < B; b++) {
+    for (let h = 0; h < H; h++) {
+      for (let q = 0; q < T; q++) {
+        const at = (t: number, part: number, d: number) => QKV[(b * T + t) * 3 * C + part * C + h * D + d];
+        const scores: number[] = [];
+        for (let k = 0; k < visibleKeys(q, prefix[b], length[b]); k++) {
+          let score = 0;
+          for (let d = 0; d < D; d++) score += at(q, 0, d) * at(k, 1, d);
+          scores.push(score / Math.sqrt(D));
+        }
+        if (scores.length === 0) continue;
+        const maximum = Math.max(...scores);
+        const sum = scores.reduce((total, score) => total + Math.exp(score - maximum), 0);
+        lse[(b * H + h) * T + q] = maximum + Math.log(sum);
+        scores.forEach((score, k) => {
+          const weight = Math.exp(score - maximum) / sum;
+          for (let d = 0; d < D; d++) Y[(b * T + q) * C + h * D + d] += weight * at(k, 2, d);
+        });
+      }
+    }
+  }
+  return { Y, lse };
+}
+
+/** delta and dQKV of {@linkcode attentionBackward}; P is recomputed from scores, not read from lse. */
+export function attentionBackwardReference(inputs: Arrays, shape: AttentionShape) {
+  const { QKV, prefix, length, dY } = inputs;
+  const { B, T, H, D } = shape;
+  const C = H * D;
+  const { Y, lse } = attentionReference(inputs, shape);
+  const delta = new Float64Array(B * H * T);
+  const dQKV = new Float64Array(B * T * 3 * C);
+  for (let b = 0; b < B; b++) {
+    for (let h = 0; h < H; h++) {
+      for (let q = 0; q < T; q++) {
+        const index = (t: number, part: number, d: number) => (b * T + t) * 3 * C + part * C + h * D + d;
+        const out = (b * T + q) * C + h * D;
+        const statistic = (b * H + h) * T + q;
+        const end = visibleKeys(q, prefix[b], length[b]);
+        if (end === 0) continue;
+        for (let d = 0; d < D; d++) delta[statistic] += dY[out + d] * Y[out + d];
+        for (let k = 0; k < end; k++) {
+          let score = 0;
+          let dP = 0;
+          for (let d = 0; d < D; d++) {
+            score += QKV[index(q, 0, d)] * QKV[index(k, 1, d)];
+            dP += dY[out + d] * QKV[index(k, 2, d)];
+          }
+          const p = Math.exp(score / Math.sqrt(D) - lse[statistic]);
+          const dS = p * (dP - delta[statistic]) / Math.sqrt(D);
+          for (let d = 0; d < D; d++) {
+            dQKV[index(q, 0, d)] += dS * QKV[index(k, 1, d)];
+            dQKV[index(k, 1, d)] += dS * QKV[index(q, 0, d)];
+            dQKV[index(k, 2, d)] += p * dY[out + d];
+          }
+        }
+      }
+    }
+  }
+  return { delta, dQKV };
+}
+
+/** The cache of {@linkcode fillCache}. */
+export function fillCacheReference({ QKV, cache }: Arrays, { B, T, C, capacity }: FillCacheShape) {
+  const filled = Float64Array.from(cache);
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t < T; t++) {
+      for (let c = 0; c < 2 * C; c++) {
+        filled[(b * capacity + t) * 2 * C + c] = QKV[(b * T + t) * 3 * C + C + c];
+      }
+    }
+  }
+  return { cache: filled };
+}
+
+/** The cache and Y of {@linkcode attentionDecode}: the last row of a causal attention over the sequence so far. */
+export function attentionDecodeReference(
+  { QKV, cache, position }: Arrays,
+  { B, H, D, capacity }: AttentionDecodeShape,
+) {
+  const C = H * D;
+  const filled = Float64Array.from(cache);
+  const Y = new Float64Array(B * C);
+  for (let b = 0; b < B; b++) {
+    const end = position[b];
+    if (end >= capacity) continue;
+    for (let c = 0; c < 2 * C; c++) filled[(b * capacity + end) * 2 * C + c] = QKV[b * 3 * C + C + c];
+    for (let h = 0; h < H; h++) {
+      const at = (t: number, part: number, d: number) =>
+        filled[(b * capacity + t) * 2 * C + part * C + h * D + d];
+      const scores = Array.from({ length: end + 1 }, (_, t) => {
+        let score = 0;
+        for (let d = 0; d < D; d++) score += QKV[b * 3 * C + h * D + d] * at(t, 0, d);
+        return score / Math.sqrt(D);
+      });
+      const maximum = Math.max(...scores);
+      const sum = scores.reduce((total, score) => total + Math.exp(score - maximum), 0);
+      scores.forEach((score, t) => {
+        for (let d = 0; d < D; d++) Y[b * C + h * D + d] += Math.exp(score - maximum) / sum * at(t, 1, d);
+      });
+    }
+  }
+  return { cache: filled, Y };
+}

@@ -1,0 +1,87 @@
+// attention_dkv  forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
+//                dV[k] = sum_q P[q,k] dY[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dK[k] = scale * sum_q dS[q,k] Q[q]
+// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, D a multiple of 4
+// bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 lse read, 5 delta read,
+//                6 dQKV write (k and v columns only), 7 {qkvBase4,dYBase4,T,H,scale} uniform
+// work           a lane holds ROWS keys (k, v, dK, dV), 8 rows apart; q and dY are broadcast, one query a step; f32 sums
+//                in query order
+// traffic        24BTC + 8BHT bytes
+// steps          as texture.wgsl
+// source         arXiv:2205.14135, appendix B
+struct Params { qkvBase4: u32, dYBase4: u32, T: u32, H: u32, scale: f32 }
+@group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(2) var<storage, read> prefix: array<u32>;
+@group(0) @binding(3) var<storage, read> length: array<u32>;
+@group(0) @binding(4) var<storage, read> lse: array<f32>;
+@group(0) @binding(5) var<storage, read> delta: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dQKV: array<vec4f>;
+@group(0) @binding(7) var<uniform> params: Params;
+
+fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index >> 10u)); }
+fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let h = group.y;
+  let b = group.z;
+  let C4 = params.H * (D / 4);
+  let lengthB = min(length[b], params.T);
+  let prefixB = prefix[b];
+  let lastK = params.T - 1;
+  let blockStart = group.x * (8 * ROWS);
+  let headBase = b * params.T * 3 * C4 + h * (D / 4);
+  let outBase = params.dYBase4 + b * params.T * C4 + h * (D / 4);
+  let statistics = (b * params.H + h) * params.T;
+  // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
+  let qStart = select(blockStart, 0u, blockStart < prefixB);
+  let qEnd = select(0u, lengthB, blockStart < lengthB);
+
+  //@for r in 0..ROWS
+  let k_$r = blockStart + $r * 8 + local.x;
+  let first_$r = select(k_$r, 0u, k_$r < prefixB);
+  let key_$r = headBase + min(k_$r, lastK) * 3 * C4 + C4;
+  //@for d in 0..D/4
+  let k_$r_$d = qkv(params.qkvBase4 + key_$r + $d) * params.scale;
+  let v_$r_$d = qkv(params.qkvBase4 + key_$r + C4 + $d);
+  var dK_$r_$d = vec4f();
+  var dV_$r_$d = vec4f();
+  //@end
+  //@end
+
+  for (var q = qStart; q < qEnd; q++) {
+    let row = params.qkvBase4 + headBase + q * 3 * C4;
+    let out = outBase + q * C4;
+    let rowLse = lse[statistics + q];
+    let rowDelta = delta[statistics + q];
+    //@for d in 0..D/4
+    let q_$d = qkv(row + $d);
+    let dY_$d = dy(out + $d);
+    //@end
+    //@for r in 0..ROWS
+    var s_$r = 0.0;
+    var dP_$r = 0.0;
+    //@for d in 0..D/4
+    s_$r += dot(k_$r_$d, q_$d);
+    dP_$r += dot(v_$r_$d, dY_$d);
+    //@end
+    let p_$r = select(0.0, exp(s_$r - rowLse), q >= first_$r);
+    let dS_$r = select(0.0, p_$r * (dP_$r - rowDelta), q >= first_$r);
+    //@for d in 0..D/4
+    dV_$r_$d += p_$r * dY_$d;
+    dK_$r_$d += dS_$r * q_$d;
+    //@end
+    //@end
+  }
+
+  //@for r in 0..ROWS
+  if (k_$r < params.T) {
+    let isPadding = k_$r >= lengthB;
+    //@for d in 0..D/4
+    dQKV[key_$r + $d] = select(dK_$r_$d * params.scale, vec4f(), isPadding);
+    dQKV[key_$r + C4 + $d] = select(dV_$r_$d, vec4f(), isPadding);
+    //@end
+  }
+  //@end
+}

@@ -1,0 +1,83 @@
+// attention_dq   forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
+//                delta[q] = dY[q].Y[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dQ[q] = scale * sum_k dS[q,k] K[k]
+// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, D a multiple of 4
+// bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 Y read, 5 lse read, 6 delta write,
+//                7 dQKV write (q columns only), 8 {qkvBase4,dYBase4,T,H,scale} uniform
+// work           a lane holds ROWS queries (q, dY, dQ), 8 rows apart; K and V are broadcast, one key a step; f32 sums
+// traffic        24BTC + 8BHT bytes
+// steps          as texture.wgsl, but nothing is rescaled here, so a step of more keys buys nothing; Y is read once, so it comes from its buffer and needs no copy to a texture
+// source         arXiv:2205.14135, appendix B
+struct Params { qkvBase4: u32, dYBase4: u32, T: u32, H: u32, scale: f32 }
+@group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(2) var<storage, read> prefix: array<u32>;
+@group(0) @binding(3) var<storage, read> length: array<u32>;
+@group(0) @binding(4) var<storage, read> Y: array<vec4f>;
+@group(0) @binding(5) var<storage, read> lse: array<f32>;
+@group(0) @binding(6) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dQKV: array<vec4f>;
+@group(0) @binding(8) var<uniform> params: Params;
+
+fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index >> 10u)); }
+fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let h = group.y;
+  let b = group.z;
+  let C4 = params.H * (D / 4);
+  let lengthB = min(length[b], params.T);
+  let prefixB = prefix[b];
+  let lastQ = params.T - 1;
+  let blockEnd = group.x * (8 * ROWS) + 8 * ROWS;
+  let kEnd = select(0u, min(lengthB, max(blockEnd, prefixB)), group.x * (8 * ROWS) < lengthB);
+  let headBase = b * params.T * 3 * C4 + h * (D / 4);
+  let statistics = (b * params.H + h) * params.T;
+
+  //@for r in 0..ROWS
+  let q_$r = group.x * (8 * ROWS) + $r * 8 + local.x;
+  let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
+  let clamped_$r = min(q_$r, lastQ);
+  let row_$r = headBase + clamped_$r * 3 * C4;
+  let out_$r = (b * params.T + clamped_$r) * C4 + h * (D / 4);
+  let lse_$r = lse[statistics + clamped_$r];
+  var delta_$r = 0.0;
+  //@for d in 0..D/4
+  let q_$r_$d = qkv(params.qkvBase4 + row_$r + $d) * params.scale;
+  let dY_$r_$d = dy(params.dYBase4 + out_$r + $d);
+  delta_$r += dot(dY_$r_$d, Y[out_$r + $d]);
+  var dQ_$r_$d = vec4f();
+  //@end
+  //@end
+
+  for (var k = 0u; k < kEnd; k++) {
+    let key = params.qkvBase4 + headBase + k * 3 * C4 + C4;
+    //@for d in 0..D/4
+    let k_$d = qkv(key + $d);
+    let v_$d = qkv(key + C4 + $d);
+    //@end
+    //@for r in 0..ROWS
+    var s_$r = 0.0;
+    var dP_$r = 0.0;
+    //@for d in 0..D/4
+    s_$r += dot(q_$r_$d, k_$d);
+    dP_$r += dot(dY_$r_$d, v_$d);
+    //@end
+    let dS_$r = select(0.0, exp(s_$r - lse_$r) * (dP_$r - delta_$r), k < visible_$r);
+    //@for d in 0..D/4
+    dQ_$r_$d += dS_$r * k_$d;
+    //@end
+    //@end
+  }
+
+  //@for r in 0..ROWS
+  if (q_$r < params.T) {
+    let isEmpty = visible_$r == 0;
+    delta[statistics + q_$r] = select(delta_$r, 0.0, isEmpty);
+    //@for d in 0..D/4
+    dQKV[row_$r + $d] = dQ_$r_$d * params.scale;
+    //@end
+  }
+  //@end
+}

@@ -1,0 +1,154 @@
+/**
+ * Functions applied element by element, and their gradients. An output never shares a storage with an input
+ * (WebGPU forbids it within one dispatch); {@linkcode addInPlace} is the exception that needs only one of them twice.
+ *
+ * @module
+ */
+import { type Binding, type Gpu, params, read, type Slice, type WgslConstants, write } from "../gpu/mod.ts";
+import addInPlaceSource from "./add_in_place.wgsl" with { type: "text" };
+import binarySource from "./binary.wgsl" with { type: "text" };
+import choiceSource from "./choice_backward.wgsl" with { type: "text" };
+import unarySource from "./unary.wgsl" with { type: "text" };
+
+/** Ops of {@linkcode unary}, in the order of their numbers in `unary.wgsl`. GELU is the tanh form. */
+export const unaryOps = [
+  "exp",
+  "log",
+  "negate",
+  "square",
+  "gelu",
+  "relu",
+  "scale",
+  "shift",
+  "clamp",
+  "copy",
+] as const;
+/** One of {@linkcode unaryOps}. */
+export type UnaryOp = typeof unaryOps[number];
+
+/** Sizes and options of {@linkcode unary} and {@linkcode unaryBackward}. */
+export interface UnaryShape {
+  readonly op: UnaryOp;
+  /** Elements. */
+  readonly n: number;
+  /** The factor of `scale`, the summand of `shift`, the lower bound of `clamp`; 0 by default. */
+  readonly a?: number;
+  /** The upper bound of `clamp`; 0 by default. */
+  readonly b?: number;
+}
+
+/** Y = f(X). The scalars `a` and `b` are interned: not for values that change every step. */
+export function unary(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, shape: UnaryShape): void {
+  const { op, n, a = 0, b = 0 } = shape;
+  launch(gpu, `take ${op}`, n, [X, Y], {
+    name: "elementwise/unary",
+    source: unarySource,
+    constants: { OP: unaryOps.indexOf(op), BACKWARD: false },
+    bindings: [read(X), write(Y), params([n], [a, b])],
+  });
+}
+
+/** dX = dY * f'(X); the derivative of `clamp` is 1 strictly inside its bounds, else 0, that of `relu` 0 at 0. */
+export function unaryBackward(
+  gpu: Gpu,
+  { X, dY, dX }: { X: Slice; dY: Slice; dX: Slice },
+  { op, n, a = 0, b = 0 }: UnaryShape,
+): void {
+  launch(gpu, `take the gradient of ${op}`, n, [X, dY, dX], {
+    name: "elementwise/unary",
+    source: unarySource,
+    constants: { OP: unaryOps.indexOf(op), BACKWARD: true },
+    bindings: [read(X), write(dX), params([n], [a, b]), read(dY)],
+  });
+}
+
+/** Ops of {@linkcode binary}, in the order of their numbers in `binary.wgsl`. */
+export const binaryOps = ["add", "subtract", "multiply", "minimum", "maximum"] as const;
+/** One of {@linkcode binaryOps}. */
+export type BinaryOp = typeof binaryOps[number];
+
+/** Sizes and options of {@linkcode binary} and {@linkcode binaryBackward}. */
+export interface BinaryShape {
+  readonly op: BinaryOp;
+  /** Elements. */
+  readonly n: number;
+}
+
+/** Y = f(A, B). */
+export function binary(
+  gpu: Gpu,
+  { A, B, Y }: { A: Slice; B: Slice; Y: Slice },
+  { op, n }: BinaryShape,
+): void {
+  launch(gpu, op, n, [A, B, Y], {
+    name: "elementwise/binary",
+    source: binarySource,
+    constants: { OP: binaryOps.indexOf(op) },
+    bindings: [read(A), read(B), write(Y), params([n])],
+  });
+}
+
+/** What {@linkcode binaryBackward} reads and writes: `dA` and `dB` are each written when given. */
+export interface BinaryBackwardOperands {
+  readonly A: Slice;
+  readonly B: Slice;
+  readonly dY: Slice;
+  readonly dA?: Slice;
+  readonly dB?: Slice;
+}
+
+/** dA = dY * df/dA, dB = dY * df/dB, one launch each; minimum and maximum give the gradient to the chosen one, ties to A. */
+export function binaryBackward(gpu: Gpu, operands: BinaryBackwardOperands, { op, n }: BinaryShape): void {
+  const { A, B, dY, dA, dB } = operands;
+  switch (op) {
+    case "add":
+    case "subtract":
+      if (dA !== undefined) unary(gpu, { X: dY, Y: dA }, { op: "copy", n });
+      if (dB !== undefined) unary(gpu, { X: dY, Y: dB }, { op: op === "add" ? "copy" : "negate", n });
+      break;
+    case "multiply":
+      if (dA !== undefined) binary(gpu, { A: dY, B, Y: dA }, { op: "multiply", n });
+      if (dB !== undefined) binary(gpu, { A: dY, B: A, Y: dB }, { op: "multiply", n });
+      break;
+    case "minimum":
+    case "maximum":
+      for (const [dX, FOR_B] of [[dA, false], [dB, true]] as const) {
+        if (dX === undefined) continue;
+        launch(gpu, `take the gradient of ${op}`, n, [A, B, dY, dX], {
+          name: "elementwise/choice_backward",
+          source: choiceSource,
+          constants: { MAXIMUM: op === "maximum", FOR_B },
+          bindings: [read(A), read(B), read(dY), write(dX), params([n])],
+        });
+      }
+  }
+}
+
+/** Y += X. */
+export function addInPlace(gpu: Gpu, { Y, X }: { Y: Slice; X: Slice }, { n }: { n: number }): void {
+  launch(gpu, "add in place", n, [Y, X], {
+    name: "elementwise/add_in_place",
+    source: addInPlaceSource,
+    constants: {},
+    bindings: [read(X), write(Y), params([n])],
+  });
+}
+
+interface Launch {
+  readonly name: string;
+  readonly source: string;
+  readonly constants: WgslConstants;
+  readonly bindings: readonly Binding[];
+}
+
+/** Elements of one workgroup: 64 invocations, a vec4 each. */
+const WORKGROUP_ELEMENTS = 256;
+
+function launch(gpu: Gpu, action: string, n: number, slices: readonly Slice[], kernel: Launch): void {
+  for (const { label, length } of slices) {
+    if (length < n) throw new RangeError(`Cannot ${action}: ${label} has ${length} words, it needs ${n}`);
+  }
+  const workgroups = Math.ceil(n / WORKGROUP_ELEMENTS);
+  const y = Math.ceil(workgroups / 65535);
+  gpu.dispatch({ kernel, bindings: kernel.bindings, workgroups: [Math.ceil(workgroups / y), y] });
+}

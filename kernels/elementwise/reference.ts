@@ -1,0 +1,41 @@
+/**
+ * The elementwise kernels' specification: plain functions in f64.
+ *
+ * @module
+ */
+import type { BinaryOp, UnaryOp } from "./mod.ts";
+
+const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
+
+/** f(x) and f'(x) of every unary op. */
+export const unaryReference: Record<
+  UnaryOp,
+  (x: number, a: number, b: number) => [value: number, derivative: number]
+> = {
+  exp: (x) => [Math.exp(x), Math.exp(x)],
+  log: (x) => [Math.log(x), 1 / x],
+  negate: (x) => [-x, -1],
+  square: (x) => [x * x, 2 * x],
+  gelu: (x) => {
+    const t = Math.tanh(SQRT_2_OVER_PI * (x + 0.044715 * x ** 3));
+    const dt = (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x);
+    return [0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * dt];
+  },
+  relu: (x) => [Math.max(x, 0), x > 0 ? 1 : 0],
+  scale: (x, a) => [a * x, a],
+  shift: (x, a) => [x + a, 1],
+  clamp: (x, a, b) => [Math.min(Math.max(x, a), b), x > a && x < b ? 1 : 0],
+  copy: (x) => [x, 1],
+};
+
+/** f(a, b), df/da and df/db of every binary op. */
+export const binaryReference: Record<
+  BinaryOp,
+  (a: number, b: number) => [value: number, dA: number, dB: number]
+> = {
+  add: (a, b) => [a + b, 1, 1],
+  subtract: (a, b) => [a - b, 1, -1],
+  multiply: (a, b) => [a * b, b, a],
+  minimum: (a, b) => a <= b ? [a, 1, 0] : [b, 0, 1],
+  maximum: (a, b) => a >= b ? [a, 1, 0] : [b, 0, 1],
+};

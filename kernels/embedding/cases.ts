@@ -1,0 +1,124 @@
+/**
+ * Shapes for the embedding kernels.
+ *
+ * @module
+ */
+import { caseValues, type KernelCase } from "../case.ts";
+import { bucketRows, embed, embedDecode, gatherRows, sumRows, sumRowsVariants } from "./mod.ts";
+import { embedDecodeReference, embedReference, gatherRowsReference, sumRowsReference } from "./reference.ts";
+
+/** Reproducible integers in [from, to). */
+function caseIndices(length: number, seed: number, from: number, to: number): Int32Array {
+  return Int32Array.from(caseValues(length, seed), (x) => from + Math.floor(((x + 1) / 2) * (to - from)));
+}
+
+function embedCase(N: number, C: number, V: number, imageRows: number): KernelCase {
+  const T = 36;
+  return {
+    kernel: "embedding",
+    name: `embed ${N}x${C} from ${V} tokens and ${imageRows} image rows`,
+    variants: ["naive"],
+    inputs: () => ({
+      sources: caseIndices(N, 1, -imageRows, V),
+      positions: caseIndices(N, 2, 0, T),
+      tokenTable: caseValues(V * C, 3),
+      positionTable: caseValues(T * C, 4),
+      imageTokens: caseValues(Math.max(1, imageRows * C), 5),
+    }),
+    outputs: { Y: N * C },
+    launch: (gpu, { sources, positions, tokenTable, positionTable, imageTokens, Y }) =>
+      embed(
+        gpu,
+        {
+          sources,
+          positions,
+          tokenTable,
+          positionTable,
+          imageTokens: imageRows > 0 ? imageTokens : gpu.placeholder,
+          Y,
+        },
+        { N, C },
+      ),
+    reference: (inputs) => ({ Y: embedReference(inputs, { N, C }) }),
+    tolerance: 1e-6,
+    flops: N * C,
+    bytes: 4 * (3 * N * C + 2 * N),
+  };
+}
+
+function decodeCase(B: number, C: number, V: number): KernelCase {
+  const T = 14;
+  return {
+    kernel: "embedding",
+    name: `decode ${B}x${C} from ${V} tokens`,
+    variants: ["naive"],
+    inputs: () => {
+      const current = caseIndices(B, 1, 0, V);
+      const position = caseIndices(B, 2, 0, T);
+      const state = new Uint32Array(4 * B);
+      for (let b = 0; b < B; b++) state.set([b % 2, current[b], position[b], 7], 4 * b);
+      return { state, tokenTable: caseValues(V * C, 3), positionTable: caseValues(T * C, 4) };
+    },
+    outputs: { Y: B * C },
+    launch: (gpu, { state, tokenTable, positionTable, Y }) =>
+      embedDecode(gpu, { state, tokenTable, positionTable, Y }, { B, C }),
+    reference: (inputs) => ({ Y: embedDecodeReference(inputs, { B, C }) }),
+    tolerance: 1e-6,
+    flops: B * C,
+    bytes: 4 * (3 * B * C + 4 * B),
+  };
+}
+
+function gatherCase(rows: number, C: number, N: number): KernelCase {
+  return {
+    kernel: "embedding",
+    name: `gather ${rows} of ${N} rows of ${C}`,
+    variants: ["naive"],
+    inputs: () => ({ X: caseValues(N * C, 1), index: caseIndices(rows, 2, -1, N) }),
+    outputs: { Y: rows * C },
+    launch: (gpu, { X, index, Y }) => gatherRows(gpu, { X, index, Y }, { rows, C }),
+    reference: (inputs) => ({ Y: gatherRowsReference(inputs, { rows, C }) }),
+    tolerance: 0,
+    flops: 0,
+    bytes: 4 * (2 * rows * C + rows),
+  };
+}
+
+function sumCase(N: number, C: number, rows: number, accumulate: boolean): KernelCase {
+  return {
+    kernel: "embedding",
+    name: `backward of ${N} reads of a ${rows}x${C} table${accumulate ? ", accumulated" : ""}`,
+    variants: C % 4 === 0 ? sumRowsVariants : ["naive"],
+    inputs: () => {
+      const index = caseIndices(N, 1, -1, rows);
+      const dTable: Record<string, Float32Array> = accumulate ? { dTable: caseValues(rows * C, 3) } : {};
+      return { index, ...bucketRows(index, rows), dY: caseValues(N * C, 2), ...dTable };
+    },
+    outputs: { dTable: rows * C },
+    launch: (gpu, { dY, starts, items, dTable }, variant) =>
+      sumRows(gpu, { dY, starts, items, dTable }, { rows, C, accumulate, variant }),
+    reference: (inputs) => ({ dTable: sumRowsReference(inputs, { rows, C, accumulate }) }),
+    tolerance: 1e-5,
+    flops: N * C,
+    bytes: 4 * (N * C + (accumulate ? 2 : 1) * rows * C + N),
+  };
+}
+
+/** Ragged, single and typical shapes of every embedding kernel. */
+export const cases: KernelCase[] = [
+  embedCase(1, 1, 1, 0),
+  embedCase(17, 13, 5, 3),
+  embedCase(37, 20, 9, 0),
+  embedCase(2304, 96, 96, 1024),
+  decodeCase(1, 1, 1),
+  decodeCase(9, 7, 5),
+  decodeCase(64, 96, 96),
+  gatherCase(1, 1, 1),
+  gatherCase(11, 6, 5),
+  gatherCase(896, 96, 2304),
+  sumCase(1, 1, 1, false),
+  sumCase(29, 7, 5, true),
+  sumCase(33, 12, 50, false),
+  sumCase(33, 12, 50, true),
+  sumCase(2304, 96, 96, true),
+];

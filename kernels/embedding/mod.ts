@@ -1,0 +1,192 @@
+/**
+ * Table look-ups by index, and their gradients: token, position and image-token embeddings, and row gathers.
+ *
+ * @module
+ */
+import { environment, type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
+import decodeSource from "./embed_decode.wgsl" with { type: "text" };
+import embedSource from "./embed.wgsl" with { type: "text" };
+import gatherSource from "./gather_rows.wgsl" with { type: "text" };
+import sumSource from "./sum_rows.wgsl" with { type: "text" };
+
+export { bucketRows, type RowBuckets } from "./bucket_rows.ts";
+
+/** What {@linkcode embed} reads and writes. */
+export interface EmbedOperands {
+  /** (N) i32: `s >= 0` takes row `s` of `tokenTable`, `s < 0` row `-s - 1` of `imageTokens`. */
+  readonly sources: Slice;
+  /** (N) u32: rows of `positionTable`. */
+  readonly positions: Slice;
+  /** (V,C). */
+  readonly tokenTable: Slice;
+  /** (positions,C). */
+  readonly positionTable: Slice;
+  /** (rows,C), or `gpu.placeholder` when no source is negative. */
+  readonly imageTokens: Slice;
+  /** (N,C), written. */
+  readonly Y: Slice;
+}
+
+/** Y[n] = (token or image row named by `sources[n]`) + positionTable[positions[n]]. Indices are clamped. */
+export function embed(gpu: Gpu, operands: EmbedOperands, { N, C }: { N: number; C: number }): void {
+  const { sources, positions, tokenTable, positionTable, imageTokens, Y } = operands;
+  const action = `embed ${N} rows of ${C}`;
+  requireWords(action, [[sources, N], [positions, N], [tokenTable, C], [positionTable, C], [Y, N * C]]);
+  const tables = [tokenTable, positionTable, imageTokens];
+  const [vector, width] = valuesPerRow(C);
+  gpu.dispatch({
+    kernel: { name: "embedding/embed", source: embedSource, constants: { VECTOR: vector } },
+    bindings: [
+      read(sources),
+      read(positions),
+      ...tables.map(read),
+      write(Y),
+      params([N, width, ...tables.map((table) => Math.max(1, Math.floor(table.length / C)))]),
+    ],
+    workgroups: rowGrid(N, width),
+  });
+}
+
+/** What {@linkcode embedDecode} reads and writes. */
+export interface EmbedDecodeOperands {
+  /** (B,4) u32: done, current token, position, unused. */
+  readonly state: Slice;
+  /** (V,C). */
+  readonly tokenTable: Slice;
+  /** (positions,C). */
+  readonly positionTable: Slice;
+  /** (B,C), written. */
+  readonly Y: Slice;
+}
+
+/** One decoding step's embeddings: Y[b] = tokenTable[current] + positionTable[position]. Indices are clamped. */
+export function embedDecode(
+  gpu: Gpu,
+  operands: EmbedDecodeOperands,
+  { B, C }: { B: number; C: number },
+): void {
+  const { state, tokenTable, positionTable, Y } = operands;
+  requireWords(`embed ${B} decoding rows of ${C}`, [
+    [state, 4 * B],
+    [tokenTable, C],
+    [positionTable, C],
+    [Y, B * C],
+  ]);
+  const [vector, width] = valuesPerRow(C);
+  const rows = [tokenTable, positionTable].map((table) => Math.floor(table.length / C));
+  gpu.dispatch({
+    kernel: { name: "embedding/embed_decode", source: decodeSource, constants: { VECTOR: vector } },
+    bindings: [read(state), read(tokenTable), read(positionTable), write(Y), params([B, width, ...rows])],
+    workgroups: rowGrid(B, width),
+  });
+}
+
+/** What {@linkcode gatherRows} reads and writes. */
+export interface GatherRowsOperands {
+  /** (any,C). */
+  readonly X: Slice;
+  /** (rows) i32: rows of X, -1 for a row of zeros. */
+  readonly index: Slice;
+  /** (rows,C), written. */
+  readonly Y: Slice;
+}
+
+/** Y[r] = X[index[r]], or zeros where the index is negative. Its backward is {@linkcode sumRows}. */
+export function gatherRows(gpu: Gpu, operands: GatherRowsOperands, shape: { rows: number; C: number }): void {
+  const { X, index, Y } = operands;
+  const { rows, C } = shape;
+  requireWords(`gather ${rows} rows of ${C}`, [[X, C], [index, rows], [Y, rows * C]]);
+  const [vector, width] = valuesPerRow(C);
+  gpu.dispatch({
+    kernel: { name: "embedding/gather_rows", source: gatherSource, constants: { VECTOR: vector } },
+    bindings: [read(X), read(index), write(Y), params([rows, width, Math.floor(X.length / C)])],
+    workgroups: rowGrid(rows, width),
+  });
+}
+
+/** What {@linkcode sumRows} reads and writes. */
+export interface SumRowsOperands {
+  /** (N,C): the gradient of the rows that were read. */
+  readonly dY: Slice;
+  /** (rows + 1) u32 of {@linkcode bucketRows}. */
+  readonly starts: Slice;
+  /** u32 of {@linkcode bucketRows}; `gpu.placeholder` when there is none. */
+  readonly items: Slice;
+  /** (rows,C), written, or added to. */
+  readonly dTable: Slice;
+}
+
+/** Sizes and options of {@linkcode sumRows}. */
+export interface SumRowsShape {
+  /** Rows of the table. */
+  readonly rows: number;
+  readonly C: number;
+  /** Adds to what `dTable` holds instead of overwriting it. */
+  readonly accumulate: boolean;
+  /** `naive`, or `texture` where C is a multiple of 4. */
+  readonly variant?: string;
+}
+
+/** Names of {@linkcode sumRows}' implementations: `naive` takes every shape. */
+export const sumRowsVariants = ["naive", "texture"] as const;
+
+/**
+ * dTable[v] (+)= sum of the rows dY[items[i]], i in starts[v]..starts[v+1]: the backward of {@linkcode embed} for each
+ * of its tables, and of {@linkcode gatherRows}. Deterministic.
+ *
+ * @throws {RangeError} when an operand is too short or the variant cannot do the shape.
+ */
+export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape): void {
+  const { dY, starts, items, dTable } = operands;
+  const { rows, C, accumulate } = shape;
+  requireWords(`sum rows of ${C} into ${rows}`, [[starts, rows + 1], [dTable, rows * C]]);
+  const [vector, width] = valuesPerRow(C);
+  const texture = chooseVariant(gpu, shape) === "texture";
+  gpu.dispatch({
+    kernel: {
+      name: "embedding/sum_rows",
+      source: sumSource,
+      constants: { VECTOR: vector, TEXTURE: texture },
+    },
+    bindings: [
+      texture ? texels(dY) : read(dY),
+      read(starts),
+      read(items),
+      write(dTable),
+      params([rows, width, Number(accumulate), texture ? dY.offset / 4 : 0]),
+    ],
+    workgroups: rowGrid(rows, width),
+  });
+}
+
+function chooseVariant(gpu: Gpu, { C, variant }: SumRowsShape): string {
+  const fits = C % 4 === 0;
+  if (variant === undefined) {
+    const preferred = environment("PONDER_VARIANT") ?? (gpu.isSoftware ? "texture" : "naive");
+    return preferred === "texture" && fits ? "texture" : "naive";
+  }
+  if (variant === "naive" || (variant === "texture" && fits)) return variant;
+  throw new RangeError(
+    `Cannot sum rows of ${C} with variant ${variant}: use naive, or texture where C is a multiple of 4`,
+  );
+}
+
+/** Whether rows are read as vec4s, and how many values a row then has. */
+function valuesPerRow(C: number): [vector: boolean, width: number] {
+  return C % 4 === 0 ? [true, C / 4] : [false, C];
+}
+
+/** Workgroups of 8 columns x 8 rows; rows beyond WebGPU's 65535 workgroups a dimension go on in z. */
+function rowGrid(rows: number, width: number): [number, number, number] {
+  const y = Math.ceil(rows / 8);
+  const z = Math.ceil(y / 65535);
+  return [Math.ceil(width / 8), z > 1 ? Math.ceil(y / z) : y, z];
+}
+
+function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
+  for (const [slice, words] of lengths) {
+    if (slice.length < words) {
+      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+// sumRows   dTable[v,c] (+)= sum over i in starts[v]..starts[v+1] of dY[items[i],c]
+//           backward of Y[n,c] = table[index[n],c]: each table row collects the gradients of the rows it was read by
+// shapes    dY (N,C)  starts (rows+1)  items (number of items)  dTable (rows,C); C counts vec4s when VECTOR
+// bindings  0 dY read or texels, 1 starts read, 2 items read, 3 dTable read-write,
+//           4 {rows,C,accumulate,base} uniform; base is dY's first texel in its storage
+// work      one invocation per Value of dTable adds its bucket in a fixed order, in f32: deterministic, no atomics
+// traffic   4C items + 8C rows + 4 items bytes
+// texture   dY through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
+
+//@if VECTOR
+alias Value = vec4f;
+//@else
+alias Value = f32;
+//@end
+
+struct Shape {
+  rows: u32,
+  C: u32,
+  accumulate: u32,
+  base: u32,
+}
+
+//@if TEXTURE
+@group(0) @binding(0) var dY: texture_storage_2d<rgba32float, read>;
+//@else
+@group(0) @binding(0) var<storage, read> dY: array<Value>;
+//@end
+@group(0) @binding(1) var<storage, read> starts: array<u32>;
+@group(0) @binding(2) var<storage, read> items: array<u32>;
+@group(0) @binding(3) var<storage, read_write> dTable: array<Value>;
+@group(0) @binding(4) var<uniform> shape: Shape;
+
+fn load(row: u32, c: u32) -> Value {
+  let i = shape.base + row * shape.C + c;
+//@if TEXTURE
+  return textureLoad(dY, vec2u(i & 1023u, i >> 10u));
+//@else
+  return dY[i];
+//@end
+}
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let c = id.x;
+  let v = id.y + id.z * groups.y * 8u;
+  if (c >= shape.C || v >= shape.rows) {
+    return;
+  }
+  let end = starts[v + 1u];
+  var i = starts[v];
+  // Four sums of every fourth item: independent loads, and shorter chains of roundings.
+//@for j in 0..4
+  var sum_$j = Value();
+//@end
+  for (; i + 3u < end; i += 4u) {
+//@for j in 0..4
+    sum_$j += load(items[i + $ju], c);
+//@end
+  }
+  for (; i < end; i++) {
+    sum_0 += load(items[i], c);
+  }
+  var total = (sum_0 + sum_1) + (sum_2 + sum_3);
+  let target_index = v * shape.C + c;
+  if (shape.accumulate != 0u) {
+    total += dTable[target_index];
+  }
+  dTable[target_index] = total;
+}

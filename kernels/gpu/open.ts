@@ -1,0 +1,50 @@
+/**
+ * Finding an adapter and opening a device with the adapter's real limits.
+ *
+ * @module
+ */
+import { Gpu } from "./gpu.ts";
+
+/** Raised when there is no WebGPU adapter; the message says what to install. */
+export class NoAdapterError extends Error {
+  override name = "NoAdapterError";
+}
+
+const WANTED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query"];
+
+const WANTED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxStorageBuffersPerShaderStage",
+  "maxStorageTexturesPerShaderStage",
+  "maxTextureDimension2D",
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/**
+ * Opens the default GPU.
+ *
+ * @throws {NoAdapterError} when the machine has no WebGPU adapter.
+ */
+export async function openGpu(): Promise<Gpu> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new NoAdapterError(
+      "Cannot find a WebGPU adapter: install a GPU driver, or software Vulkan with `apt-get install mesa-vulkan-drivers`",
+    );
+  }
+  const requiredLimits: Record<string, number> = {};
+  for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  const device = await adapter.requestDevice({
+    requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits,
+  });
+  const { info } = adapter;
+  const name = info.description || info.device || [info.vendor, info.architecture].filter(Boolean).join(" ");
+  const isSoftware = info.isFallbackAdapter === true || /llvmpipe|lavapipe|swiftshader/i.test(name);
+  const gpu = new Gpu(device, name || "unnamed adapter", isSoftware);
+  await gpu.prime();
+  return gpu;
+}

@@ -1,0 +1,92 @@
+/**
+ * Compute pipelines, compiled once per kernel and set of constants, and readable compile errors.
+ *
+ * @module
+ */
+import { debugLevel, debugLog } from "./host.ts";
+import { type ComposedWgsl, composeWgsl, type WgslConstants } from "./wgsl.ts";
+
+/** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
+export interface KernelSource {
+  /** Path of the kernel without extension, e.g. `matmul/naive`; shown in errors, profiles and logs. */
+  readonly name: string;
+  /** The text of the `.wgsl` file. */
+  readonly source: string;
+  readonly constants: WgslConstants;
+  /** Entry point; `main` unless the file has several. */
+  readonly entryPoint?: string;
+}
+
+/** A compiled kernel with its cache of bind groups. */
+export interface Pipeline {
+  readonly id: number;
+  readonly name: string;
+  readonly gpuPipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly bindGroups: Map<string, GPUBindGroup>;
+}
+
+/** Pipelines by kernel name and constants. */
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #composed = new Map<string, ComposedWgsl>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  get size(): number {
+    return this.#pipelines.size;
+  }
+
+  get(kernel: KernelSource): Pipeline {
+    let key = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
+    for (const name in kernel.constants) key += ` ${name}=${kernel.constants[name]}`;
+    const cached = this.#pipelines.get(key);
+    if (cached !== undefined) return cached;
+
+    const startMs = performance.now();
+    const composed = composeWgsl(kernel.source, kernel.constants);
+    this.#composed.set(key, composed);
+    if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
+    const module = this.#device.createShaderModule({ label: key, code: composed.code });
+    const gpuPipeline = this.#device.createComputePipeline({
+      label: key,
+      layout: "auto",
+      compute: { module, entryPoint: kernel.entryPoint ?? "main" },
+    });
+    const pipeline: Pipeline = {
+      id: this.#pipelines.size,
+      name: kernel.name,
+      gpuPipeline,
+      layout: gpuPipeline.getBindGroupLayout(0),
+      bindGroups: new Map(),
+    };
+    this.#pipelines.set(key, pipeline);
+    if (debugLevel >= 1) debugLog(`pipeline ${key}: ${(performance.now() - startMs).toFixed(1)} ms`);
+    return pipeline;
+  }
+
+  /** Forgets all bind groups: they hold on to destroyed buffers otherwise. */
+  clearBindGroups(): void {
+    for (const pipeline of this.#pipelines.values()) pipeline.bindGroups.clear();
+  }
+
+  /**
+   * A WebGPU error message with positions in composed text (`wgsl:12:5`) restated as positions in the kernel's file,
+   * with the offending line.
+   */
+  explain(message: string): string {
+    for (const [key, composed] of this.#composed) {
+      if (!message.includes(`'${key}'`)) continue;
+      const position = message.match(/wgsl:(\d+):(\d+)/);
+      if (position === null) continue;
+      const line = Number(position[1]);
+      const fileLine = composed.fileLines[line - 1];
+      const where = fileLine ? `kernels/${key.split(":")[0]}.wgsl:${fileLine}` : "a constant in front of the file";
+      return `Cannot compile ${where}: ${composed.code.split("\n")[line - 1]?.trim()}\n${message.trim()}`;
+    }
+    return message.trim();
+  }
+}

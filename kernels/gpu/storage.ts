@@ -1,0 +1,148 @@
+/**
+ * GPU memory: labelled storages, slices of them, and the pool that hands them out again.
+ *
+ * @module
+ */
+
+/** Texels (rgba32float, 16 bytes) in a row of a storage's texture mirror. */
+export const MIRROR_ROW_TEXELS = 1024;
+/** 4-byte words in a row of a texture mirror; storages are sized in whole rows so that a mirror is one copy. */
+export const MIRROR_ROW_WORDS = 4 * MIRROR_ROW_TEXELS;
+/** Slices of one storage start on multiples of this many words (256 bytes), the strictest WebGPU offset alignment. */
+export const SLICE_ALIGNMENT_WORDS = 64;
+
+let nextStorageId = 1;
+
+/** One GPU buffer and, where a kernel wants to read it as texels, a texture with the same contents. */
+export class Storage {
+  readonly id: number = nextStorageId++;
+  readonly buffer: GPUBuffer;
+  /** Capacity in 4-byte words, a whole number of mirror rows. */
+  readonly words: number;
+  label: string;
+  /** Words in use, at most `words`; a mirror copies no more rows than these need. */
+  usedWords: number;
+  mirror: GPUTexture | null = null;
+  mirrorView: GPUTextureView | null = null;
+  /** True when `buffer` was written after the mirror was last copied. */
+  mirrorIsStale = true;
+  /** The submission that last used this storage; compared with the open one before the host writes to it. */
+  lastSubmission = -1;
+  /** True while the storage belongs to the pool's free list. */
+  isFree = false;
+
+  constructor(device: GPUDevice, words: number, label: string) {
+    this.words = roundUp(Math.max(words, 1), MIRROR_ROW_WORDS);
+    this.usedWords = words;
+    this.label = label;
+    const bufferBytes = this.words * 4;
+    const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+    if (bufferBytes > limit) {
+      throw new RangeError(
+        `Cannot allocate ${label}: ${bufferBytes} bytes exceed the adapter's limit of ${limit}, use a smaller batch or model`,
+      );
+    }
+    this.buffer = device.createBuffer({
+      label,
+      size: bufferBytes,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  destroy(): void {
+    this.buffer.destroy();
+    this.mirror?.destroy();
+  }
+}
+
+/** A range of a storage: what a kernel binds. Offsets and lengths are in 4-byte words (f32, u32 or i32). */
+export interface Slice {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly length: number;
+  readonly label: string;
+}
+
+/** The range `[offset, offset + length)` of a slice, in words. Throws a `RangeError` outside it. */
+export function subslice(slice: Slice, offset: number, length: number, label = slice.label): Slice {
+  if (offset < 0 || length < 0 || offset + length > slice.length) {
+    throw new RangeError(
+      `Cannot take words [${offset}, ${offset + length}) of ${slice.label}: it has ${slice.length}`,
+    );
+  }
+  return { storage: slice.storage, offset: slice.offset + offset, length, label };
+}
+
+/** Rounds up to a multiple. */
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+/**
+ * Free storages by capacity. Every acquired slice must be released; `inUse` counts those that are not. The oldest
+ * free storage is handed out first, so that equal steps get equal storages and their cached bind groups.
+ */
+export class StoragePool {
+  readonly #device: GPUDevice;
+  readonly #freeByWords = new Map<number, Storage[]>();
+  /** Slices acquired and not yet released. */
+  inUse = 0;
+  /** Bytes of all storages this pool has made (buffers only, without mirrors). */
+  totalBytes = 0;
+  /** Storages made so far: constant over steady steps. */
+  created = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** A slice of `words` words that submission `notIn` has not used (the host may write to it at once). */
+  acquire(words: number, label: string, notIn = -2): Slice {
+    const capacity = sizeClass(words);
+    const free = this.#freeByWords.get(capacity) ?? [];
+    const index = free.findIndex((candidate) => candidate.lastSubmission !== notIn);
+    let storage = index < 0 ? undefined : free.splice(index, 1)[0];
+    if (storage === undefined) {
+      storage = new Storage(this.#device, capacity, label);
+      this.totalBytes += storage.words * 4;
+      this.created++;
+    }
+    storage.isFree = false;
+    storage.label = label;
+    storage.usedWords = words;
+    storage.mirrorIsStale = true;
+    this.inUse++;
+    return { storage, offset: 0, length: words, label };
+  }
+
+  release(slice: Slice): void {
+    const { storage } = slice;
+    if (storage.isFree) throw new Error(`Cannot release ${slice.label}: it was released before`);
+    storage.isFree = true;
+    this.inUse--;
+    const free = this.#freeByWords.get(storage.words) ?? [];
+    this.#freeByWords.set(storage.words, free);
+    let index = free.length;
+    while (index > 0 && free[index - 1].id > storage.id) index--;
+    free.splice(index, 0, storage);
+  }
+
+  /** Destroys every free storage, for instance before a phase with other shapes. */
+  trim(): void {
+    for (const free of this.#freeByWords.values()) {
+      for (const storage of free) {
+        this.totalBytes -= storage.words * 4;
+        storage.destroy();
+      }
+    }
+    this.#freeByWords.clear();
+  }
+}
+
+/** Whole mirror rows, then eighths of a power of two: few classes, at most 12.5% waste. */
+function sizeClass(words: number): number {
+  const rows = Math.max(1, Math.ceil(words / MIRROR_ROW_WORDS));
+  if (rows <= 16) return rows * MIRROR_ROW_WORDS;
+  const step = 2 ** (Math.floor(Math.log2(rows)) - 3);
+  return roundUp(rows, step) * MIRROR_ROW_WORDS;
+}

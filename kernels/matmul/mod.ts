@@ -1,0 +1,239 @@
+/**
+ * Matrix multiplication: plain, transposed on either side, batched, with the epilogues of a linear layer.
+ *
+ * @module
+ */
+import {
+  environment,
+  type Gpu,
+  params,
+  read,
+  type Slice,
+  texels,
+  type WgslConstants,
+  write,
+} from "../gpu/mod.ts";
+import naiveSource from "./naive.wgsl" with { type: "text" };
+import textureSource from "./texture.wgsl" with { type: "text" };
+
+/** Names of the implementations: `naive` takes every shape, `texture` those of {@linkcode supportsTexture}. */
+export const matmulVariants = ["naive", "texture"] as const;
+
+/** The variant that `PONDER_VARIANT` asks for, where this kernel has it. */
+const wantedVariant = matmulVariants.find((name) => name === environment("PONDER_VARIANT"));
+
+/** What {@linkcode matmul} reads and writes. `C` and `U` must not share a storage with what is read. */
+export interface MatmulOperands {
+  /** (batch,M,K), or (batch,K,M) with `transposeA`. */
+  readonly A: Slice;
+  /** (batch,K,N), or (batch,N,K) with `transposeB`. */
+  readonly B: Slice;
+  /** (batch,M,N), written. */
+  readonly C: Slice;
+  /** (N), added to every row. */
+  readonly bias?: Slice;
+  /** (batch,M,N), added last. */
+  readonly residual?: Slice;
+  /** (batch,M,N), written: the sum before GELU and residual, which GELU's backward needs. */
+  readonly U?: Slice;
+}
+
+/** Sizes and options of {@linkcode matmul}. */
+export interface MatmulShape {
+  /** Rows of C. */
+  readonly M: number;
+  /** Columns of C. */
+  readonly N: number;
+  /** Terms of each sum. */
+  readonly K: number;
+  /** Independent products of the same shape; 1 by default. */
+  readonly batch?: number;
+  /** A is stored (K,M): the product is A^T B. */
+  readonly transposeA?: boolean;
+  /** B is stored (N,K): the product is A B^T. */
+  readonly transposeB?: boolean;
+  /** Applies GELU in its tanh form. */
+  readonly gelu?: boolean;
+  /** Adds to what C holds (parameter gradients); not together with `gelu` or `U`. */
+  readonly accumulate?: boolean;
+  /** One of {@linkcode matmulVariants}; by default `PONDER_VARIANT`, then what suits the adapter and the shape. */
+  readonly variant?: string;
+}
+
+/**
+ * C = gelu(op(A) op(B) + bias) + residual, with every part but the product optional, or C += op(A) op(B).
+ *
+ * @throws {RangeError} when an operand is too short for the shape or the variant cannot do it.
+ */
+export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
+  checkOperands(operands, shape);
+  if (chooseVariant(gpu, shape) === "texture") launchTexture(gpu, operands, shape);
+  else launchNaive(gpu, operands, shape);
+}
+
+/**
+ * Whether the `texture` variant can do a shape: it reads four words at a time, so N and the contiguous dimensions of
+ * A and B must be multiples of 4.
+ */
+export function supportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape): boolean {
+  return N % 4 === 0 && (transposeA ? M : K) % 4 === 0 && (!transposeB || K % 4 === 0);
+}
+
+function chooseVariant(gpu: Gpu, shape: MatmulShape): string {
+  const isPossible = supportsTexture(shape);
+  const { variant } = shape;
+  if (variant === undefined) {
+    const wanted = wantedVariant ?? (gpu.isSoftware ? "texture" : "naive");
+    return isPossible ? wanted : "naive";
+  }
+  const remedy = variant === "texture"
+    ? `the texture variant needs N and stored row lengths that are multiples of 4, use "naive"`
+    : `there is no variant "${variant}", use ${matmulVariants.join(" or ")}`;
+  if (variant === "naive" || variant === "texture" && isPossible) return variant;
+  throw new RangeError(`Cannot multiply ${describeMatmul(shape)}: ${remedy}`);
+}
+
+function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  const bindings = [
+    read(A),
+    read(B),
+    read(bias ?? gpu.placeholder),
+    read(residual ?? gpu.placeholder),
+    write(C),
+    params([M, N, K, ...(transposeA ? [1, M] : [K, 1]), ...(transposeB ? [1, K] : [N, 1])]),
+  ];
+  if (U !== undefined) bindings.push(write(U));
+  const isNarrow = N < 8;
+  const rowGroups = Math.ceil(M / 8);
+  const columnGroups = Math.ceil(N / 8);
+  gpu.dispatch({
+    kernel: {
+      name: "matmul/naive",
+      source: naiveSource,
+      constants: { NARROW: isNarrow, ...epilogue({ bias, residual, U }, shape) },
+    },
+    bindings,
+    workgroups: isNarrow ? [rowGroups, columnGroups, batch] : [columnGroups, rowGroups, batch],
+  });
+}
+
+/**
+ * Multiply-adds below which A is read from its buffer: reads cost more, but a copy to the mirror ends the pass, which
+ * takes about 35 us.
+ */
+const SMALL_PRODUCT = 2 ** 20;
+
+function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  const readsTexels = batch * M * N * K >= SMALL_PRODUCT;
+  const { rows, columnTexels } = chooseTile(M, N, batch);
+  const bindings = [
+    readsTexels ? texels(A) : read(A),
+    texels(B),
+    read(bias ?? gpu.placeholder),
+    read(residual ?? gpu.placeholder),
+    write(C),
+    params([
+      M,
+      N / 4,
+      K,
+      (transposeA ? M : K) / 4,
+      (transposeB ? K : N) / 4,
+      readsTexels ? A.offset / 4 : 0,
+      B.offset / 4,
+      M * K / 4,
+      K * N / 4,
+    ]),
+  ];
+  if (U !== undefined) bindings.push(write(U));
+  const constants = {
+    ROWS: rows,
+    J: columnTexels,
+    A_TEXELS: readsTexels,
+    TRANSPOSE_A: transposeA,
+    TRANSPOSE_B: transposeB,
+    K_TAIL: K % 4 !== 0,
+    ...epilogue({ bias, residual, U }, shape),
+  };
+  gpu.dispatch({
+    kernel: { name: "matmul/texture", source: textureSource, constants },
+    bindings,
+    workgroups: [Math.ceil(N / (32 * columnTexels)), Math.ceil(M / rows), batch],
+  });
+}
+
+/** Rows and texels of C that a lane of the `texture` variant holds: little padding, every core busy, few pipelines. */
+function chooseTile(M: number, N: number, batch: number): { rows: number; columnTexels: number } {
+  const columnBlocks = (J: number) => Math.ceil(N / (32 * J));
+  // In units of the arithmetic of a column: reading the rows of A costs half of one. Narrow tiles compile faster.
+  const columnTexels = firstNearBest([1, 2, 3, 4], 1.05, (J) => columnBlocks(J) * (J + 0.5));
+  const blocks = columnBlocks(columnTexels) * batch;
+  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
+  // In units of the arithmetic of a row: reading the columns of B costs four, on the busiest thread.
+  const rows = firstNearBest(
+    [16, 8, 4],
+    1.15,
+    (R) => Math.ceil(Math.ceil(M / R) * blocks / threads) * (R + 4),
+  );
+  return { rows, columnTexels };
+}
+
+/** The first candidate whose cost is at most `slack` times the lowest. */
+function firstNearBest(
+  candidates: readonly number[],
+  slack: number,
+  cost: (value: number) => number,
+): number {
+  const limit = slack * Math.min(...candidates.map(cost));
+  return candidates.find((value) => cost(value) <= limit)!;
+}
+
+function epilogue(
+  { bias, residual, U }: Pick<MatmulOperands, "bias" | "residual" | "U">,
+  { gelu = false, accumulate = false }: MatmulShape,
+): WgslConstants {
+  return {
+    HAS_BIAS: bias !== undefined,
+    HAS_RESIDUAL: residual !== undefined,
+    HAS_U: U !== undefined,
+    GELU: gelu,
+    ACCUMULATE: accumulate,
+  };
+}
+
+function checkOperands({ A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
+  const { M, N, K, batch = 1, gelu = false, accumulate = false } = shape;
+  const lengths = [
+    [A, batch * M * K],
+    [B, batch * K * N],
+    [C, batch * M * N],
+    [bias, N],
+    [residual, batch * M * N],
+    [U, batch * M * N],
+  ] as const;
+  for (const [slice, words] of lengths) {
+    if (slice !== undefined && slice.length < words) {
+      throw new RangeError(
+        `Cannot multiply ${
+          describeMatmul(shape)
+        }: ${slice.label} has ${slice.length} words, it needs ${words}`,
+      );
+    }
+  }
+  if (accumulate && (gelu || U !== undefined)) {
+    throw new RangeError(
+      `Cannot multiply ${
+        describeMatmul(shape)
+      }: accumulate goes with neither gelu nor U, add in a second launch`,
+    );
+  }
+}
+
+/** The shape as messages and case names write it, e.g. `17x65x33 A^T batch 2`. */
+export function describeMatmul(shape: MatmulShape): string {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  return `${M}x${N}x${K}${transposeA ? " A^T" : ""}${transposeB ? " B^T" : ""}${
+    batch > 1 ? ` batch ${batch}` : ""
+  }`;
+}

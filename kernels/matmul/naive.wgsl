@@ -1,0 +1,69 @@
+// matmul    C = gelu(op(A) op(B) + bias) + residual,  or C += op(A) op(B);  U = op(A) op(B) + bias
+// shapes    op(A) (M,K)  op(B) (K,N)  bias (N)  residual, C, U (M,N), all but bias once per batch item
+// bindings  0 A read, 1 B read, 2 bias read, 3 residual read, 4 C write, 5 {shape and strides} uniform,
+//           6 U write (with HAS_U); bias and residual are placeholders without HAS_BIAS, HAS_RESIDUAL
+// work      one invocation per element of C, sums over k in f32; transposes are strides; z is the batch item;
+//           x runs along columns, or along rows with NARROW
+// traffic   4 (2MNK + MN) bytes: each element of A is read N times and each of B M times, from cache at best
+// source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
+
+struct Params {
+  M: u32,
+  N: u32,
+  K: u32,
+  A_row: u32, // words from op(A)[m,k] to op(A)[m+1,k]
+  A_col: u32, // words from op(A)[m,k] to op(A)[m,k+1]
+  B_row: u32,
+  B_col: u32,
+}
+
+@group(0) @binding(0) var<storage, read> A: array<f32>;
+@group(0) @binding(1) var<storage, read> B: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> C: array<f32>;
+@group(0) @binding(5) var<uniform> p: Params;
+//@if HAS_U
+@group(0) @binding(6) var<storage, read_write> U: array<f32>;
+//@end
+
+// 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
+fn gelu(x: f32) -> f32 {
+  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
+  return x / (1.0 + exp(min(-2.0 * z, 88.0)));
+}
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) invocation: vec3u) {
+  // Software adapters put neighbours in x into one vector: with one column those must be rows.
+  let id = select(invocation, invocation.yxz, NARROW);
+  if (id.x >= p.N || id.y >= p.M) {
+    return;
+  }
+  var a = id.z * p.M * p.K + id.y * p.A_row;
+  var b = id.z * p.K * p.N + id.x * p.B_col;
+  var sum = 0.0;
+  for (var k = 0u; k < p.K; k++) {
+    sum += A[a] * B[b];
+    a += p.A_col;
+    b += p.B_row;
+  }
+  let at = (id.z * p.M + id.y) * p.N + id.x;
+  // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
+  if (HAS_BIAS) {
+    sum += bias[id.x];
+  }
+  //@if HAS_U
+  U[at] = sum;
+  //@end
+  if (GELU) {
+    sum = gelu(sum);
+  }
+  if (HAS_RESIDUAL) {
+    sum += residual[at];
+  }
+  if (ACCUMULATE) {
+    sum += C[at];
+  }
+  C[at] = sum;
+}

@@ -1,0 +1,176 @@
+/**
+ * Sums over rows, over columns and over everything, and the broadcast that is a row sum's gradient. f32 throughout,
+ * always added in the same order.
+ *
+ * @module
+ */
+import { environment, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import columnSumSource from "./column_sum.wgsl" with { type: "text" };
+import rowBroadcastSource from "./row_broadcast.wgsl" with { type: "text" };
+import rowSumSource from "./row_sum.wgsl" with { type: "text" };
+import sumPartialsSource from "./sum_partials.wgsl" with { type: "text" };
+import sumTotalSource from "./sum_total.wgsl" with { type: "text" };
+
+/** Rows and columns of a matrix. */
+export interface MatrixShape {
+  readonly R: number;
+  readonly C: number;
+}
+
+/** Y[r] = sum over c of X[r,c]: X (R,C), Y (R). */
+export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
+  requireWords(`sum the rows of (${R},${C})`, [[X, R * C], [Y, R]]);
+  const [vector, width] = valuesPerRow(C);
+  const workgroups = Math.ceil(R / 64);
+  const y = Math.ceil(workgroups / 65535);
+  gpu.dispatch({
+    kernel: { name: "reduce/row_sum", source: rowSumSource, constants: { VECTOR: vector } },
+    bindings: [read(X), write(Y), params([R, width])],
+    workgroups: [Math.ceil(workgroups / Math.max(y, 1)), y],
+  });
+}
+
+/** Y[r,c] = X[r]: X (R), Y (R,C). The backward of {@linkcode rowSum}. */
+export function rowBroadcast(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
+  requireWords(`broadcast to (${R},${C})`, [[X, R], [Y, R * C]]);
+  const [vector, width] = valuesPerRow(C);
+  const y = Math.ceil(R / 8);
+  const z = Math.ceil(y / 65535);
+  gpu.dispatch({
+    kernel: { name: "reduce/row_broadcast", source: rowBroadcastSource, constants: { VECTOR: vector } },
+    bindings: [read(X), write(Y), params([R, width])],
+    workgroups: [Math.ceil(width / 8), z > 1 ? Math.ceil(y / z) : y, z],
+  });
+}
+
+/** What {@linkcode columnSum} reads and writes. */
+export interface ColumnSumOperands {
+  /** (R,C). */
+  readonly X: Slice;
+  /** (C), written, or added to. */
+  readonly Y: Slice;
+  /** Scratch of {@linkcode columnSumPartialWords}; without it one invocation adds a whole column. */
+  readonly partials?: Slice;
+}
+
+/** Sizes and options of {@linkcode columnSum}. */
+export interface ColumnSumShape extends MatrixShape {
+  /** Adds to what Y holds instead of overwriting it. */
+  readonly accumulate: boolean;
+  /** `naive`, or `texture` where C is a multiple of 4. */
+  readonly variant?: string;
+}
+
+/** Names of {@linkcode columnSum}'s implementations: `naive` takes every shape. */
+export const columnSumVariants = ["naive", "texture"] as const;
+
+/** Words of scratch with which {@linkcode columnSum} occupies the device; 0 where it needs none. */
+export function columnSumPartialWords({ R, C }: MatrixShape): number {
+  const chunks = Math.ceil(R / chunkRows(R));
+  return chunks > 1 ? chunks * C : 0;
+}
+
+/** About as many rows in a chunk as there are chunks, so that neither launch has long chains. */
+function chunkRows(R: number): number {
+  return roundUp(Math.max(32, Math.sqrt(R)), 4);
+}
+
+/**
+ * Y[c] (+)= sum over r of X[r,c]: the gradient of a bias.
+ *
+ * @throws {RangeError} when an operand is too short or the variant cannot do the shape.
+ */
+export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape: ColumnSumShape): void {
+  const { R, C, accumulate } = shape;
+  const action = `sum the columns of (${R},${C})`;
+  requireWords(action, [[X, R * C], [Y, C]]);
+  const [vector, width] = valuesPerRow(C);
+  const add = (from: Slice, to: Slice, rows: number, chunk: number, keep: boolean, texture: boolean) =>
+    gpu.dispatch({
+      kernel: {
+        name: "reduce/column_sum",
+        source: columnSumSource,
+        constants: { VECTOR: vector, TEXTURE: texture },
+      },
+      bindings: [
+        texture ? texels(from) : read(from),
+        write(to),
+        params([rows, width, chunk, Number(keep), texture ? from.offset / 4 : 0]),
+      ],
+      workgroups: [Math.ceil(width / 8), Math.ceil(Math.ceil(rows / chunk) / 8)],
+    });
+  const texture = chooseVariant(gpu, shape) === "texture";
+  const partialWords = columnSumPartialWords(shape);
+  if (partials === undefined || partialWords === 0) {
+    add(X, Y, R, R, accumulate, texture);
+    return;
+  }
+  requireWords(action, [[partials, partialWords]]);
+  add(X, partials, R, chunkRows(R), false, texture);
+  add(partials, Y, partialWords / C, partialWords / C, accumulate, false);
+}
+
+function chooseVariant(gpu: Gpu, { R, C, variant }: ColumnSumShape): string {
+  const fits = C % 4 === 0;
+  if (variant === undefined) {
+    const preferred = environment("PONDER_VARIANT") ?? (gpu.isSoftware ? "texture" : "naive");
+    return preferred === "texture" && fits ? "texture" : "naive";
+  }
+  if (variant === "naive" || (variant === "texture" && fits)) return variant;
+  throw new RangeError(
+    `Cannot sum the columns of (${R},${C}) with variant ${variant}: use naive, or texture where C is a multiple of 4`,
+  );
+}
+
+/** What {@linkcode sum} reads and writes. */
+export interface SumOperands {
+  /** (n). */
+  readonly X: Slice;
+  /** (1), written. */
+  readonly Y: Slice;
+  /** Scratch of {@linkcode sumPartialWords}. */
+  readonly partials: Slice;
+}
+
+/** Words of scratch for {@linkcode sum}. */
+export function sumPartialWords({ n }: { n: number }): number {
+  return 4 * sumLanes(n);
+}
+
+/** Invocations of the first launch: 32 vec4s each, within what one workgroup can then add. */
+function sumLanes(n: number): number {
+  return Math.min(65536, roundUp(Math.max(1, n / 128), 64));
+}
+
+/** Y[0] = scale * (sum of all n words of X), in strided partial sums and a tree. The scale is interned. */
+export function sum(
+  gpu: Gpu,
+  { X, Y, partials }: SumOperands,
+  { n, scale }: { n: number; scale: number },
+): void {
+  const lanes = sumLanes(n);
+  requireWords(`sum ${n} words`, [[X, n], [Y, 1], [partials, 4 * lanes]]);
+  gpu.dispatch({
+    kernel: { name: "reduce/sum_partials", source: sumPartialsSource, constants: {} },
+    bindings: [read(X), write(partials), params([n, lanes])],
+    workgroups: [lanes / 64],
+  });
+  gpu.dispatch({
+    kernel: { name: "reduce/sum_total", source: sumTotalSource, constants: {} },
+    bindings: [read(partials), write(Y), params([lanes], [scale])],
+    workgroups: [1],
+  });
+}
+
+/** Whether rows are read as vec4s, and how many values a row then has. */
+function valuesPerRow(C: number): [vector: boolean, width: number] {
+  return C % 4 === 0 ? [true, C / 4] : [false, C];
+}
+
+function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
+  for (const [slice, words] of lengths) {
+    if (slice.length < words) {
+      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
+    }
+  }
+}

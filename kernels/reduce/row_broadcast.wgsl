@@ -1,0 +1,29 @@
+// rowBroadcast   Y[r,c] = X[r]; backward of rowSum
+// shapes    X (R)  Y (R,C); C counts vec4s when VECTOR
+// bindings  0 X read, 1 Y write, 2 {R,C} uniform
+// work      one invocation per Value of Y; x runs over columns, y and z over rows
+// traffic   4RC + 4R bytes
+
+//@if VECTOR
+alias Value = vec4f;
+//@else
+alias Value = f32;
+//@end
+
+struct Shape {
+  R: u32,
+  C: u32,
+}
+
+@group(0) @binding(0) var<storage, read> X: array<f32>;
+@group(0) @binding(1) var<storage, read_write> Y: array<Value>;
+@group(0) @binding(2) var<uniform> shape: Shape;
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let r = id.y + id.z * groups.y * 8u;
+  if (id.x >= shape.C || r >= shape.R) {
+    return;
+  }
+  Y[r * shape.C + id.x] = Value(X[r]);
+}

@@ -1,0 +1,112 @@
+// sampling  tokens[b,step] ~ softmax(logits[b,:] / temperature) by inverse CDF in index order, or its first argmax
+// shapes    logits (B,V)  random (B,2) u32 [seed, counter]  done,current,position (B) u32
+//           tokens (B,maxSteps) u32  logprobs,entropies (B,maxSteps)
+// bindings  0 logits read, 1 random read, 2 done write, 3 tokens write, 4 logprobs write, 5 entropies write,
+//           6 current write, 7 position write, 8 {B,V,step,maxSteps,isGreedy,endId,padId,temperature} uniform
+// work      one invocation per row, three walks over its logits, four a round (llvmpipe ends all loops of an
+//           invocation after 65535 rounds in sum: V up to 87000); f32
+// traffic   4BV + 40B bytes (second and third read of the logits from cache)
+// source    Threefry-2x32, 20 rounds: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (SC 2011)
+struct Params { B: u32, V: u32, step: u32, maxSteps: u32, isGreedy: u32, endId: u32, padId: u32, temperature: f32 }
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> random: array<vec2u>;
+@group(0) @binding(2) var<storage, read_write> done: array<u32>;
+@group(0) @binding(3) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(4) var<storage, read_write> logprobs: array<f32>;
+@group(0) @binding(5) var<storage, read_write> entropies: array<f32>;
+@group(0) @binding(6) var<storage, read_write> current: array<u32>;
+@group(0) @binding(7) var<storage, read_write> position: array<u32>;
+@group(0) @binding(8) var<uniform> params: Params;
+
+fn rotateLeft(x: u32, bits: u32) -> u32 { return (x << bits) | (x >> (32u - bits)); }
+
+fn fourRounds(x: vec2u, bits: vec4u) -> vec2u {
+  var y = x;
+  //@for i in 0..4
+  y.x += y.y;
+  y.y = rotateLeft(y.y, bits[$i]) ^ y.x;
+  //@end
+  return y;
+}
+
+// In [0, 1), 24 bits: the same words as uniformFromCounter in uniform.ts.
+fn uniformFromCounter(seed: u32, counter: u32) -> f32 {
+  // The key is (seed, 0), so its third word is the parity constant ^ seed ^ 0.
+  let parity = 0x1bd11bdau ^ seed;
+  var x = vec2u(counter + seed, 0u);
+  x = fourRounds(x, vec4u(13, 15, 26, 6)) + vec2u(0u, parity + 1u);
+  x = fourRounds(x, vec4u(17, 29, 16, 24)) + vec2u(parity, seed + 2u);
+  x = fourRounds(x, vec4u(13, 15, 26, 6)) + vec2u(seed, 0u + 3u);
+  x = fourRounds(x, vec4u(17, 29, 16, 24)) + vec2u(0u, parity + 4u);
+  x = fourRounds(x, vec4u(13, 15, 26, 6)) + vec2u(parity, seed + 5u);
+  return f32(x.x >> 8u) * exp2(-24.0);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let b = id.x;
+  if (b >= params.B) { return; }
+  let out = b * params.maxSteps + params.step;
+  if (done[b] != 0u) {
+    tokens[out] = params.padId;
+    logprobs[out] = 0.0;
+    entropies[out] = 0.0;
+    return;
+  }
+
+  let start = b * params.V;
+  let scale = 1.0 / params.temperature;
+  var largest = logits[start];
+  var argmax = 0u;
+  for (var quad = 0u; quad < params.V; quad += 4u) {
+    //@for q in 0..4
+    {
+      let v = min(quad + $qu, params.V - 1u);
+      let logit = logits[start + v];
+      if (logit > largest) {
+        largest = logit;
+        argmax = v;
+      }
+    }
+    //@end
+  }
+  var total = 0.0;
+  var weighted = 0.0;
+  for (var quad = 0u; quad < params.V; quad += 4u) {
+    //@for q in 0..4
+    if (quad + $qu < params.V) {
+      let shifted = (logits[start + quad + $qu] - largest) * scale;
+      let weight = exp(shifted);
+      total += weight;
+      // A logit of -infinity has weight 0 and must not turn the sum into NaN.
+      weighted += select(0.0, shifted * weight, weight > 0.0);
+    }
+    //@end
+  }
+
+  var token = argmax;
+  if (params.isGreedy == 0u) {
+    // Strictly above: a token of probability 0 never raises the sum past the threshold. If rounding leaves the
+    // threshold at the total, the last token of positive probability stands.
+    let seed = random[b];
+    let threshold = uniformFromCounter(seed.x, seed.y + params.step) * total;
+    var sum = 0.0;
+    for (var quad = 0u; quad < params.V && sum <= threshold; quad += 4u) {
+      //@for q in 0..4
+      if (quad + $qu < params.V && sum <= threshold) {
+        let weight = exp((logits[start + quad + $qu] - largest) * scale);
+        if (weight > 0.0) { token = quad + $qu; }
+        sum += weight;
+      }
+      //@end
+    }
+  }
+
+  let logTotal = log(total);
+  tokens[out] = token;
+  logprobs[out] = (logits[start + token] - largest) * scale - logTotal;
+  entropies[out] = logTotal - weighted / total;
+  current[b] = token;
+  position[b] += 1u;
+  if (token == params.endId) { done[b] = 1u; }
+}

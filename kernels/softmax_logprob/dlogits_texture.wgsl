@@ -1,0 +1,83 @@
+// linear logprob backward, dLogits of one chunk of rows
+//           logprob[n] = logits[n,target] - lse[n],  entropy[n] = -sum_v p log p,  logits = X W / temperature
+//           dLogits = (dLogprob * ((v == target) - p) - dEntropy * p * (log p + entropy)) / temperature
+// shapes    X (N,C)  W (C,V)  targets,lse,entropy,dLogprob,dEntropy (N)  dLogits (rows,V), of rows row0.. of X
+// bindings  0 X texels, 1 W texels, 2 targets read, 3 lse read, 4 entropy read, 5 dLogprob read, 6 dEntropy read,
+//           7 dLogits write, 8 {row0, rows, C/4, V/4, X offset/4, W offset/4, hasEntropy, temperature} uniform
+// work      8 lanes hold ROWS x (32 COLUMNS) recomputed logits in registers; f32
+// traffic   4 rows C + 4CV rows/ROWS + 4 rows V bytes
+struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetX: u32, offsetW: u32, hasEntropy: u32, temperature: f32 }
+@group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(2) var<storage, read> targets: array<u32>;
+@group(0) @binding(3) var<storage, read> lse: array<f32>;
+@group(0) @binding(4) var<storage, read> entropy: array<f32>;
+@group(0) @binding(5) var<storage, read> dLogprob: array<f32>;
+@group(0) @binding(6) var<storage, read> dEntropy: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dLogits: array<vec4f>;
+@group(0) @binding(8) var<uniform> params: Params;
+
+fn loadX(i: u32) -> vec4f { return textureLoad(X, vec2u(i & 1023u, i >> 10u)); }
+fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
+
+// e^x for x up to about 0, not below 2^-126: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes
+// whose relative error is 1.6e-7.
+fn expNegative(x: vec4f) -> vec4f {
+  let t = max(x * 1.44269504, vec4f(-126.0));
+  let whole = round(t);
+  let f = t - whole;
+  let p = ((((0.0013390863 * f + 0.009676032) * f + 0.05550357) * f + 0.24022107) * f + 0.6931472) * f + 1.0000001;
+  return bitcast<vec4f>((vec4i(whole) + vec4i(127)) << vec4u(23)) * p;
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  let row = group.y * ROWS;
+  let column = group.x * (8u * COLUMNS) + lane.x;
+  //@for i in 0..ROWS
+  //@for j in 0..COLUMNS
+  var logit_$i_$j = vec4f();
+  //@end
+  //@end
+  for (var k = 0u; k < params.C4; k++) {
+    //@for i in 0..ROWS
+    let x_$i = loadX(params.offsetX + (params.row0 + row + $iu) * params.C4 + k);
+    //@end
+    let start = params.offsetW + k * 4u * params.V4 + column;
+    //@for q in 0..4
+    //@for j in 0..COLUMNS
+    let w_$q_$j = loadW(start + $qu * params.V4 + $ju * 8u);
+    //@end
+    //@end
+    //@for j in 0..COLUMNS
+    //@for i in 0..ROWS
+    //@for q in 0..4
+    logit_$i_$j += x_$i[$q] * w_$q_$j;
+    //@end
+    //@end
+    //@end
+  }
+  let scale = 1.0 / params.temperature;
+  //@for j in 0..COLUMNS
+  let ids_$j = vec4u((column + $ju * 8u) * 4u) + vec4u(0, 1, 2, 3);
+  //@end
+  //@for i in 0..ROWS
+  {
+    let n = params.row0 + min(row + $iu, params.rows - 1u);
+    let label = vec4u(targets[n]);
+    let rowLse = lse[n];
+    let rowEntropy = entropy[n];
+    let gradient = dLogprob[n] * scale;
+    let entropyGradient = select(0.0, dEntropy[n], params.hasEntropy != 0u) * scale;
+    //@for j in 0..COLUMNS
+    let logp_$j = logit_$i_$j * scale - rowLse;
+    let p_$j = expNegative(logp_$j);
+    let d_$j = gradient * (select(vec4f(), vec4f(1.0), ids_$j == label) - p_$j) -
+      entropyGradient * p_$j * (logp_$j + rowEntropy);
+    if (row + $iu < params.rows && column + $ju * 8u < params.V4) {
+      dLogits[(row + $iu) * params.V4 + column + $ju * 8u] = d_$j;
+    }
+    //@end
+  }
+  //@end
+}

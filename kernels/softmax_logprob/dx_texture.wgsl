@@ -1,0 +1,55 @@
+// linear logprob backward, dX of one chunk of rows
+//           logits = X W / temperature  (dLogits is already divided by it),  dX = dLogits W^T
+// shapes    dLogits (rows,V)  W (C,V)  dX (N,C), rows row0.. of it;  C and V multiples of 4
+// bindings  0 dLogits texels, 1 W texels, 2 dX write,
+//           3 {row0, rows, C/4, V/4, dLogits offset/4, W offset/4} uniform
+// work      8 lanes hold ROWS x (32 COLUMNS) elements of dX in registers; f32 sums over the vocabulary
+// traffic   4 rows V + 4CV rows/ROWS + 4 rows C bytes
+struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetLogits: u32, offsetW: u32 }
+@group(0) @binding(0) var dLogits: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+fn loadLogits(i: u32) -> vec4f { return textureLoad(dLogits, vec2u(i & 1023u, i >> 10u)); }
+fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  let row = group.y * ROWS;
+  let column = group.x * (8u * COLUMNS) + lane.x;
+  //@for i in 0..ROWS
+  //@for j in 0..COLUMNS
+  var dx_$i_$j = vec4f();
+  //@end
+  //@end
+  for (var k = 0u; k < params.V4; k++) {
+    //@for i in 0..ROWS
+    let d_$i = loadLogits(params.offsetLogits + (row + $iu) * params.V4 + k);
+    //@end
+    //@for j in 0..COLUMNS
+    //@for q in 0..4
+    let t_$j_$q = loadW(params.offsetW + ((column + $ju * 8u) * 4u + $qu) * params.V4 + k);
+    //@end
+    //@for q in 0..4
+    let w_$j_$q = vec4f(t_$j_0[$q], t_$j_1[$q], t_$j_2[$q], t_$j_3[$q]);
+    //@end
+    //@end
+    //@for j in 0..COLUMNS
+    //@for i in 0..ROWS
+    //@for q in 0..4
+    dx_$i_$j += d_$i[$q] * w_$j_$q;
+    //@end
+    //@end
+    //@end
+  }
+  //@for i in 0..ROWS
+  if (row + $iu < params.rows) {
+    //@for j in 0..COLUMNS
+    if (column + $ju * 8u < params.C4) {
+      dX[(params.row0 + row + $iu) * params.C4 + column + $ju * 8u] = dx_$i_$j;
+    }
+    //@end
+  }
+  //@end
+}

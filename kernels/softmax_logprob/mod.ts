@@ -1,0 +1,347 @@
+/**
+ * The language head's last linear layer fused with log-softmax and the gather of the taken token, forward and backward.
+ * Logits exist only tile by tile (forward) or for one chunk of rows (backward), never for all tokens at once.
+ *
+ * @module
+ */
+import { environment, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import dLogitsNaiveSource from "./dlogits_naive.wgsl" with { type: "text" };
+import dLogitsTextureSource from "./dlogits_texture.wgsl" with { type: "text" };
+import dwNaiveSource from "./dw_naive.wgsl" with { type: "text" };
+import dwTextureSource from "./dw_texture.wgsl" with { type: "text" };
+import dxNaiveSource from "./dx_naive.wgsl" with { type: "text" };
+import dxTextureSource from "./dx_texture.wgsl" with { type: "text" };
+import mergeSource from "./merge.wgsl" with { type: "text" };
+import naiveSource from "./naive.wgsl" with { type: "text" };
+import textureSource from "./texture.wgsl" with { type: "text" };
+
+/** N tokens of width C, scored against a vocabulary of V. */
+export interface LinearLogprobShape {
+  readonly N: number;
+  readonly C: number;
+  readonly V: number;
+  /** Logits are divided by it; above 0. */
+  readonly temperature: number;
+  /** `naive`, or `texture` (C and V multiples of 4); by adapter and shape when absent. */
+  readonly variant?: string;
+}
+
+/** Operands of {@linkcode linearLogprob}. */
+export interface LinearLogprobOperands {
+  /** (N,C). */
+  readonly X: Slice;
+  /** (C,V), row-major. */
+  readonly W: Slice;
+  /** (N) u32, each below V. */
+  readonly targets: Slice;
+  /** (N), written: log-probability of the target. */
+  readonly logprob: Slice;
+  /** (N), written: log-sum-exp of the logits, for the backward. */
+  readonly lse: Slice;
+  /** (N), written: entropy in nats. */
+  readonly entropy: Slice;
+  /** Scratch of {@linkcode linearLogprobPartialsWords} words. */
+  readonly partials: Slice;
+}
+
+/** Operands of {@linkcode linearLogprobBackward}. */
+export interface LinearLogprobBackwardOperands {
+  /** (N,C). */
+  readonly X: Slice;
+  /** (C,V), row-major. */
+  readonly W: Slice;
+  /** (N) u32, each below V. */
+  readonly targets: Slice;
+  /** (N), of the forward. */
+  readonly lse: Slice;
+  /** (N), of the forward. */
+  readonly entropy: Slice;
+  /** (N), gradient of the log-probabilities. */
+  readonly dLogprob: Slice;
+  /** (N), gradient of the entropies; absent when they are not part of the loss. */
+  readonly dEntropy?: Slice;
+  /** (N,C), written. */
+  readonly dX: Slice;
+  /** (C,V), accumulated into; absent when the head is frozen. */
+  readonly dW?: Slice;
+  /** Scratch of {@linkcode linearLogprobScratchWords} words: dLogits of one chunk of rows. */
+  readonly scratch: Slice;
+}
+
+/** Words of `partials` that {@linkcode linearLogprob} needs, whichever the variant. */
+export function linearLogprobPartialsWords(shape: Pick<LinearLogprobShape, "N" | "C" | "V">): number {
+  return 4 * shape.N * Math.max(naivePanels(shape).panels, 8 * texturePanels(shape).panels);
+}
+
+/** Rows of a register tile. */
+const ROWS = 16;
+
+/** Columns are split into panels so that no invocation loops too long: llvmpipe ends all loops after 65535 rounds. */
+function naivePanels({ C, V }: { C: number; V: number }) {
+  const panelColumns = Math.max(1, Math.min(V, Math.floor(32768 / (C + 1))));
+  return { panelColumns, panels: Math.ceil(V / panelColumns) };
+}
+
+/** vec4s a lane holds of a row of `columns`, 1 to 4: few blocks of 8 lanes with few idle lanes. */
+function tileColumns(columns: number): number {
+  // A block costs its loads of rows, worth half a vec4 a lane, besides its columns.
+  const cost = (perLane: number) => Math.ceil(columns / (32 * perLane)) * (perLane + 0.5);
+  return [4, 3, 2, 1].reduce((best, perLane) => cost(perLane) < cost(best) ? perLane : best);
+}
+
+/** Blocks of columns are dealt to enough panels to occupy the machine, else one workgroup takes all of them. */
+function texturePanels({ N, V }: { N: number; V: number }) {
+  const blocks = Math.ceil(V / (32 * tileColumns(V)));
+  const blocksPerPanel = Math.ceil(blocks / Math.max(1, Math.ceil(32 / Math.ceil(N / ROWS))));
+  return { blocksPerPanel, panels: Math.ceil(blocks / blocksPerPanel) };
+}
+
+/** At most this many words (4 MiB) of dLogits exist at a time, as long as that is 16 rows. */
+const SCRATCH_LIMIT_WORDS = 1 << 20;
+
+/** Rows of a backward chunk: half of the tokens, rounded up to whole tiles of 16, or as many as the limit allows. */
+function chunkRows({ N, V }: Pick<LinearLogprobShape, "N" | "V">): number {
+  const limit = Math.max(16, Math.floor(SCRATCH_LIMIT_WORDS / V / 16) * 16);
+  return Math.min(N, limit, roundUp(Math.ceil(N / 2), 16));
+}
+
+/** Words of `scratch` that {@linkcode linearLogprobBackward} needs: half of N V or less, give or take a tile of rows. */
+export function linearLogprobScratchWords(shape: Pick<LinearLogprobShape, "N" | "V">): number {
+  return chunkRows(shape) * shape.V;
+}
+
+/**
+ * Log-probabilities of the targets under softmax(X W / temperature), with log-sum-exp and entropy.
+ *
+ * @throws {RangeError} when an operand is too small, the temperature is not positive, or an explicit variant cannot do
+ * the shape.
+ */
+export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: LinearLogprobShape): void {
+  const { X, W, targets, logprob, lse, entropy, partials } = operands;
+  const { N, C, V, temperature } = shape;
+  checkShape("linearLogprob", shape, {
+    X: [X, N * C],
+    W: [W, C * V],
+    targets: [targets, N],
+    logprob: [logprob, N],
+    lse: [lse, N],
+    entropy: [entropy, N],
+    partials: [partials, linearLogprobPartialsWords(shape)],
+  });
+  const isTexture = chooseVariant("linearLogprob", gpu, shape) === "texture";
+  const WORKGROUP = workgroupSize(gpu);
+  let parts: number;
+  if (isTexture) {
+    const { panels, blocksPerPanel } = texturePanels(shape);
+    parts = panels * 8;
+    gpu.dispatch({
+      kernel: {
+        name: "softmax_logprob/texture",
+        source: textureSource,
+        constants: { ROWS, COLUMNS: tileColumns(V) },
+      },
+      bindings: [
+        texels(X),
+        texels(W),
+        read(targets),
+        write(partials),
+        params([N, C / 4, V / 4, X.offset / 4, W.offset / 4, blocksPerPanel], [temperature]),
+      ],
+      workgroups: [panels, Math.ceil(N / ROWS)],
+    });
+  } else {
+    const { panels, panelColumns } = naivePanels(shape);
+    parts = panels;
+    gpu.dispatch({
+      kernel: { name: "softmax_logprob/naive", source: naiveSource, constants: { WORKGROUP } },
+      bindings: [
+        read(X),
+        read(W),
+        read(targets),
+        write(partials),
+        params([N, C, V, panelColumns], [temperature]),
+      ],
+      workgroups: [Math.ceil(N / WORKGROUP), panels],
+    });
+  }
+  gpu.dispatch({
+    kernel: { name: "softmax_logprob/merge", source: mergeSource, constants: { WORKGROUP } },
+    bindings: [read(partials), write(logprob), write(lse), write(entropy), params([N, parts])],
+    workgroups: [Math.ceil(N / WORKGROUP)],
+  });
+}
+
+/**
+ * dX, and what dW gains, from the gradients of the log-probabilities and entropies.
+ *
+ * @throws {RangeError} when an operand is too small, the temperature is not positive, or an explicit variant cannot do
+ * the shape.
+ */
+export function linearLogprobBackward(
+  gpu: Gpu,
+  operands: LinearLogprobBackwardOperands,
+  shape: LinearLogprobShape,
+): void {
+  const { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch } = operands;
+  const { N, C, V } = shape;
+  checkShape("linearLogprobBackward", shape, {
+    X: [X, N * C],
+    W: [W, C * V],
+    targets: [targets, N],
+    lse: [lse, N],
+    entropy: [entropy, N],
+    dLogprob: [dLogprob, N],
+    dX: [dX, N * C],
+    scratch: [scratch, linearLogprobScratchWords(shape)],
+    ...(dEntropy && { dEntropy: [dEntropy, N] }),
+    ...(dW && { dW: [dW, C * V] }),
+  });
+  const launch = chooseVariant("linearLogprobBackward", gpu, shape) === "texture" ? textureChunk : naiveChunk;
+  const step = chunkRows(shape);
+  for (let row0 = 0; row0 < N; row0 += step) {
+    launch(gpu, operands, { ...shape, row0, rows: Math.min(step, N - row0) });
+  }
+}
+
+/** Rows `row0` to `row0 + rows - 1` of the backward. */
+interface Chunk extends LinearLogprobShape {
+  readonly row0: number;
+  readonly rows: number;
+}
+
+function naiveChunk(
+  gpu: Gpu,
+  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  { C, V, temperature, row0, rows }: Chunk,
+): void {
+  const WORKGROUP = workgroupSize(gpu);
+  gpu.dispatch({
+    kernel: { name: "softmax_logprob/dlogits_naive", source: dLogitsNaiveSource, constants: { WORKGROUP } },
+    bindings: [
+      read(X),
+      read(W),
+      read(targets),
+      read(lse),
+      read(entropy),
+      read(dLogprob),
+      read(dEntropy ?? gpu.placeholder),
+      write(scratch),
+      params([row0, rows, C, V, dEntropy ? 1 : 0], [temperature]),
+    ],
+    workgroups: [Math.ceil(V / WORKGROUP), rows],
+  });
+  gpu.dispatch({
+    kernel: { name: "softmax_logprob/dx_naive", source: dxNaiveSource, constants: { WORKGROUP } },
+    bindings: [read(scratch), read(W), write(dX), params([row0, C, V])],
+    workgroups: [Math.ceil(C / WORKGROUP), rows],
+  });
+  if (dW === undefined) return;
+  gpu.dispatch({
+    kernel: { name: "softmax_logprob/dw_naive", source: dwNaiveSource, constants: { WORKGROUP } },
+    bindings: [read(X), read(scratch), write(dW), params([row0, rows, C, V])],
+    workgroups: [Math.ceil(V / WORKGROUP), C],
+  });
+}
+
+function textureChunk(
+  gpu: Gpu,
+  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  { C, V, temperature, row0, rows }: Chunk,
+): void {
+  const [C4, V4, offsetX, offsetW, offsetLogits] = [C, V, X.offset, W.offset, scratch.offset].map((words) =>
+    words / 4
+  );
+  const tileV = tileColumns(V);
+  const tileC = tileColumns(C);
+  gpu.dispatch({
+    kernel: {
+      name: "softmax_logprob/dlogits_texture",
+      source: dLogitsTextureSource,
+      constants: { ROWS, COLUMNS: tileV },
+    },
+    bindings: [
+      texels(X),
+      texels(W),
+      read(targets),
+      read(lse),
+      read(entropy),
+      read(dLogprob),
+      read(dEntropy ?? gpu.placeholder),
+      write(scratch),
+      params([row0, rows, C4, V4, offsetX, offsetW, dEntropy ? 1 : 0], [temperature]),
+    ],
+    workgroups: [Math.ceil(V4 / (8 * tileV)), Math.ceil(rows / ROWS)],
+  });
+  gpu.dispatch({
+    kernel: {
+      name: "softmax_logprob/dx_texture",
+      source: dxTextureSource,
+      constants: { ROWS, COLUMNS: tileC },
+    },
+    bindings: [
+      texels(scratch),
+      texels(W),
+      write(dX),
+      params([row0, rows, C4, V4, offsetLogits, offsetW]),
+    ],
+    workgroups: [Math.ceil(C4 / (8 * tileC)), Math.ceil(rows / ROWS)],
+  });
+  if (dW === undefined) return;
+  const QUADS = ROWS / 4;
+  gpu.dispatch({
+    kernel: {
+      name: "softmax_logprob/dw_texture",
+      source: dwTextureSource,
+      constants: { QUADS, COLUMNS: tileV },
+    },
+    bindings: [
+      texels(X),
+      texels(scratch),
+      write(dW),
+      params([row0, rows, C4, V4, offsetX, offsetLogits]),
+    ],
+    workgroups: [Math.ceil(V4 / (8 * tileV)), Math.ceil(C4 / QUADS)],
+  });
+}
+
+/** One SIMD group of a software adapter, a few warps of a real one. */
+const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
+
+function chooseVariant(
+  action: string,
+  gpu: Gpu,
+  { C, V, variant }: LinearLogprobShape,
+): "naive" | "texture" {
+  const canTexture = C % 4 === 0 && V % 4 === 0;
+  if (variant === "naive" || (variant === "texture" && canTexture)) return variant;
+  if (variant === "texture") {
+    throw new RangeError(
+      `Cannot run ${action} with (C,V) = (${C},${V}): for variant "texture" both must be multiples of 4`,
+    );
+  }
+  if (variant !== undefined) {
+    throw new RangeError(
+      `Cannot run ${action}: unknown variant "${variant}", known are "naive" and "texture"`,
+    );
+  }
+  if (!canTexture) return "naive";
+  const forced = environment("PONDER_VARIANT");
+  if (forced === "naive" || forced === "texture") return forced;
+  return gpu.isSoftware ? "texture" : "naive";
+}
+
+function checkShape(
+  action: string,
+  { N, C, V, temperature }: LinearLogprobShape,
+  operands: Record<string, [slice: Slice, words: number]>,
+): void {
+  if (!(temperature > 0)) {
+    throw new RangeError(`Cannot run ${action} at temperature ${temperature}: it must be above 0`);
+  }
+  for (const [name, [slice, words]] of Object.entries(operands)) {
+    if (slice.length >= words) continue;
+    throw new RangeError(
+      `Cannot run ${action} with (N,C,V) = (${N},${C},${V}): ${name} (${slice.label}) must hold ${words} words, got ${slice.length}`,
+    );
+  }
+}

@@ -1,0 +1,63 @@
+/** Linear layer, log-softmax and gather in plain f64 loops. */
+
+type Numbers = ArrayLike<number>;
+interface Shape {
+  readonly N: number;
+  readonly C: number;
+  readonly V: number;
+  readonly temperature: number;
+}
+
+function logitsOfRow(X: Numbers, W: Numbers, row: number, { C, V, temperature }: Shape): Float64Array {
+  const logits = new Float64Array(V);
+  for (let c = 0; c < C; c++) {
+    for (let v = 0; v < V; v++) logits[v] += X[row * C + c] * W[c * V + v] / temperature;
+  }
+  return logits;
+}
+
+/** Log-probability of the target, log-sum-exp and entropy of every row. */
+export function linearLogprobReference(
+  { X, W, targets }: Readonly<Record<"X" | "W" | "targets", Numbers>>,
+  shape: Shape,
+): Record<"logprob" | "lse" | "entropy", Float64Array> {
+  const { N } = shape;
+  const logprob = new Float64Array(N);
+  const lse = new Float64Array(N);
+  const entropy = new Float64Array(N);
+  for (let n = 0; n < N; n++) {
+    const logits = logitsOfRow(X, W, n, shape);
+    const largest = logits.reduce((a, b) => Math.max(a, b));
+    lse[n] = largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
+    logprob[n] = logits[targets[n]] - lse[n];
+    for (const logit of logits) entropy[n] -= Math.exp(logit - lse[n]) * (logit - lse[n]);
+  }
+  return { logprob, lse, entropy };
+}
+
+/** dX; dW starts from the given values where there are any. */
+export function linearLogprobBackwardReference(
+  { X, W, targets, dLogprob, dEntropy, dW: dW0 }:
+    & Readonly<Record<"X" | "W" | "targets" | "dLogprob", Numbers>>
+    & Readonly<Partial<Record<"dEntropy" | "dW", Numbers>>>,
+  shape: Shape,
+): Record<"dX" | "dW", Float64Array> {
+  const { N, C, V, temperature } = shape;
+  const { lse, entropy } = linearLogprobReference({ X, W, targets }, shape);
+  const dX = new Float64Array(N * C);
+  const dW = Float64Array.from(dW0 ?? new Float64Array(C * V));
+  for (let n = 0; n < N; n++) {
+    const logits = logitsOfRow(X, W, n, shape);
+    for (let v = 0; v < V; v++) {
+      const logp = logits[v] - lse[n];
+      const p = Math.exp(logp);
+      const ofEntropy = dEntropy === undefined ? 0 : dEntropy[n] * p * (logp + entropy[n]);
+      const dLogit = (dLogprob[n] * ((v === targets[n] ? 1 : 0) - p) - ofEntropy) / temperature;
+      for (let c = 0; c < C; c++) {
+        dX[n * C + c] += dLogit * W[c * V + v];
+        dW[c * V + v] += dLogit * X[n * C + c];
+      }
+    }
+  }
+  return { dX, dW };
+}

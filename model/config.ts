@@ -1,0 +1,126 @@
+/**
+ * Sizes of the compact vision-language model.
+ *
+ * Dimension letters used throughout: `B` batch, `T` positions of a sequence, `C` language width, `H` heads, `D` head
+ * size (C/H), `V` vocabulary, `P` image tokens, `R` response positions; `N` rows of a flattened matrix.
+ *
+ * @module
+ */
+
+/** One model. Everything here is stored in a checkpoint's `config.json`. */
+export interface VlmConfig {
+  /** Side of the square RGB image in pixels. */
+  readonly imageSize: number;
+  /** Side of a patch in pixels. */
+  readonly patchSize: number;
+  /** `per-image` standardises each image's channels; `fixed` maps [0, 1] to [-1, 1]. */
+  readonly imageNormalization: "per-image" | "fixed";
+  /** Width of the vision encoder. */
+  readonly visionWidth: number;
+  readonly visionLayers: number;
+  readonly visionHeads: number;
+  /** Side of the square of vision tokens merged into one image token. */
+  readonly mergeFactor: number;
+  /** V, a multiple of 32 (the tokenizer pads its vocabulary). */
+  readonly vocabularySize: number;
+  /** Longest sequence in positions, image tokens included. */
+  readonly contextLength: number;
+  /** C */
+  readonly width: number;
+  readonly layers: number;
+  /** H */
+  readonly heads: number;
+  /** Hidden width of the value head. */
+  readonly valueWidth: number;
+  readonly normEpsilon: number;
+}
+
+/** Sizes by name, without the vocabulary. `nano` learns NumberLine in minutes on two CPU cores. */
+export const modelPresets = {
+  /** 0.5M parameters. */
+  nano: {
+    imageSize: 64,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 64,
+    visionLayers: 2,
+    visionHeads: 2,
+    mergeFactor: 2,
+    contextLength: 64,
+    width: 96,
+    layers: 3,
+    heads: 4,
+    valueWidth: 128,
+    normEpsilon: 1e-5,
+  },
+  /** About 3M parameters. */
+  micro: {
+    imageSize: 64,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 128,
+    visionLayers: 4,
+    visionHeads: 4,
+    mergeFactor: 2,
+    contextLength: 128,
+    width: 192,
+    layers: 5,
+    heads: 6,
+    valueWidth: 256,
+    normEpsilon: 1e-5,
+  },
+  /** About 15M parameters. */
+  mini: {
+    imageSize: 96,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 256,
+    visionLayers: 4,
+    visionHeads: 4,
+    mergeFactor: 2,
+    contextLength: 256,
+    width: 384,
+    layers: 6,
+    heads: 6,
+    valueWidth: 384,
+    normEpsilon: 1e-5,
+  },
+} as const satisfies Record<string, Omit<VlmConfig, "vocabularySize">>;
+
+export type ModelPreset = keyof typeof modelPresets;
+
+/** Sizes that follow from a config. */
+export interface VlmSizes {
+  /** Patches along a side of the image. */
+  readonly gridSide: number;
+  /** Vision tokens of an image, gridSide^2. */
+  readonly patches: number;
+  /** P, tokens an image takes in the sequence. */
+  readonly imageTokens: number;
+}
+
+/** Checks a config and derives the sizes that follow. Throws a `RangeError` naming the field that does not fit. */
+export function deriveSizes(config: VlmConfig): VlmSizes {
+  const { imageSize, patchSize, mergeFactor, width, heads, visionWidth, visionHeads } = config;
+  for (const [name, value] of Object.entries(config)) {
+    if (typeof value === "number" && name !== "normEpsilon" && !(Number.isInteger(value) && value > 0)) {
+      throw new RangeError(`Cannot use this model: ${name} must be a positive integer, got ${value}`);
+    }
+  }
+  requireMultiple("imageSize", imageSize, "patchSize", patchSize);
+  requireMultiple("width", width, "heads", heads);
+  requireMultiple("visionWidth", visionWidth, "visionHeads", visionHeads);
+  const gridSide = imageSize / patchSize;
+  requireMultiple("imageSize / patchSize", gridSide, "mergeFactor", mergeFactor);
+  requireMultiple("width / heads", width / heads, "a vec4", 4);
+  requireMultiple("visionWidth / visionHeads", visionWidth / visionHeads, "a vec4", 4);
+  requireMultiple("vocabularySize", config.vocabularySize, "a vec4", 4);
+  return { gridSide, patches: gridSide ** 2, imageTokens: (gridSide / mergeFactor) ** 2 };
+}
+
+function requireMultiple(name: string, value: number, divisorName: string, divisor: number): void {
+  if (value % divisor === 0) return;
+  throw new RangeError(
+    `Cannot use this model: ${name} (${value}) must be a multiple of ${divisorName} (${divisor})`,
+  );
+}

@@ -1,0 +1,164 @@
+/**
+ * Files of a model: the one module of `model/` that uses Deno's file API.
+ *
+ * @module
+ */
+
+/** A file's content: bytes, or text written as UTF-8. */
+export type FileContent = Uint8Array | string;
+
+/**
+ * Writes a file so that a reader, or a crash at any time, finds the old content or the new one, never a part.
+ * Makes the parent folder if it is missing.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  await explainingFailure(path, async () => {
+    await Deno.mkdir(parentOf(path), { recursive: true });
+    // Beside the target: a rename is atomic only within a file system.
+    const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+    try {
+      await writeSynced(temporary, content);
+      await Deno.rename(temporary, path);
+    } catch (error) {
+      await removeIfThere(temporary);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Replaces a folder by one that holds exactly these files, so that its files always belong together.
+ * Between two renames the folder may be missing and its old content stand in `<folder>.old`:
+ * {@linkcode recoverFolder} puts that right.
+ *
+ * @param files Content by file name; names hold no separator.
+ * @throws {RangeError} If a name would leave the folder.
+ */
+export async function writeFolderAtomic(
+  folder: string,
+  files: Readonly<Record<string, FileContent>>,
+): Promise<void> {
+  for (const name of Object.keys(files)) {
+    if (!/^[^/\\]+$/.test(name) || name === "." || name === "..") {
+      throw new RangeError(
+        `Cannot write ${folder}: "${name}" is not a plain file name, use one without separators`,
+      );
+    }
+  }
+  await explainingFailure(folder, async () => {
+    await recoverFolder(folder);
+    const { target, fresh, old } = namesOf(folder);
+    await removeIfThere(fresh);
+    await Deno.mkdir(fresh, { recursive: true });
+    for (const [name, content] of Object.entries(files)) await writeSynced(`${fresh}/${name}`, content);
+    if (await exists(target)) await Deno.rename(target, old);
+    await Deno.rename(fresh, target);
+    await removeIfThere(old);
+  });
+}
+
+/** Finishes or undoes a {@linkcode writeFolderAtomic} that a crash interrupted. Call before reading the folder. */
+export async function recoverFolder(folder: string): Promise<void> {
+  const { target, old } = namesOf(folder);
+  if (!await exists(old)) return;
+  if (await exists(target)) await removeIfThere(old);
+  else await Deno.rename(old, target);
+}
+
+/**
+ * Reads a whole file.
+ *
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {Error} If it cannot be read, saying why.
+ */
+export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Deno.errors.NotFound(`Cannot read ${path}: no such file, check the path`, { cause: error });
+    }
+    if (await isFolder(path)) throw new TypeError(`Cannot read ${path}: it is a folder, name a file in it`);
+    throw new Error(`Cannot read ${path}: ${messageOf(error)}, check the path and its permissions`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Reads and parses a JSON file.
+ *
+ * @throws {SyntaxError} If it holds no JSON; else as {@linkcode readBytes}.
+ */
+export async function readJson(path: string): Promise<unknown> {
+  const bytes = await readBytes(path);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${path}: not JSON (${messageOf(error)}), write it again`, {
+      cause: error,
+    });
+  }
+}
+
+function namesOf(folder: string): { target: string; fresh: string; old: string } {
+  const target = folder.replace(/(?<=[^/\\])[/\\]+$/, ""); // else "run/" would make "run/.new"
+  return { target, fresh: `${target}.new`, old: `${target}.old` };
+}
+
+async function writeSynced(path: string, content: FileContent): Promise<void> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  using file = await Deno.open(path, { write: true, createNew: true });
+  // One write may take only a part of a large array.
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  // Before the rename: else a power cut could leave the new name with no content.
+  await file.sync();
+}
+
+async function explainingFailure<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw new Error(
+      `Cannot write ${path}: ${messageOf(error)}, check the path, its permissions and the disk`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function parentOf(path: string): string {
+  const cut = Math.max(path.lastIndexOf("/"), Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1);
+  return cut < 0 ? "." : path.slice(0, cut) || "/";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

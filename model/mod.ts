@@ -1,0 +1,15 @@
+/**
+ * The vision-language model: configuration, parameters, forward passes, generation, optimiser, files.
+ *
+ * @module
+ */
+export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
+export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
+export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./config.ts";
+export { readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
+export { generate, type GenerateOptions, type Response } from "./generate.ts";
+export { type Parameter, Parameters, parameterSpecs } from "./parameters.ts";
+export { type Layout, layOut, type Segment, type Sequence } from "./sequence.ts";
+export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
+export * from "./tape/mod.ts";
+export { Vlm } from "./vlm.ts";

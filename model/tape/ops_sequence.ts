@@ -1,0 +1,152 @@
+/**
+ * Ops over positions: embedding, attention, row gathering, pixel-shuffle merge.
+ *
+ * @module
+ */
+import { attention, attentionBackward } from "../../kernels/attention/mod.ts";
+import { bucketRows, embed, gatherRows, sumRows } from "../../kernels/embedding/mod.ts";
+import { pixelShuffleMerge } from "../../kernels/image/mod.ts";
+import type { Op, Tape } from "./tape.ts";
+import { asMatrix, sizeOf, type Tensor } from "./tensor.ts";
+import type { Slice } from "../../kernels/gpu/mod.ts";
+
+export interface SequenceAttributes {
+  /** `sources` (N): token id, or -row-1 of the image tokens; `positions` (N); `shape` of the result without C. */
+  embed: { readonly sources: Int32Array; readonly positions: Int32Array; readonly shape: readonly number[] };
+  /** `prefix`, `length` (B): keys below `prefix` are visible to all queries, later ones causally, none from `length`. */
+  attention: { readonly prefix: Uint32Array; readonly length: Uint32Array; readonly heads: number };
+  /** `index` (rows): distinct rows of X, or -1 for a row of zeros. */
+  gatherRows: { readonly index: Int32Array };
+  pixelShuffleMerge: { readonly factor: number };
+}
+
+export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<SequenceAttributes[Name]> } = {
+  /** inputs tokenTable (V,C)?, positionTable (P,C), imageTokens (rows,C)?;  Y[n] = source[n] + positionTable[position[n]] */
+  embed: {
+    forward(tape, [tokenTable, positionTable, imageTokens], { sources, positions, shape }) {
+      const C = positionTable!.shape[1];
+      const Y = tape.output([...shape, C], "embedding");
+      embed(tape.gpu, {
+        sources: tape.indices(sources, "sources"),
+        positions: tape.indices(positions, "positions"),
+        tokenTable: tokenTable?.data ?? tape.gpu.placeholder,
+        positionTable: positionTable!.data,
+        imageTokens: imageTokens?.data ?? tape.gpu.placeholder,
+        Y: Y.data,
+      }, { N: sources.length, C });
+      return [Y];
+    },
+    // Y[n] = table[index[n]]:  dtable[r] += sum of dY[n] over the n with index[n] = r
+    backward(tape, { inputs: [tokenTable, positionTable, imageTokens], attributes }, [dY]) {
+      const { sources, positions } = attributes;
+      if (tokenTable?.gradient) sumInto(tape, tokenTable, tokenTable.gradient, dY!, sources, true);
+      if (positionTable!.gradient) {
+        sumInto(tape, positionTable!, positionTable!.gradient, dY!, positions, true);
+      }
+      if (!imageTokens?.requiresGradient) return [null, null, null];
+      const dImageTokens = tape.gradientOf(imageTokens);
+      sumInto(tape, imageTokens, dImageTokens, dY!, sources.map((source) => -source - 1), false);
+      return [null, null, dImageTokens];
+    },
+  },
+
+  /** inputs QKV (B,T,3C) with rows [q | k | v];  Y (B,T,C) = softmax(q k^T / sqrt(D)) v per head */
+  attention: {
+    forward(tape, [QKV], { prefix, length, heads: H }) {
+      const [B, T, width] = QKV!.shape;
+      const D = width / 3 / H;
+      const Y = tape.output([B, T, H * D], "attention");
+      const lse = tape.save(B * H * T, "attention.lse");
+      attention(tape.gpu, {
+        QKV: QKV!.data,
+        prefix: tape.indices(prefix, "prefix"),
+        length: tape.indices(length, "length"),
+        Y: Y.data,
+        lse,
+      }, { B, T, H, D });
+      return [Y];
+    },
+    backward(tape, { inputs: [QKV], outputs: [Y], saved: [lse], attributes }, [dY]) {
+      const { prefix, length, heads: H } = attributes;
+      const [B, T, width] = QKV!.shape;
+      const dQKV = tape.gradientOf(QKV!);
+      attentionBackward(tape.gpu, {
+        QKV: QKV!.data,
+        prefix: tape.indices(prefix, "prefix"),
+        length: tape.indices(length, "length"),
+        Y: Y.data,
+        lse,
+        dY: dY!,
+        delta: tape.scratch(B * H * T, "attention.delta"),
+        dQKV,
+      }, { B, T, H, D: width / 3 / H });
+      return [dQKV];
+    },
+  },
+
+  /** inputs X (..,C);  Y (rows,C) = X[index], a gather of distinct rows, so that its backward is a gather too */
+  gatherRows: {
+    forward(tape, [X], { index }) {
+      const { columns: C } = asMatrix(X!);
+      const Y = tape.output([index.length, C], `${X!.label}.rows`);
+      gatherRows(tape.gpu, { X: X!.data, index: tape.indices(index, "index"), Y: Y.data }, {
+        rows: index.length,
+        C,
+      });
+      return [Y];
+    },
+    backward(tape, { inputs: [X], attributes: { index } }, [dY]) {
+      const { rows, columns: C } = asMatrix(X!);
+      const inverse = new Int32Array(rows).fill(-1);
+      index.forEach((row, position) => row >= 0 && (inverse[row] = position));
+      const dX = tape.gradientOf(X!);
+      gatherRows(tape.gpu, { X: dY!, index: tape.indices(inverse, "inverse"), Y: dX }, { rows, C });
+      return [dX];
+    },
+  },
+
+  /** inputs X (B,side^2,C);  Y (B,(side/factor)^2,factor^2 C): each token concatenates a factor x factor square */
+  pixelShuffleMerge: {
+    forward(tape, [X], { factor }) {
+      const [B, tokens, C] = X!.shape;
+      const Y = tape.output([B, tokens / factor ** 2, C * factor ** 2], "merged");
+      pixelShuffleMerge(tape.gpu, { X: X!.data, Y: Y.data }, {
+        B,
+        side: Math.sqrt(tokens),
+        C,
+        factor,
+        inverse: false,
+      });
+      return [Y];
+    },
+    backward(tape, { inputs: [X], attributes: { factor } }, [dY]) {
+      const [B, tokens, C] = X!.shape;
+      const dX = tape.gradientOf(X!);
+      pixelShuffleMerge(tape.gpu, { X: dY!, Y: dX }, {
+        B,
+        side: Math.sqrt(tokens),
+        C,
+        factor,
+        inverse: true,
+      });
+      return [dX];
+    },
+  },
+};
+
+function sumInto(
+  tape: Tape,
+  table: Tensor,
+  dTable: Slice,
+  dY: Slice,
+  index: Int32Array,
+  accumulate: boolean,
+) {
+  const [rows, C] = [sizeOf(table.shape.slice(0, -1)), table.shape[table.shape.length - 1]];
+  const { starts, items } = bucketRows(index, rows);
+  sumRows(
+    tape.gpu,
+    { dY, starts: tape.indices(starts, "starts"), items: tape.indices(items, "items"), dTable },
+    { rows, C, accumulate },
+  );
+}

@@ -1,0 +1,33 @@
+/**
+ * A tensor: a shape over a slice of GPU memory, and whether gradients flow to it.
+ *
+ * @module
+ */
+import type { Slice } from "../../kernels/gpu/mod.ts";
+
+/** Row-major f32 on the GPU. Immutable once its op has run; parameters change only in the optimiser. */
+export interface Tensor {
+  readonly label: string;
+  readonly shape: readonly number[];
+  readonly data: Slice;
+  /** True when a trainable parameter lies upstream, or it is one. */
+  readonly requiresGradient: boolean;
+  /** Where a trainable parameter's gradient is summed (`+=`); null for activations, constants and frozen parameters. */
+  readonly gradient: Slice | null;
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** `(2,17,64)`, as error messages quote shapes. */
+export function formatShape(shape: readonly number[]): string {
+  return `(${shape.join(",")})`;
+}
+
+/** Rows and columns of a tensor seen as a matrix: the last dimension against all others. */
+export function asMatrix({ shape }: Tensor): { rows: number; columns: number } {
+  const columns = shape[shape.length - 1];
+  return { rows: sizeOf(shape) / columns, columns };
+}

@@ -1,0 +1,63 @@
+/**
+ * The vision-language model: image and task prompt in, response probabilities and a value out.
+ *
+ *     image -> vision encoder -> projector -> image tokens --+
+ *                                                            +-> language model -> log-probabilities of the response
+ *     prompt, response -> tokenizer -> token embeddings -----+         |
+ *                                                                      +-> value head -> value of the prompt
+ *
+ * @module
+ */
+import type { Gpu } from "../kernels/gpu/mod.ts";
+import { deriveSizes, type VlmConfig } from "./config.ts";
+import { readSequences } from "./language.ts";
+import { Parameters } from "./parameters.ts";
+import { projectImages } from "./projector.ts";
+import type { Layout } from "./sequence.ts";
+import { gatherRows, linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
+import { valuesOf } from "./value_head.ts";
+import { encodeImages } from "./vision.ts";
+
+/** A model on a GPU. */
+export class Vlm {
+  readonly gpu: Gpu;
+  readonly config: VlmConfig;
+  readonly parameters: Parameters;
+
+  /** Allocates parameters (zero until initialised or loaded). Throws a `RangeError` for a config that does not fit. */
+  constructor(gpu: Gpu, config: VlmConfig) {
+    deriveSizes(config);
+    this.gpu = gpu;
+    this.config = config;
+    this.parameters = new Parameters(gpu, config);
+  }
+
+  /** Hidden states (B, T, C) of a batch. */
+  hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor) => void): Tensor {
+    const imageTokens = layout.images === 0 ? null : projectImages(
+      tape,
+      this.parameters,
+      this.config,
+      encodeImages(tape, this.parameters, this.config, layout),
+    );
+    return readSequences(tape, this.parameters, this.config, { layout, imageTokens, onQkv });
+  }
+
+  /** Log-probabilities (B, R) of the responses' tokens at a temperature, and the entropies (B, R) they came from. */
+  responseLogprobs(
+    tape: Tape,
+    hidden: Tensor,
+    { B, R, predictors, targets }: Layout,
+    temperature: number,
+  ): { logprob: Tensor; entropy: Tensor } {
+    const predicting = gatherRows(tape, hidden, predictors); // (B R, C)
+    const head = this.parameters.get("language.head.weight");
+    const { logprob, entropy } = linearLogprob(tape, predicting, head, { targets, temperature });
+    return { logprob: reshape(tape, logprob, [B, R]), entropy: reshape(tape, entropy, [B, R]) };
+  }
+
+  /** Values (B) of the prompts. */
+  values(tape: Tape, hidden: Tensor, { lastPrompt }: Layout): Tensor {
+    return valuesOf(tape, this.parameters, hidden, lastPrompt);
+  }
+}

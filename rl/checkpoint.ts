@@ -1,0 +1,91 @@
+/**
+ * A training run's state on disk: weights, optimiser, tokenizer, and where the run stands.
+ *
+ * @module
+ */
+import type { Gpu } from "../kernels/gpu/mod.ts";
+import {
+  type AdamW,
+  assertFits,
+  decodeSafetensors,
+  encodeSafetensors,
+  type HostTensor,
+  readBytes,
+  readJson,
+  Tokenizer,
+  Vlm,
+  type VlmConfig,
+} from "../model/mod.ts";
+import { Agent } from "./agent.ts";
+import type { SlotState } from "./rollout.ts";
+import type { RunFolder } from "./run_folder.ts";
+
+/** Where a run stands. */
+export interface TrainerState {
+  readonly stage: "sft" | "rl" | "done";
+  /** SFT updates done. */
+  readonly sftUpdates: number;
+  /** RL iterations done. */
+  readonly iteration: number;
+  /** Steps the current optimiser took. */
+  readonly optimizerStep: number;
+  /** RL's episodes under way, and how many were begun. */
+  readonly slots: readonly SlotState[];
+  readonly episodes: number;
+}
+
+/** Writes everything needed to go on, atomically. */
+export async function saveCheckpoint(
+  folder: RunFolder,
+  agent: Agent,
+  optimizer: AdamW,
+  state: TrainerState,
+): Promise<void> {
+  const { parameters, config } = agent.vlm;
+  const { m, v } = await optimizer.toHost();
+  const moments = new Map<string, HostTensor>();
+  for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
+  for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
+  await folder.writeCheckpoint({
+    "model.safetensors": encodeSafetensors(await parameters.toHost()),
+    "optimizer.safetensors": encodeSafetensors(moments),
+    "config.json": JSON.stringify({ ...config, cot: agent.cot }, null, 2) + "\n",
+    "tokenizer.json": JSON.stringify(agent.tokenizer.toJson(), null, 1) + "\n",
+    "trainer.json": JSON.stringify(state, null, 1) + "\n",
+  });
+}
+
+/** The agent of a checkpoint folder. Throws where a file is missing, broken, or does not fit the config. */
+export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
+  const { cot, ...config } = await readJson(`${path}/config.json`) as VlmConfig & { cot: boolean };
+  const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
+  const vlm = new Vlm(gpu, config);
+  if (tokenizer.vocabularySize !== config.vocabularySize) {
+    throw new RangeError(
+      `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
+    );
+  }
+  vlm.parameters.fromHost(await readTensors(`${path}/model.safetensors`, vlm, [""]));
+  return new Agent(vlm, tokenizer, { cot });
+}
+
+/** Restores the optimiser of a checkpoint folder and returns where the run stands. */
+export async function loadTrainer(path: string, vlm: Vlm, makeOptimizer: (state: TrainerState) => AdamW) {
+  const state = await readJson(`${path}/trainer.json`) as TrainerState;
+  const optimizer = makeOptimizer(state);
+  const moments = await readTensors(`${path}/optimizer.safetensors`, vlm, ["m.", "v."]);
+  const [m, v] = ["m.", "v."].map((prefix) =>
+    vlm.parameters.join(new Map(vlm.parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
+  );
+  optimizer.fromHost({ m, v }, state.optimizerStep);
+  return { state, optimizer };
+}
+
+async function readTensors(path: string, vlm: Vlm, prefixes: readonly string[]): Promise<Map<string, HostTensor>> {
+  const { tensors } = decodeSafetensors(await readBytes(path));
+  assertFits(
+    tensors,
+    prefixes.flatMap((prefix) => vlm.parameters.list.map(({ name, shape }) => ({ name: prefix + name, shape }))),
+  );
+  return tensors;
+}

@@ -1,0 +1,59 @@
+import { type CommandText, formatHelp } from "./help.ts";
+import type { Options } from "./options.ts";
+import { type Parsed, parseOptions } from "./parse.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A command: its options, its help, and what it does. */
+export interface Command<O extends Options> extends CommandText {
+  readonly options: O;
+  /** Largest number of arguments without a flag. Default 0. */
+  readonly maxPositional?: number;
+  /** Does the work; resolves to an exit code, nothing meaning 0. */
+  readonly run: (parsed: Parsed<O>) => Promise<number | void> | number | void;
+}
+
+/** Where a command writes; tests replace it. */
+export interface Console {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+const encoder = new TextEncoder();
+
+/** Writes all of `text`: a pipe may take less than it is handed. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}
+
+/** Stdout and stderr of this process. */
+export const processConsole: Console = {
+  out: (text) => writeAll(Deno.stdout, text),
+  err: (text) => writeAll(Deno.stderr, text),
+};
+
+/**
+ * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` goes to stdout,
+ * messages go to stderr; `debug` adds the stack of a failure.
+ */
+export async function runCommand<const O extends Options>(
+  command: Command<O>,
+  args: readonly string[],
+  { console = processConsole, debug = false }: { console?: Console; debug?: boolean } = {},
+): Promise<number> {
+  try {
+    const parsed = parseOptions(args, command.options, { maxPositional: command.maxPositional });
+    if (parsed.help) {
+      console.out(formatHelp(command, command.options));
+      return 0;
+    }
+    return (await command.run(parsed)) ?? 0;
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    const message = error instanceof Error ? error.message : String(error);
+    console.err(`${message}\n`);
+    if (isUsage) console.err(`See: ${command.command} --help\n`);
+    else if (debug && error instanceof Error) console.err(`${error.stack}\n`);
+    return isUsage ? error.exitCode : 1;
+  }
+}

@@ -1,0 +1,45 @@
+/** Duration for people: `0.4 s`, `12 s`, `4 m 05 s`, `2 h 03 m`. */
+export function formatDuration(durationMs: number): string {
+  if (!Number.isFinite(durationMs)) return "?";
+  const ms = Math.max(0, durationMs);
+  if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const two = (n: number) => String(n).padStart(2, "0");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`;
+}
+
+const scaled = (value: number, base: number, suffixes: readonly string[]): string => {
+  let size = Math.abs(value), power = 0;
+  // 999.95 would print as 1000.0: step up before rounding reaches the base.
+  while (size >= base * (1 - 5e-5) && power < suffixes.length - 1) [size, power] = [size / base, power + 1];
+  const digits = power === 0 ? (Number.isInteger(size) ? 0 : 1) : size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
+  return `${value < 0 ? "-" : ""}${size.toFixed(digits)}${suffixes[power]}`;
+};
+
+/** Count for people: `950`, `12.3k`, `4.56M`, `1.20G`. */
+export function formatCount(count: number): string {
+  return Number.isFinite(count) ? scaled(count, 1000, ["", "k", "M", "G", "T"]) : "?";
+}
+
+/** Bytes for people: `512 B`, `1.50 MiB`. */
+export function formatBytes(bytes: number): string {
+  return Number.isFinite(bytes) ? scaled(bytes, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]) : "?";
+}
+
+/** Share for people: 0.9512 -> `95.1%`. */
+export function formatShare(share: number): string {
+  return Number.isFinite(share) ? `${(share * 100).toFixed(1)}%` : "?";
+}
+
+/** Left-aligned first column, right-aligned others, two spaces between; a line a row, headers first. */
+export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [headers, ...rows];
+  const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
+  const line = (row: readonly string[]) =>
+    widths.map((w, c) => c === 0 ? (row[c] ?? "").padEnd(w) : (row[c] ?? "").padStart(w)).join("  ")
+      .trimEnd();
+  return all.map(line).join("\n");
+}

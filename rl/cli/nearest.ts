@@ -1,0 +1,42 @@
+/**
+ * Edit distance with swaps of neighbours counted as one edit (optimal string alignment).
+ *
+ * @returns edits from `a` to `b`, at most the longer length
+ */
+export function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + cost);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) row[j] = Math.min(row[j]!, beforeLast[j - 2]! + 1);
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return last[b.length]!;
+}
+
+/**
+ * The known word most like `word`, ignoring case; undefined when none is close enough to be a likely slip (more
+ * than a third of the letters, and more than two, would have to change).
+ */
+export function nearestName(word: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const name of known) {
+    const distance = editDistance(word.toLowerCase(), name.toLowerCase());
+    const allowed = Math.max(2, Math.floor(name.length / 3));
+    if (distance > allowed || distance >= name.length || distance >= bestDistance) continue;
+    [best, bestDistance] = [name, distance];
+  }
+  return best;
+}
+
+/** The end of an error about an unknown name: `: did you mean X?` or `: known are A, B`. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const nearest = nearestName(word, known);
+  return nearest === undefined ? `: known are ${known.join(", ")}` : `: did you mean ${nearest}?`;
+}

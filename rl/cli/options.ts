@@ -1,0 +1,128 @@
+import { UsageError } from "./usage_error.ts";
+import { suggestion } from "./nearest.ts";
+
+/** What every option says of itself, for `--help` and for error messages. */
+interface OptionBase {
+  /** One line: what it means. */
+  readonly meaning: string;
+  /** Unit of the value, e.g. `steps`, `px`. */
+  readonly unit?: string;
+  /** Heading it appears under in `--help`. */
+  readonly group?: string;
+  /** One-letter short form, e.g. `s`. */
+  readonly short?: string;
+}
+
+/** `--name text`. */
+export interface StringOption extends OptionBase {
+  readonly type: "string";
+  readonly default?: string;
+  /** The only texts allowed. */
+  readonly choices?: readonly string[];
+}
+
+/** `--name 0.5`; `integer` refuses fractions. */
+export interface NumberOption extends OptionBase {
+  readonly type: "number" | "integer";
+  readonly default?: number;
+  /** Smallest value allowed, inclusive. */
+  readonly min?: number;
+  /** Largest value allowed, inclusive. */
+  readonly max?: number;
+}
+
+/** `--name`, and `--no-name` for false. */
+export interface BooleanOption extends OptionBase {
+  readonly type: "boolean";
+  readonly default?: boolean;
+}
+
+/** `--name a,b,c`; a JSON list of strings in a file. */
+export interface ListOption extends OptionBase {
+  readonly type: "list";
+  readonly default?: readonly string[];
+}
+
+/** One declared option. */
+export type Option = StringOption | NumberOption | BooleanOption | ListOption;
+
+/** Options by setting name in camelCase; the flag is the same in kebab-case (`envSteps` is `--env-steps`). */
+export type Options = { readonly [name: string]: Option };
+
+type ValueType<O extends Option> = O extends { type: "string"; choices: readonly (infer C)[] } ? C
+  : O extends StringOption ? string
+  : O extends NumberOption ? number
+  : O extends BooleanOption ? boolean
+  : readonly string[];
+
+/** Typed values: `T` where an option has a default, `T | undefined` where it has none. */
+export type Values<O extends Options> = {
+  -readonly [K in keyof O]: O[K] extends { default: unknown } ? ValueType<O[K]> : ValueType<O[K]> | undefined;
+};
+
+/** Typed values of only those options that were given. */
+export type Given<O extends Options> = { -readonly [K in keyof O]?: ValueType<O[K]> };
+
+/** Declares options, keeping their literal types for {@linkcode Values}. */
+export function defineOptions<const O extends Options>(options: O): O {
+  return options;
+}
+
+/** `envSteps` -> `env-steps`. */
+export const toFlag = (name: string): string => name.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
+
+const number = (option: NumberOption, raw: unknown, label: string): number => {
+  // Number("") is 0 and Number("0x") NaN: an empty text is no number.
+  const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;
+  const article = option.type === "integer" ? "an integer" : "a number";
+  const ofUnit = option.unit ? ` of ${option.unit}` : "";
+  const isValid = typeof value === "number" && Number.isFinite(value) &&
+    (option.type === "number" || Number.isSafeInteger(value));
+  if (!isValid) throw new UsageError(`${label} needs ${article}${ofUnit}, got ${quote(raw)}`);
+  const { min = -Infinity, max = Infinity } = option;
+  if (value < min || value > max) {
+    const range = option.max === undefined
+      ? `at least ${min}`
+      : option.min === undefined
+      ? `at most ${max}`
+      : `from ${min} to ${max}`;
+    throw new UsageError(`${label} must be ${range}${option.unit ? ` ${option.unit}` : ""}, got ${value}`);
+  }
+  return value;
+};
+
+const quote = (raw: unknown): string => JSON.stringify(raw) ?? String(raw);
+
+/**
+ * Reads one raw value, from a flag (text or boolean) or from a JSON file.
+ *
+ * @param label how messages name the option, e.g. `--seed` or `"seed" in run.json`
+ * @throws {UsageError} where it does not fit the option's type, range or choices
+ */
+export function readValue(
+  option: Option,
+  raw: unknown,
+  label: string,
+): string | number | boolean | readonly string[] {
+  switch (option.type) {
+    case "number":
+    case "integer":
+      return number(option, raw, label);
+    case "boolean":
+      if (typeof raw !== "boolean") throw new UsageError(`${label} needs true or false, got ${quote(raw)}`);
+      return raw;
+    case "list": {
+      const items = typeof raw === "string" ? raw.split(",").map((item) => item.trim()).filter(Boolean) : raw;
+      if (Array.isArray(items) && items.every((item) => typeof item === "string")) return items;
+      throw new UsageError(`${label} needs a list of texts, got ${quote(raw)}`);
+    }
+    case "string":
+      if (typeof raw !== "string" || raw === "") {
+        throw new UsageError(`${label} needs a text, got ${quote(raw)}`);
+      }
+      if (option.choices && !option.choices.includes(raw)) {
+        throw new UsageError(`Unknown value ${quote(raw)} of ${label}${suggestion(raw, option.choices)}`);
+      }
+      return raw;
+  }
+}

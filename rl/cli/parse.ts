@@ -1,0 +1,156 @@
+import { parseArgs } from "@std/cli";
+import { suggestion } from "./nearest.ts";
+import { type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** What a command line said. */
+export interface Parsed<O extends Options> {
+  /** `--help` was given: nothing else was read. */
+  readonly help: boolean;
+  /** Every option: the flag's value, else the file's, else the default, else undefined. */
+  readonly values: Values<O>;
+  /** Only what a flag or the `--config` file gave: lay it over a preset. */
+  readonly given: Given<O>;
+  /** Arguments without a flag. */
+  readonly positional: readonly string[];
+}
+
+/** Outside world of {@linkcode parseOptions}; tests replace it. */
+export interface ParseContext {
+  /** Largest number of arguments without a flag. Default 0. */
+  readonly maxPositional?: number;
+  /** Reads the `--config` file. */
+  readonly readText?: (path: string) => string;
+}
+
+/**
+ * Two things `parseArgs` leaves open: `--lambda -1` would read `-1` as a flag, and `--json=maybe` as true. The
+ * first is joined with `=`, the second refused.
+ */
+function prepare(args: readonly string[], options: Options): string[] {
+  const kinds = new Map(Object.entries(options).map(([name, option]) => [`--${toFlag(name)}`, option.type]));
+  const prepared: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") return [...prepared, ...args.slice(i)];
+    const [flag, text] = arg.split(/=(.*)/s) as [string, string | undefined];
+    const kind = kinds.get(flag);
+    if (kind === "boolean" && text !== undefined && text !== "true" && text !== "false") {
+      throw new UsageError(`${flag} needs true or false, got "${text}"`);
+    }
+    const takesNext = text === undefined && (kind === "number" || kind === "integer");
+    if (takesNext && /^-[\d.]/.test(args[i + 1] ?? "")) prepared.push(`${arg}=${args[++i]}`);
+    else prepared.push(arg);
+  }
+  return prepared;
+}
+
+function knownFlags(options: Options): string[] {
+  const flags = Object.entries(options).flatMap(([name, option]) =>
+    option.type === "boolean" ? [`--${toFlag(name)}`, `--no-${toFlag(name)}`] : [`--${toFlag(name)}`]
+  );
+  return [...flags, "--config", "--help"];
+}
+
+function readConfigFile(
+  options: Options,
+  path: string,
+  readText: (path: string) => string,
+): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readText(path);
+  } catch (error) {
+    throw new UsageError(`Cannot read --config ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  let settings: unknown;
+  try {
+    settings = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`Cannot read --config ${path}: not JSON, ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
+    throw new UsageError(`Cannot read --config ${path}: must hold one object of settings`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, raw] of Object.entries(settings)) {
+    if (!Object.hasOwn(options, name)) {
+      throw new UsageError(`Unknown setting "${name}" in ${path}${suggestion(name, Object.keys(options))}`);
+    }
+    values[name] = readValue(options[name]!, raw, `"${name}" in ${path}`);
+  }
+  return values;
+}
+
+/**
+ * Reads a command line against declared options. Flags win over `--config FILE` (a JSON object by setting name),
+ * which wins over defaults. `--help`, `-h` and `--config` need not be declared.
+ *
+ * @throws {UsageError} for an unknown flag or setting (naming the nearest), a value that does not fit, a surplus
+ * argument, a file that cannot be read
+ *
+ * @example
+ * ```ts
+ * import { defineOptions, parseOptions } from "./mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = defineOptions({
+ *   seed: { type: "integer", default: 0, min: 0, meaning: "seed of everything random" },
+ *   cot: { type: "boolean", default: true, meaning: "write a thought before the action" },
+ * });
+ * const { values } = parseOptions(["--seed", "7", "--no-cot"], options);
+ * assertEquals(values, { seed: 7, cot: false });
+ * ```
+ */
+export function parseOptions<const O extends Options>(
+  args: readonly string[],
+  options: O,
+  { maxPositional = 0, readText = Deno.readTextFileSync }: ParseContext = {},
+): Parsed<O> {
+  const entries = Object.entries(options);
+  const booleans = entries.filter(([, option]) => option.type === "boolean").map(([name]) => toFlag(name));
+  const texts = entries.filter(([, option]) => option.type !== "boolean").map(([name]) => toFlag(name));
+  const alias: Record<string, string> = { help: "h" };
+  for (const [name, option] of entries) if (option.short) alias[toFlag(name)] = option.short;
+
+  let unknown: string | undefined;
+  const raw = parseArgs(prepare(args, options), {
+    boolean: [...booleans, "help"],
+    string: [...texts, "config", "_"],
+    // An absent boolean has to be told from a false one: undefined says "not given".
+    default: Object.fromEntries(booleans.map((flag) => [flag, undefined])),
+    negatable: booleans,
+    alias,
+    unknown: (arg, key) => {
+      if (key !== undefined) unknown ??= arg.split("=")[0]!;
+      return key === undefined;
+    },
+  }) as { _: (string | number)[]; [flag: string]: unknown };
+
+  const base = { positional: raw._.map(String) };
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of entries) values[name] = option.default;
+  if (raw.help) return { ...base, help: true, values: values as Values<O>, given: {} };
+  if (unknown !== undefined) {
+    throw new UsageError(`Unknown flag ${unknown}${suggestion(unknown, knownFlags(options))}`);
+  }
+  const given: Record<string, unknown> = {};
+  if (raw.config === "") throw new UsageError("--config needs the path of a JSON file");
+  if (raw.config !== undefined) Object.assign(given, readConfigFile(options, String(raw.config), readText));
+  for (const [name, option] of entries) {
+    const flag = toFlag(name), value = raw[flag];
+    if (value === undefined) continue;
+    if (value === "") {
+      throw new UsageError(`Missing value of --${flag}${option.unit ? ` (${option.unit})` : ""}`);
+    }
+    given[name] = readValue(option, value, `--${flag}`);
+  }
+  const surplus = base.positional[maxPositional];
+  if (surplus !== undefined) {
+    const allowed = maxPositional === 0 ? "none is" : `at most ${maxPositional} are`;
+    throw new UsageError(`Unexpected argument "${surplus}": ${allowed} allowed, flags start with --`);
+  }
+  return { ...base, help: false, values: { ...values, ...given } as Values<O>, given: given as Given<O> };
+}

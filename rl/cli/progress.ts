@@ -1,0 +1,120 @@
+import { formatCount, formatDuration } from "./format.ts";
+
+/** One state of a long-running stage. */
+export interface ProgressState {
+  /** What is being done, e.g. `rl`. */
+  readonly stage: string;
+  /** Steps done of `total`. */
+  readonly step: number;
+  readonly total: number;
+  /** Whatever else to show, ready to print, in order: `{ success: "83.0%", "tok/s": "1.2k" }`. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Time left, where the caller knows better than the pace of this stage. */
+  readonly leftMs?: number;
+}
+
+/** Where and how often a {@linkcode Progress} writes. */
+export interface ProgressOptions {
+  /** Receives text; default stderr of this process. */
+  readonly write?: (text: string) => void;
+  /** Rewrite one line (true) or print plain lines now and then (false). Default: is stderr a terminal. */
+  readonly isTerminal?: boolean;
+  /** Width of the terminal. Default: asked for, else 80. */
+  readonly columns?: () => number;
+  /** Least time between two redraws on a terminal. Default 100 ms. */
+  readonly redrawMs?: number;
+  /** Least time between two plain lines. Default 10 000 ms. */
+  readonly plainMs?: number;
+  /** Clock. Default `performance.now`. */
+  readonly nowMs?: () => number;
+}
+
+/** Time left at the pace so far; undefined until a step is done. */
+export function estimateLeftMs(step: number, total: number, elapsedMs: number): number | undefined {
+  if (step <= 0 || total <= 0) return undefined;
+  return Math.max(0, (total - step) * elapsedMs / step);
+}
+
+/** One line: `rl  120/400  success 83.0%  1 m 05 s left`, cut to `columns`. */
+export function formatProgress(state: ProgressState, columns = Infinity): string {
+  const parts = [state.stage, `${formatCount(state.step)}/${formatCount(state.total)}`];
+  for (const [name, value] of Object.entries(state.fields ?? {})) parts.push(`${name} ${value}`);
+  if (state.leftMs !== undefined) parts.push(`${formatDuration(state.leftMs)} left`);
+  const line = parts.join("  ");
+  return line.length <= columns ? line : line.slice(0, Math.max(0, columns - 1)) + "…";
+}
+
+const stderrColumns = (): number => {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80; // stdout is no terminal: nobody to ask
+  }
+};
+
+const encoder = new TextEncoder();
+const CLEAR_LINE = "\r\x1b[2K";
+
+/**
+ * Live progress on stderr. On a terminal one line is rewritten; elsewhere a plain line appears at the start of a
+ * stage, about every ten seconds, and at its end, so that logs stay short.
+ */
+export class Progress {
+  readonly #write: (text: string) => void;
+  readonly #isTerminal: boolean;
+  readonly #columns: () => number;
+  readonly #intervalMs: number;
+  readonly #nowMs: () => number;
+  #stage: string | undefined;
+  #stageStartMs = 0;
+  #stageStartStep = 0;
+  #lastMs = -Infinity;
+  #isLineOpen = false;
+
+  constructor(options: ProgressOptions = {}) {
+    this.#write = options.write ?? ((text) => void Deno.stderr.writeSync(encoder.encode(text)));
+    this.#isTerminal = options.isTerminal ?? Deno.stderr.isTerminal();
+    this.#columns = options.columns ?? stderrColumns;
+    this.#intervalMs = this.#isTerminal ? options.redrawMs ?? 100 : options.plainMs ?? 10_000;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** Shows a state. Cheap to call every step: redraws are limited, a new stage and the last step always show. */
+  update(state: ProgressState): void {
+    const now = this.#nowMs();
+    const isNewStage = state.stage !== this.#stage;
+    if (isNewStage) {
+      this.#endLine();
+      // A resumed stage starts above zero: its pace counts from there.
+      [this.#stage, this.#stageStartMs, this.#stageStartStep] = [state.stage, now, state.step];
+    }
+    const isDone = state.step >= state.total;
+    if (!isNewStage && !isDone && now - this.#lastMs < this.#intervalMs) return;
+    this.#lastMs = now;
+    const start = this.#stageStartStep;
+    const leftMs = state.leftMs ??
+      estimateLeftMs(state.step - start, state.total - start, now - this.#stageStartMs);
+    const shown = isDone && state.leftMs === undefined ? state : { ...state, leftMs };
+    if (!this.#isTerminal) return this.#write(formatProgress(shown) + "\n");
+    this.#write(CLEAR_LINE + formatProgress(shown, this.#columns() - 1));
+    this.#isLineOpen = true;
+  }
+
+  /** Prints a line of its own, above the live one. */
+  note(text: string): void {
+    this.#write(`${this.#isLineOpen ? CLEAR_LINE : ""}${text}\n`);
+    this.#isLineOpen = false;
+    this.#lastMs = this.#isTerminal ? -Infinity : this.#lastMs;
+  }
+
+  /** Ends the live line, keeping its last state on screen. Call when done, also on failure. */
+  close(): void {
+    this.#endLine();
+    this.#stage = undefined;
+  }
+
+  #endLine(): void {
+    if (this.#isLineOpen) this.#write("\n");
+    this.#isLineOpen = false;
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Evaluation on held-out seeds: strict success, goal reached, parse rate, perception, each over whole episodes.
+ *
+ * @module
+ */
+import { makeEnv } from "../envs/mod.ts";
+import type { Agent, Decision, Situation } from "./agent.ts";
+import { samplerState } from "./rollout.ts";
+import { wilsonInterval } from "./statistics.ts";
+
+/** Episodes of evaluation have seeds from here on; training's are all below. */
+export const EVALUATION_SEEDS = 2_000_000_000;
+
+/** What one way of decoding achieved. */
+export interface EvaluationResult {
+  /** Share of episodes with a return above 0. */
+  readonly success: number;
+  /** 95% interval of `success` (Wilson). */
+  readonly ci95: readonly [lo: number, hi: number];
+  /** Share of episodes that ended in the goal, whatever their return. */
+  readonly goalReached: number;
+  readonly meanReturn: number;
+  /** Mean steps an episode. */
+  readonly meanSteps: number;
+  /** Share of responses in which an action was found. */
+  readonly parseRate: number;
+  /** Share of the picture's fields that responses state correctly; null without a chain of thought. */
+  readonly perception: number | null;
+  /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null likewise. */
+  readonly faithfulness: number | null;
+}
+
+/** What to evaluate. */
+export interface EvaluationSettings {
+  readonly environment: string;
+  readonly episodes: number;
+  readonly seed: number;
+  readonly greedy: boolean;
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  /** Environments side by side. */
+  readonly envs?: number;
+  /** Called after each batch of steps. */
+  readonly onProgress?: (episodesDone: number) => void;
+}
+
+/** Plays `episodes` held-out episodes. Deterministic by seed. */
+export async function evaluate(agent: Agent, settings: EvaluationSettings): Promise<EvaluationResult> {
+  const { environment, episodes, seed, greedy, temperature, maxNewTokens, onProgress } = settings;
+  const envs = Math.min(settings.envs ?? 64, episodes);
+  let next = 0;
+  const begin = (env: Situation["env"]) => ({
+    env,
+    ...env.reset({ seed: EVALUATION_SEEDS + seed * 1_000_000 + next }),
+    episode: next++,
+    episodeReturn: 0,
+    steps: 0,
+  });
+  const slots = Array.from({ length: envs }, () => begin(makeEnv(environment)));
+  const returns = new Float64Array(episodes);
+  let goals = 0, done = 0, steps = 0;
+  const responses = new ResponseTally();
+  for (let round = 0; done < episodes; round++) {
+    const random = samplerState(envs, EVALUATION_SEEDS + seed, round * maxNewTokens);
+    const decisions = await agent.respond(slots, { temperature, greedy, maxNewTokens, random });
+    decisions.forEach((decision, index) => {
+      const slot = slots[index];
+      // The batch keeps its size to the end; episodes beyond the last one count for nothing.
+      if (slot.episode < episodes) responses.add(decision);
+      const { action } = decision.parse;
+      const result = slot.env.step(action ?? slot.env.randomAction());
+      const { observation, info, terminated, truncated } = result;
+      Object.assign(slot, {
+        observation,
+        info,
+        episodeReturn: slot.episodeReturn + result.reward,
+        steps: slot.steps + 1,
+      });
+      if (!terminated && !truncated) return;
+      if (slot.episode < episodes) {
+        returns[slot.episode] = slot.episodeReturn;
+        goals += Number(info.goalReached);
+        steps += slot.steps;
+        done++;
+      }
+      slots[index] = begin(slot.env);
+    });
+    onProgress?.(done);
+  }
+  const successes = returns.filter((episodeReturn) => episodeReturn > 0).length;
+  return {
+    success: successes / episodes,
+    ci95: wilsonInterval(successes, episodes),
+    goalReached: goals / episodes,
+    meanReturn: returns.reduce((a, b) => a + b, 0) / episodes,
+    meanSteps: steps / episodes,
+    ...responses.rates(),
+  };
+}
+
+/** Counts what responses got right. */
+export class ResponseTally {
+  #count = 0;
+  #parsed = 0;
+  #perception = 0;
+  #faithful = 0;
+  #judged = 0;
+
+  add({ parse, judgement }: Pick<Decision, "parse" | "judgement">): void {
+    this.#count++;
+    this.#parsed += Number(parse.action !== null);
+    if (judgement.perception === null) return;
+    this.#judged++;
+    this.#perception += judgement.perception;
+    this.#faithful += Number(judgement.faithful === true);
+  }
+
+  /** Where some response states a thought, one that states none counts as misread and unfaithful. */
+  rates(): { parseRate: number; perception: number | null; faithfulness: number | null } {
+    const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
+    return {
+      parseRate: this.#parsed / this.#count,
+      perception: rate(this.#perception),
+      faithfulness: rate(this.#faithful),
+    };
+  }
+}

@@ -1,0 +1,91 @@
+/** Generalized advantage estimation (Schulman et al. 2016, https://arxiv.org/abs/1506.02438, equations 11 and 16). */
+
+/**
+ * A rollout of `steps` x `envs`, row-major: element `t * envs + e` belongs to step `t` of environment `e`.
+ *
+ * Notation: `s[t]` is the state in which action `a[t]` was taken; it earned `rewards[t]` and led to `s'[t]`, the state as seen
+ * before any automatic reset. Within an episode `s'[t]` is `s[t+1]`.
+ */
+export interface RolloutRewards {
+  /** Reward of each step, already scaled. */
+  readonly rewards: ArrayLike<number>;
+  /** V(s[t]). */
+  readonly values: ArrayLike<number>;
+  /** 1 where the rules ended the episode at this step: nothing can be earned after it. */
+  readonly terminated: ArrayLike<number>;
+  /** 1 where the step limit ended the episode: the state had a future, of worth `bootstrapValues`. */
+  readonly truncated: ArrayLike<number>;
+  /** V(s'[t]); read only at truncated steps and at the last step of the rollout, so other elements may hold anything. */
+  readonly bootstrapValues: ArrayLike<number>;
+  readonly steps: number;
+  readonly envs: number;
+  /** Discount, in [0, 1]. */
+  readonly gamma: number;
+  /** Weight of longer returns, in [0, 1]: 0 trusts the values alone, 1 the rewards alone. */
+  readonly lambda: number;
+}
+
+/** Both `steps` x `envs`, row-major. */
+export interface Advantages {
+  /** A[t]. */
+  readonly advantages: Float32Array;
+  /** A[t] + V(s[t]), the value head's target. */
+  readonly returns: Float32Array;
+}
+
+/**
+ * Advantages and value targets of a rollout:
+ *
+ *     delta[t] = r[t] + gamma * V(s'[t]) - V(s[t])          V(s'[t]) is 0 where terminated
+ *     A[t]     = delta[t] + gamma * lambda * A[t+1]         A[t+1] is left out where an episode ended at t
+ *
+ * A truncated step bootstraps from the final state of its own episode, never from the first state of the next one. A
+ * step that is both terminated and truncated counts as terminated. Accumulates in f64.
+ *
+ * Throws `RangeError` where an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
+ */
+export function generalizedAdvantages(rollout: RolloutRewards): Advantages {
+  checkRollout(rollout);
+  const { rewards, values, terminated, truncated, bootstrapValues, steps, envs, gamma, lambda } = rollout;
+  const advantages = new Float32Array(steps * envs);
+  const returns = new Float32Array(steps * envs);
+  for (let e = 0; e < envs; e++) {
+    let nextAdvantage = 0;
+    for (let t = steps - 1; t >= 0; t--) {
+      const i = t * envs + e;
+      const isEnd = Boolean(terminated[i] || truncated[i]);
+      let nextValue = 0;
+      if (!terminated[i]) nextValue = isEnd || t === steps - 1 ? bootstrapValues[i] : values[i + envs];
+      const delta = rewards[i] + gamma * nextValue - values[i];
+      const advantage: number = isEnd ? delta : delta + gamma * lambda * nextAdvantage;
+      advantages[i] = nextAdvantage = advantage;
+      returns[i] = advantage + values[i];
+    }
+  }
+  return { advantages, returns };
+}
+
+function checkRollout(rollout: RolloutRewards): void {
+  const { steps, envs } = rollout;
+  for (const name of ["steps", "envs"] as const) {
+    if (!Number.isInteger(rollout[name]) || rollout[name] < 0) {
+      throw new RangeError(
+        `Cannot estimate advantages: ${name} is ${rollout[name]}, use a whole number of at least 0`,
+      );
+    }
+  }
+  for (const name of ["gamma", "lambda"] as const) {
+    if (!(rollout[name] >= 0 && rollout[name] <= 1)) {
+      throw new RangeError(`Cannot estimate advantages: ${name} is ${rollout[name]}, use a number in [0, 1]`);
+    }
+  }
+  for (const name of ["rewards", "values", "terminated", "truncated", "bootstrapValues"] as const) {
+    const { length } = rollout[name];
+    if (length !== steps * envs) {
+      throw new RangeError(
+        `Cannot estimate advantages: ${name} has ${length} elements, ` +
+          `give one for each of ${steps} steps x ${envs} environments`,
+      );
+    }
+  }
+}

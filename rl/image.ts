@@ -1,0 +1,100 @@
+/** From an environment's frame to the model's image: an exact area-weighted box filter. */
+
+import type { Observation } from "../envs/types.ts";
+
+/**
+ * How `size` boxes cover `source` pixels of one axis. With a unit of 1/size of a source pixel, a box is `source` units
+ * long and a source pixel `size` units, so all overlaps are whole numbers and sums of them are exact.
+ */
+interface BoxAxis {
+  /** First source pixel under each box. */
+  readonly first: Int32Array;
+  /** `overlaps.subarray(offset[box], offset[box + 1])` belongs to the pixels from `first[box]` on. */
+  readonly offset: Int32Array;
+  /** In units; those of one box sum to `source`. */
+  readonly overlaps: Float64Array;
+}
+
+const axes = new Map<string, BoxAxis>();
+
+function boxAxis(source: number, size: number): BoxAxis {
+  const key = `${source} ${size}`;
+  let axis = axes.get(key);
+  if (axis !== undefined) return axis;
+  const first = new Int32Array(size), offset = new Int32Array(size + 1), overlaps: number[] = [];
+  for (let box = 0; box < size; box++) {
+    const from = box * source, to = from + source;
+    first[box] = Math.floor(from / size);
+    for (let pixel = first[box]; pixel * size < to; pixel++) {
+      overlaps.push(Math.min(to, (pixel + 1) * size) - Math.max(from, pixel * size));
+    }
+    offset[box + 1] = overlaps.length;
+  }
+  axes.set(key, axis = { first, offset, overlaps: Float64Array.from(overlaps) });
+  return axis;
+}
+
+/**
+ * The frame as `columns` x `rows` x 3 bytes, row-major: each pixel is the mean of the part of the frame under it,
+ * weighted by area and rounded to the nearest integer (halves up). The sums are whole numbers, so the result is the
+ * same on every machine. Sizes may be larger than the frame's.
+ *
+ * Throws `RangeError` on an illegal size, or where `data` is not `width` x `height` x 3 bytes.
+ */
+export function boxResize(observation: Observation, columns: number, rows: number): Uint8Array {
+  const { width, height, data } = observation;
+  for (const [name, value] of Object.entries({ columns, rows, width, height })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new RangeError(`Cannot resize a frame: ${name} is ${value}, use a whole number of at least 1`);
+    }
+  }
+  if (data.length !== width * height * 3) {
+    throw new RangeError(
+      `Cannot resize a frame: ${width} x ${height} pixels have ${data.length} bytes, give 3 for each pixel`,
+    );
+  }
+  const across = boxAxis(width, columns), down = boxAxis(height, rows);
+  const area = width * height;
+  const stride = width * 3;
+  const sums = new Float64Array(stride); // of one row of boxes, columns not yet joined
+  const image = new Uint8Array(columns * rows * 3);
+  for (let y = 0, to = 0; y < rows; y++) {
+    sums.fill(0);
+    for (let k = down.offset[y], from = down.first[y] * stride; k < down.offset[y + 1]; k++, from += stride) {
+      const overlap = down.overlaps[k];
+      for (let i = 0; i < stride; i++) sums[i] += overlap * data[from + i];
+    }
+    for (let x = 0; x < columns; x++, to += 3) {
+      let red = 0, green = 0, blue = 0;
+      for (let k = across.offset[x], i = across.first[x] * 3; k < across.offset[x + 1]; k++, i += 3) {
+        const overlap = across.overlaps[k];
+        red += overlap * sums[i];
+        green += overlap * sums[i + 1];
+        blue += overlap * sums[i + 2];
+      }
+      image[to] = Math.floor((red + area / 2) / area);
+      image[to + 1] = Math.floor((green + area / 2) / area);
+      image[to + 2] = Math.floor((blue + area / 2) / area);
+    }
+  }
+  return image;
+}
+
+/** The frame as the model's `size` x `size` x 3 picture, by `boxResize`; one that is not square is stretched. */
+export function boxDownsample(observation: Observation, size: number): Uint8Array {
+  return boxResize(observation, size, size);
+}
+
+const images = new WeakMap<Uint8Array, Map<number, Uint8Array>>();
+
+/**
+ * `boxDownsample`, computed once a frame and size: environments return the same `data` for equal states, so the
+ * picture is known by that array's identity and forgotten with it. The result is shared: do not write to it.
+ */
+export function modelImage(observation: Observation, size: number): Uint8Array {
+  let sizes = images.get(observation.data);
+  if (sizes === undefined) images.set(observation.data, sizes = new Map());
+  let image = sizes.get(size);
+  if (image === undefined) sizes.set(size, image = boxDownsample(observation, size));
+  return image;
+}

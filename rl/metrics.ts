@@ -1,0 +1,82 @@
+/**
+ * Every key of `metrics.jsonl`, defined where its line is made. The file holds nothing that depends on the clock, so
+ * two runs with one seed on one adapter write the same bytes.
+ *
+ * @module
+ */
+import type { EvaluationResult } from "./evaluation.ts";
+import type { PpoMetrics } from "./ppo.ts";
+import type { Rollout } from "./rollout.ts";
+import type { SftMetrics } from "./sft.ts";
+import { mean } from "./statistics.ts";
+
+/** After each SFT update. */
+export interface SftLine extends SftMetrics {
+  readonly stage: "sft";
+  /** Updates done. */
+  readonly update: number;
+  readonly learningRate: number;
+}
+
+/** After each look at perception between SFT and RL. */
+export interface GateLine {
+  readonly stage: "gate";
+  /** SFT updates done. */
+  readonly update: number;
+  /** Share of picture fields read correctly, greedy. */
+  readonly perception: number;
+}
+
+/** After each RL iteration. */
+export interface RlLine extends PpoMetrics {
+  readonly stage: "rl";
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Environment steps done. */
+  readonly envSteps: number;
+  readonly learningRate: number;
+  /** Episodes that ended in this iteration. */
+  readonly episodes: number;
+  /** Share of those with a return above 0; null when none ended. */
+  readonly success: number | null;
+  /** Mean undiscounted, unscaled return of those. */
+  readonly meanReturn: number | null;
+  /** Share of responses in which an action was found. */
+  readonly parseRate: number;
+  /** Share of picture fields that responses state correctly; null without a chain of thought. */
+  readonly perception: number | null;
+  /** Share of responses whose thought fits itself and its action; null without a chain of thought. */
+  readonly faithfulness: number | null;
+  /** Mean response length in tokens. */
+  readonly responseTokens: number;
+}
+
+/** After each evaluation. */
+export interface EvaluationLine {
+  readonly stage: "evaluation";
+  /** What was evaluated: the warm start or the end of RL. */
+  readonly after: "sft" | "rl";
+  readonly sampled: EvaluationResult;
+  readonly greedy: EvaluationResult;
+}
+
+/** A line of `metrics.jsonl`. */
+export type MetricsLine = SftLine | GateLine | RlLine | EvaluationLine;
+
+/** What a rollout alone says. */
+export function rolloutMetrics({ transitions, episodes }: Rollout) {
+  const rate = (values: readonly (number | boolean | null)[]) => {
+    const known = values.filter((value) => value !== null);
+    // Once some response states a thought, one that states none counts as wrong.
+    return known.length === 0 ? null : mean(values.map(Number));
+  };
+  return {
+    episodes: episodes.length,
+    success: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => Number(episodeReturn > 0))),
+    meanReturn: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => episodeReturn)),
+    parseRate: mean(transitions.map(({ isParsed }) => Number(isParsed))),
+    perception: rate(transitions.map(({ perception }) => perception)),
+    faithfulness: rate(transitions.map(({ faithful }) => faithful)),
+    responseTokens: mean(transitions.map(({ response }) => response.length)),
+  };
+}

@@ -1,0 +1,234 @@
+/**
+ * PPO on the whole vision-language model, read top to bottom: advantages, epochs of minibatches, losses, update.
+ *
+ *     log pi(a|s) = lambda * sum log p(thought tokens) + sum log p(action tokens)
+ *
+ * Sources: Schulman et al. 2017 (arXiv:1707.06347) for the losses, Zhai et al. 2024 (arXiv:2405.10292) for log pi.
+ *
+ * @module
+ */
+import { Random } from "../envs/mod.ts";
+import {
+  type AdamW,
+  add,
+  clamp,
+  exp,
+  layOut,
+  maximum,
+  mean,
+  minimum,
+  multiply,
+  rowSum,
+  square,
+  subtract,
+  sum,
+  Tape,
+  type Vlm,
+} from "../model/mod.ts";
+import type { TrainConfig } from "./config.ts";
+import { generalizedAdvantages } from "./gae.ts";
+import type { Rollout, Transition } from "./rollout.ts";
+import { shuffled } from "./sft.ts";
+import { mean as meanOf, standardDeviation } from "./statistics.ts";
+
+/** How far the first minibatch's ratios may be from 1: it has the weights that collected it. */
+export const FIRST_RATIO_TOLERANCE = 1e-3;
+
+/** A step of the flat batch. */
+interface Sample {
+  readonly transition: Transition;
+  /** Normalised. */
+  readonly advantage: number;
+  /** Target of the value head. */
+  readonly discountedReturn: number;
+}
+
+/** What the updates of one iteration measured, means over its minibatches unless said otherwise. */
+export interface PpoMetrics {
+  readonly policyLoss: number;
+  readonly valueLoss: number;
+  /** Mean entropy of the response tokens' distributions at the sampling temperature, in nats. */
+  readonly entropy: number;
+  /** KL(behaviour | policy) of log pi, k3 estimate, of the last minibatch, in nats. */
+  readonly kl: number;
+  /** Share of ratios outside [1 - clip, 1 + clip]. */
+  readonly clipFraction: number;
+  /** Largest |ratio - 1| of the first minibatch. */
+  readonly firstRatioError: number;
+  /** Gradient norm before clipping, value head apart. */
+  readonly gradientNorm: number;
+  /** Updates done; fewer than epochs x minibatches when the KL stop ended the iteration. */
+  readonly updates: number;
+  /** Standard deviation of the advantages before normalisation, in units of scaled return. */
+  readonly advantageStd: number;
+  /** Share of the returns' variance that the values explained when acting. */
+  readonly explainedVariance: number;
+}
+
+/** Updates the model on one rollout. `iteration` seeds the minibatch order. */
+export async function ppoIteration(
+  vlm: Vlm,
+  optimizer: AdamW,
+  rollout: Rollout,
+  { config, iteration, learningRate }: { config: TrainConfig; iteration: number; learningRate: number },
+): Promise<PpoMetrics> {
+  const { transitions: bTransitions } = rollout;
+  const { advantages, returns } = generalizedAdvantages({
+    rewards: bTransitions.map(({ reward }) => reward),
+    values: bTransitions.map(({ value }) => value),
+    terminated: bTransitions.map(({ terminated }) => Number(terminated)),
+    truncated: bTransitions.map(({ truncated }) => Number(truncated)),
+    bootstrapValues: rollout.bootstrapValues,
+    steps: bTransitions.length / config.envs,
+    envs: config.envs,
+    gamma: config.gamma,
+    lambda: config.gaeLambda,
+  });
+  // The floor keeps noise from being blown up once most episodes succeed and advantages vanish.
+  const advantageStd = standardDeviation(advantages);
+  const center = meanOf(advantages);
+  const bSamples = bTransitions.map((transition, i): Sample => ({
+    transition,
+    advantage: limit(
+      (advantages[i] - center) / Math.max(advantageStd, config.advantageFloor),
+      config.advantageClamp,
+    ),
+    discountedReturn: returns[i],
+  }));
+  const residuals = returns.map((discountedReturn, i) => discountedReturn - bTransitions[i].value);
+  const explainedVariance = 1 -
+    standardDeviation(residuals) ** 2 / Math.max(standardDeviation(returns) ** 2, 1e-8);
+
+  const results: MinibatchMetrics[] = [];
+  epochs:
+  for (let epoch = 0; epoch < config.epochs; epoch++) {
+    const order = shuffled(bSamples.length, new Random(config.seed, `ppo ${iteration} ${epoch}`));
+    for (let start = 0; start < order.length; start += config.minibatch) {
+      const mbSamples = Array.from(
+        order.subarray(start, start + config.minibatch),
+        (index) => bSamples[index],
+      );
+      const result = await ppoMinibatch(vlm, optimizer, mbSamples, config, learningRate);
+      results.push(result);
+      if (results.length === 1 && !(result.largestRatioError <= FIRST_RATIO_TOLERANCE)) {
+        throw new Error(
+          `Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ${result.largestRatioError}, ` +
+            `over ${FIRST_RATIO_TOLERANCE}; generation and training disagree on a prompt, a kernel or the temperature`,
+        );
+      }
+      if (result.kl > config.klStop) break epochs;
+    }
+  }
+  const average = (key: keyof MinibatchMetrics) => meanOf(results.map((result) => result[key]));
+  return {
+    policyLoss: average("policyLoss"),
+    valueLoss: average("valueLoss"),
+    entropy: average("entropy"),
+    kl: results[results.length - 1].kl,
+    clipFraction: average("clipFraction"),
+    firstRatioError: results[0].largestRatioError,
+    gradientNorm: average("gradientNorm"),
+    updates: results.length,
+    advantageStd,
+    explainedVariance,
+  };
+}
+
+interface MinibatchMetrics {
+  policyLoss: number;
+  valueLoss: number;
+  entropy: number;
+  kl: number;
+  clipFraction: number;
+  largestRatioError: number;
+  gradientNorm: number;
+}
+
+/** One update: forward, backward and optimiser in one submission, one readback. */
+async function ppoMinibatch(
+  vlm: Vlm,
+  optimizer: AdamW,
+  mbSamples: readonly Sample[],
+  config: TrainConfig,
+  learningRate: number,
+): Promise<MinibatchMetrics> {
+  const layout = layOut(mbSamples.map(({ transition }) => transition), vlm.config);
+  const { B, R } = layout;
+  using tape = new Tape(vlm.gpu, { record: true });
+  const perSample = (label: string, value: (sample: Sample) => number) =>
+    tape.constant(Float32Array.from(mbSamples, value), [B], label);
+  const mbAdvantages = perSample("advantages", ({ advantage }) => advantage);
+  const mbReturns = perSample("returns", ({ discountedReturn }) => discountedReturn);
+  const mbValues = perSample("values", ({ transition }) => transition.value);
+  const mbLogPi = perSample("logPi", ({ transition }) => transition.logPi);
+  const weights = new Float32Array(B * R);
+  mbSamples.forEach(({ transition }, b) => weights.set(transition.weights, b * R));
+  const tokens = layout.mask.reduce((count, value) => count + value, 0);
+
+  const hidden = vlm.hidden(tape, layout); // (B, T, C)
+  const { logprob, entropy } = vlm.responseLogprobs(tape, hidden, layout, config.temperature); // (B, R)
+
+  // ratio = pi / pi_behaviour, where log pi weights the thought's tokens by lambda
+  const newLogPi = rowSum(tape, multiply(tape, logprob, tape.constant(weights, [B, R], "weights"))); // (B)
+  const logRatio = tape.keep(subtract(tape, newLogPi, mbLogPi));
+  // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
+  const ratio = clamp(tape, exp(tape, clamp(tape, logRatio, -20, 20)), 0, config.ratioGuard);
+  const clippedRatio = clamp(tape, ratio, 1 - config.clip, 1 + config.clip);
+  const surrogate = minimum(
+    tape,
+    multiply(tape, ratio, mbAdvantages),
+    multiply(tape, clippedRatio, mbAdvantages),
+  );
+  const policyLoss = tape.keep(sum(tape, surrogate, -1 / B));
+
+  // value loss = max of the squared errors of the value and of its clipped change
+  const values = vlm.values(tape, hidden, layout); // (B)
+  const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
+  const errors = square(tape, subtract(tape, values, mbReturns));
+  const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
+  const valueLoss = tape.keep(mean(tape, maximum(tape, errors, clippedErrors)));
+
+  const maskedEntropy = multiply(tape, entropy, tape.constant(layout.mask, [B, R], "mask"));
+  const meanEntropy = tape.keep(sum(tape, maskedEntropy, 1 / tokens));
+
+  const losses = [policyLoss, sum(tape, valueLoss, 0.5 * config.valueCoefficient)];
+  if (config.entropyCoefficient > 0) losses.push(sum(tape, meanEntropy, -config.entropyCoefficient));
+  tape.backward(...losses);
+  optimizer.update({
+    learningRate,
+    beta1: config.adamBeta1,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    policyClip: config.policyGradientClip,
+    valueClip: config.valueGradientClip,
+  });
+
+  const [[policy], [value], [meanTokenEntropy], logRatios, norms] = await vlm.gpu.read(
+    policyLoss.data,
+    valueLoss.data,
+    meanEntropy.data,
+    logRatio.data,
+    optimizer.norms,
+  );
+  if (norms[2] !== 1 || !Number.isFinite(policy + value)) {
+    throw new NotFiniteError(`policy loss ${policy}, value loss ${value}, gradient norm ${norms[0]}`);
+  }
+  const ratios = Array.from(logRatios, Math.exp);
+  return {
+    policyLoss: policy,
+    valueLoss: value / 2,
+    entropy: meanTokenEntropy,
+    // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
+    kl: meanOf(ratios.map((r, i) => r - 1 - logRatios[i])),
+    clipFraction: meanOf(ratios.map((r) => Number(Math.abs(r - 1) > config.clip))),
+    largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
+    gradientNorm: norms[0],
+  };
+}
+
+/** A loss or gradient was NaN or infinite; the optimiser left the weights as they were. */
+export class NotFiniteError extends RangeError {
+  override name = "NotFiniteError";
+}
+
+const limit = (value: number, bound: number) => Math.max(-bound, Math.min(bound, value));

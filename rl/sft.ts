@@ -1,0 +1,129 @@
+/**
+ * Warm start: supervised fine-tuning on a scripted solver's imperfect demonstrations.
+ *
+ * RL needs a policy that reads the picture and keeps the format; the solver's biased mistakes leave it room to improve.
+ * The value head learns the demonstrations' discounted returns at the same time.
+ *
+ * @module
+ */
+import { makeEnv, Random } from "../envs/mod.ts";
+import {
+  type AdamW,
+  layOut,
+  mean,
+  multiply,
+  type Sequence,
+  square,
+  subtract,
+  sum,
+  Tape,
+} from "../model/mod.ts";
+import type { Agent } from "./agent.ts";
+import type { TrainConfig } from "./config.ts";
+import { TRAINING_SEEDS } from "./rollout.ts";
+
+/** A demonstrated step. */
+export interface Demonstration extends Sequence {
+  /** Discounted, scaled return from this step on. */
+  readonly discountedReturn: number;
+}
+
+/** Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed. */
+export function demonstrate(agent: Agent, config: TrainConfig): Demonstration[] {
+  const env = makeEnv(config.env);
+  const random = new Random(config.seed, "demonstrations");
+  const demonstrations: Demonstration[] = [];
+  // Seeds from the far end of the run's range: RL's episodes count up from its start.
+  let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
+  while (demonstrations.length < config.demonstrations) {
+    let state = env.reset({ seed: --episodeSeed });
+    const steps: { sequence: Sequence; reward: number }[] = [];
+    for (let isOver = false; !isOver;) {
+      const text = env.demonstrate(random, { cot: config.cot });
+      const prompt = agent.promptOf({ env, ...state });
+      const response = [...agent.tokenizer.encode(text).ids, agent.tokenizer.endId];
+      const result = env.step(env.parse(text).action ?? env.randomAction());
+      steps.push({ sequence: { prompt, response }, reward: result.reward * config.rewardScale });
+      state = result;
+      isOver = result.terminated || result.truncated;
+    }
+    let discountedReturn = 0;
+    const episode = steps.reverse().map(({ sequence, reward }) => {
+      discountedReturn = reward + config.gamma * discountedReturn;
+      return { ...sequence, discountedReturn };
+    });
+    demonstrations.push(...episode.reverse());
+  }
+  return demonstrations.slice(0, config.demonstrations);
+}
+
+/** The minibatch of one update: every epoch is a new order of all demonstrations. */
+export function sftBatch(
+  demonstrations: readonly Demonstration[],
+  update: number,
+  config: TrainConfig,
+): Demonstration[] {
+  const size = Math.min(config.sftBatch, demonstrations.length);
+  const perEpoch = Math.floor(demonstrations.length / size);
+  const epoch = Math.floor(update / perEpoch);
+  const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
+  const first = (update % perEpoch) * size;
+  return Array.from(order.subarray(first, first + size), (index) => demonstrations[index]);
+}
+
+/** A random order of 0..n-1 (Fisher and Yates). */
+export function shuffled(n: number, random: Random): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+/** Linear warm-up, then a cosine from the peak to a tenth of it at `sftSteps`; a tenth after that. */
+export function sftLearningRate(update: number, config: TrainConfig): number {
+  const { sftWarmup, sftSteps, sftLearningRate: peak } = config;
+  if (update < sftWarmup) return peak * (update + 1) / sftWarmup;
+  const progress = Math.min(1, (update - sftWarmup) / Math.max(1, sftSteps - sftWarmup));
+  return peak * (0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * progress)));
+}
+
+/** What one update measured. */
+export interface SftMetrics {
+  /** Mean -log p of the demonstrated tokens, in nats. */
+  readonly sftLoss: number;
+  /** Half the mean squared error of the values. */
+  readonly valueLoss: number;
+  /** Norm of the gradient before clipping, value head apart. */
+  readonly gradientNorm: number;
+}
+
+/** One update: forward, backward and optimiser in one submission, one readback. */
+export async function sftUpdate(
+  agent: Agent,
+  optimizer: AdamW,
+  batch: readonly Demonstration[],
+  learningRate: number,
+): Promise<SftMetrics> {
+  const { vlm } = agent;
+  const layout = layOut(batch, vlm.config);
+  const { B, R, mask } = layout;
+  const tokens = mask.reduce((count, value) => count + value, 0);
+  using tape = new Tape(vlm.gpu, { record: true });
+
+  const hidden = vlm.hidden(tape, layout); // (B, T, C)
+  const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1); // (B, R)
+  const sftLoss = tape.keep(
+    sum(tape, multiply(tape, logprob, tape.constant(mask, [B, R], "mask")), -1 / tokens),
+  );
+
+  const returns = Float32Array.from(batch, ({ discountedReturn }) => discountedReturn);
+  const error = subtract(tape, vlm.values(tape, hidden, layout), tape.constant(returns, [B], "returns"));
+  const squaredError = tape.keep(mean(tape, square(tape, error)));
+
+  tape.backward(sftLoss, sum(tape, squaredError, 0.5));
+  optimizer.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, policyClip: 1, valueClip: 1 });
+  const [[loss], [squared], norms] = await vlm.gpu.read(sftLoss.data, squaredError.data, optimizer.norms);
+  return { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
+}

@@ -1,0 +1,89 @@
+/**
+ * Which tokens of a response are its thought and which its action.
+ *
+ * The policy's log-probability of a response is
+ *
+ *     log pi = lambda * sum log p(thought tokens) + sum log p(action tokens)
+ *
+ * so that a long chain of thought does not drown the one token that acts (Zhai et al. 2024, section 4.3,
+ * https://arxiv.org/abs/2405.10292). Spans are found by the characters that tokens wrote, never by token ids: any
+ * tokenizer will do, and an action may take any number of tokens.
+ */
+
+import type { Parse } from "../envs/types.ts";
+import type { Decoding } from "../model/tokenizer.ts";
+
+/** The key as the environments' parsers know it: any letter case, no space before the colon. */
+const ACTION_KEY = /"action":/gi;
+
+/** Something that can be read as a thought; brackets, quotes and white space cannot. */
+const THOUGHT = /[\p{L}\p{N}]/u;
+
+export interface ResponseWeightSettings {
+  /** Weight of a thought token: the method's lambda, in [0, 1]. */
+  readonly thoughtWeight: number;
+  /** Length of the result; elements past the response are 0. Default: the number of tokens. */
+  readonly width?: number;
+}
+
+/**
+ * The index of the response's first action token; its length when the text has no action.
+ *
+ * A response is `[thought tokens][action tokens]`. The action begins at the key `"action":`, the last one that begins
+ * no later than the action found by the parser, or, where the action was found without a key, at the action itself; it
+ * runs to the end of the response, its end token included, as in the published code. A token that holds the first
+ * character of the action part is an action token, even where it begins with the end of the thought. Text before the
+ * key that says nothing (`{`, say) is no thought: such a response is all action.
+ *
+ * @param response The response's tokens, without padding.
+ * @param parse The environment's parse of `response.text`.
+ */
+export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action" | "start">): number {
+  const { text, ends } = response;
+  if (parse.action === null) return ends.length;
+  let start = parse.start;
+  for (const key of text.matchAll(ACTION_KEY)) {
+    if (key.index > parse.start) break;
+    start = key.index;
+  }
+  if (!THOUGHT.test(text.slice(0, start))) return 0;
+  const first = ends.findIndex((end) => end > start);
+  return first < 0 ? ends.length : first;
+}
+
+/**
+ * The weight of each response token's log-probability in log pi: `thoughtWeight` for the thought, 1 for the action, 0
+ * for padding.
+ *
+ * Where the text has no action, the action taken was drawn at random and no token stands for it: all tokens are
+ * thought, so that the text is reinforced no more than any other thought (the published code credits the random
+ * action to whatever tokens are at a fixed place).
+ *
+ * Throws `RangeError` when `width` is smaller than the response, or `thoughtWeight` outside [0, 1].
+ *
+ * @example
+ * ```ts
+ * import { responseWeights } from "./thought.ts";
+ *
+ * const response = { text: 'so "action": "+"', starts: [0, 3, 14, 16], ends: [3, 14, 16, 16] };
+ * const parse = { action: 1, start: 14 };
+ * responseWeights(response, parse, { thoughtWeight: 0.5, width: 6 }); // [0.5, 1, 1, 1, 0, 0]
+ * ```
+ */
+export function responseWeights(
+  response: Decoding,
+  parse: Pick<Parse, "action" | "start">,
+  { thoughtWeight, width = response.ends.length }: ResponseWeightSettings,
+): Float32Array {
+  const { length } = response.ends;
+  if (!(thoughtWeight >= 0 && thoughtWeight <= 1)) {
+    throw new RangeError(`Cannot weigh a response: lambda is ${thoughtWeight}, use a number in [0, 1]`);
+  }
+  if (width < length) {
+    throw new RangeError(
+      `Cannot weigh a response: it has ${length} tokens and width is ${width}, use a width of at least ${length}`,
+    );
+  }
+  const first = actionTokenStart(response, parse);
+  return new Float32Array(width).fill(thoughtWeight, 0, first).fill(1, first, length);
+}

@@ -1,0 +1,191 @@
+/**
+ * `train`: fine-tunes a compact VLM on an environment, from warm start to evaluation table.
+ *
+ * @module
+ */
+import { makeEnv } from "../envs/mod.ts";
+import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
+import {
+  type Command,
+  formatBytes,
+  formatDuration,
+  formatShare,
+  formatTable,
+  Progress,
+  runCommand,
+  UsageError,
+} from "./cli/mod.ts";
+import { bookkeepingSettings, resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
+import { estimateDurationMs, estimateWork } from "./estimate.ts";
+import type { EvaluationResult } from "./evaluation.ts";
+import { type Evaluation, newAgent, type RunResult, runTraining } from "./run.ts";
+import { RunFolder } from "./run_folder.ts";
+
+/** The `train` command. */
+export const trainCommand: Command<typeof trainOptions> = {
+  command: "deno task train",
+  summary: "Fine-tune a compact vision-language model on an environment: warm start, PPO, evaluation.",
+  examples: [
+    "deno task train",
+    "deno task train --seed 1 --lambda 0.3",
+    "deno task train --no-cot --out runs/no-cot",
+    "deno task train --resume",
+  ],
+  options: trainOptions,
+  async run({ given, values }) {
+    const name = environmentName(values.env);
+    const config = resolveConfig(given, name);
+    const out = config.out ?? `runs/${name}-s${config.seed}`;
+    const folder = await RunFolder.create(out, config);
+    const settings = Object.fromEntries(
+      Object.entries(config).filter(([key]) => !(bookkeepingSettings as readonly string[]).includes(key)),
+    );
+    if (config.resume) await requireSameSettings(folder, settings);
+    else await folder.writeConfig(settings);
+    const gpu = await openGpu();
+    return await train(gpu, config, { out, folder });
+  },
+};
+
+async function train(gpu: Gpu, config: TrainConfig, { out, folder }: { out: string; folder: RunFolder }) {
+  const startMs = performance.now();
+  const progress = new Progress();
+  await announce(gpu, config, progress);
+  let isStopped = false;
+  const stop = () => {
+    if (isStopped) Deno.exit(1);
+    isStopped = true;
+    progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
+  };
+  Deno.addSignalListener("SIGINT", stop);
+  Deno.addSignalListener("SIGTERM", stop);
+  try {
+    const result = await runTraining(config, { gpu, folder, progress, isStopped: () => isStopped });
+    progress.close();
+    if (result.afterRl === null) {
+      console.error(`Saved ${out}. Go on with: ./ponder train --resume ${resumeFlags(config, out)}`);
+      return 1;
+    }
+    const seconds = (performance.now() - startMs) / 1e3;
+    const summary = summarize(config, gpu, result, seconds);
+    await folder.writeSummary(summary);
+    report(config, result, { out, seconds });
+    if (config.json) console.log(JSON.stringify(summary, null, 2));
+    return 0;
+  } catch (error) {
+    progress.close();
+    if (error instanceof RangeError && error.name === "NotFiniteError") {
+      const checkpoint = await folder.checkpointPath();
+      const kept = checkpoint === null ? "there is no checkpoint yet" : `the last good checkpoint is ${checkpoint}`;
+      throw new Error(`${error.message}; ${kept}, run again with DEBUG=4 to name the op`, { cause: error });
+    }
+    throw error;
+  } finally {
+    Deno.removeSignalListener("SIGINT", stop);
+    Deno.removeSignalListener("SIGTERM", stop);
+    gpu.destroy();
+  }
+}
+
+/** Says where it runs and how long it should take, before anything long begins. */
+async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Promise<void> {
+  const { vlm } = newAgent(gpu, config);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(vlm, config).total);
+  const size = `${(vlm.parameters.count / 1e6).toFixed(2)}M parameters`;
+  progress.note(
+    `${config.env}, ${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}, ` +
+      `lambda ${config.lambda}, seed ${config.seed}`,
+  );
+  progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
+}
+
+function environmentName(name: string): string {
+  try {
+    return makeEnv(name).name;
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
+  const earlier = await folder.readConfig();
+  const changed = Object.keys({ ...earlier, ...settings })
+    .filter((key) => JSON.stringify(earlier[key]) !== JSON.stringify(settings[key]));
+  if (changed.length === 0) return;
+  const list = changed.map((key) => `${key} (was ${JSON.stringify(earlier[key])}, now ${JSON.stringify(settings[key])})`);
+  throw new UsageError(`Cannot resume with other settings: ${list.join(", ")}; repeat the run's flags, or use another --out`);
+}
+
+function resumeFlags(config: TrainConfig, out: string): string {
+  return config.out === undefined && config.seed === 0 && config.env === "NumberLine" ? "" : `--out ${out} …`;
+}
+
+/** The contents of `summary.json`. */
+function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: number) {
+  const evaluationOf = (evaluation: Evaluation | null) =>
+    evaluation && {
+      environment: config.env,
+      episodes: config.evalEpisodes,
+      seed: 0,
+      sampled: evaluation.sampled,
+      greedy: evaluation.greedy,
+      goal_reached: evaluation.sampled.goalReached,
+      parse_rate: evaluation.sampled.parseRate,
+      perception: evaluation.greedy.perception,
+    };
+  return {
+    command: `deno task train ${Deno.args.join(" ")}`.trim(),
+    adapter: gpu.adapterName,
+    deno: Deno.version.deno,
+    preset: config.preset,
+    parameters: result.parameters,
+    seed: config.seed,
+    cot: config.cot,
+    lambda: config.lambda,
+    freeze: config.freeze,
+    evaluation: evaluationOf(result.afterRl),
+    evaluation_after_sft: evaluationOf(result.afterSft),
+    wall_seconds: { total: seconds, ...result.seconds },
+    rollout_tokens_per_second: result.rolloutSeconds > 0 ? result.rolloutTokens / result.rolloutSeconds : null,
+    peak_memory_bytes: peakMemoryBytes(),
+  };
+}
+
+/** The evaluation table and what to do next, on stderr. */
+function report(config: TrainConfig, { afterSft, afterRl }: RunResult, { out, seconds }: { out: string; seconds: number }) {
+  const share = (value: number | null) => value === null ? "-" : formatShare(value);
+  const row = (name: string, result: EvaluationResult) => [
+    name,
+    share(result.success),
+    `${share(result.ci95[0])} to ${share(result.ci95[1])}`,
+    share(result.goalReached),
+    share(result.parseRate),
+    share(result.perception),
+    share(result.faithfulness),
+  ];
+  const rows = [
+    ...afterSft ? [row("after SFT, sampled", afterSft.sampled), row("after SFT, greedy", afterSft.greedy)] : [],
+    ...afterRl ? [row("after RL, sampled", afterRl.sampled), row("after RL, greedy", afterRl.greedy)] : [],
+  ];
+  const header = ["policy", "success", "95% interval", "goal", "parsed", "perception", "faithful"];
+  const memory = peakMemoryBytes();
+  console.error(`\n${config.env}, ${config.evalEpisodes} held-out episodes, success = return above 0`);
+  console.error(formatTable(header, rows));
+  console.error(
+    `\nTook ${formatDuration(seconds * 1e3)}${memory === null ? "" : `, peak memory ${formatBytes(memory)}`}. Saved in ${out}`,
+  );
+  console.error(`Next: ./ponder play --run ${out}    ./ponder eval --run ${out}`);
+}
+
+/** Largest resident set so far, where the system tells. */
+function peakMemoryBytes(): number | null {
+  try {
+    const peak = Deno.readTextFileSync("/proc/self/status").match(/VmHWM:\s+(\d+) kB/);
+    return peak === null ? null : Number(peak[1]) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+if (import.meta.main) Deno.exit(await runCommand(trainCommand, Deno.args, { debug: debugLevel > 0 }));

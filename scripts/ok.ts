@@ -1,0 +1,55 @@
+/**
+ * The one gate, `deno task ok`: formatting, lint, types, import arrows, doc examples, tests. Every stage runs, a line
+ * each; what a failing stage printed follows its line. Exit code 1 when a stage failed.
+ */
+import { formatDuration } from "../rl/cli/format.ts";
+
+/** Same permissions as the `test` task. */
+const TEST = ["test", "--no-prompt", "-R", "-W", "-E", "--allow-ffi", "--allow-sys", "--allow-run"];
+const ARROWS = "tests/imports_test.ts";
+
+const exists = (path: string): boolean => {
+  try {
+    return Deno.statSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+/** Everything with public docs: examples in it have to run. */
+const documented = ["mod.ts", "kernels", "model", "rl", "envs", "compat"].filter(exists);
+
+const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
+  ["fmt", ["fmt", "--check"]],
+  ["lint", ["lint"]],
+  ["check", ["check", "."]],
+  ["import arrows", [...TEST, ARROWS]],
+  ["doc examples", [...TEST, "--doc", "--permit-no-files", ...documented]],
+  ["tests", [...TEST, `--ignore=${ARROWS}`]],
+];
+
+/** Deno's own closing line where there is one, else nothing. */
+const summary = (output: string): string => {
+  const closing = output.match(/^(?:ok|FAILED) \| (.+?)(?: \([^)]*\))?$/gm)?.at(-1);
+  return closing?.replace(/^\w+ \| /, "").replace(/ \([\dms.]+\)$/, "") ?? "";
+};
+
+let failures = 0;
+for (const [name, args] of stages) {
+  const startMs = performance.now();
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const output = new TextDecoder().decode(stdout), messages = new TextDecoder().decode(stderr);
+  const took = formatDuration(performance.now() - startMs);
+  console.log(
+    `${success ? "ok    " : "FAILED"}  ${name.padEnd(14)} ${took.padStart(8)}  ${summary(output)}`.trimEnd(),
+  );
+  if (success) continue;
+  failures++;
+  console.log(`${output}${messages}`.trimEnd());
+}
+console.log(failures === 0 ? "ok      everything" : `FAILED  ${failures} of ${stages.length} stages`);
+Deno.exit(failures === 0 ? 0 : 1);

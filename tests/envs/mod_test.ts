@@ -1,0 +1,27 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ENV_NAMES, makeEnv } from "../../envs/mod.ts";
+
+Deno.test("an environment is made by its short name and by its published name", () => {
+  for (const name of ENV_NAMES) {
+    assertEquals(makeEnv(name).name, name);
+    assertEquals(makeEnv(makeEnv(name).id).name, name);
+  }
+  assertEquals(makeEnv("gym_cards/NumberLine-v0").name, "NumberLine");
+});
+
+Deno.test("an unknown name is answered with the nearest and with all known ones", () => {
+  for (const name of ["numberlin", "gym_cards/NumberLin-v0", "NumberLine-v0", "toString", ""]) {
+    const error = assertThrows(() => makeEnv(name), RangeError, `Cannot make environment "${name}"`);
+    assertEquals(error.message.includes('did you mean "NumberLine"'), true);
+    assertEquals(error.message.includes("gym_cards/NumberLine-v0"), true);
+  }
+});
+
+Deno.test("settings reach the environment", () => {
+  const { info } = makeEnv("NumberLine", { maxPosition: 50 }).reset({ options: { start: 0, target: 50 } });
+  assertEquals(info.target, 50);
+  assertEquals(
+    makeEnv("NumberLine", { seed: 4 }).reset().info,
+    makeEnv("NumberLine").reset({ seed: 4 }).info,
+  );
+});

@@ -1,0 +1,180 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { cases } from "../../kernels/attention/cases.ts";
+import { attention, attentionBackward, attentionDecode, fillCache } from "../../kernels/attention/mod.ts";
+import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
+import { caseValues } from "../../kernels/case.ts";
+import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
+import { testCases, testGpu } from "./check_cases.ts";
+
+testCases(cases);
+
+/** A test that has the shared device and a list of pooled slices to give back. */
+function gpuTest(name: string, fn: (gpu: Gpu, keep: (slice: Slice) => Slice) => Promise<void> | void): void {
+  Deno.test({
+    name,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    fn: async () => {
+      const gpu = await testGpu();
+      const kept: Slice[] = [];
+      await fn(gpu, (slice) => {
+        kept.push(slice);
+        return slice;
+      });
+      await gpu.settle();
+      kept.forEach((slice) => gpu.release(slice));
+    },
+  });
+}
+
+Deno.test("the gradient in the reference is the derivative of its forward", () => {
+  const shape = { B: 2, T: 5, H: 2, D: 3 };
+  const prefix = [2, 0];
+  const length = [5, 3];
+  const QKV = Float64Array.from(caseValues(2 * 5 * 18, 1, 1.5));
+  const dY = Float64Array.from(caseValues(2 * 5 * 6, 2));
+  const loss = () =>
+    attentionReference({ QKV, prefix, length }, shape).Y.reduce((total, y, i) => total + y * dY[i], 0);
+  const { dQKV } = attentionBackwardReference({ QKV, prefix, length, dY }, shape);
+  const step = 1e-5;
+  for (let i = 0; i < QKV.length; i++) {
+    const value = QKV[i];
+    QKV[i] = value + step;
+    const above = loss();
+    QKV[i] = value - step;
+    const below = loss();
+    QKV[i] = value;
+    assertAlmostEquals(dQKV[i], (above - below) / (2 * step), 1e-8, `dQKV[${i}]`);
+  }
+});
+
+for (const variant of ["naive", "texture"]) {
+  gpuTest(`${variant} attention reads and writes slices that start inside a storage`, async (gpu, keep) => {
+    const shape = { B: 2, T: 9, H: 2, D: 8, variant };
+    const words = { QKV: 2 * 9 * 48, Y: 2 * 9 * 16, lse: 2 * 2 * 9 };
+    const inside = (length: number, label: string) =>
+      subslice(keep(gpu.acquire(length + 192, label)), 128, length);
+    const QKV = inside(words.QKV, "QKV");
+    const [Y, dY] = [inside(words.Y, "Y"), inside(words.Y, "dY")];
+    const [lse, delta] = [inside(words.lse, "lse"), inside(words.lse, "delta")];
+    const dQKV = inside(words.QKV, "dQKV");
+    const inputs = {
+      QKV: caseValues(words.QKV, 1, 2),
+      dY: caseValues(words.Y, 2),
+      prefix: Uint32Array.of(0, 4),
+      length: Uint32Array.of(9, 6),
+    };
+    gpu.write(QKV, inputs.QKV);
+    gpu.write(dY, inputs.dY);
+    const prefix = keep(gpu.upload(inputs.prefix, "prefix"));
+    const length = keep(gpu.upload(inputs.length, "length"));
+    attention(gpu, { QKV, prefix, length, Y, lse }, shape);
+    attentionBackward(gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, shape);
+    const [gotY, gotDQKV] = await gpu.read(Y, dQKV);
+    const want = { ...attentionReference(inputs, shape), ...attentionBackwardReference(inputs, shape) };
+    gotY.forEach((y, i) => assertAlmostEquals(y, want.Y[i], 1e-5, `Y[${i}]`));
+    gotDQKV.forEach((d, i) => assertAlmostEquals(d, want.dQKV[i], 1e-5, `dQKV[${i}]`));
+  });
+}
+
+gpuTest("decoding token by token gives the rows of attention over the whole sequence", async (gpu, keep) => {
+  const { B, T, H, D, capacity } = { B: 3, T: 12, H: 2, D: 12, capacity: 14 };
+  const promptT = 7;
+  const C = H * D;
+  const values = caseValues(B * T * 3 * C, 3, 2);
+  const rows = (from: number, to: number) => {
+    const part = new Float32Array(B * (to - from) * 3 * C);
+    for (let b = 0; b < B; b++) {
+      part.set(
+        values.subarray((b * T + from) * 3 * C, (b * T + to) * 3 * C),
+        b * (to - from) * 3 * C,
+      );
+    }
+    return keep(gpu.upload(part, `QKV ${from}..${to}`));
+  };
+  const Y = keep(gpu.acquire(B * T * C, "Y"));
+  const lse = keep(gpu.acquire(B * H * T, "lse"));
+  const prefix = keep(gpu.upload(new Uint32Array(B).fill(promptT), "prefix"));
+  const length = keep(gpu.upload(new Uint32Array(B).fill(T), "length"));
+  attention(gpu, { QKV: rows(0, T), prefix, length, Y, lse }, { B, T, H, D });
+  const [want] = await gpu.read(Y);
+
+  const cache = keep(gpu.acquire(B * capacity * 2 * C, "cache"));
+  fillCache(gpu, { QKV: rows(0, promptT), cache }, { B, T: promptT, C, capacity });
+  for (let t = promptT; t < T; t++) {
+    const position = keep(gpu.upload(new Uint32Array(B).fill(t), "position"));
+    const y = keep(gpu.acquire(B * C, "y"));
+    attentionDecode(gpu, { QKV: rows(t, t + 1), cache, position, Y: y }, { B, H, D, capacity });
+    const [got] = await gpu.read(y);
+    for (let b = 0; b < B; b++) {
+      for (let c = 0; c < C; c++) {
+        assertAlmostEquals(got[b * C + c], want[(b * T + t) * C + c], 1e-5, `row ${t} of sequence ${b}`);
+      }
+    }
+  }
+});
+
+gpuTest("the gradient is the same bits on every launch", async (gpu, keep) => {
+  const kernelCase = cases.find(({ kernel, name }) =>
+    kernel === "attention backward" && /^ragged/.test(name)
+  )!;
+  const operands: Record<string, Slice> = {};
+  for (const [name, data] of Object.entries(kernelCase.inputs())) {
+    operands[name] = keep(gpu.upload(data, name));
+  }
+  for (const [name, words] of Object.entries(kernelCase.outputs)) {
+    operands[name] = keep(gpu.acquire(words, name));
+  }
+  for (const variant of kernelCase.variants) {
+    kernelCase.launch(gpu, operands, variant);
+    const first = await gpu.readWords(operands.dQKV);
+    kernelCase.launch(gpu, operands, variant);
+    assertEquals(await gpu.readWords(operands.dQKV), first);
+  }
+});
+
+gpuTest(
+  "launches refuse operands that are too short, sizes of zero and variants that cannot",
+  (gpu, keep) => {
+    const slice = keep(gpu.acquire(1000, "short"));
+    const operands = { QKV: slice, prefix: slice, length: slice, Y: slice, lse: slice };
+    const gradients = { dY: slice, delta: slice, dQKV: slice };
+    assertThrows(
+      () => attention(gpu, operands, { B: 2, T: 36, H: 4, D: 24 }),
+      RangeError,
+      "Cannot compute attention: QKV (2,36,288) needs 20736 words, got 1000 in short",
+    );
+    assertThrows(
+      () => attention(gpu, operands, { B: 1, T: 0, H: 1, D: 4 }),
+      RangeError,
+      "Cannot compute attention: T is 0, pass an integer of at least 1",
+    );
+    assertThrows(
+      () => attention(gpu, operands, { B: 1, T: 1, H: 1, D: 132 }),
+      RangeError,
+      "head size D is 132, use one of at most 128",
+    );
+    assertThrows(
+      () =>
+        attentionBackward(gpu, { ...operands, ...gradients }, { B: 1, T: 2, H: 3, D: 7, variant: "texture" }),
+      RangeError,
+      'with variant "texture": head size D is 7, it must be a multiple of 4',
+    );
+    assertThrows(
+      () => fillCache(gpu, { QKV: slice, cache: slice }, { B: 1, T: 5, C: 4, capacity: 4 }),
+      RangeError,
+      "Cannot fill the cache: T is 5, it must be at most the capacity of 4",
+    );
+    const decodeOperands = { QKV: slice, cache: slice, position: slice, Y: slice };
+    assertThrows(
+      () => attentionDecode(gpu, decodeOperands, { B: 1, H: 1, D: 4, capacity: 20000 }),
+      RangeError,
+      "capacity is 20000, use at most 16384",
+    );
+    assertThrows(
+      () => attentionDecode(gpu, decodeOperands, { B: 1, H: 1, D: 4, capacity: 8, variant: "texture" }),
+      RangeError,
+      'no variant "texture", use "naive" or "vec4"',
+    );
+  },
+);

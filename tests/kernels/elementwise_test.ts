@@ -1,0 +1,40 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { cases } from "../../kernels/elementwise/cases.ts";
+import { addInPlace, binary, unary } from "../../kernels/elementwise/mod.ts";
+import { testCases, testGpu } from "./check_cases.ts";
+
+testCases(cases);
+
+const onGpu = { sanitizeResources: false, sanitizeOps: false };
+
+Deno.test({
+  name: "elementwise launches leave the words behind n as they were",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const X = gpu.upload(new Float32Array(8).fill(2), "X");
+    const copied = gpu.upload(new Float32Array(8).fill(9), "copied");
+    const added = gpu.upload(new Float32Array(8).fill(9), "added");
+    const summed = gpu.upload(new Float32Array(8).fill(9), "summed");
+    unary(gpu, { X, Y: copied }, { op: "copy", n: 5 });
+    addInPlace(gpu, { Y: added, X }, { n: 6 });
+    binary(gpu, { A: X, B: X, Y: summed }, { op: "add", n: 3 });
+    const got = await gpu.read(copied, added, summed);
+    for (const slice of [X, copied, added, summed]) gpu.release(slice);
+    assertEquals(got.map((values) => [...values]), [
+      [2, 2, 2, 2, 2, 9, 9, 9],
+      [11, 11, 11, 11, 11, 11, 9, 9],
+      [4, 4, 4, 9, 9, 9, 9, 9],
+    ]);
+  },
+});
+
+Deno.test({
+  name: "elementwise launches name the operand that is too short",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const X = { ...gpu.placeholder, label: "X" };
+    assertThrows(() => unary(gpu, { X, Y: X }, { op: "exp", n: 5 }), RangeError, "X has 4 words, it needs 5");
+  },
+});

@@ -1,0 +1,114 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { caseValues } from "../../kernels/case.ts";
+import { cases } from "../../kernels/matmul/cases.ts";
+import { matmul, type MatmulShape } from "../../kernels/matmul/mod.ts";
+import { matmulReference } from "../../kernels/matmul/reference.ts";
+import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
+import { testCases, testGpu } from "./check_cases.ts";
+
+testCases(cases);
+
+function testOnGpu(name: string, fn: (gpu: Gpu) => void | Promise<void>): void {
+  Deno.test({
+    name,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    fn: async () => await fn(await testGpu()),
+  });
+}
+
+/** A launch that must be refused before it reaches the GPU: 1x4x1 unless told, on operands of these lengths. */
+function launchShort(
+  gpu: Gpu,
+  lengths: { A?: number; C?: number; U?: number },
+  options: Partial<MatmulShape>,
+) {
+  const A = subslice(gpu.placeholder, 0, lengths.A ?? 4, "hidden");
+  const C = subslice(gpu.placeholder, 0, lengths.C ?? 4, "output");
+  const U = lengths.U === undefined ? undefined : subslice(gpu.placeholder, 0, lengths.U, "U");
+  matmul(gpu, { A, B: gpu.placeholder, C, U }, { M: 1, N: 4, K: 1, ...options });
+}
+
+for (const variant of ["naive", "texture"]) {
+  // 40x36x60 reads A from its buffer in the texture variant, 256x96x96 from its mirror.
+  for (const { M, N, K } of [{ M: 40, N: 36, K: 60 }, { M: 256, N: 96, K: 96 }]) {
+    testOnGpu(
+      `matmul (${variant}) reads and writes slices inside larger storages at ${M}x${N}x${K}`,
+      async (gpu) => {
+        const guard = 64;
+        const from = gpu.upload(caseValues(3 * guard + 2 * 64 * Math.ceil(M * K / 64) + K * N, 7), "from");
+        const A = subslice(from, guard, M * K, "A");
+        const B = subslice(from, 2 * guard + 64 * Math.ceil(M * K / 64), K * N, "B");
+        const to = gpu.upload(new Float32Array(M * N + 2 * guard).fill(7), "to");
+        matmul(gpu, { A, B, C: subslice(to, guard, M * N, "C") }, { M, N, K, variant });
+        const [got, a, b] = await gpu.read(to, A, B);
+        const { C } = matmulReference({ A: a, B: b }, { M, N, K });
+        assertEquals([...got.subarray(0, guard), ...got.subarray(guard + M * N)], Array(2 * guard).fill(7));
+        C.forEach((want, index) => assertAlmostEquals(got[guard + index], want, 2e-5 * (1 + Math.abs(want))));
+        gpu.release(from);
+        gpu.release(to);
+      },
+    );
+  }
+
+  testOnGpu(`matmul (${variant}) follows a change of A and B between launches`, async (gpu) => {
+    const size = 128;
+    const A = gpu.upload(new Float32Array(size * size).fill(1), "A");
+    const B = gpu.upload(new Float32Array(size * size).fill(1), "B");
+    const C = gpu.acquire(size * size, "C");
+    const shape = { M: size, N: size, K: size, variant };
+    matmul(gpu, { A, B, C }, shape);
+    gpu.write(B, new Float32Array(size * size).fill(0.5));
+    matmul(gpu, { A: C, B, C: A }, shape);
+    const [got] = await gpu.read(A);
+    assertEquals(new Set(got), new Set([size * size * 0.5]));
+    for (const slice of [A, B, C]) gpu.release(slice);
+  });
+
+  testOnGpu(`matmul (${variant}) applies GELU to huge sums without overflow`, async (gpu) => {
+    const values = new Float32Array([1e30, -1e30, 1e4, -1e4, 20, -20, 0, 1]);
+    const A = gpu.upload(new Float32Array([1, 0, 0, 0]), "A");
+    const B = gpu.upload(new Float32Array([...values, ...new Float32Array(24)]), "B");
+    const C = gpu.acquire(8, "C");
+    matmul(gpu, { A, B, C }, { M: 1, N: 8, K: 4, gelu: true, variant });
+    const [got] = await gpu.read(C);
+    const want = [values[0], 0, 1e4, 0, 20, 0, 0, 0.841192];
+    want.forEach((value, index) => assertAlmostEquals(got[index], value, 1e-6 * (1 + value)));
+    for (const slice of [A, B, C]) gpu.release(slice);
+  });
+}
+
+testOnGpu("matmul names the operand that is too short for the shape", (gpu) => {
+  assertThrows(
+    () => launchShort(gpu, { A: 3 }, { M: 1, N: 1, K: 4 }),
+    RangeError,
+    "Cannot multiply 1x1x4: hidden has 3 words, it needs 4",
+  );
+  assertThrows(
+    () => launchShort(gpu, { C: 3 }, {}),
+    RangeError,
+    "Cannot multiply 1x4x1: output has 3 words, it needs 4",
+  );
+});
+
+testOnGpu("matmul refuses to accumulate where GELU or U would see a part of the sum", (gpu) => {
+  assertThrows(
+    () => launchShort(gpu, {}, { accumulate: true, gelu: true }),
+    RangeError,
+    "accumulate goes with",
+  );
+  assertThrows(() => launchShort(gpu, { U: 4 }, { accumulate: true }), RangeError, "accumulate goes with");
+});
+
+testOnGpu("matmul says what a variant needs when it cannot do a shape", (gpu) => {
+  assertThrows(
+    () => launchShort(gpu, {}, { M: 1, N: 1, K: 4, transposeB: true, variant: "texture" }),
+    RangeError,
+    "Cannot multiply 1x1x4 B^T: the texture variant needs N and stored row lengths that are multiples of 4",
+  );
+  assertThrows(
+    () => launchShort(gpu, {}, { variant: "tensor" }),
+    RangeError,
+    `Cannot multiply 1x4x1: there is no variant "tensor", use naive or texture`,
+  );
+});

@@ -1,0 +1,218 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { buildTokenizer, SPECIAL_TOKENS, Tokenizer } from "../../model/tokenizer.ts";
+
+const PIECES = [
+  "{\n",
+  '"current number": ',
+  '"action": ',
+  '"',
+  "-",
+  "+",
+  "1",
+  "12",
+  "123",
+  ", ",
+  ",",
+  "\n",
+  "}",
+  " ",
+  "a",
+  "ab",
+  "abcd",
+  "a.c",
+  "(x|y)*",
+  "\\d",
+  "\\",
+  "[^]",
+  "$",
+  "é",
+  "😀",
+  "__proto__",
+  "constructor",
+];
+const tokenizer = Tokenizer.fromJson(buildTokenizer(PIECES));
+
+/** The specification: at every position the longest piece or special token; uncovered stretches are unknown. */
+function greedy(text: string): { texts: string[]; ids: number[] } {
+  const vocabulary = [...SPECIAL_TOKENS, ...PIECES];
+  const texts: string[] = [];
+  const ids: number[] = [];
+  // Special tokens are cut out first, as the format says.
+  for (const section of text.split(/(<\|(?:pad|image|end|unknown)\|>)/u)) {
+    let open = false;
+    for (let at = 0; at < section.length;) {
+      let best = "";
+      for (const token of vocabulary) {
+        if (token.length > best.length && section.startsWith(token, at)) best = token;
+      }
+      if (best) {
+        texts.push(best);
+        ids.push(vocabulary.indexOf(best));
+        at += best.length;
+        open = false;
+      } else {
+        if (open) texts[texts.length - 1] += section[at];
+        else texts.push(section[at]), ids.push(3);
+        at++;
+        open = true;
+      }
+    }
+  }
+  return { texts, ids };
+}
+
+function encodedTexts(text: string): { texts: string[]; ids: number[] } {
+  const { ids, starts, ends } = tokenizer.encode(text);
+  return { texts: starts.map((start, i) => text.slice(start, ends[i])), ids };
+}
+
+Deno.test("a built tokenizer has the special tokens first and a size that is a multiple of 32", () => {
+  assertEquals([tokenizer.padId, tokenizer.imageId, tokenizer.endId, tokenizer.unknownId], [0, 1, 2, 3]);
+  assertEquals(tokenizer.vocabularySize, 32);
+  const sizeWith = (count: number) =>
+    Tokenizer.fromJson(buildTokenizer(Array.from({ length: count }, (_, i) => `<${i}>`))).vocabularySize;
+  assertEquals([1, 28, 29, 60, 61].map(sizeWith), [32, 32, 64, 64, 96]);
+});
+
+Deno.test("pieces take ids in the order given, and a repeated piece takes one", () => {
+  const { ids } = Tokenizer.fromJson(buildTokenizer(["7", "a", "7", "0", "b"])).encode("7a0b");
+  assertEquals(ids, [4, 5, 6, 7]);
+});
+
+Deno.test("encode takes the longest piece at every position and gives its characters", () => {
+  const text = '{\n"current number": 123412, abcdabc"action": "+"\n}';
+  assertEquals(encodedTexts(text), greedy(text));
+  assertEquals(encodedTexts("1231212").texts, ["123", "12", "12"]);
+});
+
+Deno.test("pieces made of regular expression syntax match literally", () => {
+  const text = "(x|y)*\\d\\[^]$a.c";
+  assertEquals(encodedTexts(text).texts, ["(x|y)*", "\\d", "\\", "[^]", "$", "a.c"]);
+  assertEquals(tokenizer.decode(tokenizer.encode(text).ids), text);
+  assertEquals(encodedTexts("abc").texts, ["ab", "c"]);
+});
+
+Deno.test("text that no piece covers becomes one unknown a stretch, with its offsets", () => {
+  assertEquals(encodedTexts("zq12zz<|pad|>z<|unknown|>é\u0301"), {
+    texts: ["zq", "12", "zz", "<|pad|>", "z", "<|unknown|>", "é", "\u0301"],
+    ids: [3, 4 + PIECES.indexOf("12"), 3, 0, 3, 3, 4 + PIECES.indexOf("é"), 3],
+  });
+  assertEquals(tokenizer.encode(""), { ids: [], starts: [], ends: [] });
+});
+
+Deno.test("offsets count UTF-16 code units", () => {
+  assertEquals(tokenizer.encode("😀a👍a"), {
+    ids: [4 + PIECES.indexOf("😀"), 4 + PIECES.indexOf("a"), 3, 4 + PIECES.indexOf("a")],
+    starts: [0, 2, 3, 5],
+    ends: [2, 3, 5, 6],
+  });
+});
+
+Deno.test("any text encodes as the plain greedy loop does", () => {
+  const fragment = fc.oneof(
+    fc.constantFrom(...PIECES, ...SPECIAL_TOKENS, "<|", "|>", "<|reserved", "z", "\ud83d", "\ude00", "'"),
+    fc.string({ unit: "binary", maxLength: 4 }),
+  );
+  fc.assert(fc.property(fc.array(fragment, { maxLength: 12 }), (fragments) => {
+    const text = fragments.join("");
+    fc.pre(!/<\|reserved_\d+\|>/.test(text));
+    assertEquals(encodedTexts(text), greedy(text));
+  }));
+});
+
+Deno.test("decode joins pieces exactly, whatever spaces stand before punctuation", () => {
+  const text = '"action": "+" , -1 ,\n 12 } ';
+  assertEquals(tokenizer.decode(tokenizer.encode(text).ids), text);
+  assertEquals(tokenizer.decode([]), "");
+});
+
+Deno.test("decodeWithOffsets gives each id its characters, and special tokens none", () => {
+  const [action, quote, plus] = ['"action": ', '"', "+"].map((piece) => 4 + PIECES.indexOf(piece));
+  const decoding = tokenizer.decodeWithOffsets([1, action, quote, plus, 3, quote, 2, 0, 31]);
+  assertEquals(decoding, {
+    text: '"action": "+"',
+    starts: [0, 0, 10, 11, 12, 12, 13, 13, 13],
+    ends: [0, 10, 11, 12, 12, 13, 13, 13, 13],
+  });
+  assertEquals(tokenizer.decodeWithOffsets(new Uint32Array([plus])), { text: "+", starts: [0], ends: [1] });
+});
+
+Deno.test("decoding an id outside the vocabulary names it", () => {
+  for (const id of [-1, 32, 1.5, NaN]) {
+    assertThrows(() => tokenizer.decode([2, id]), RangeError, `Cannot decode id ${id}: ids are 0 to 31`);
+    assertThrows(() => tokenizer.decodeWithOffsets([id]), RangeError, `Cannot decode id ${id}`);
+  }
+});
+
+Deno.test("a tokenizer survives being written as JSON and read back", () => {
+  const again = Tokenizer.fromJson(JSON.parse(JSON.stringify(tokenizer.toJson())));
+  const text = "__proto__constructor12 ?";
+  assertEquals(again.encode(text), tokenizer.encode(text));
+  assertEquals(again.encode(text).ids[0], 4 + PIECES.indexOf("__proto__"));
+  assertEquals(again.toJson(), tokenizer.toJson());
+});
+
+Deno.test("a megabyte encodes in time that grows with its length", () => {
+  const startMs = performance.now();
+  const covered = tokenizer.encode('"action": 12, '.repeat(75_000));
+  assertEquals(covered.ids.length, 225_000);
+  assertEquals(tokenizer.encode("z".repeat(1_000_000)).ids, [3]);
+  assertEquals(tokenizer.encode("z1".repeat(100_000)).ids.length, 200_000);
+  const elapsedMs = performance.now() - startMs;
+  assert(elapsedMs < 5_000, `three megabytes took ${elapsedMs} ms`);
+});
+
+Deno.test("pieces that cannot be tokens are refused", () => {
+  assertThrows(() => buildTokenizer([]), RangeError, "no pieces");
+  assertThrows(() => buildTokenizer(["a", ""]), RangeError, 'piece "", it is empty');
+  assertThrows(() => buildTokenizer(["\ud83d"]), RangeError, "half a surrogate pair");
+  assertThrows(() => buildTokenizer(["x<|end|>"]), RangeError, "it holds a special token's name");
+});
+
+Deno.test("a tokenizer.json that cannot serve says what is wrong", () => {
+  const good = buildTokenizer(["a"]);
+  const vocabulary = good.model.vocab as Record<string, number>;
+  const withVocabulary = (vocab: unknown) => ({ ...good, model: { ...good.model, vocab } });
+  const cases: [unknown, string][] = [
+    [null, "it is not an object"],
+    [[], 'it has no "model"'],
+    [{}, 'it has no "model"'],
+    [{ model: {} }, 'it has no list "added_tokens"'],
+    [{ model: {}, added_tokens: [] }, 'must contain a "decoder" property'],
+    [{ ...good, added_tokens: [{ id: -1, content: "x" }] }, "has no id or no content"],
+    [{ ...good, added_tokens: [null] }, "has no id or no content"],
+    [
+      { ...good, pre_tokenizer: { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" } },
+      "nterminated group",
+    ],
+    [{ ...good, model: { type: "Unheard" } }, "Unknown TokenizerModel type"],
+    [withVocabulary({ ...vocabulary, b: 1_000_000_000 }), "id 32 has no token"],
+    [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "b" }] }, "two tokens have one id"],
+    [
+      { ...withVocabulary({ "<|pad|>": 0, "<|image|>": 1, "<|unknown|>": 2 }), added_tokens: [] },
+      "there is no token <|end|>",
+    ],
+  ];
+  for (const [json, state] of cases) {
+    const error = assertThrows(() => Tokenizer.fromJson(json), SyntaxError, "Cannot read tokenizer.json: ");
+    assert(error.message.includes(state), `${error.message} should say: ${state}`);
+  }
+});
+
+Deno.test("a tokenizer whose tokens are not pieces of the text refuses to give offsets", () => {
+  const good = buildTokenizer(["A"]);
+  const lowering = Tokenizer.fromJson({
+    ...good,
+    normalizer: { type: "Replace", pattern: { String: "b" }, content: "A" },
+  });
+  assertThrows(() => lowering.encode("b"), Error, "Cannot encode: token");
+  const replacing = Tokenizer.fromJson({
+    ...good,
+    decoder: {
+      type: "Sequence",
+      decoders: [{ type: "Fuse" }, { type: "Replace", pattern: { String: "AA" }, content: "" }],
+    },
+  });
+  assertThrows(() => replacing.decodeWithOffsets([4, 4]), Error, "Cannot give offsets");
+});

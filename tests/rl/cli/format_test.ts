@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "../../../rl/cli/mod.ts";
+
+const table = <T>(
+  name: string,
+  format: (value: T) => string,
+  rows: readonly (readonly [T, string])[],
+): void => {
+  for (const [value, expected] of rows) {
+    Deno.test(`${name} of ${value} is ${expected}`, () => assertEquals(format(value), expected));
+  }
+};
+
+table("duration", formatDuration, [
+  [0, "0.0 s"],
+  [449, "0.4 s"],
+  [9_949, "9.9 s"],
+  [9_950, "10 s"],
+  [59_400, "59 s"],
+  [59_600, "1 m 00 s"],
+  [245_000, "4 m 05 s"],
+  [3_599_600, "1 h 00 m"],
+  [7_380_000, "2 h 03 m"],
+  [-5, "0.0 s"],
+  [NaN, "?"],
+  [Infinity, "?"],
+]);
+
+table("count", formatCount, [
+  [0, "0"],
+  [0.25, "0.3"],
+  [950, "950"],
+  [1000, "1.00k"],
+  [12_345, "12.3k"],
+  [999_499, "999k"],
+  [999_999, "1.00M"],
+  [4_560_000, "4.56M"],
+  [-1500, "-1.50k"],
+  [NaN, "?"],
+]);
+
+table("size", formatBytes, [[512, "512 B"], [1536, "1.50 KiB"], [2 ** 31, "2.00 GiB"]]);
+
+table("share", formatShare, [[0, "0.0%"], [0.9512, "95.1%"], [1, "100.0%"], [NaN, "?"]]);
+
+Deno.test("a table aligns its first column left and the others right", () => {
+  assertEquals(
+    formatTable(["policy", "success"], [["sampled", "95.1%"], ["greedy", "100.0%"]]),
+    "policy   success\nsampled    95.1%\ngreedy    100.0%",
+  );
+});

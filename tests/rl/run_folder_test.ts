@@ -1,0 +1,234 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RunFolder } from "../../rl/run_folder.ts";
+
+/** Gives `body` the path of a folder that does not exist yet, inside one that is removed afterwards. */
+async function inScratch(body: (path: string) => Promise<void>): Promise<void> {
+  const scratch = await Deno.makeTempDir();
+  try {
+    await body(`${scratch}/runs/x`);
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort();
+}
+
+/** A finished run at `path`, with one checkpoint. */
+async function finishedRun(path: string): Promise<RunFolder> {
+  const run = await RunFolder.create(path);
+  await run.writeConfig({ seed: 7 });
+  run.appendMetrics({ iteration: 1 });
+  await run.writeCheckpoint({ "model.safetensors": "first", "trainer.json": "first" });
+  await run.writeSummary({ success: 1 });
+  return run;
+}
+
+/** The content that the files of the last checkpoint agree on; null without a checkpoint. */
+async function checkpointOf(run: RunFolder): Promise<string | null> {
+  const path = await run.checkpointPath();
+  if (path === null) return null;
+  assertEquals(await namesIn(path), ["model.safetensors", "trainer.json"]);
+  const model = await Deno.readTextFile(`${path}/model.safetensors`);
+  assertEquals(await Deno.readTextFile(`${path}/trainer.json`), model);
+  return model;
+}
+
+Deno.test("a new run folder is made with its parents and holds what is written", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    assertEquals([await run.readSummary(), await run.checkpointPath(), await run.readMetrics()], [
+      null,
+      null,
+      [],
+    ]);
+    await run.writeConfig({ seed: 7, nested: { lambda: 0.5 } });
+    await run.writeSummary({ success: 0.5, missing: NaN });
+    await run.writeCheckpoint({ "model.safetensors": Uint8Array.of(1, 2), "trainer.json": "{}" });
+    await run.writeLearningCurve("<svg/>");
+    const reader = await RunFolder.open(path);
+    assertEquals(await reader.readConfig(), { seed: 7, nested: { lambda: 0.5 } });
+    assertEquals(await reader.readSummary(), { success: 0.5, missing: null });
+    assertEquals(
+      await Deno.readFile(`${await reader.checkpointPath()}/model.safetensors`),
+      Uint8Array.of(1, 2),
+    );
+    assertEquals(await namesIn(path), ["checkpoint", "config.json", "learning_curve.svg", "summary.json"]);
+  });
+});
+
+Deno.test("an existing run is refused without a flag, and left as it is", async () => {
+  await inScratch(async (path) => {
+    const run = await finishedRun(path);
+    const error = await assertRejects(() => RunFolder.create(path), Deno.errors.AlreadyExists);
+    assertEquals(
+      error.message,
+      `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`,
+    );
+    assertEquals(await checkpointOf(run), "first");
+  });
+});
+
+Deno.test("an empty folder counts as new", async () => {
+  await inScratch(async (path) => {
+    await Deno.mkdir(path, { recursive: true });
+    await (await RunFolder.create(path)).writeConfig({});
+    assertEquals(await namesIn(path), ["config.json"]);
+  });
+});
+
+Deno.test("overwriting removes all that a run leaves", async () => {
+  await inScratch(async (path) => {
+    await finishedRun(path);
+    await Deno.mkdir(`${path}/checkpoint.new`);
+    await Deno.writeTextFile(`${path}/summary.json.5f0c.tmp`, "{");
+    await RunFolder.create(path, { overwrite: true });
+    assertEquals(await namesIn(path), []);
+  });
+});
+
+Deno.test("overwriting refuses a folder that is not recognisably a run's, and deletes nothing", async () => {
+  await inScratch(async (path) => {
+    await Deno.mkdir(path, { recursive: true });
+    await Deno.writeTextFile(`${path}/metrics.jsonl`, "");
+    const overwrite = () => RunFolder.create(path, { overwrite: true });
+    await assertRejects(overwrite, Deno.errors.AlreadyExists, "it has no config.json");
+    await Deno.writeTextFile(`${path}/config.json`, "{}");
+    await Deno.writeTextFile(`${path}/thesis.tex`, "");
+    await assertRejects(overwrite, Deno.errors.AlreadyExists, "it holds thesis.tex");
+    assertEquals(await namesIn(path), ["config.json", "metrics.jsonl", "thesis.tex"]);
+  });
+});
+
+Deno.test("a file is no run folder", async () => {
+  await inScratch(async (path) => {
+    await Deno.mkdir(path.replace(/x$/, ""), { recursive: true });
+    await Deno.writeTextFile(path, "");
+    for (const settings of [{}, { overwrite: true }, { resume: true }]) {
+      await assertRejects(() => RunFolder.create(path, settings), Deno.errors.AlreadyExists, "it is a file");
+    }
+    await assertRejects(() => RunFolder.open(path), Deno.errors.AlreadyExists, "it is a file");
+  });
+});
+
+Deno.test("overwrite and resume exclude each other", async () => {
+  await inScratch(async (path) => {
+    await assertRejects(() => RunFolder.create(path, { overwrite: true, resume: true }), TypeError, "both");
+  });
+});
+
+Deno.test("without a run there is nothing to resume or to open", async () => {
+  await inScratch(async (path) => {
+    const resume = () => RunFolder.create(path, { resume: true });
+    await assertRejects(resume, Deno.errors.NotFound, "there is no such folder, leave out --resume");
+    await assertRejects(() => RunFolder.open(path), Deno.errors.NotFound, "no such folder");
+    await Deno.mkdir(path, { recursive: true });
+    await assertRejects(resume, Deno.errors.NotFound, "it has no config.json");
+    await assertRejects(() => RunFolder.open(path), Deno.errors.NotFound, "it has no config.json");
+  });
+});
+
+Deno.test("metrics are one object a line, with null for what JSON cannot hold", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    run.appendMetrics({ step: 1, loss: 0.5 });
+    run.appendMetrics({ step: 2, loss: NaN, text: "a\nb", deep: [Infinity] });
+    const lines = (await Deno.readTextFile(`${path}/metrics.jsonl`)).split("\n");
+    assertEquals(lines, ['{"step":1,"loss":0.5}', '{"step":2,"loss":null,"text":"a\\nb","deep":[null]}', ""]);
+    assertEquals((await run.readMetrics())[1], { step: 2, loss: null, text: "a\nb", deep: [null] });
+  });
+});
+
+Deno.test("truncating drops the first refused line, all after it and a half-written one", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    assertEquals(await run.truncateMetrics(() => true), 0);
+    const file = `${path}/metrics.jsonl`;
+    await Deno.writeTextFile(file, '{"step": 1}\n{"step":2}\n{"step":3}\n{"step":1}\n{"ste');
+    assertEquals(await run.truncateMetrics(({ step }) => Number(step) <= 2), 2);
+    assertEquals(await Deno.readTextFile(file), '{"step": 1}\n{"step":2}\n');
+    await Deno.writeTextFile(file, '{"st', { append: true });
+    assertEquals(await run.truncateMetrics(() => true), 0);
+    run.appendMetrics({ step: 3 });
+    assertEquals(await run.readMetrics(), [{ step: 1 }, { step: 2 }, { step: 3 }]);
+  });
+});
+
+Deno.test("a line that is no object is named by its number", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    await Deno.writeTextFile(`${path}/metrics.jsonl`, '{"step":1}\n[2]\n');
+    await assertRejects(() => run.readMetrics(), SyntaxError, "line 2 is not a JSON object");
+  });
+});
+
+Deno.test("a config must hold finite numbers, and be an object when it is read", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    await assertRejects(() => run.writeConfig({ klStop: Infinity }), RangeError, "klStop is Infinity");
+    await Deno.writeTextFile(`${path}/config.json`, "[1]");
+    await assertRejects(() => run.readConfig(), SyntaxError, "it holds no JSON object");
+    await Deno.writeTextFile(`${path}/config.json`, "{");
+    await assertRejects(() => run.readConfig(), SyntaxError, "not JSON");
+  });
+});
+
+/** Runs `body`; the process "is killed" at its `at`-th change to the file system. Returns whether it got that far. */
+async function killedAt(at: number, body: () => Promise<void>): Promise<boolean> {
+  const names = ["mkdir", "open", "rename", "remove"] as const;
+  const originals = names.map((name) => [name, Deno[name]] as const);
+  let changes = 0;
+  for (const [name, original] of originals) {
+    const dying = (...args: unknown[]) => {
+      // Once killed, nothing more happens: an error handler of the killed code must not tidy up.
+      if (++changes >= at) return Promise.reject(new Error("killed"));
+      return (original as (...args: unknown[]) => Promise<unknown>)(...args);
+    };
+    Object.assign(Deno, { [name]: dying });
+  }
+  try {
+    await body();
+    return false;
+  } catch (error) {
+    assert(String(error).includes("killed"), String(error));
+    return true;
+  } finally {
+    Object.assign(Deno, Object.fromEntries(originals));
+  }
+}
+
+Deno.test("killed at any change to the disk, a run keeps a whole checkpoint, resumes and writes the next", async () => {
+  let kills = 0, isKilled = true;
+  while (isKilled) {
+    await inScratch(async (path) => {
+      const run = await finishedRun(path);
+      isKilled = await killedAt(kills + 1, () => {
+        return run.writeCheckpoint({ "model.safetensors": "second", "trainer.json": "second" });
+      });
+      if (isKilled) kills++;
+      const seen = await checkpointOf(await RunFolder.open(path));
+      assert(seen === "first" || seen === "second", `${seen} after change ${kills}`);
+      const resumed = await RunFolder.create(path, { resume: true });
+      assertEquals(await checkpointOf(resumed), seen);
+      assertEquals(await namesIn(path), ["checkpoint", "config.json", "metrics.jsonl", "summary.json"]);
+      await resumed.writeCheckpoint({ "model.safetensors": "third", "trainer.json": "third" });
+      assertEquals(await checkpointOf(resumed), "third");
+    });
+  }
+  // At least: make the new folder, two files, two renames, remove the old folder.
+  assert(kills >= 6, `only ${kills} changes seen`);
+});
+
+Deno.test("killed while it writes the first checkpoint, a run has none, and resumes", async () => {
+  await inScratch(async (path) => {
+    const run = await RunFolder.create(path);
+    await run.writeConfig({});
+    assert(
+      await killedAt(4, () => run.writeCheckpoint({ "model.safetensors": "first", "trainer.json": "first" })),
+    );
+    const resumed = await RunFolder.create(path, { resume: true });
+    assertEquals(await checkpointOf(resumed), null);
+    assertEquals(await namesIn(path), ["config.json"]);
+  });
+});
