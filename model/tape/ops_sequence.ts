@@ -29,7 +29,8 @@ export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<Sequ
       embed(tape.gpu, {
         sources: tape.indices(sources, "sources"),
         positions: tape.indices(positions, "positions"),
-        tokenTable: tokenTable?.data ?? tape.gpu.placeholder,
+        // Without tokens every source is an image row; any table of the right width stands in.
+        tokenTable: tokenTable?.data ?? positionTable!.data,
         positionTable: positionTable!.data,
         imageTokens: imageTokens?.data ?? tape.gpu.placeholder,
         Y: Y.data,
