@@ -81,11 +81,17 @@ export async function loadTrainer(path: string, vlm: Vlm, makeOptimizer: (state:
   return { state, optimizer };
 }
 
-async function readTensors(path: string, vlm: Vlm, prefixes: readonly string[]): Promise<Map<string, HostTensor>> {
+async function readTensors(
+  path: string,
+  vlm: Vlm,
+  prefixes: readonly string[],
+): Promise<Map<string, HostTensor>> {
   const { tensors } = decodeSafetensors(await readBytes(path));
   assertFits(
     tensors,
-    prefixes.flatMap((prefix) => vlm.parameters.list.map(({ name, shape }) => ({ name: prefix + name, shape }))),
+    prefixes.flatMap((prefix) =>
+      vlm.parameters.list.map(({ name, shape }) => ({ name: prefix + name, shape }))
+    ),
   );
   return tensors;
 }

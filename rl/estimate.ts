@@ -18,10 +18,14 @@ type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 /** The work of each stage in floating-point operations, and time left from the pace so far. */
 export function estimateWork({ parameters, config: model }: Vlm, config: TrainConfig) {
   const weights = (part: string) =>
-    parameters.list.filter((p) => p.part === part && p.kind === "matrix").reduce((n, p) => n + sizeOf(p.shape), 0);
+    parameters.list.filter((p) => p.part === part && p.kind === "matrix").reduce(
+      (n, p) => n + sizeOf(p.shape),
+      0,
+    );
   const { patches, imageTokens } = deriveSizes(model);
   const positions = imageTokens + 6 + config.maxNewTokens;
-  const forward = 2 * (weights("vision") * patches + weights("projector") * imageTokens + weights("language") * positions);
+  const forward = 2 *
+    (weights("vision") * patches + weights("projector") * imageTokens + weights("language") * positions);
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.
   const response = 3 * forward;

@@ -72,7 +72,9 @@ export function rolloutMetrics({ transitions, episodes }: Rollout) {
   };
   return {
     episodes: episodes.length,
-    success: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => Number(episodeReturn > 0))),
+    success: episodes.length === 0
+      ? null
+      : mean(episodes.map(({ episodeReturn }) => Number(episodeReturn > 0))),
     meanReturn: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => episodeReturn)),
     parseRate: mean(transitions.map(({ isParsed }) => Number(isParsed))),
     perception: rate(transitions.map(({ perception }) => perception)),

@@ -93,7 +93,14 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
   const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
   const { vlm } = agent;
   const work = estimateWork(vlm, config);
-  let state: TrainerState = { stage: "sft", sftUpdates: 0, iteration: 0, optimizerStep: 0, slots: [], episodes: 0 };
+  let state: TrainerState = {
+    stage: "sft",
+    sftUpdates: 0,
+    iteration: 0,
+    optimizerStep: 0,
+    slots: [],
+    episodes: 0,
+  };
   let optimizer: AdamW | null = null;
   if (checkpoint !== null) {
     ({ state, optimizer } = await loadTrainer(
@@ -146,7 +153,11 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
           const perception = await perceptionOf(agent, config);
           log({ stage: "gate", update, perception });
           if (perception >= config.perceptionGate) return true;
-          progress.note(`perception ${formatShare(perception)} after ${update} updates, the gate is at ${config.perceptionGate}`);
+          progress.note(
+            `perception ${
+              formatShare(perception)
+            } after ${update} updates, the gate is at ${config.perceptionGate}`,
+          );
         }
         if (update >= most) return !config.cot;
         const learningRate = sftLearningRate(update, config);
@@ -287,7 +298,10 @@ async function evaluateBoth(
             stage: `evaluation after ${after}`,
             step: before + done,
             total,
-            leftMs: work.left(after === "sft" ? "evaluation after sft" : "evaluation after rl", (before + done) / total),
+            leftMs: work.left(
+              after === "sft" ? "evaluation after sft" : "evaluation after rl",
+              (before + done) / total,
+            ),
           }),
       }),
     );

@@ -76,7 +76,9 @@ async function train(gpu: Gpu, config: TrainConfig, { out, folder }: { out: stri
     progress.close();
     if (error instanceof RangeError && error.name === "NotFiniteError") {
       const checkpoint = await folder.checkpointPath();
-      const kept = checkpoint === null ? "there is no checkpoint yet" : `the last good checkpoint is ${checkpoint}`;
+      const kept = checkpoint === null
+        ? "there is no checkpoint yet"
+        : `the last good checkpoint is ${checkpoint}`;
       throw new Error(`${error.message}; ${kept}, run again with DEBUG=4 to name the op`, { cause: error });
     }
     throw error;
@@ -113,8 +115,12 @@ async function requireSameSettings(folder: RunFolder, settings: Record<string, u
   const changed = Object.keys({ ...earlier, ...settings })
     .filter((key) => JSON.stringify(earlier[key]) !== JSON.stringify(settings[key]));
   if (changed.length === 0) return;
-  const list = changed.map((key) => `${key} (was ${JSON.stringify(earlier[key])}, now ${JSON.stringify(settings[key])})`);
-  throw new UsageError(`Cannot resume with other settings: ${list.join(", ")}; repeat the run's flags, or use another --out`);
+  const list = changed.map((key) =>
+    `${key} (was ${JSON.stringify(earlier[key])}, now ${JSON.stringify(settings[key])})`
+  );
+  throw new UsageError(
+    `Cannot resume with other settings: ${list.join(", ")}; repeat the run's flags, or use another --out`,
+  );
 }
 
 function resumeFlags(config: TrainConfig, out: string): string {
@@ -147,13 +153,19 @@ function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: nu
     evaluation: evaluationOf(result.afterRl),
     evaluation_after_sft: evaluationOf(result.afterSft),
     wall_seconds: { total: seconds, ...result.seconds },
-    rollout_tokens_per_second: result.rolloutSeconds > 0 ? result.rolloutTokens / result.rolloutSeconds : null,
+    rollout_tokens_per_second: result.rolloutSeconds > 0
+      ? result.rolloutTokens / result.rolloutSeconds
+      : null,
     peak_memory_bytes: peakMemoryBytes(),
   };
 }
 
 /** The evaluation table and what to do next, on stderr. */
-function report(config: TrainConfig, { afterSft, afterRl }: RunResult, { out, seconds }: { out: string; seconds: number }) {
+function report(
+  config: TrainConfig,
+  { afterSft, afterRl }: RunResult,
+  { out, seconds }: { out: string; seconds: number },
+) {
   const share = (value: number | null) => value === null ? "-" : formatShare(value);
   const row = (name: string, result: EvaluationResult) => [
     name,
@@ -165,7 +177,9 @@ function report(config: TrainConfig, { afterSft, afterRl }: RunResult, { out, se
     share(result.faithfulness),
   ];
   const rows = [
-    ...afterSft ? [row("after SFT, sampled", afterSft.sampled), row("after SFT, greedy", afterSft.greedy)] : [],
+    ...afterSft
+      ? [row("after SFT, sampled", afterSft.sampled), row("after SFT, greedy", afterSft.greedy)]
+      : [],
     ...afterRl ? [row("after RL, sampled", afterRl.sampled), row("after RL, greedy", afterRl.greedy)] : [],
   ];
   const header = ["policy", "success", "95% interval", "goal", "parsed", "perception", "faithful"];
@@ -173,7 +187,9 @@ function report(config: TrainConfig, { afterSft, afterRl }: RunResult, { out, se
   console.error(`\n${config.env}, ${config.evalEpisodes} held-out episodes, success = return above 0`);
   console.error(formatTable(header, rows));
   console.error(
-    `\nTook ${formatDuration(seconds * 1e3)}${memory === null ? "" : `, peak memory ${formatBytes(memory)}`}. Saved in ${out}`,
+    `\nTook ${formatDuration(seconds * 1e3)}${
+      memory === null ? "" : `, peak memory ${formatBytes(memory)}`
+    }. Saved in ${out}`,
   );
   console.error(`Next: ./ponder play --run ${out}    ./ponder eval --run ${out}`);
 }

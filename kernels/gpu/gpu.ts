@@ -148,7 +148,9 @@ export class Gpu {
   /** Copies one slice to another of the same length. */
   copy(from: Slice, to: Slice): void {
     if (from.length !== to.length) {
-      throw new RangeError(`Cannot copy ${from.label} to ${to.label}: lengths ${from.length} and ${to.length} differ`);
+      throw new RangeError(
+        `Cannot copy ${from.label} to ${to.label}: lengths ${from.length} and ${to.length} differ`,
+      );
     }
     const encoder = this.#outsidePass();
     encoder.copyBufferToBuffer(
@@ -167,7 +169,9 @@ export class Gpu {
     this.#throwPending();
     if (x === 0 || y === 0 || z === 0) return;
     if (Math.max(x, y, z) > 65535) {
-      throw new RangeError(`Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups exceed 65535 a dimension`);
+      throw new RangeError(
+        `Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups exceed 65535 a dimension`,
+      );
     }
     const pipeline = this.pipelines.get(kernel);
     const group = this.#bindGroup(pipeline, bindings);
@@ -335,7 +339,12 @@ export class Gpu {
     storage.mirrorIsStale = false;
   }
 
-  #debugDispatch(kernel: KernelSource, bindings: readonly Binding[], workgroups: number[], startMs: number): void {
+  #debugDispatch(
+    kernel: KernelSource,
+    bindings: readonly Binding[],
+    workgroups: number[],
+    startMs: number,
+  ): void {
     const slices = bindings.filter((binding) => binding.kind !== "params");
     const shapes = slices.map(({ kind, slice }) => `${kind} ${slice.label}[${slice.length}]`).join(", ");
     this.flush();
@@ -349,7 +358,9 @@ export class Gpu {
       const pending = this.#readback.record(encoder, [slice]);
       this.flush();
       const bad = pending.mapSync()[0].findIndex((value) => Number.isNaN(value));
-      if (bad >= 0) throw new RangeError(`Cannot go on: ${kernel.name} wrote NaN at word ${bad} of ${slice.label}`);
+      if (bad >= 0) {
+        throw new RangeError(`Cannot go on: ${kernel.name} wrote NaN at word ${bad} of ${slice.label}`);
+      }
     }
   }
 }

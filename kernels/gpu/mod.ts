@@ -8,11 +8,5 @@ export { debugLevel, environment } from "./host.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, summarizeProfile } from "./profile.ts";
-export {
-  MIRROR_ROW_TEXELS,
-  roundUp,
-  type Slice,
-  SLICE_ALIGNMENT_WORDS,
-  subslice,
-} from "./storage.ts";
+export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "./storage.ts";
 export type { WgslConstants } from "./wgsl.ts";

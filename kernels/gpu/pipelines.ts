@@ -84,7 +84,9 @@ export class PipelineCache {
       if (position === null) continue;
       const line = Number(position[1]);
       const fileLine = composed.fileLines[line - 1];
-      const where = fileLine ? `kernels/${key.split(":")[0]}.wgsl:${fileLine}` : "a constant in front of the file";
+      const where = fileLine
+        ? `kernels/${key.split(":")[0]}.wgsl:${fileLine}`
+        : "a constant in front of the file";
       return `Cannot compile ${where}: ${composed.code.split("\n")[line - 1]?.trim()}\n${message.trim()}`;
     }
     return message.trim();

@@ -47,7 +47,13 @@ export class Readback {
     const staging = isPrimed ? this.#free.splice(index, 1)[0] : this.#allocate(bytes);
     let offset = 0;
     for (const slice of slices) {
-      encoder.copyBufferToBuffer(slice.storage.buffer, slice.offset * 4, staging.buffer, offset, slice.length * 4);
+      encoder.copyBufferToBuffer(
+        slice.storage.buffer,
+        slice.offset * 4,
+        staging.buffer,
+        offset,
+        slice.length * 4,
+      );
       offset += slice.length * 4;
     }
     const collect = () => {

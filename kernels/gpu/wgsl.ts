@@ -67,7 +67,10 @@ function expand(lines: readonly Line[], constants: WgslConstants, out: Line[]): 
       const [, variable, from, to] = loop;
       const block = lines.slice(index + 1, end);
       for (let value = evaluate(from, constants); value < evaluate(to, constants); value++) {
-        const unrolled = block.map((line) => ({ ...line, text: line.text.replaceAll(`$${variable}`, `${value}`) }));
+        const unrolled = block.map((line) => ({
+          ...line,
+          text: line.text.replaceAll(`$${variable}`, `${value}`),
+        }));
         expand(unrolled, constants, out);
       }
     } else if (condition !== null) {
@@ -92,7 +95,9 @@ function findEnd(lines: readonly Line[], start: number): { middle: number; end: 
     else if (text === "//@else" && depth === 1) middle = index;
     else if (text === "//@end" && --depth === 0) return { middle: middle < 0 ? index : middle, end: index };
   }
-  throw new SyntaxError(`Cannot expand line ${lines[start].fileLine}: "${lines[start].text.trim()}" has no //@end`);
+  throw new SyntaxError(
+    `Cannot expand line ${lines[start].fileLine}: "${lines[start].text.trim()}" has no //@end`,
+  );
 }
 
 function evaluate(expression: string, constants: WgslConstants): number {

@@ -42,7 +42,10 @@ export async function checkCase(gpu: Gpu, kernelCase: KernelCase, variant: strin
   names.forEach((name, index) => {
     const isInteger = kernelCase.integers?.includes(name) ?? false;
     const values = isInteger ? new Uint32Array(got[index].buffer) : got[index];
-    assert(values.length === want[name].length, `${name} has ${values.length} words, want ${want[name].length}`);
+    assert(
+      values.length === want[name].length,
+      `${name} has ${values.length} words, want ${want[name].length}`,
+    );
     let worst = 0;
     let worstIndex = 0;
     for (let i = 0; i < values.length; i++) {
@@ -56,7 +59,9 @@ export async function checkCase(gpu: Gpu, kernelCase: KernelCase, variant: strin
     const limit = isInteger ? 0 : kernelCase.tolerance;
     assert(
       worst <= limit,
-      `${name}[${worstIndex}] is ${values[worstIndex]}, want ${want[name][worstIndex]}: error ${worst} exceeds ${limit}`,
+      `${name}[${worstIndex}] is ${values[worstIndex]}, want ${
+        want[name][worstIndex]
+      }: error ${worst} exceeds ${limit}`,
     );
   });
 }

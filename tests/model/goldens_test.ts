@@ -1,0 +1,194 @@
+/** The model against PyTorch in f64: forward, losses, gradients and ten training steps (see goldens/). */
+import { assert, assertEquals } from "@std/assert";
+import { projectImages } from "../../model/projector.ts";
+import { encodeImages } from "../../model/vision.ts";
+import {
+  AdamW,
+  add,
+  clamp,
+  exp,
+  gatherRows,
+  linear,
+  maximum,
+  minimum,
+  multiply,
+  rowSum,
+  square,
+  subtract,
+  sum,
+  Tape,
+  type Tensor,
+  type Vlm,
+} from "../../model/mod.ts";
+import { testGpu } from "../kernels/check_cases.ts";
+import { type GoldenGradients, loadGoldens, sampleGradient } from "./goldens/load.ts";
+import {
+  assertClose,
+  goldenCells,
+  goldenLayout,
+  goldenVlm,
+  sftLoss,
+  spread,
+  valueLoss,
+} from "./goldens/model.ts";
+
+const goldens = loadGoldens();
+const { batch, config, forward, ppo, sft, training, value } = goldens;
+const { B, R } = goldenLayout;
+
+// Largest errors measured on llvmpipe: forward 1e-6, gradients 5e-6.
+const FORWARD_TOLERANCE = 1e-5;
+const GRADIENT_TOLERANCE = 1e-4;
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+}
+
+const pick = (cells: ArrayLike<number>) => goldenCells.map((cell) => cells[cell]);
+
+async function assertGradients(vlm: Vlm, wanted: GoldenGradients): Promise<void> {
+  const [words] = await vlm.gpu.read(vlm.parameters.gradients!);
+  const gradients = vlm.parameters.split(words);
+  for (const [name, golden] of Object.entries(wanted)) {
+    const { shape, data } = gradients.get(name)!;
+    assertEquals(shape, [...golden.shape], name);
+    const { samples, norm } = sampleGradient(data, golden);
+    assertClose(samples, golden.samples, GRADIENT_TOLERANCE, `d${name}`);
+    assertClose([norm], [golden.norm], GRADIENT_TOLERANCE, `norm of d${name}`);
+  }
+}
+
+/** The losses of rl/ppo.ts on the goldens' batch, from the same tape functions. */
+function ppoLosses(tape: Tape, vlm: Vlm): { ratio: Tensor; policyLoss: Tensor; valueLoss: Tensor } {
+  const { lambda, clip, temperature, behaviourLogProbs, oldValues } = ppo;
+  const constant = (label: string, values: readonly number[]) =>
+    tape.constant(Float32Array.from(values), [B], label);
+  const weights = batch.isAction.map((isAction) => isAction ? 1 : lambda);
+  const oldLogPi = new Array(B).fill(0);
+  behaviourLogProbs.forEach((logprob, r) => oldLogPi[batch.rows[r]] += weights[r] * logprob);
+  const mbAdvantages = constant("advantages", batch.advantages);
+  const mbReturns = constant("returns", batch.returns);
+  const mbValues = constant("values", oldValues);
+
+  const hidden = vlm.hidden(tape, goldenLayout);
+  const { logprob } = vlm.responseLogprobs(tape, hidden, goldenLayout, temperature);
+  const logPi = rowSum(tape, multiply(tape, logprob, tape.constant(spread(weights), [B, R], "weights")));
+  const ratio = tape.keep(exp(tape, subtract(tape, logPi, constant("logPi", oldLogPi))));
+  const surrogate = minimum(
+    tape,
+    multiply(tape, ratio, mbAdvantages),
+    multiply(tape, clamp(tape, ratio, 1 - clip, 1 + clip), mbAdvantages),
+  );
+  const values = vlm.values(tape, hidden, goldenLayout);
+  const change = clamp(tape, subtract(tape, values, mbValues), -clip, clip);
+  const errors = square(tape, subtract(tape, values, mbReturns));
+  const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
+  return {
+    ratio,
+    policyLoss: tape.keep(sum(tape, surrogate, -1 / B)),
+    valueLoss: tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / B)),
+  };
+}
+
+for (const imageNormalization of ["per-image", "fixed"] as const) {
+  test(`image tokens with ${imageNormalization} normalisation are PyTorch's`, async () => {
+    const vlm = goldenVlm(await testGpu(), { imageNormalization });
+    using tape = new Tape(vlm.gpu, { record: false });
+    const vision = encodeImages(tape, vlm.parameters, vlm.config, goldenLayout);
+    const tokens = projectImages(tape, vlm.parameters, vlm.config, vision);
+    const [got] = await vlm.gpu.read(tokens.data);
+    const want = imageNormalization === "fixed" ? forward.imageTokensFixed : forward.imageTokens;
+    assertClose(got, want, FORWARD_TOLERANCE, "image tokens");
+  });
+}
+
+test("logits before response tokens and values of prompts are PyTorch's", async () => {
+  const vlm = goldenVlm(await testGpu());
+  using tape = new Tape(vlm.gpu, { record: false });
+  const hidden = vlm.hidden(tape, goldenLayout);
+  const predicting = gatherRows(tape, hidden, goldenLayout.predictors);
+  const logits = linear(tape, predicting, {
+    weight: vlm.parameters.get("language.head.weight"),
+    bias: null,
+  });
+  const values = vlm.values(tape, hidden, goldenLayout);
+  const [gotLogits, gotValues] = await vlm.gpu.read(logits.data, values.data);
+  const V = config.vocabularySize;
+  const rows = goldenCells.flatMap((cell) => Array.from(gotLogits.subarray(cell * V, (cell + 1) * V)));
+  assertClose(rows, forward.logits, FORWARD_TOLERANCE, "logits");
+  assertClose(gotValues, forward.values, FORWARD_TOLERANCE, "values");
+});
+
+for (const { temperature, logProbs, entropy } of forward.temperatures) {
+  test(`log-probabilities and entropies at temperature ${temperature} are PyTorch's`, async () => {
+    const vlm = goldenVlm(await testGpu());
+    using tape = new Tape(vlm.gpu, { record: false });
+    const got = vlm.responseLogprobs(tape, vlm.hidden(tape, goldenLayout), goldenLayout, temperature);
+    const [gotLogProbs, gotEntropy] = await vlm.gpu.read(got.logprob.data, got.entropy.data);
+    assertClose(pick(gotLogProbs), logProbs, FORWARD_TOLERANCE, "log-probabilities");
+    assertClose(pick(gotEntropy), entropy, FORWARD_TOLERANCE, "entropies");
+  });
+}
+
+test("the SFT loss and its gradients are PyTorch's", async () => {
+  const vlm = goldenVlm(await testGpu());
+  vlm.parameters.train(() => true);
+  using tape = new Tape(vlm.gpu, { record: true });
+  const loss = sftLoss(tape, vlm, vlm.hidden(tape, goldenLayout));
+  tape.backward(loss);
+  const [got] = await vlm.gpu.read(loss.data);
+  assertClose(got, [sft.loss], FORWARD_TOLERANCE, "loss");
+  await assertGradients(vlm, sft.gradients);
+});
+
+test("the value loss and its gradients are PyTorch's, and none leaves the value head", async () => {
+  const vlm = goldenVlm(await testGpu());
+  vlm.parameters.train(() => true);
+  using tape = new Tape(vlm.gpu, { record: true });
+  const loss = valueLoss(tape, vlm, vlm.hidden(tape, goldenLayout));
+  tape.backward(loss);
+  const [got, words] = await vlm.gpu.read(loss.data, vlm.parameters.gradients!);
+  assertClose(got, [value.loss], FORWARD_TOLERANCE, "loss");
+  await assertGradients(vlm, value.gradients);
+  for (const [name, { data }] of vlm.parameters.split(words)) {
+    assertEquals(data.some((x) => x !== 0), name.startsWith("value_head."), name);
+  }
+});
+
+test("PPO's clipped losses, ratios and gradients are PyTorch's", async () => {
+  const vlm = goldenVlm(await testGpu());
+  vlm.parameters.train(() => true);
+  using tape = new Tape(vlm.gpu, { record: true });
+  const { ratio, policyLoss, valueLoss } = ppoLosses(tape, vlm);
+  tape.backward(policyLoss, valueLoss);
+  const [ratios, [policy], [value]] = await vlm.gpu.read(ratio.data, policyLoss.data, valueLoss.data);
+  assertClose(ratios, ppo.ratios, FORWARD_TOLERANCE, "ratios");
+  assertClose([policy], [ppo.policyLoss], FORWARD_TOLERANCE, "policy loss");
+  assertClose([value], [ppo.valueLoss], FORWARD_TOLERANCE, "value loss");
+  await assertGradients(vlm, { ...ppo.gradients, ...ppo.valueGradients });
+});
+
+test("ten steps of AdamW follow PyTorch's losses and gradient norms", async () => {
+  const vlm = goldenVlm(await testGpu());
+  const { lr, beta1, beta2, epsilon, clip, weightDecay, steps } = training;
+  const optimizer = new AdamW(vlm.gpu, vlm.parameters, ({ kind, part }) => ({
+    learningRateScale: 1,
+    weightDecay: kind === "matrix" || kind === "head" ? weightDecay : 0,
+    clipGroup: part === "value_head" ? "value" : "policy",
+  }));
+  const settings = { learningRate: lr, beta1, beta2, epsilon, policyClip: clip, valueClip: clip };
+  for (const [index, want] of steps.entries()) {
+    using tape = new Tape(vlm.gpu, { record: true });
+    const hidden = vlm.hidden(tape, goldenLayout);
+    const losses = [sftLoss(tape, vlm, hidden), valueLoss(tape, vlm, hidden)];
+    tape.backward(...losses);
+    optimizer.update(settings);
+    const [[sft], [value], norms] = await vlm.gpu.read(losses[0].data, losses[1].data, optimizer.norms);
+    assertClose([sft], [want.sftLoss], 1e-5, `SFT loss before step ${index + 1}`);
+    assertClose([value], [want.valueLoss], 1e-4, `value loss before step ${index + 1}`);
+    assertClose([norms[0]], [want.policyNorm], 1e-4, `policy norm of step ${index + 1}`);
+    assertClose([norms[1]], [want.valueNorm], 1e-4, `value norm of step ${index + 1}`);
+  }
+  assert(steps[9].sftLoss < steps[0].sftLoss, "the goldens' curve falls");
+  optimizer.dispose();
+});
