@@ -1,10 +1,18 @@
 /**
  * The canvas factory: the one file of `envs/` that is not plain JavaScript. A browser bundle swaps it for one that
- * returns an `OffscreenCanvas` context and has the font loaded under the same family name.
+ * returns an `OffscreenCanvas` context and has the font loaded under the same family name, and one that rasterises SVG.
  */
 
 import { createCanvas, GlobalFonts } from "@napi-rs/canvas";
+import { Resvg } from "@resvg/resvg-js";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+
+/** A raster image that `drawImage` takes; sizes in pixels. */
+export interface CanvasImage {
+  readonly width: number;
+  readonly height: number;
+}
 
 /** The part of the standard `CanvasRenderingContext2D` that the environments draw with. */
 export interface Canvas2D {
@@ -13,21 +21,45 @@ export interface Canvas2D {
   textBaseline: string;
   fillRect(x: number, y: number, width: number, height: number): void;
   fillText(text: string, x: number, y: number): void;
+  drawImage(image: CanvasImage, x: number, y: number): void;
   getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
 }
 
 /** Family name of DejaVu Sans Bold, apart from any copy that the system has, so that frames are the same everywhere. */
 export const BOLD_FONT = "Ponder DejaVu Sans Bold";
+/** Family name of DejaVu Sans, likewise. */
+export const REGULAR_FONT = "Ponder DejaVu Sans";
 
-/** Makes a drawing context, sizes in pixels. Throws `Error` when the font cannot be loaded. */
+const FONT_FILES = { [BOLD_FONT]: "DejaVuSans-Bold.ttf", [REGULAR_FONT]: "DejaVuSans.ttf" };
+
+/** Makes a drawing context, sizes in pixels. Throws `Error` when a font cannot be loaded. */
 export function createCanvas2D(width: number, height: number): Canvas2D {
-  if (!GlobalFonts.has(BOLD_FONT)) {
-    const path = fileURLToPath(import.meta.resolve("dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf"));
-    if (GlobalFonts.registerFromPath(path, BOLD_FONT) === null) {
-      throw new Error(
-        `Cannot load the font DejaVu Sans Bold: ${path} is missing or damaged, run "deno install"`,
-      );
+  for (const [family, file] of Object.entries(FONT_FILES)) {
+    if (GlobalFonts.has(family)) continue;
+    const path = fileURLToPath(import.meta.resolve(`dejavu-fonts-ttf/ttf/${file}`));
+    if (GlobalFonts.registerFromPath(path, family) === null) {
+      throw new Error(`Cannot load the font ${file}: ${path} is missing or damaged, run "deno install"`);
     }
   }
-  return createCanvas(width, height).getContext("2d");
+  return createCanvas(width, height).getContext("2d") as Canvas2D;
+}
+
+/**
+ * Rasterises an SVG file of an npm package, `width` pixels wide, after `edit` has changed its text. Skia's own reader
+ * knows no `<symbol>`, hence another one. Throws `Error` when the file cannot be read.
+ */
+export function rasterizeSvg(specifier: string, width: number, edit: (svg: string) => string): CanvasImage {
+  let svg: string;
+  try {
+    svg = readFileSync(fileURLToPath(import.meta.resolve(specifier)), "utf8");
+  } catch (cause) {
+    throw new Error(`Cannot read the picture ${specifier}: file missing, run "deno install"`, { cause });
+  }
+  const raster = new Resvg(edit(svg), { fitTo: { mode: "width", value: width } }).render();
+  const canvas = createCanvas(raster.width, raster.height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(raster.width, raster.height);
+  image.data.set(raster.pixels);
+  context.putImageData(image, 0, 0);
+  return canvas;
 }

@@ -13,16 +13,33 @@
  * ```
  */
 
+import { Blackjack } from "./blackjack.ts";
+import type { FaceValue } from "./cards.ts";
+import { EZPoints } from "./ez_points.ts";
+import { Household, type HouseholdMode, type HouseholdSettings } from "./household.ts";
 import { NumberLine } from "./number_line.ts";
+import { Points24 } from "./points24.ts";
 import type { Environment } from "./types.ts";
 
+export { Blackjack, type BlackjackBias, type BlackjackInfo, type BlackjackSettings } from "./blackjack.ts";
+export type { FaceValue } from "./cards.ts";
+export { EZPoints, type EZPointsSettings } from "./ez_points.ts";
 export { frame, FRAME_PIXELS } from "./frame.ts";
+export {
+  Household,
+  type HouseholdBias,
+  type HouseholdInfo,
+  type HouseholdMode,
+  type HouseholdSettings,
+} from "./household.ts";
 export {
   NumberLine,
   type NumberLineBias,
   type NumberLineInfo,
   type NumberLineSettings,
 } from "./number_line.ts";
+export type { PointsBias, PointsInfo } from "./points.ts";
+export { Points24, type Points24Settings } from "./points24.ts";
 export { Random } from "./random.ts";
 export type {
   Bias,
@@ -44,10 +61,28 @@ export interface EnvSettings {
   readonly seed?: number;
   /** NumberLine: the largest number on the line; 5 as published. */
   readonly maxPosition?: number;
+  /** Points24: what the formula must equal; 24 as published. */
+  readonly target?: number;
+  /** Points24: what jack, queen and king count; `ten` as published. */
+  readonly faceValue?: FaceValue;
+  /** Points24: whether deals without a solution are dealt again, for training; false as published. */
+  readonly solvableOnly?: boolean;
+  /** Blackjack: whether a natural pays 1.5; false as published. */
+  readonly natural?: boolean;
+  /** Blackjack: whether a natural beats any other 21, Sutton and Barto's rule; false as published. */
+  readonly sab?: boolean;
+  /** Household: whether the prompt tells the scene and the admissible commands; "text-and-image" by default. */
+  readonly mode?: HouseholdMode;
+  /** Household: which rooms; "seen" by default. */
+  readonly split?: HouseholdSettings["split"];
 }
 
 const MAKERS: Readonly<Record<string, (settings: EnvSettings) => Environment>> = {
   NumberLine: (settings) => new NumberLine(settings),
+  EZPoints: (settings) => new EZPoints(settings),
+  Points24: (settings) => new Points24(settings),
+  Blackjack: (settings) => new Blackjack(settings),
+  Household: (settings) => new Household(settings),
 };
 
 /** Short names of the environments, in the order of the published suite. */
@@ -58,15 +93,17 @@ export const ENV_NAMES: readonly string[] = Object.keys(MAKERS);
  * Throws `RangeError` on an unknown name or an illegal setting.
  */
 export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
-  const short = /^gym_cards\/(.*)-v0$/.exec(name)?.[1] ?? name;
+  const short = /^(?:gym_cards|alfworld)\/(.*)-v0$/.exec(name)?.[1] ?? name;
   if (!Object.hasOwn(MAKERS, short)) {
     throw new RangeError(
       `Cannot make environment "${name}": no such name, did you mean "${nearest(short, ENV_NAMES)}"? ` +
-        `Known: ${ENV_NAMES.map((known) => `${known} (gym_cards/${known}-v0)`).join(", ")}`,
+        `Known: ${ENV_NAMES.map((known) => `${known} (${suiteOf(known)}/${known}-v0)`).join(", ")}`,
     );
   }
   return MAKERS[short](settings);
 }
+
+const suiteOf = (name: string): string => name === "Household" ? "alfworld" : "gym_cards";
 
 function nearest(word: string, words: readonly string[]): string {
   const distance = (other: string) => editDistance(word.toLowerCase().slice(0, 64), other.toLowerCase());

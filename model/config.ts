@@ -99,14 +99,33 @@ export interface VlmSizes {
   readonly imageTokens: number;
 }
 
-/** Checks a config and derives the sizes that follow. Throws a `RangeError` naming the field that does not fit. */
+/** Fields that count something; every other one is checked by name. */
+const COUNTS = (Object.keys(modelPresets.nano) as (keyof typeof modelPresets.nano)[])
+  .filter((name) => name !== "imageNormalization" && name !== "normEpsilon");
+
+/**
+ * Checks a config, which may come from a file, and derives the sizes that follow.
+ *
+ * @throws {RangeError} naming the field that is missing or does not fit.
+ */
 export function deriveSizes(config: VlmConfig): VlmSizes {
   const { imageSize, patchSize, mergeFactor, width, heads, visionWidth, visionHeads } = config;
-  for (const [name, value] of Object.entries(config)) {
-    if (typeof value === "number" && name !== "normEpsilon" && !(Number.isInteger(value) && value > 0)) {
+  for (const name of [...COUNTS, "vocabularySize"] as const) {
+    const value = config[name];
+    if (!(Number.isInteger(value) && value > 0)) {
       throw new RangeError(`Cannot use this model: ${name} must be a positive integer, got ${value}`);
     }
   }
+  if (!(config.normEpsilon > 0)) {
+    throw new RangeError(`Cannot use this model: normEpsilon must be above 0, got ${config.normEpsilon}`);
+  }
+  if (!["per-image", "fixed"].includes(config.imageNormalization)) {
+    throw new RangeError(
+      `Cannot use this model: imageNormalization must be per-image or fixed, got ${config.imageNormalization}`,
+    );
+  }
+  // Pixels are packed four bytes to a word, three to a pixel.
+  requireMultiple("imageSize", imageSize, "a packed word", 2);
   requireMultiple("imageSize", imageSize, "patchSize", patchSize);
   requireMultiple("width", width, "heads", heads);
   requireMultiple("visionWidth", visionWidth, "visionHeads", visionHeads);

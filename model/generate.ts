@@ -15,7 +15,7 @@ import type { Vlm } from "./vlm.ts";
 
 /** How to sample. */
 export interface GenerateOptions {
-  /** Longest response in tokens, end token included. */
+  /** Longest response in tokens, end token included; a prompt that leaves less room in the context gets less. */
   readonly maxNewTokens: number;
   /** Divides the logits, also in the reported log-probabilities. */
   readonly temperature: number;
@@ -40,7 +40,11 @@ export interface Response {
   readonly value: number;
 }
 
-/** Writes a response to every prompt. */
+/**
+ * Writes a response to every prompt. A row's result does not depend on the other rows.
+ *
+ * @throws {RangeError} when `maxNewTokens` is below 1, or a prompt is empty or leaves no room in the context.
+ */
 export async function generate(
   vlm: Vlm,
   prompts: readonly (readonly Segment[])[],
@@ -51,9 +55,19 @@ export async function generate(
   const layout = layOut(prompts.map((prompt) => ({ prompt, response: [] })), config);
   const { B, T } = layout;
   const { width: C, heads: H, layers, vocabularySize: V } = config;
-  const longest = layout.length.reduce((a, b) => Math.max(a, b), 0);
-  const capacity = Math.min(config.contextLength, T + maxNewTokens);
-  const steps = Math.min(maxNewTokens, config.contextLength - longest + 1);
+  if (!(maxNewTokens >= 1)) {
+    throw new RangeError(`Cannot generate ${maxNewTokens} tokens: maxNewTokens must be at least 1`);
+  }
+  // Prompt and response must fit the context, so that every response can be trained on.
+  const rooms = layout.length.map((length) => Math.min(maxNewTokens, config.contextLength - length));
+  const full = rooms.indexOf(0);
+  if (full >= 0) {
+    throw new RangeError(
+      `Cannot answer prompt ${full}: it takes all ${config.contextLength} positions of the context, shorten it`,
+    );
+  }
+  const steps = rooms.reduce((a, b) => Math.max(a, b), 0);
+  const capacity = Math.min(config.contextLength, T + steps);
 
   using tape = new Tape(gpu, { record: false });
   const caches = Array.from(
@@ -130,7 +144,8 @@ export async function generate(
   return prompts.map((_, b) => {
     const row = ids.subarray(b * steps, (b + 1) * steps);
     const end = row.indexOf(endId);
-    const count = end < 0 ? steps : end + 1;
+    // A row that ran out of context went on beside longer-running ones; those tokens are void.
+    const count = end < 0 ? rooms[b] : Math.min(end + 1, rooms[b]);
     return {
       ids: Array.from(row.subarray(0, count)),
       logprobs: logprobWords.slice(b * steps, b * steps + count),

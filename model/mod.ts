@@ -8,7 +8,7 @@ export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } fro
 export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./config.ts";
 export { readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
-export { type Parameter, Parameters, parameterSpecs } from "./parameters.ts";
+export { type Parameter, Parameters, type ParameterSpec, parameterSpecs } from "./parameters.ts";
 export { type Layout, layOut, type Segment, type Sequence } from "./sequence.ts";
 export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
 export * from "./tape/mod.ts";

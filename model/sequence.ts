@@ -50,7 +50,8 @@ const POSITION_BUCKET = 4;
 /**
  * Lays out a batch.
  *
- * @throws {RangeError} when a sequence is longer than the context or has an empty prompt.
+ * @throws {RangeError} when a sequence is longer than the context or has an empty prompt, an image is of another size,
+ * or an id is not in the vocabulary.
  */
 export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layout {
   const { imageTokens } = deriveSizes(config);
@@ -93,8 +94,16 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
   sequences.forEach(({ prompt, response }, b) => {
     if (prefix[b] === 0) throw new RangeError(`Cannot lay out sequence ${b}: its prompt is empty`);
     let t = b * T;
+    const known = (id: number) => {
+      if (id >= 0 && id < config.vocabularySize) return id;
+      throw new RangeError(
+        `Cannot lay out token ${id} of sequence ${b}: the vocabulary has ids 0 to ${
+          config.vocabularySize - 1
+        }`,
+      );
+    };
     for (const part of prompt) {
-      if (part.kind === "text") { for (const id of part.ids) sources[t++] = id; }
+      if (part.kind === "text") { for (const id of part.ids) sources[t++] = known(id); }
       else for (let i = 0; i < imageTokens; i++) sources[t++] = -(imageRow++) - 1;
     }
     lastPrompt[b] = t - 1;
@@ -102,7 +111,7 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
       predictors[b * R + r] = t - 1;
       targets[b * R + r] = id;
       mask[b * R + r] = 1;
-      sources[t++] = id;
+      sources[t++] = known(id);
     });
     for (let position = 0; position < T; position++) positions[b * T + position] = position;
   });

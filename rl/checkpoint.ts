@@ -10,6 +10,8 @@ import {
   decodeSafetensors,
   encodeSafetensors,
   type HostTensor,
+  type ParameterSpec,
+  parameterSpecs,
   readBytes,
   readJson,
   Tokenizer,
@@ -59,13 +61,15 @@ export async function saveCheckpoint(
 export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
   const { cot, ...config } = await readJson(`${path}/config.json`) as VlmConfig & { cot: boolean };
   const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
-  const vlm = new Vlm(gpu, config);
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw new RangeError(
       `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
     );
   }
-  vlm.parameters.fromHost(await readTensors(`${path}/model.safetensors`, vlm, [""]));
+  // Before the model: sizes that the file does not bear out allocate nothing.
+  const tensors = await readTensors(`${path}/model.safetensors`, parameterSpecs(config), [""]);
+  const vlm = new Vlm(gpu, config);
+  vlm.parameters.fromHost(tensors);
   return new Agent(vlm, tokenizer, { cot });
 }
 
@@ -73,7 +77,7 @@ export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
 export async function loadTrainer(path: string, vlm: Vlm, makeOptimizer: (state: TrainerState) => AdamW) {
   const state = await readJson(`${path}/trainer.json`) as TrainerState;
   const optimizer = makeOptimizer(state);
-  const moments = await readTensors(`${path}/optimizer.safetensors`, vlm, ["m.", "v."]);
+  const moments = await readTensors(`${path}/optimizer.safetensors`, vlm.parameters.list, ["m.", "v."]);
   const [m, v] = ["m.", "v."].map((prefix) =>
     vlm.parameters.join(new Map(vlm.parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
   );
@@ -81,17 +85,23 @@ export async function loadTrainer(path: string, vlm: Vlm, makeOptimizer: (state:
   return { state, optimizer };
 }
 
+/** The tensors of a file, which must be those of `specs` under each prefix. */
 async function readTensors(
   path: string,
-  vlm: Vlm,
+  specs: readonly ParameterSpec[],
   prefixes: readonly string[],
 ): Promise<Map<string, HostTensor>> {
-  const { tensors } = decodeSafetensors(await readBytes(path));
+  const bytes = await readBytes(path);
+  let tensors: Map<string, HostTensor>;
+  try {
+    ({ tensors } = decodeSafetensors(bytes));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new SyntaxError(`Cannot load ${path}: ${error.message}`, { cause: error });
+  }
   assertFits(
     tensors,
-    prefixes.flatMap((prefix) =>
-      vlm.parameters.list.map(({ name, shape }) => ({ name: prefix + name, shape }))
-    ),
+    prefixes.flatMap((prefix) => specs.map(({ name, shape }) => ({ name: prefix + name, shape }))),
   );
   return tensors;
 }

@@ -40,8 +40,7 @@ export const trainOptions = defineOptions({
   freeze: {
     type: "list",
     default: ["head", "embedding", "position", "norm", "bias"],
-    meaning:
-      "kinds of tensors RL leaves as they are, or none; kinds: matrix head embedding position norm bias",
+    meaning: "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
     group: "Method",
   },
   temperature: {
@@ -74,15 +73,15 @@ export const trainOptions = defineOptions({
     default: 200,
     min: 0,
     unit: "updates",
-    meaning: "updates",
+    meaning: "length of the warm start",
     group: "Warm start (SFT)",
   },
   sftBatch: {
     type: "integer",
     default: 32,
     min: 1,
-    unit: "samples",
-    meaning: "minibatch",
+    unit: "steps",
+    meaning: "demonstrated steps in an update",
     group: "Warm start (SFT)",
   },
   sftLearningRate: {
@@ -97,14 +96,14 @@ export const trainOptions = defineOptions({
     default: 50,
     min: 0,
     unit: "updates",
-    meaning: "linear warm-up, then a cosine to a tenth",
+    meaning: "linear rise of the learning rate, then a cosine to a tenth",
     group: "Warm start (SFT)",
   },
   sftWeightDecay: {
     type: "number",
     default: 0.01,
     min: 0,
-    meaning: "on linear weights",
+    meaning: "weight decay of linear weights",
     group: "Warm start (SFT)",
   },
   perceptionGate: {
@@ -129,7 +128,7 @@ export const trainOptions = defineOptions({
     default: 6144,
     min: 0,
     unit: "steps",
-    meaning: "environment steps",
+    meaning: "environment steps in all",
     group: "RL (PPO)",
   },
   envs: {
@@ -156,7 +155,14 @@ export const trainOptions = defineOptions({
     meaning: "over each iteration's steps",
     group: "RL (PPO)",
   },
-  minibatch: { type: "integer", default: 64, min: 1, unit: "steps", meaning: "minibatch", group: "RL (PPO)" },
+  minibatch: {
+    type: "integer",
+    default: 64,
+    min: 1,
+    unit: "steps",
+    meaning: "steps in an update",
+    group: "RL (PPO)",
+  },
   learningRate: {
     type: "number",
     default: 2e-4,

@@ -5,6 +5,7 @@
  */
 import { makeEnv } from "../envs/mod.ts";
 import type { Agent, Decision, Situation } from "./agent.ts";
+import { eventLoopTurn } from "./event_loop.ts";
 import { samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 
@@ -28,6 +29,12 @@ export interface EvaluationResult {
   readonly perception: number | null;
   /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null likewise. */
   readonly faithfulness: number | null;
+}
+
+/** What sampling and greedy decoding achieved with the same weights on the same episodes. */
+export interface Evaluation {
+  readonly sampled: EvaluationResult;
+  readonly greedy: EvaluationResult;
 }
 
 /** What to evaluate. */
@@ -86,6 +93,7 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
       slots[index] = begin(slot.env);
     });
     onProgress?.(done);
+    await eventLoopTurn();
   }
   const successes = returns.filter((episodeReturn) => episodeReturn > 0).length;
   return {
@@ -96,6 +104,21 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
     meanSteps: steps / episodes,
     ...responses.rates(),
   };
+}
+
+/** Evaluates sampling, then greedy decoding; `onProgress` counts the episodes of both. */
+export async function evaluateBoth(
+  agent: Agent,
+  settings: Omit<EvaluationSettings, "greedy">,
+): Promise<Evaluation> {
+  const { episodes, onProgress } = settings;
+  const sampled = await evaluate(agent, { ...settings, greedy: false });
+  const greedy = await evaluate(agent, {
+    ...settings,
+    greedy: true,
+    onProgress: (done) => onProgress?.(episodes + done),
+  });
+  return { sampled, greedy };
 }
 
 /** Counts what responses got right. */

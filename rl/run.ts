@@ -12,7 +12,8 @@ import type { Progress } from "./cli/mod.ts";
 import { formatShare } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import { estimateWork } from "./estimate.ts";
-import { evaluate, type EvaluationResult } from "./evaluation.ts";
+import { eventLoopTurn } from "./event_loop.ts";
+import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
 import { type MetricsLine, rolloutMetrics } from "./metrics.ts";
 import { NotFiniteError, ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
@@ -32,12 +33,6 @@ export interface RunContext {
   readonly progress: Progress;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;
-}
-
-/** Sampled and greedy results of one policy. */
-export interface Evaluation {
-  readonly sampled: EvaluationResult;
-  readonly greedy: EvaluationResult;
 }
 
 /** A run that ended, or null results where it was stopped before. */
@@ -88,7 +83,11 @@ export function rlOptimizer(vlm: Vlm, config: TrainConfig): AdamW {
 
 /** Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. */
 export async function runTraining(config: TrainConfig, context: RunContext): Promise<RunResult> {
-  const { gpu, folder, progress, isStopped } = context;
+  const { gpu, folder, progress } = context;
+  const isStopped = async () => {
+    await eventLoopTurn();
+    return context.isStopped();
+  };
   const checkpoint = config.resume ? await folder.checkpointPath() : null;
   const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
   const { vlm } = agent;
@@ -134,7 +133,16 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
   };
   const evaluateAfter = (after: "sft" | "rl") =>
     timed("evaluation", async () => {
-      const evaluation = await evaluateBoth(agent, config, { ...context, after, work });
+      const stage = `evaluation after ${after}` as const;
+      const total = 2 * config.evalEpisodes;
+      const evaluation = await evaluateBoth(agent, {
+        environment: config.env,
+        episodes: config.evalEpisodes,
+        seed: 0,
+        temperature: config.temperature,
+        maxNewTokens: config.maxNewTokens,
+        onProgress: (step) => progress.update({ stage, step, total, leftMs: work.left(stage, step / total) }),
+      });
       log({ stage: "evaluation", after, ...evaluation });
       return evaluation;
     });
@@ -147,7 +155,7 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
     const isPassed = await timed("sft", async () => {
       const demonstrations = demonstrate(agent, config);
       const most = config.sftSteps + (config.cot ? config.perceptionExtraSteps : 0);
-      for (; !isStopped(); update++) {
+      for (; !await isStopped(); update++) {
         const extra = update - config.sftSteps;
         if (config.cot && extra >= 0 && extra % GATE_INTERVAL === 0) {
           const perception = await perceptionOf(agent, config);
@@ -162,8 +170,12 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
         if (update >= most) return !config.cot;
         const learningRate = sftLearningRate(update, config);
         const metrics = await sftUpdate(agent, sft, sftBatch(demonstrations, update, config), learningRate);
-        if (!Number.isFinite(metrics.sftLoss + metrics.gradientNorm)) {
-          throw new NotFiniteError(`Cannot go on at SFT update ${update}: loss ${metrics.sftLoss}`);
+        const { sftLoss, valueLoss, gradientNorm } = metrics;
+        if (!Number.isFinite(sftLoss + valueLoss + gradientNorm)) {
+          throw new NotFiniteError(
+            `Cannot go on at SFT update ${update + 1}: loss ${sftLoss}, value loss ${valueLoss}, ` +
+              `gradient norm ${gradientNorm}`,
+          );
         }
         log({ stage: "sft", update: update + 1, learningRate, ...metrics });
         progress.update({
@@ -176,7 +188,7 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
       }
       return false;
     });
-    if (isStopped()) {
+    if (await isStopped()) {
       await saveCheckpoint(folder, agent, sft, { ...state, sftUpdates: update, optimizerStep: sft.step });
       return result;
     }
@@ -206,7 +218,7 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
     };
     let iteration = state.iteration;
     await timed("rl", async () => {
-      for (; iteration < iterations && !isStopped(); iteration++) {
+      for (; iteration < iterations && !await isStopped(); iteration++) {
         const startMs = performance.now();
         const rollout = await collectRollout(agent, vectorEnv, {
           steps: config.rolloutSteps,
@@ -274,37 +286,4 @@ async function perceptionOf(agent: Agent, config: TrainConfig): Promise<number> 
     maxNewTokens: config.maxNewTokens,
   });
   return perception ?? 0;
-}
-
-async function evaluateBoth(
-  agent: Agent,
-  config: TrainConfig,
-  { progress, after, work }: RunContext & { after: "sft" | "rl"; work: ReturnType<typeof estimateWork> },
-): Promise<Evaluation> {
-  const results: EvaluationResult[] = [];
-  const total = 2 * config.evalEpisodes;
-  for (const greedy of [false, true]) {
-    const before = results.length * config.evalEpisodes;
-    results.push(
-      await evaluate(agent, {
-        environment: config.env,
-        episodes: config.evalEpisodes,
-        seed: 0,
-        greedy,
-        temperature: config.temperature,
-        maxNewTokens: config.maxNewTokens,
-        onProgress: (done) =>
-          progress.update({
-            stage: `evaluation after ${after}`,
-            step: before + done,
-            total,
-            leftMs: work.left(
-              after === "sft" ? "evaluation after sft" : "evaluation after rl",
-              (before + done) / total,
-            ),
-          }),
-      }),
-    );
-  }
-  return { sampled: results[0], greedy: results[1] };
 }

@@ -3,23 +3,24 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
 import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   formatBytes,
   formatDuration,
-  formatShare,
-  formatTable,
+  type Given,
   Progress,
   runCommand,
   UsageError,
 } from "./cli/mod.ts";
 import { bookkeepingSettings, resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
+import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
-import type { EvaluationResult } from "./evaluation.ts";
-import { type Evaluation, newAgent, type RunResult, runTraining } from "./run.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { evaluationReport, evaluationTable } from "./report.ts";
+import { newAgent, type RunResult, runTraining } from "./run.ts";
 import { RunFolder } from "./run_folder.ts";
+import { readRunSettings } from "./trained_run.ts";
 
 /** The `train` command. */
 export const trainCommand: Command<typeof trainOptions> = {
@@ -34,20 +35,38 @@ export const trainCommand: Command<typeof trainOptions> = {
   options: trainOptions,
   async run({ given, values }) {
     const name = environmentName(values.env);
-    const config = resolveConfig(given, name);
-    const out = config.out ?? `runs/${name}-s${config.seed}`;
-    const folder = await RunFolder.create(out, config);
-    const settings = Object.fromEntries(
-      Object.entries(config).filter(([key]) => !(bookkeepingSettings as readonly string[]).includes(key)),
-    );
-    if (config.resume) await requireSameSettings(folder, settings);
-    else await folder.writeConfig(settings);
+    const out = values.out ?? `runs/${name}-s${values.seed}`;
+    const fresh = values.resume ? null : resolveConfig(given, name);
+    // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openGpu();
-    return await train(gpu, config, { out, folder });
+    try {
+      if (fresh === null) return await train(gpu, ...await resumed(out, given));
+      const folder = await RunFolder.create(out, fresh);
+      await folder.writeConfig(settingsOf(fresh));
+      return await train(gpu, fresh, folder);
+    } finally {
+      gpu.destroy();
+    }
   },
 };
 
-async function train(gpu: Gpu, config: TrainConfig, { out, folder }: { out: string; folder: RunFolder }) {
+/** A run to go on with: its own settings, which flags may repeat but not change. */
+async function resumed(out: string, given: Given<typeof trainOptions>): Promise<[TrainConfig, RunFolder]> {
+  const folder = await RunFolder.create(out, { resume: true });
+  const earlier = await readRunSettings(folder);
+  const settings = { ...earlier, ...given };
+  const config = resolveConfig(settings, environmentName(settings.env ?? trainOptions.env.default));
+  await requireSameSettings(folder, settingsOf(config));
+  return [config, folder];
+}
+
+/** What a run computes, as its `config.json` keeps it. */
+function settingsOf(config: TrainConfig): Record<string, unknown> {
+  const bookkeeping: readonly string[] = bookkeepingSettings;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name)));
+}
+
+async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
   const startMs = performance.now();
   const progress = new Progress();
   await announce(gpu, config, progress);
@@ -63,13 +82,13 @@ async function train(gpu: Gpu, config: TrainConfig, { out, folder }: { out: stri
     const result = await runTraining(config, { gpu, folder, progress, isStopped: () => isStopped });
     progress.close();
     if (result.afterRl === null) {
-      console.error(`Saved ${out}. Go on with: ./ponder train --resume ${resumeFlags(config, out)}`);
+      console.error(`Saved ${folder.path}. Go on with: ./ponder train --resume --out ${folder.path}`);
       return 1;
     }
     const seconds = (performance.now() - startMs) / 1e3;
     const summary = summarize(config, gpu, result, seconds);
     await folder.writeSummary(summary);
-    report(config, result, { out, seconds });
+    report(config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -85,7 +104,6 @@ async function train(gpu: Gpu, config: TrainConfig, { out, folder }: { out: stri
   } finally {
     Deno.removeSignalListener("SIGINT", stop);
     Deno.removeSignalListener("SIGTERM", stop);
-    gpu.destroy();
   }
 }
 
@@ -101,15 +119,6 @@ async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Prom
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 
-function environmentName(name: string): string {
-  try {
-    return makeEnv(name).name;
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
-    throw error;
-  }
-}
-
 async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
   const earlier = await folder.readConfig();
   const changed = Object.keys({ ...earlier, ...settings })
@@ -119,27 +128,15 @@ async function requireSameSettings(folder: RunFolder, settings: Record<string, u
     `${key} (was ${JSON.stringify(earlier[key])}, now ${JSON.stringify(settings[key])})`
   );
   throw new UsageError(
-    `Cannot resume with other settings: ${list.join(", ")}; repeat the run's flags, or use another --out`,
+    `Cannot resume with other settings: ${list.join(", ")}; leave those flags out, or use another --out`,
   );
-}
-
-function resumeFlags(config: TrainConfig, out: string): string {
-  return config.out === undefined && config.seed === 0 && config.env === "NumberLine" ? "" : `--out ${out} …`;
 }
 
 /** The contents of `summary.json`. */
 function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: number) {
-  const evaluationOf = (evaluation: Evaluation | null) =>
-    evaluation && {
-      environment: config.env,
-      episodes: config.evalEpisodes,
-      seed: 0,
-      sampled: evaluation.sampled,
-      greedy: evaluation.greedy,
-      goal_reached: evaluation.sampled.goalReached,
-      parse_rate: evaluation.sampled.parseRate,
-      perception: evaluation.greedy.perception,
-    };
+  const { env: environment, evalEpisodes: episodes } = config;
+  const reportOf = (evaluation: Evaluation | null) =>
+    evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
   return {
     command: `deno task train ${Deno.args.join(" ")}`.trim(),
     adapter: gpu.adapterName,
@@ -150,8 +147,8 @@ function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: nu
     cot: config.cot,
     lambda: config.lambda,
     freeze: config.freeze,
-    evaluation: evaluationOf(result.afterRl),
-    evaluation_after_sft: evaluationOf(result.afterSft),
+    evaluation: reportOf(result.afterRl),
+    evaluation_after_sft: reportOf(result.afterSft),
     wall_seconds: { total: seconds, ...result.seconds },
     rollout_tokens_per_second: result.rolloutSeconds > 0
       ? result.rolloutTokens / result.rolloutSeconds
@@ -166,26 +163,13 @@ function report(
   { afterSft, afterRl }: RunResult,
   { out, seconds }: { out: string; seconds: number },
 ) {
-  const share = (value: number | null) => value === null ? "-" : formatShare(value);
-  const row = (name: string, result: EvaluationResult) => [
-    name,
-    share(result.success),
-    `${share(result.ci95[0])} to ${share(result.ci95[1])}`,
-    share(result.goalReached),
-    share(result.parseRate),
-    share(result.perception),
-    share(result.faithfulness),
-  ];
-  const rows = [
-    ...afterSft
-      ? [row("after SFT, sampled", afterSft.sampled), row("after SFT, greedy", afterSft.greedy)]
-      : [],
-    ...afterRl ? [row("after RL, sampled", afterRl.sampled), row("after RL, greedy", afterRl.greedy)] : [],
-  ];
-  const header = ["policy", "success", "95% interval", "goal", "parsed", "perception", "faithful"];
+  const policies = {
+    ...afterSft && { "after SFT, sampled": afterSft.sampled, "after SFT, greedy": afterSft.greedy },
+    ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
+  };
   const memory = peakMemoryBytes();
   console.error(`\n${config.env}, ${config.evalEpisodes} held-out episodes, success = return above 0`);
-  console.error(formatTable(header, rows));
+  console.error(evaluationTable(policies));
   console.error(
     `\nTook ${formatDuration(seconds * 1e3)}${
       memory === null ? "" : `, peak memory ${formatBytes(memory)}`

@@ -4,8 +4,8 @@
  * @module
  */
 import { caseValues, type KernelCase } from "../case.ts";
-import { bucketRows, embed, embedDecode, gatherRows, sumRows, sumRowsVariants } from "./mod.ts";
-import { embedDecodeReference, embedReference, gatherRowsReference, sumRowsReference } from "./reference.ts";
+import { bucketRows, embed, gatherRows, sumRows, sumRowsVariants } from "./mod.ts";
+import { embedReference, gatherRowsReference, sumRowsReference } from "./reference.ts";
 
 /** Reproducible integers in [from, to). */
 function caseIndices(length: number, seed: number, from: number, to: number): Int32Array {
@@ -43,29 +43,6 @@ function embedCase(N: number, C: number, V: number, imageRows: number): KernelCa
     tolerance: 1e-6,
     flops: N * C,
     bytes: 4 * (3 * N * C + 2 * N),
-  };
-}
-
-function decodeCase(B: number, C: number, V: number): KernelCase {
-  const T = 14;
-  return {
-    kernel: "embedding",
-    name: `decode ${B}x${C} from ${V} tokens`,
-    variants: ["naive"],
-    inputs: () => {
-      const current = caseIndices(B, 1, 0, V);
-      const position = caseIndices(B, 2, 0, T);
-      const state = new Uint32Array(4 * B);
-      for (let b = 0; b < B; b++) state.set([b % 2, current[b], position[b], 7], 4 * b);
-      return { state, tokenTable: caseValues(V * C, 3), positionTable: caseValues(T * C, 4) };
-    },
-    outputs: { Y: B * C },
-    launch: (gpu, { state, tokenTable, positionTable, Y }) =>
-      embedDecode(gpu, { state, tokenTable, positionTable, Y }, { B, C }),
-    reference: (inputs) => ({ Y: embedDecodeReference(inputs, { B, C }) }),
-    tolerance: 1e-6,
-    flops: B * C,
-    bytes: 4 * (3 * B * C + 4 * B),
   };
 }
 
@@ -110,9 +87,6 @@ export const cases: KernelCase[] = [
   embedCase(17, 13, 5, 3),
   embedCase(37, 20, 9, 0),
   embedCase(2304, 96, 96, 1024),
-  decodeCase(1, 1, 1),
-  decodeCase(9, 7, 5),
-  decodeCase(64, 96, 96),
   gatherCase(1, 1, 1),
   gatherCase(11, 6, 5),
   gatherCase(896, 96, 2304),

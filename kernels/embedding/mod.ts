@@ -4,7 +4,6 @@
  * @module
  */
 import { environment, type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
-import decodeSource from "./embed_decode.wgsl" with { type: "text" };
 import embedSource from "./embed.wgsl" with { type: "text" };
 import gatherSource from "./gather_rows.wgsl" with { type: "text" };
 import sumSource from "./sum_rows.wgsl" with { type: "text" };
@@ -44,40 +43,6 @@ export function embed(gpu: Gpu, operands: EmbedOperands, { N, C }: { N: number; 
       params([N, width, ...tables.map((table) => Math.max(1, Math.floor(table.length / C)))]),
     ],
     workgroups: rowGrid(N, width),
-  });
-}
-
-/** What {@linkcode embedDecode} reads and writes. */
-export interface EmbedDecodeOperands {
-  /** (B,4) u32: done, current token, position, unused. */
-  readonly state: Slice;
-  /** (V,C). */
-  readonly tokenTable: Slice;
-  /** (positions,C). */
-  readonly positionTable: Slice;
-  /** (B,C), written. */
-  readonly Y: Slice;
-}
-
-/** One decoding step's embeddings: Y[b] = tokenTable[current] + positionTable[position]. Indices are clamped. */
-export function embedDecode(
-  gpu: Gpu,
-  operands: EmbedDecodeOperands,
-  { B, C }: { B: number; C: number },
-): void {
-  const { state, tokenTable, positionTable, Y } = operands;
-  requireWords(`embed ${B} decoding rows of ${C}`, [
-    [state, 4 * B],
-    [tokenTable, C],
-    [positionTable, C],
-    [Y, B * C],
-  ]);
-  const [vector, width] = valuesPerRow(C);
-  const rows = [tokenTable, positionTable].map((table) => Math.floor(table.length / C));
-  gpu.dispatch({
-    kernel: { name: "embedding/embed_decode", source: decodeSource, constants: { VECTOR: vector } },
-    bindings: [read(state), read(tokenTable), read(positionTable), write(Y), params([B, width, ...rows])],
-    workgroups: rowGrid(B, width),
   });
 }
 

@@ -21,20 +21,6 @@ export function embedReference(
   return Y;
 }
 
-/** Y[b] = tokenTable[current] + positionTable[position]. */
-export function embedDecodeReference(
-  { state, tokenTable, positionTable }: Record<string, Numbers>,
-  { B, C }: { B: number; C: number },
-): Float64Array {
-  const Y = new Float64Array(B * C);
-  for (let b = 0; b < B; b++) {
-    for (let c = 0; c < C; c++) {
-      Y[b * C + c] = tokenTable[state[4 * b + 1] * C + c] + positionTable[state[4 * b + 2] * C + c];
-    }
-  }
-  return Y;
-}
-
 /** Y[r] = X[index[r]], zeros for -1. */
 export function gatherRowsReference(
   { X, index }: Record<string, Numbers>,

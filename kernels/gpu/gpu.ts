@@ -6,7 +6,7 @@
 import { debugLevel, debugLog } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
 import { Profile } from "./profile.ts";
-import { Readback } from "./readback.ts";
+import { PRIMED_WORDS, Readback } from "./readback.ts";
 import {
   MIRROR_ROW_TEXELS,
   MIRROR_ROW_WORDS,
@@ -14,6 +14,7 @@ import {
   SLICE_ALIGNMENT_WORDS,
   Storage,
   StoragePool,
+  subslice,
 } from "./storage.ts";
 
 /** What a dispatch binds, in the order of the shader's `@binding` numbers. */
@@ -47,6 +48,10 @@ export interface Dispatch {
 
 /** Bytes of all uniforms, 256 for each distinct set of parameters. */
 const UNIFORM_BUFFER_BYTES = 1 << 22;
+/** Room that the uniforms of one dispatch never exceed. */
+const DISPATCH_UNIFORM_BYTES = 4096;
+/** Bind groups a pipeline keeps; a run whose shapes keep changing starts over rather than fill the memory. */
+const MAX_BIND_GROUPS = 4096;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
 export class Gpu {
@@ -107,7 +112,10 @@ export class Gpu {
 
   /** Pooled memory with undefined contents; give it back with {@linkcode Gpu.release}. */
   acquire(words: number, label: string): Slice {
-    return this.pool.acquire(words, label);
+    const slice = this.pool.acquire(words, label);
+    // The NaN scan reads whole slices: what a kernel leaves unwritten must not hold an earlier one's bits.
+    if (debugLevel >= 4) this.clear(slice);
+    return slice;
   }
 
   release(slice: Slice): void {
@@ -173,6 +181,7 @@ export class Gpu {
         `Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups exceed 65535 a dimension`,
       );
     }
+    if (this.#uniformEnd + DISPATCH_UNIFORM_BYTES > UNIFORM_BUFFER_BYTES) this.#forgetUniforms();
     const pipeline = this.pipelines.get(kernel);
     const group = this.#bindGroup(pipeline, bindings);
     const startMs = debugLevel >= 3 ? performance.now() : 0;
@@ -265,13 +274,16 @@ export class Gpu {
         key += `u${this.#uniformOffset(binding.words, binding.floats)} `;
       } else {
         const { storage, offset, length } = binding.slice;
-        if (binding.kind === "texels") this.#refreshMirror(storage);
-        else this.#touch(storage, binding.kind === "write");
+        if (binding.kind === "texels") {
+          if (offset % 4 !== 0) throw misaligned(binding.slice, 4);
+          this.#refreshMirror(storage);
+        } else this.#touch(storage, binding.kind === "write");
         key += binding.kind === "texels" ? `t${storage.id} ` : `${storage.id},${offset},${length} `;
       }
     }
     let group = pipeline.bindGroups.get(key);
     if (group === undefined) {
+      if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
       group = this.device.createBindGroup({
         label: pipeline.name,
         layout: pipeline.layout,
@@ -288,18 +300,14 @@ export class Gpu {
       const bytes = uniformBytes(binding.words.length + binding.floats.length);
       return { buffer: this.#uniforms, offset, size: bytes };
     }
-    const { storage, offset, length, label } = binding.slice;
+    const { storage, offset, length } = binding.slice;
     if (binding.kind === "texels") return storage.mirrorView!;
-    if (offset % SLICE_ALIGNMENT_WORDS !== 0) {
-      throw new RangeError(
-        `Cannot bind ${label}: offset ${offset} is not a multiple of ${SLICE_ALIGNMENT_WORDS} words`,
-      );
-    }
+    if (offset % SLICE_ALIGNMENT_WORDS !== 0) throw misaligned(binding.slice, SLICE_ALIGNMENT_WORDS);
     // Rounded up to whole vec4s: kernels view storages as array<vec4f>, and storages have the room.
     return { buffer: storage.buffer, offset: offset * 4, size: Math.ceil(length / 4) * 16 };
   }
 
-  /** The offset of a uniform with these contents, written on first use and never changed. */
+  /** The offset of a uniform with these contents, written on first use. */
   #uniformOffset(words: readonly number[], floats: readonly number[]): number {
     const key = `${words.join()};${floats.join()}`;
     const known = this.#uniformOffsets.get(key);
@@ -309,14 +317,17 @@ export class Gpu {
     new Uint32Array(data).set(words);
     new Float32Array(data).set(floats, words.length);
     this.#uniformEnd += Math.ceil(data.byteLength / 256) * 256;
-    if (this.#uniformEnd > UNIFORM_BUFFER_BYTES) {
-      throw new RangeError(
-        "Cannot store another uniform: over 16384 distinct parameter sets, pass changing scalars in a storage slice",
-      );
-    }
     this.device.queue.writeBuffer(this.#uniforms, offset, data);
     this.#uniformOffsets.set(key, offset);
     return offset;
+  }
+
+  /** Starts over with an empty uniform buffer, once the recorded work that reads the old contents is on its way. */
+  #forgetUniforms(): void {
+    this.flush();
+    this.#uniformOffsets.clear();
+    this.#uniformEnd = 0;
+    this.pipelines.clearBindGroups();
   }
 
   #refreshMirror(storage: Storage): void {
@@ -354,12 +365,17 @@ export class Gpu {
     if (debugLevel < 4) return;
     for (const { kind, slice } of slices) {
       if (kind !== "write") continue;
-      const encoder = this.#outsidePass();
-      const pending = this.#readback.record(encoder, [slice]);
-      this.flush();
-      const bad = pending.mapSync()[0].findIndex((value) => Number.isNaN(value));
-      if (bad >= 0) {
-        throw new RangeError(`Cannot go on: ${kernel.name} wrote NaN at word ${bad} of ${slice.label}`);
+      // In parts, as a synchronous read has only the staging buffer that was primed.
+      for (let start = 0; start < slice.length; start += PRIMED_WORDS) {
+        const part = subslice(slice, start, Math.min(PRIMED_WORDS, slice.length - start));
+        const pending = this.#readback.record(this.#outsidePass(), [part]);
+        this.flush();
+        const bad = pending.mapSync()[0].findIndex((value) => Number.isNaN(value));
+        if (bad >= 0) {
+          throw new RangeError(
+            `Cannot go on: ${kernel.name} wrote NaN at word ${start + bad} of ${slice.label}`,
+          );
+        }
       }
     }
   }
@@ -367,3 +383,9 @@ export class Gpu {
 
 /** A uniform's size: whole 16-byte units. */
 const uniformBytes = (words: number) => Math.ceil(Math.max(words, 1) / 4) * 16;
+
+function misaligned({ label, offset }: Slice, words: number): RangeError {
+  return new RangeError(
+    `Cannot bind ${label}: offset ${offset} is not a multiple of ${words} words, start the slice at one`,
+  );
+}

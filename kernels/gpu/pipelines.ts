@@ -36,8 +36,16 @@ export class PipelineCache {
     this.#device = device;
   }
 
+  /** Pipelines compiled so far. */
   get size(): number {
     return this.#pipelines.size;
+  }
+
+  /** Bind groups cached at present. */
+  get bindGroupCount(): number {
+    let count = 0;
+    for (const { bindGroups } of this.#pipelines.values()) count += bindGroups.size;
+    return count;
   }
 
   get(kernel: KernelSource): Pipeline {
@@ -74,13 +82,13 @@ export class PipelineCache {
   }
 
   /**
-   * A WebGPU error message with positions in composed text (`wgsl:12:5`) restated as positions in the kernel's file,
-   * with the offending line.
+   * A WebGPU error message with positions in composed text (`wgsl:12:5` when parsing fails, `label:12:5` when
+   * validation does) restated as positions in the kernel's file, with the offending line.
    */
   explain(message: string): string {
     for (const [key, composed] of this.#composed) {
-      if (!message.includes(`'${key}'`)) continue;
-      const position = message.match(/wgsl:(\d+):(\d+)/);
+      const start = message.includes(`'${key}'`) ? message.indexOf(" wgsl:") : message.indexOf(` ${key}:`);
+      const position = start < 0 ? null : message.slice(start).match(/:(\d+):\d+\n/);
       if (position === null) continue;
       const line = Number(position[1]);
       const fileLine = composed.fileLines[line - 1];

@@ -24,6 +24,9 @@ export interface PendingReadback {
 
 const MIN_STAGING_BYTES = 1 << 16;
 
+/** Most words that can be read synchronously from the start. */
+export const PRIMED_WORDS = MIN_STAGING_BYTES / 4;
+
 /** Staging buffers by size class, all primed. */
 export class Readback {
   readonly #device: GPUDevice;

@@ -60,9 +60,16 @@ function expand(lines: readonly Line[], constants: WgslConstants, out: Line[]): 
       out.push(lines[index]);
       continue;
     }
-    const { middle, end } = findEnd(lines, index);
     const loop = directive.match(/^\/\/@for ([a-z]) in (\S+)\.\.(\S+)$/);
     const condition = directive.match(/^\/\/@if (\S+)$/);
+    if (loop === null && condition === null) {
+      throw new SyntaxError(
+        `Cannot expand line ${
+          lines[index].fileLine
+        }: "${directive}" is not //@for, //@if, or an //@else or //@end of one`,
+      );
+    }
+    const { middle, end } = findEnd(lines, index);
     if (loop !== null) {
       const [, variable, from, to] = loop;
       const block = lines.slice(index + 1, end);
@@ -73,13 +80,9 @@ function expand(lines: readonly Line[], constants: WgslConstants, out: Line[]): 
         }));
         expand(unrolled, constants, out);
       }
-    } else if (condition !== null) {
-      const holds = evaluate(condition[1], constants) !== 0;
-      expand(holds ? lines.slice(index + 1, middle) : lines.slice(middle + 1, end), constants, out);
     } else {
-      throw new SyntaxError(
-        `Cannot expand line ${lines[index].fileLine}: "${directive}" is not //@for, //@if, //@else or //@end`,
-      );
+      const holds = evaluate(condition![1], constants) !== 0;
+      expand(holds ? lines.slice(index + 1, middle) : lines.slice(middle + 1, end), constants, out);
     }
     index = end;
   }

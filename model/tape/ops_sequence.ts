@@ -99,7 +99,15 @@ export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<Sequ
     backward(tape, { inputs: [X], attributes: { index } }, [dY]) {
       const { rows, columns: C } = asMatrix(X!);
       const inverse = new Int32Array(rows).fill(-1);
-      index.forEach((row, position) => row >= 0 && (inverse[row] = position));
+      index.forEach((row, position) => {
+        if (row < 0) return;
+        if (inverse[row] !== -1) {
+          throw new RangeError(
+            `Cannot differentiate ${X!.label}: row ${row} is gathered twice, gather it once`,
+          );
+        }
+        inverse[row] = position;
+      });
       const dX = tape.gradientOf(X!);
       gatherRows(tape.gpu, { X: dY!, index: tape.indices(inverse, "inverse"), Y: dX }, { rows, C });
       return [dX];

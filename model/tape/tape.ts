@@ -7,9 +7,9 @@
  * @module
  */
 import type { Gpu, Slice } from "../../kernels/gpu/mod.ts";
-import { binary } from "../../kernels/elementwise/mod.ts";
+import { addInPlace, binary } from "../../kernels/elementwise/mod.ts";
 import { type OpAttributes, type OpName, ops } from "./ops.ts";
-import { sizeOf, type Tensor } from "./tensor.ts";
+import { formatShape, sizeOf, type Tensor } from "./tensor.ts";
 
 /** An operand of an op; null where an optional one is absent. */
 export type Operand = Tensor | null;
@@ -111,7 +111,9 @@ export class Tape implements Disposable {
   backward(...roots: readonly Tensor[]): void {
     for (const root of roots) {
       if (sizeOf(root.shape) !== 1) {
-        throw new RangeError(`Cannot differentiate ${root.label}: it is not a scalar`);
+        throw new RangeError(
+          `Cannot differentiate ${root.label} ${formatShape(root.shape)}: it is not a scalar, sum it first`,
+        );
       }
       this.#accumulate(root, this.#hold(this.gpu.upload(new Float32Array([1]), `d${root.label}`)));
     }
@@ -121,8 +123,10 @@ export class Tape implements Disposable {
         const rule = ops[call.name] as Op<unknown>;
         const dInputs = rule.backward(this, call, dOutputs);
         call.inputs.forEach((input, index) => {
+          if (!input?.requiresGradient) return;
           const gradient = dInputs[index];
-          if (gradient && input!.requiresGradient) this.#accumulate(input!, gradient);
+          if (gradient) this.#accumulate(input, gradient);
+          else if (input.gradient === null) throw notAParameter(call.name, index, input);
         });
         this.#releaseScratch();
       }
@@ -133,6 +137,13 @@ export class Tape implements Disposable {
         if (!this.#kept.has(output)) this.#release(output.data);
       }
       call.saved.forEach((slice) => this.#release(slice));
+    }
+    // Left are the gradients of parameters that an op took as if they were activations.
+    for (const [tensor, gradient] of this.#gradients) {
+      if (tensor.gradient === null) continue;
+      addInPlace(this.gpu, { Y: tensor.gradient, X: gradient }, { n: sizeOf(tensor.shape) });
+      this.#release(gradient);
+      this.#gradients.delete(tensor);
     }
   }
 
@@ -224,4 +235,11 @@ export class Tape implements Disposable {
     this.#scratch.forEach((slice) => this.gpu.release(slice));
     this.#scratch = [];
   }
+}
+
+function notAParameter(op: OpName, index: number, { label, shape }: Tensor): Error {
+  return new TypeError(
+    `Cannot differentiate ${op}: its input ${index}, ${label} ${formatShape(shape)}, depends on parameters ` +
+      `but must be one itself, detach it or use another op`,
+  );
 }

@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { NumberLine } from "../../envs/number_line.ts";
 import { Random } from "../../envs/random.ts";
+import { greedyPieces } from "./greedy_pieces.ts";
 
 const PERFECT = { misread: 0, comparison: 0, flipPlus: 0, flipMinus: 0 };
 
@@ -159,19 +160,6 @@ Deno.test("any text can be judged", () => {
     { numRuns: 1000, seed: 3 },
   );
 });
-
-/** Splits a text into the longest pieces that fit, from the left. */
-function greedyPieces(text: string, pieces: readonly string[]): string[] {
-  const longestFirst = pieces.toSorted((a, b) => b.length - a.length);
-  const found: string[] = [];
-  for (let at = 0; at < text.length;) {
-    const piece = longestFirst.find((piece) => text.startsWith(piece, at));
-    if (piece === undefined) throw new Error(`No piece covers ${JSON.stringify(text.slice(at, at + 20))}`);
-    found.push(piece);
-    at += piece.length;
-  }
-  return found;
-}
 
 Deno.test("the tokens cover the prompts by at most six pieces", () => {
   const env = new NumberLine();

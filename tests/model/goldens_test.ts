@@ -36,9 +36,9 @@ const goldens = loadGoldens();
 const { batch, config, forward, ppo, sft, training, value } = goldens;
 const { B, R } = goldenLayout;
 
-// Largest errors measured on llvmpipe: forward 1e-6, gradients 5e-6.
+// Largest errors measured on llvmpipe: forward 4e-7 (ratios 9e-7), gradients 2e-6, ten steps 7e-7.
 const FORWARD_TOLERANCE = 1e-5;
-const GRADIENT_TOLERANCE = 1e-4;
+const GRADIENT_TOLERANCE = 2e-5;
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
@@ -185,9 +185,9 @@ test("ten steps of AdamW follow PyTorch's losses and gradient norms", async () =
     optimizer.update(settings);
     const [[sft], [value], norms] = await vlm.gpu.read(losses[0].data, losses[1].data, optimizer.norms);
     assertClose([sft], [want.sftLoss], 1e-5, `SFT loss before step ${index + 1}`);
-    assertClose([value], [want.valueLoss], 1e-4, `value loss before step ${index + 1}`);
-    assertClose([norms[0]], [want.policyNorm], 1e-4, `policy norm of step ${index + 1}`);
-    assertClose([norms[1]], [want.valueNorm], 1e-4, `value norm of step ${index + 1}`);
+    assertClose([value], [want.valueLoss], 1e-5, `value loss before step ${index + 1}`);
+    assertClose([norms[0]], [want.policyNorm], 2e-5, `policy norm of step ${index + 1}`);
+    assertClose([norms[1]], [want.valueNorm], 2e-5, `value norm of step ${index + 1}`);
   }
   assert(steps[9].sftLoss < steps[0].sftLoss, "the goldens' curve falls");
   optimizer.dispose();

@@ -88,6 +88,6 @@ export function assertClose(
   const scale = want.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
   // NaN is kept, unlike by Math.max over comparisons.
   const worst = want.reduce((error, x, i) => Math.max(error, Math.abs(got[i] - x)), 0) / scale;
-  if (Deno.env.get("SHOW_ERRORS")) console.log(`${name}: ${worst.toExponential(1)}`);
+  if (Deno.env.get("DEBUG")) console.log(`${name}: ${worst.toExponential(1)}`);
   assert(worst <= tolerance, `${name} is off by ${worst} of its largest element, over ${tolerance}`);
 }

@@ -1,0 +1,166 @@
+/**
+ * Points24: make 24 of four cards, one number or operator a step.
+ *
+ * | | |
+ * |---|---|
+ * | actions | 0-9 `1`-`10`, 10 `+`, 11 `-`, 12 `*`, 13 `/`, 14 `(`, 15 `)`, 16 `=`; with `faceValue` `11-13` the numbers are 0-12 and the operators follow |
+ * | observation | 300 x 300 RGB, four cards above `Formula:` and the items so far |
+ * | state | four cards (face cards count 10) and the formula |
+ * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution |
+ * | reward | 10 for `=` after a formula of all cards that equals the target, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
+ * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 20 items |
+ * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
+ *
+ * A thought states what is still to be appended: with the current formula before it, it is the whole plan. Deals (and
+ * formulas) without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
+ * `**` and no `//`, see `points_solver.ts`.
+ *
+ * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
+ * `11-13` are the published one with the numbers replaced.
+ */
+
+import type { Canvas2D } from "./canvas.ts";
+import type { Card, FaceValue } from "./cards.ts";
+import {
+  dealCard,
+  NO_PLAN,
+  paintText,
+  type Plan,
+  Points,
+  type PointsBias,
+  type PointsInfo,
+  RESPONSE_TOKENS,
+  type StatedPlan,
+} from "./points.ts";
+import type { Random } from "./random.ts";
+import type { PromptSettings } from "./types.ts";
+
+export interface Points24Settings {
+  /** Seed of the streams until `reset` is given one; 0 by default. */
+  readonly seed?: number;
+  /** What the formula must equal, 1 to 999; 24 as published. */
+  readonly target?: number;
+  /** What jack, queen and king count: `ten` as published, or `11-13`. */
+  readonly faceValue?: FaceValue;
+  /** Whether deals without a solution are dealt again, for training; false as published. */
+  readonly solvableOnly?: boolean;
+}
+
+const TARGET = 24;
+const MAX_TARGET = 999;
+const OPERATORS = ["+", "-", "*", "/", "(", ")"] as const;
+const DEAL_ATTEMPTS = 10_000;
+
+const START_BEFORE = "You are an expert ";
+const START_AFTER =
+  " points card game player. You are observing thee four cards in the image. You are observing the current formula: ";
+const FACES: Readonly<Record<FaceValue, { choices: string; note: string }>> = {
+  "ten": { choices: "", note: "'10'" },
+  "11-13": { choices: "'11', '12', '13', ", note: "'11', '12', and '13' respectively" },
+};
+const GOAL_AFTER = ", and each number can only be used once." +
+  " Your response should be a valid json file in the following format: \\{\n";
+const CARD_FIELDS = ' "cards": [x, y, z, w], \n"current formula": ';
+const THOUGHTS = [
+  ', \n"thoughts": {First check whether the current formula equals ',
+  ". If the current formula equals ",
+  ", output '='. Otherwise consider which number or operator should be appended to the current formula to make it equal ",
+  ".} \n",
+] as const;
+const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
+
+const APPEND = "append ";
+const COMPLETE = "complete";
+
+function choices(faceValue: FaceValue): string {
+  const { choices, note } = FACES[faceValue];
+  return `. You can choose between ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', ${choices}` +
+    "'+', '-', '*', '/', '(', ')', '=']. The number or operator you choose will be appended to the current formula." +
+    ` Note that 'J', 'Q', and 'K' count as ${note}. Your goal is to output a formula that evaluates to `;
+}
+
+/**
+ * The published prompt in few pieces; a target other than 24 is spelled with digits between smaller ones. No piece
+ * for "24" alone: it would swallow the items 2 and 4 of a formula.
+ */
+const PROMPT_TOKENS: readonly string[] = [
+  START_BEFORE + TARGET + START_AFTER,
+  ...[choices("ten"), choices("11-13")],
+  ...[TARGET + GOAL_AFTER + CARD_FIELDS, THOUGHTS.join(String(TARGET)) + ACTION_FIELD],
+  TARGET + GOAL_AFTER + ACTION_FIELD,
+  ...[START_BEFORE, START_AFTER, GOAL_AFTER + CARD_FIELDS, GOAL_AFTER + ACTION_FIELD],
+  ...[...THOUGHTS.slice(0, 3), THOUGHTS[3] + ACTION_FIELD],
+];
+
+/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+export class Points24 extends Points {
+  readonly id = "gym_cards/Points24-v0";
+  readonly bias: PointsBias = { misread: 0, plan: 0, randomAction: 0, close: 0 };
+  readonly tokens: readonly string[];
+  readonly #solvableOnly: boolean;
+
+  constructor(
+    { seed = 0, target = TARGET, faceValue = "ten", solvableOnly = false }: Points24Settings = {},
+  ) {
+    checkTarget("make", target);
+    if (!Object.hasOwn(FACES, faceValue)) {
+      throw new RangeError(
+        `Cannot make Points24: faceValue is ${JSON.stringify(faceValue)}, use "ten" or "11-13"`,
+      );
+    }
+    super({ name: "Points24", cardCount: 4, maxItems: 20, faceValue, operators: OPERATORS, target }, seed);
+    this.#solvableOnly = solvableOnly;
+    this.tokens = [
+      ...PROMPT_TOKENS,
+      ...RESPONSE_TOKENS,
+      ...[APPEND, COMPLETE, NO_PLAN, " ", "0"],
+      ...this.actions,
+    ];
+  }
+
+  override prompt({ formula: items, target }: PointsInfo, { cot }: PromptSettings): string {
+    const formula = items.join("");
+    const fields = cot ? CARD_FIELDS + formula + THOUGHTS.join(String(target)) : "";
+    const task = formula + choices(this.game.faceValue) + target + GOAL_AFTER;
+    return START_BEFORE + target + START_AFTER + task + fields + ACTION_FIELD;
+  }
+
+  protected override deal(random: Random, target: number): readonly Card[] {
+    for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
+      const cards = Array.from({ length: 4 }, () => dealCard(1 + random.integer(13), random));
+      if (!this.#solvableOnly || this.complete(this.numbersOf(cards), [], target) !== null) return cards;
+    }
+    throw new Error(
+      `Cannot deal Points24: no deal in ${DEAL_ATTEMPTS} makes ${target}, use a smaller target`,
+    );
+  }
+
+  /** Option `target`: for this episode, instead of the environment's. */
+  protected override resolveTarget({ target, ...others }: Readonly<Record<string, unknown>>): number {
+    this.refuseOthers(others, "cards and target");
+    return target === undefined ? this.game.target : checkTarget("reset", target);
+  }
+
+  protected override writeThought({ rest }: Plan): string {
+    return rest === null ? NO_PLAN : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
+  }
+
+  protected override readThought(thought: string, formula: string): StatedPlan | null {
+    if (thought === NO_PLAN) return { formula: null };
+    if (thought === COMPLETE) return { formula };
+    return thought.startsWith(APPEND) ? { formula: formula + thought.slice(APPEND.length) } : null;
+  }
+
+  protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {
+    paintText(canvas, "Formula:", 210, 16);
+    paintText(canvas, formula.join(" "), 240, 16);
+  }
+}
+
+function checkTarget(verb: string, target: unknown): number {
+  if (Number.isInteger(target) && Number(target) >= 1 && Number(target) <= MAX_TARGET) return Number(target);
+  const shown = typeof target === "string" ? JSON.stringify(target.slice(0, 32)) : String(target);
+  throw new RangeError(
+    `Cannot ${verb} Points24: target is ${shown}, use an integer from 1 to ${MAX_TARGET}`,
+  );
+}

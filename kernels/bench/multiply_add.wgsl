@@ -1,0 +1,32 @@
+// multiply-add  Y[i] = sum of CHAINS values, each the ROUNDS-fold v = v * a + b
+// shapes        X (4) vec4f: a, b and two starting values;  Y (N) vec4f
+// bindings      0 X read, 1 Y write, 2 {rounds} uniform
+// work          one invocation per vec4; CHAINS independent chains hide the latency of each other
+// traffic       16N bytes for N * rounds * 4 * CHAINS * 8 flops: the ceiling of everything that is bound by arithmetic
+// source        a and b come from memory: compilers fold a loop over constants
+
+@group(0) @binding(0) var<storage, read> X: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> Y: array<vec4f>;
+@group(0) @binding(2) var<uniform> rounds: u32;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let a = X[0];
+  let b = X[1];
+  let start = X[2] + X[3] * f32(id.x & 7u);
+  //@for c in 0..CHAINS
+  var v_$c = start + vec4f($c.0);
+  //@end
+  for (var round = 0u; round < rounds; round++) {
+    //@for s in 0..4
+    //@for c in 0..CHAINS
+    v_$c = v_$c * a + b;
+    //@end
+    //@end
+  }
+  var sum = vec4f(0.0);
+  //@for c in 0..CHAINS
+  sum += v_$c;
+  //@end
+  Y[id.x] = sum;
+}

@@ -1,0 +1,41 @@
+/**
+ * Which cases a benchmark runs.
+ *
+ * @module
+ */
+import type { BenchCase } from "./run.ts";
+
+/** What was asked for. */
+export interface Selection {
+  /** Kernels by folder name, or text that occurs in `kernel name`; all when empty. */
+  readonly only: readonly string[];
+  readonly suites: readonly string[];
+  readonly variant?: string;
+}
+
+/**
+ * The cases asked for.
+ *
+ * @throws {RangeError} listing what there is, when a term or the variant matches nothing.
+ */
+export function selectCases(all: readonly BenchCase[], { only, suites, variant }: Selection): BenchCase[] {
+  const variants = [...new Set(all.flatMap(({ kernelCase }) => kernelCase.variants))].sort();
+  if (variant !== undefined && !variants.includes(variant)) {
+    throw new RangeError(`Cannot bench variant "${variant}": there are ${variants.join(", ")}`);
+  }
+  const inSuites = all.filter(({ suite }) => suites.includes(suite));
+  for (const term of only) {
+    if (term === "steps" || all.some((benchCase) => matches(benchCase, term))) continue;
+    const kernels = [...new Set(all.map(({ kernelCase }) => kernelCase.kernel))].sort();
+    throw new RangeError(
+      `Cannot bench "${term}": there are ${kernels.join(", ")}, steps, or part of a case's name`,
+    );
+  }
+  return inSuites.filter((benchCase) =>
+    (only.length === 0 || only.some((term) => matches(benchCase, term))) &&
+    (variant === undefined || benchCase.kernelCase.variants.includes(variant))
+  );
+}
+
+const matches = ({ kernelCase: { kernel, name } }: BenchCase, term: string): boolean =>
+  kernel.split(" ")[0] === term || `${kernel} ${name}`.includes(term);

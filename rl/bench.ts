@@ -1,0 +1,273 @@
+/**
+ * `bench`: times every kernel, the large shapes that other libraries run too, and whole training steps.
+ *
+ * @module
+ */
+import {
+  benchCase,
+  benchCases,
+  type BenchContext,
+  type BenchRow,
+  type BenchRun,
+  busyNs,
+  compareRuns,
+  measureCeiling,
+  openPeers,
+  parseRun,
+  selectCases,
+} from "../kernels/bench.ts";
+import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
+import { type Bar, barChart } from "./bench/chart.ts";
+import { benchStep, type StepSpec, stepSpecs } from "./bench/steps.ts";
+import { formatComparison, formatProfiles, formatRun } from "./bench/table.ts";
+import {
+  type Command,
+  defineOptions,
+  processConsole,
+  Progress,
+  runCommand,
+  UsageError,
+  type Values,
+} from "./cli/mod.ts";
+
+const SUITES = ["cases", "headline", "steps"] as const;
+
+/** The options of `bench`. */
+export const benchOptions = defineOptions({
+  only: { type: "list", default: [], meaning: "kernels by folder, steps, or parts of cases' names" },
+  suite: {
+    type: "list",
+    default: SUITES,
+    meaning: "cases: shapes of the tests; headline: large shapes; steps: whole training steps",
+  },
+  variant: { type: "string", meaning: "time only this variant of kernels" },
+  peers: {
+    type: "boolean",
+    default: false,
+    meaning: "also time jax-js and tfjs-webgpu on the same adapter (downloads them the first time)",
+  },
+  profile: { type: "boolean", default: false, meaning: "also measure GPU time by kernel" },
+  json: { type: "boolean", default: false, meaning: "print the run as JSON on stdout" },
+  compare: { type: "string", meaning: "a saved run to set beside the one that follows, nothing is timed" },
+  rounds: { type: "integer", default: 7, min: 1, max: 1000, meaning: "measurements of each row" },
+  sampleMs: {
+    type: "number",
+    default: 30,
+    min: 0.1,
+    unit: "ms",
+    meaning: "a measurement repeats its launch about this long",
+  },
+  out: { type: "string", default: "runs/bench", meaning: "folder that keeps JSON and chart" },
+});
+
+type BenchOptions = Values<typeof benchOptions>;
+
+/** Marks the process that may load peers. */
+const CHILD = "PONDER_BENCH_PEERS";
+
+/** The `bench` command. */
+export const benchCommand: Command<typeof benchOptions> = {
+  command: "deno task bench",
+  summary:
+    "Time kernels against the machine's measured ceiling, naive against fast, and whole training steps.",
+  positional: "[AFTER.json with --compare]",
+  maxPositional: 1,
+  examples: [
+    "deno task bench --only matmul",
+    "deno task bench --suite headline,steps --peers",
+    "deno task bench --only steps --profile",
+    "deno task bench --compare runs/bench/before.json runs/bench/after.json",
+  ],
+  options: benchOptions,
+  async run({ values, positional }) {
+    if (values.compare !== undefined) return await compare(values.compare, positional[0]);
+    if (positional.length > 0) {
+      throw new UsageError(`Unexpected argument "${positional[0]}": a file goes with --compare`);
+    }
+    const work = select(values);
+    if (values.peers && Deno.env.get(CHILD) === undefined) return await runWithPeers();
+    const gpu = await openGpu();
+    try {
+      return await bench(gpu, work, values);
+    } finally {
+      gpu.destroy();
+    }
+  },
+};
+
+interface Work {
+  readonly cases: ReturnType<typeof selectCases>;
+  readonly steps: readonly StepSpec[];
+}
+
+/** What was asked for; wrong names end with exit code 2 before anything runs. */
+function select({ only, suite, variant }: BenchOptions): Work {
+  for (const name of suite) {
+    if (!(SUITES as readonly string[]).includes(name)) {
+      throw new UsageError(`Unknown suite "${name}" in --suite: known are ${SUITES.join(", ")}`);
+    }
+  }
+  try {
+    const terms = only.filter((term) => !stepSpecs.some(({ name }) => name.includes(term)));
+    const isOnlySteps = only.length > 0 && terms.every((term) => term === "steps");
+    const cases = isOnlySteps && variant === undefined
+      ? []
+      : selectCases(benchCases, { only: terms, suites: suite, variant });
+    const steps = !suite.includes("steps") || variant !== undefined
+      ? []
+      : stepSpecs.filter(({ name }) =>
+        only.length === 0 || only.some((term) => term === "steps" || name.includes(term))
+      );
+    if (cases.length + steps.length === 0) {
+      throw new RangeError("Cannot bench: no case fits --only, --suite and --variant together");
+    }
+    return { cases, steps };
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Runs this command again with a copy of the lock file: loading peers writes them into the lock, and everybody's next
+ * installation would download what is no dependency of the toolkit.
+ */
+async function runWithPeers(): Promise<number> {
+  const lock = await Deno.makeTempFile({ prefix: "bench-peers-", suffix: ".lock" });
+  try {
+    await Deno.copyFile(new URL("../deno.lock", import.meta.url), lock);
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", `--lock=${lock}`, "--frozen=false", import.meta.url, ...Deno.args],
+      env: { [CHILD]: "1" },
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).output();
+    return code;
+  } finally {
+    await Deno.remove(lock);
+  }
+}
+
+async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): Promise<number> {
+  const { rounds, sampleMs } = options;
+  const progress = new Progress();
+  const warnings: string[] = [];
+  const failures: string[] = [];
+  const warn = (message: string) => {
+    warnings.push(message);
+    progress.note(message);
+  };
+  const fail = (message: string) => {
+    failures.push(message);
+    warn(message);
+  };
+  const threads = navigator.hardwareConcurrency;
+  const settings = { rounds, sampleMs, threads, busyClock: gpu.isSoftware ? busyNs : () => null };
+  if (gpu.isSoftware && busyNs() === null) {
+    warn("No CPU times: they need all permissions (-A) and Linux; wall times of a busy machine say little");
+  }
+  let profile = options.profile;
+  if (profile && !gpu.device.features.has("timestamp-query")) {
+    profile = false;
+    warn("No profile: the adapter has no timestamp-query");
+  }
+  const startedAt = new Date().toISOString();
+  const peers = options.peers ? await openPeers(warn) : [];
+  const ceiling = await measureCeiling(gpu, settings);
+  const context: BenchContext = {
+    gpu,
+    ceiling,
+    settings,
+    peers,
+    variant: options.variant,
+    profile,
+    warn,
+    fail,
+  };
+  const rows: BenchRow[] = [];
+  const total = cases.length + steps.length;
+  let done = 0;
+  const show = (name: string) => progress.update({ stage: "bench", step: done, total, fields: { at: name } });
+  try {
+    for (const benchCaseOf of cases) {
+      const { kernel, name } = benchCaseOf.kernelCase;
+      show(`${kernel} ${name}`);
+      rows.push(...await benchCase(benchCaseOf, context));
+      done++;
+    }
+    for (const spec of steps) {
+      show(spec.name);
+      rows.push(...await benchStep(await spec.make(gpu), context));
+      done++;
+    }
+    show("end");
+  } finally {
+    progress.close();
+  }
+  const run: BenchRun = {
+    command: `deno task bench ${Deno.args.join(" ")}`.trim(),
+    startedAt,
+    adapter: gpu.adapterName,
+    deno: Deno.version.deno,
+    threads,
+    peers: peers.map(({ name, version }) => `${name} ${version}`),
+    ceiling,
+    rows,
+    warnings,
+  };
+  await report(run, options);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** Saves the run and its chart; prints the table, or JSON instead. */
+async function report(run: BenchRun, { json, out }: BenchOptions): Promise<void> {
+  await Deno.mkdir(out, { recursive: true });
+  const path = `${out}/${run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
+  const text = JSON.stringify(run, null, 2) + "\n";
+  await Deno.writeTextFile(`${path}.json`, text);
+  const bars = barsOf(run);
+  if (bars.length > 0) {
+    const settings = {
+      title: `Share of the ceiling on ${run.adapter}`,
+      xLabel: "of copy or multiply-add rate",
+    };
+    await Deno.writeTextFile(`${path}.svg`, await barChart(bars, { ...settings, xFormat: "%" }));
+  }
+  if (json) return processConsole.out(text);
+  const profiles = formatProfiles(run.rows);
+  processConsole.out(`${formatRun(run)}\n${profiles && `\n${profiles}\n`}`);
+  processConsole.err(`\nSaved ${path}.json${bars.length > 0 ? ` and ${path}.svg` : ""}\n`);
+}
+
+/** The large shapes and steps; where only others ran, those. */
+function barsOf({ rows }: BenchRun): Bar[] {
+  const large = rows.filter(({ suite }) => suite !== "cases");
+  return (large.length > 0 ? large : rows).flatMap(({ kernel, name, variant, share }) =>
+    share === null ? [] : [{
+      group: kernel === "steps" ? name : `${kernel} ${name}`,
+      series: kernel === "steps" && variant === "ponder" ? "whole step" : variant,
+      value: share,
+    }]
+  );
+}
+
+async function compare(before: string, after: string | undefined): Promise<number> {
+  if (after === undefined) {
+    throw new UsageError("--compare needs two files: --compare BEFORE.json AFTER.json");
+  }
+  const [a, b] = await Promise.all([before, after].map(async (path) => {
+    try {
+      return parseRun(await Deno.readTextFile(path), path);
+    } catch (error) {
+      if (error instanceof SyntaxError) throw error;
+      throw new UsageError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    }
+  }));
+  processConsole.out(`${formatComparison(compareRuns(a, b), a, b)}\n`);
+  return 0;
+}
+
+if (import.meta.main) {
+  Deno.exit(await runCommand(benchCommand, Deno.args, { debug: debugLevel > 0 }));
+}

@@ -1,0 +1,239 @@
+/**
+ * Whole steps as the training runs them: warm-start update, PPO minibatch, rollout.
+ *
+ * @module
+ */
+import {
+  type BenchContext,
+  type BenchRow,
+  type Contender,
+  type Jax,
+  measureInTurns,
+  type Peer,
+  profileLaunch,
+  ratioSpread,
+  shareOfCeiling,
+  spreadOf,
+} from "../../kernels/bench.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { deriveSizes, type ModelPreset, type Segment, sizeOf, type Vlm } from "../../model/mod.ts";
+import type { Agent } from "../agent.ts";
+import { resolveConfig, type TrainConfig } from "../config.ts";
+import { ppoIteration } from "../ppo.ts";
+import { collectRollout, VectorEnv } from "../rollout.ts";
+import { newAgent, rlOptimizer, sftOptimizer } from "../run.ts";
+import { type Demonstration, sftUpdate } from "../sft.ts";
+import { isJaxPeer, jaxSftStep } from "./jax_step.ts";
+
+/** A whole step, ready to be timed. */
+export interface Step {
+  readonly name: string;
+  readonly contender: Contender;
+  readonly flops: number;
+  readonly tokens: number;
+  /** The same step on jax-js from the same weights, and how far its loss is from ours. */
+  readonly onJax?: (jax: Jax) => Promise<{ contender: Contender; error: number }>;
+}
+
+/** A step by name; making it allocates the model. */
+export interface StepSpec {
+  readonly name: string;
+  make(gpu: Gpu): Promise<Step>;
+}
+
+/** NumberLine's prompt and its longest response, in tokens. */
+const PROMPT_TOKENS = 6;
+const RESPONSE_TOKENS = 14;
+
+/** All whole steps. The weights stay as initialised: learning rates are 0, which costs the same. */
+export const stepSpecs: readonly StepSpec[] = [
+  sftSpec("nano", { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS }),
+  ppoSpec(),
+  rolloutSpec(),
+  sftSpec("mini", { batch: 8, promptTokens: 22, responseTokens: 70 }),
+];
+
+/** Sizes of a synthetic batch. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly promptTokens: number;
+  readonly responseTokens: number;
+}
+
+/** Settings of a NumberLine run with another model size. */
+function benchConfig(preset: ModelPreset): TrainConfig {
+  return resolveConfig({ preset, maxNewTokens: RESPONSE_TOKENS }, "NumberLine");
+}
+
+function sftSpec(preset: ModelPreset, shape: BatchShape): StepSpec {
+  const name = `SFT step ${preset} batch ${shape.batch}`;
+  return {
+    name,
+    make(gpu) {
+      const config = benchConfig(preset);
+      const agent = newAgent(gpu, config);
+      const optimizer = sftOptimizer(agent.vlm, config);
+      const batch = syntheticBatch(agent.vlm, shape);
+      const positions = deriveSizes(agent.vlm.config).imageTokens + shape.promptTokens + shape.responseTokens;
+      return Promise.resolve({
+        name: `${name} x ${positions} tokens`,
+        contender: repeat(() => sftUpdate(agent, optimizer, batch, 0)),
+        flops: 3 * forwardFlops(agent.vlm, shape.batch, positions, shape.responseTokens),
+        tokens: shape.batch * positions,
+        onJax: async (jax) => {
+          const { sftLoss, valueLoss } = await sftUpdate(agent, optimizer, batch, 0);
+          return await jaxSftStep(jax, { vlm: agent.vlm, batch, wantLoss: sftLoss + valueLoss });
+        },
+      });
+    },
+  };
+}
+
+function ppoSpec(): StepSpec {
+  const name = "PPO minibatch nano batch 64";
+  return {
+    name,
+    async make(gpu) {
+      const config = { ...benchConfig("nano"), envs: 32, rolloutSteps: 2, minibatch: 64, epochs: 1 };
+      const agent = newAgent(gpu, config);
+      const optimizer = rlOptimizer(agent.vlm, config);
+      const rollout = await collectFor(agent, config, new VectorEnv(config.env, config.envs, 0));
+      const positions = deriveSizes(agent.vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
+      return {
+        name: `${name} x ${positions} tokens`,
+        contender: repeat(() =>
+          ppoIteration(agent.vlm, optimizer, rollout, { config, iteration: 0, learningRate: 0 })
+        ),
+        flops: 3 * forwardFlops(agent.vlm, config.minibatch, positions, RESPONSE_TOKENS),
+        tokens: config.minibatch * positions,
+      };
+    },
+  };
+}
+
+function rolloutSpec(): StepSpec {
+  const name = `rollout nano 32 environments x ${RESPONSE_TOKENS} tokens`;
+  return {
+    name,
+    make(gpu) {
+      const config = benchConfig("nano");
+      const agent = newAgent(gpu, config);
+      const environments = new VectorEnv(config.env, config.envs, 0);
+      const positions = deriveSizes(agent.vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
+      const responses = config.envs * config.rolloutSteps;
+      return Promise.resolve({
+        name: `${name} x ${config.rolloutSteps} steps`,
+        contender: repeat(() => collectFor(agent, config, environments)),
+        flops: forwardFlops(agent.vlm, responses, positions, RESPONSE_TOKENS),
+        // Every row decodes to the end, also those that end early.
+        tokens: responses * RESPONSE_TOKENS,
+      });
+    },
+  };
+}
+
+function collectFor(agent: Agent, config: TrainConfig, environments: VectorEnv) {
+  return collectRollout(agent, environments, {
+    steps: config.rolloutSteps,
+    lambda: config.lambda,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+    rewardScale: config.rewardScale,
+    seed: config.seed,
+    stepsBefore: 0,
+  });
+}
+
+function repeat(step: () => Promise<unknown>): Contender {
+  return {
+    async run(count) {
+      for (let index = 0; index < count; index++) await step();
+    },
+  };
+}
+
+/** Full-length sequences of reproducible ids and pixels. */
+export function syntheticBatch({ config }: Vlm, shape: BatchShape): Demonstration[] {
+  let state = 1;
+  const next = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * below);
+  };
+  const ids = (count: number) => Array.from({ length: count }, () => next(config.vocabularySize));
+  return Array.from({ length: shape.batch }, () => {
+    const pixels = Uint8Array.from({ length: config.imageSize ** 2 * 3 }, () => next(256));
+    const prompt: Segment[] = [{ kind: "image", pixels }, { kind: "text", ids: ids(shape.promptTokens) }];
+    return { prompt, response: ids(shape.responseTokens), discountedReturn: next(256) / 128 - 1 };
+  });
+}
+
+/**
+ * Floating-point operations of a forward pass: two for every weight of a matrix at every position it sees, and the
+ * products inside attention. Norms, GELU and softmax are left out, as is usual. Backward costs twice as much.
+ */
+export function forwardFlops({ config, parameters }: Vlm, batch: number, T: number, R: number): number {
+  const { patches, imageTokens } = deriveSizes(config);
+  const weights = (part: string, kind: string) =>
+    parameters.list.filter((p) => p.part === part && p.kind === kind).reduce(
+      (n, p) => n + sizeOf(p.shape),
+      0,
+    );
+  const products = weights("vision", "matrix") * patches + weights("projector", "matrix") * imageTokens +
+    weights("language", "matrix") * T + weights("language", "head") * R;
+  const attention = config.visionLayers * 2 * patches ** 2 * config.visionWidth +
+    config.layers * 2 * T ** 2 * config.width;
+  return 2 * batch * (products + attention);
+}
+
+/** Times one step, in turns with the same step on jax-js where that peer is open and can do it. */
+export async function benchStep(
+  { name, contender, flops, tokens, onJax }: Step,
+  { gpu, ceiling, settings, profile, peers, warn }: BenchContext,
+): Promise<BenchRow[]> {
+  await contender.run(2); // the second finds every pipeline and storage made
+  const entries: { variant: string; peer: Peer | null; contender: Contender; error: number | null }[] = [
+    { variant: "ponder", peer: null, contender, error: null },
+  ];
+  for (const peer of peers) {
+    if (onJax === undefined || !isJaxPeer(peer)) continue;
+    try {
+      const { contender, error } = await onJax(peer.jax);
+      entries.push({ variant: `${peer.name} ${peer.version}`, peer, contender, error });
+    } catch (error) {
+      warn(`Left out ${peer.name} at ${name}: ${(error as Error).message}`);
+    }
+  }
+  const measured = await measureInTurns(entries.map((entry) => entry.contender), settings);
+  const shares = profile ? await profileLaunch(gpu, () => contender.run(1)) : undefined;
+  const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
+  return entries.map(({ variant, peer, error }, index): BenchRow => {
+    const { samples, launches } = measured[index];
+    const busy = samples.flatMap(({ busyUs }) => busyUs === null ? [] : [busyUs]);
+    const wallUs = spreadOf(samples.map((sample) => sample.wallUs));
+    const busyUs = busy.length === 0 ? null : spreadOf(busy);
+    const timed = { flops, bytes: 0, wallUs: wallUs.median, busyUs: busyUs?.median ?? null };
+    const others = entries.flatMap((entry, other) =>
+      peer !== null || entry.peer === null
+        ? []
+        : [[entry.peer.name, ratioSpread(timesOf(other), timesOf(index))] as const]
+    );
+    return {
+      suite: "steps",
+      kernel: "steps",
+      name,
+      variant,
+      isPeer: peer !== null,
+      wallUs,
+      busyUs,
+      launches,
+      flops,
+      bytes: 0,
+      tokens,
+      share: shareOfCeiling(timed, ceiling),
+      overNaive: null,
+      overPeers: Object.fromEntries(others),
+      error,
+      ...(shares && peer === null ? { profile: shares } : {}),
+    };
+  });
+}

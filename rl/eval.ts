@@ -1,0 +1,106 @@
+/**
+ * `eval`: what a trained policy achieves on held-out seeds, sampled and greedy.
+ *
+ * @module
+ */
+import { debugLevel, openGpu } from "../kernels/gpu/mod.ts";
+import { loadAgent } from "./checkpoint.ts";
+import { type Command, defineOptions, formatDuration, Progress, runCommand } from "./cli/mod.ts";
+import { trainOptions } from "./config.ts";
+import { evaluateBoth } from "./evaluation.ts";
+import { evaluationReport, evaluationTable } from "./report.ts";
+import { findTrainedRun } from "./trained_run.ts";
+
+const { temperature, maxNewTokens } = trainOptions;
+
+const options = defineOptions({
+  run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
+  checkpoint: { type: "string", meaning: "checkpoint folder to evaluate instead of a run's" },
+  episodes: {
+    type: "integer",
+    default: 512,
+    min: 1,
+    max: 1_000_000,
+    unit: "episodes",
+    meaning: "held-out episodes, sampled and greedy each",
+  },
+  seed: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    max: 1000,
+    meaning: "which held-out episodes; 0 are those of train",
+  },
+  env: { type: "string", meaning: "environment, by short or published name; the run's when absent" },
+  temperature: {
+    type: "number",
+    min: temperature.min,
+    max: temperature.max,
+    meaning: "divides the logits when sampling; the run's when absent",
+  },
+  maxNewTokens: {
+    type: "integer",
+    min: maxNewTokens.min,
+    unit: "tokens",
+    meaning: "longest response; the run's when absent",
+  },
+  json: { type: "boolean", default: false, meaning: "print the result as JSON on stdout" },
+});
+
+/** The `eval` command. */
+export const evalCommand: Command<typeof options> = {
+  command: "deno task eval",
+  summary: "Evaluate a trained policy on held-out seeds, sampled and greedy, with 95% intervals.",
+  examples: [
+    "deno task eval",
+    "deno task eval --run runs/NumberLine-s0 --seed 1",
+    "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
+  ],
+  options,
+  async run({ given, values: { run, checkpoint, episodes, seed, json } }) {
+    const { env, temperature, maxNewTokens } = given;
+    const trained = await findTrainedRun({
+      run,
+      checkpoint,
+      given: { ...env && { env }, ...temperature && { temperature }, ...maxNewTokens && { maxNewTokens } },
+    });
+    const { config } = trained;
+    const gpu = await openGpu();
+    const progress = new Progress();
+    try {
+      const agent = await loadAgent(gpu, trained.checkpoint);
+      progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
+      const startMs = performance.now();
+      const evaluation = await evaluateBoth(agent, {
+        environment: config.env,
+        episodes,
+        seed,
+        temperature: config.temperature,
+        maxNewTokens: config.maxNewTokens,
+        onProgress: (step) => progress.update({ stage: "evaluation", step, total: 2 * episodes }),
+      });
+      progress.close();
+      const table = evaluationTable({ ...evaluation });
+      const title = `${config.env}, ${episodes} held-out episodes, success = return above 0, ` +
+        `temperature ${config.temperature}`;
+      // With --json the table is a message: stdout holds the JSON alone.
+      (json ? console.error : console.log)(`\n${title}\n${table}\n`);
+      console.error(`Took ${formatDuration(performance.now() - startMs)}`);
+      if (json) {
+        const result = {
+          run: trained.run,
+          checkpoint: trained.checkpoint,
+          adapter: gpu.adapterName,
+          temperature: config.temperature,
+          evaluation: evaluationReport(evaluation, { environment: config.env, episodes, seed }),
+        };
+        console.log(JSON.stringify(result, null, 2));
+      }
+    } finally {
+      progress.close();
+      gpu.destroy();
+    }
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(evalCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,116 @@
+/**
+ * Finding trained weights and the settings they were trained with, for the commands that use a run.
+ *
+ * @module
+ */
+import { type Given, readValue, UsageError } from "./cli/mod.ts";
+import { resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
+import { environmentName } from "./environment_name.ts";
+import { RunFolder } from "./run_folder.ts";
+
+/** Where runs are when no folder is named. */
+export const RUNS_FOLDER = "runs";
+
+/** Weights on disk and how to use them. */
+export interface TrainedRun {
+  /** Folder of the checkpoint. */
+  readonly checkpoint: string;
+  /** Folder of the run; null for a bare checkpoint. */
+  readonly run: string | null;
+  /** What it is, for people: the folder, and whether it was chosen for being the latest. */
+  readonly label: string;
+  /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
+  readonly config: TrainConfig;
+}
+
+/** What the user said about the weights to use. */
+export interface TrainedRunRequest {
+  /** Folder of a run; the latest one under `runs/` when absent. */
+  readonly run?: string;
+  /** Folder of a bare checkpoint instead. */
+  readonly checkpoint?: string;
+  /** Settings that win over the run's. */
+  readonly given: Given<typeof trainOptions>;
+}
+
+/**
+ * Finds the weights to use.
+ *
+ * @throws {UsageError} when both a run and a checkpoint are named, or an unknown environment.
+ * @throws {Deno.errors.NotFound} when there is no such run, or no checkpoint in it yet.
+ */
+export async function findTrainedRun({ run, checkpoint, given }: TrainedRunRequest): Promise<TrainedRun> {
+  if (run !== undefined && checkpoint !== undefined) {
+    throw new UsageError("Cannot use --run and --checkpoint together: a run has its checkpoint in it");
+  }
+  const environmentOf = (settings: Given<typeof trainOptions>) =>
+    environmentName(given.env ?? settings.env ?? trainOptions.env.default);
+  if (checkpoint !== undefined) {
+    return { checkpoint, run: null, label: checkpoint, config: resolveConfig(given, environmentOf({})) };
+  }
+  const path = run ?? await latestRun(RUNS_FOLDER);
+  const folder = await RunFolder.open(path);
+  const settings = await readRunSettings(folder);
+  const found = await folder.checkpointPath();
+  if (found === null) {
+    throw new Deno.errors.NotFound(
+      `Cannot use run ${path}: it has no checkpoint yet, train it on with --resume or name another run`,
+    );
+  }
+  const config = resolveConfig({ ...settings, ...given }, environmentOf(settings));
+  const label = run === undefined ? `${path}, the latest run,` : path;
+  return { checkpoint: found, run: path, label, config };
+}
+
+/**
+ * The settings in a run's `config.json`; ones that this version does not know are left out.
+ *
+ * @throws {SyntaxError} naming the setting whose value cannot be.
+ */
+export async function readRunSettings(folder: RunFolder): Promise<Given<typeof trainOptions>> {
+  const settings = await folder.readConfig();
+  const known = Object.entries(trainOptions).filter(([name]) => Object.hasOwn(settings, name));
+  try {
+    return Object.fromEntries(
+      known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
+    );
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {
+      cause: error,
+    });
+  }
+}
+
+/** The run with the newest checkpoint. */
+async function latestRun(runs: string): Promise<string> {
+  let latest: { path: string; timeMs: number } | null = null;
+  for (const name of await foldersOf(runs)) {
+    const path = `${runs}/${name}`;
+    let checkpoint: string | null;
+    try {
+      checkpoint = await (await RunFolder.open(path)).checkpointPath();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue; // some other folder
+      throw error;
+    }
+    if (checkpoint === null) continue;
+    const timeMs = (await Deno.stat(checkpoint)).mtime?.getTime() ?? 0;
+    if (latest === null || timeMs > latest.timeMs) latest = { path, timeMs };
+  }
+  if (latest !== null) return latest.path;
+  throw new Deno.errors.NotFound(
+    `Cannot find a trained run: none under ${runs}/ has a checkpoint, train one or name one with --run`,
+  );
+}
+
+/** Names of the folders in a folder, sorted; none where it is missing. */
+async function foldersOf(path: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(path));
+    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

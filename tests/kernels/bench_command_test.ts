@@ -1,0 +1,138 @@
+import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { type BenchRow, type BenchRun, compareRuns } from "../../kernels/bench.ts";
+import { barChart } from "../../rl/bench/chart.ts";
+import { formatComparison, formatRatio, formatRun, formatUs, rateOf } from "../../rl/bench/table.ts";
+import { forwardFlops, stepSpecs, syntheticBatch } from "../../rl/bench/steps.ts";
+import { benchCommand } from "../../rl/bench.ts";
+import { runCommand } from "../../rl/cli/mod.ts";
+import { modelPresets, Vlm } from "../../model/mod.ts";
+import { testGpu } from "./check_cases.ts";
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "", err = "";
+  const console = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) };
+  const code = await runCommand(benchCommand, args, { console });
+  return { code, out, err };
+}
+
+const spread = (median: number) => ({ median, low: median * 0.99, high: median * 1.01 });
+
+const row: BenchRow = {
+  suite: "headline",
+  kernel: "matmul",
+  name: "512x512x512",
+  variant: "texture",
+  isPeer: false,
+  wallUs: spread(4000),
+  busyUs: spread(2000),
+  launches: 5,
+  flops: 2 * 512 ** 3,
+  bytes: 12 * 512 ** 2,
+  share: 0.5,
+  overNaive: spread(40),
+  overPeers: { "jax-js": spread(10.5) },
+  error: 0,
+};
+
+const runOf = (...rows: BenchRow[]): BenchRun => ({
+  command: "deno task bench",
+  startedAt: "2026-01-01T00:00:00.000Z",
+  adapter: "some adapter",
+  deno: "2.9.6",
+  threads: 2,
+  peers: ["jax-js 1"],
+  ceiling: {
+    copy: { wall: 5, busy: 8 },
+    update: { wall: 6, busy: 10 },
+    multiplyAdd: { wall: 100, busy: 150 },
+  },
+  rows,
+  warnings: [],
+});
+
+Deno.test("wrong kernels, variants, suites and stray files end with exit code 2 and say what there is", async () => {
+  const wrong = [
+    [["--only", "matmull"], "matmul"],
+    [["--variant", "fastest"], "naive, rows, texture"],
+    [["--suite", "case"], "known are cases, headline, steps"],
+    [["a.json"], `Unexpected argument "a.json"`],
+    [["--compare", "a.json"], "--compare needs two files"],
+    [["--compare", "no.json", "such.json"], "Cannot read no.json"],
+  ] as const;
+  for (const [args, message] of wrong) {
+    const { code, err } = await run(...args);
+    assertEquals(code, 2, args.join(" "));
+    assertStringIncludes(err, message);
+  }
+});
+
+Deno.test("--help names every option", async () => {
+  const { code, out } = await run("--help");
+  assertEquals(code, 0);
+  for (const flag of ["--only", "--json", "--peers", "--profile", "--compare", "--variant", "--suite"]) {
+    assertStringIncludes(out, flag);
+  }
+});
+
+Deno.test("the table shows times, rates by what binds, ratios and ceilings", () => {
+  const text = formatRun(runOf(row));
+  for (const part of ["4.00 ms", "67.1 GFLOP/s", "134 GFLOP/s", "50.0%", "40.0x ±1.0%", "10.5x ±1.0%"]) {
+    assertStringIncludes(text, part);
+  }
+  assertStringIncludes(text, "copy 5.0 GB/s (CPU 8.0), in-place update 6.0 GB/s (CPU 10.0)");
+  const copying = { ...row, flops: 1, bytes: 4e6 };
+  assertEquals(rateOf(copying, 1000, runOf().ceiling), "4.00 GB/s");
+  const rollout = { ...row, name: "rollout nano", tokens: 3584 };
+  assertEquals(rateOf(rollout, 358_400, runOf().ceiling), "10.0k tokens/s");
+});
+
+Deno.test("numbers for people", () => {
+  assertEquals([0.5, 12.34, 4560, 1.5e6].map(formatUs), ["0.500 us", "12.3 us", "4.56 ms", "1.50 s"]);
+  assertEquals(formatRatio({ median: 2, low: 1.6, high: 2.4 }), "2.00x ±20%");
+});
+
+Deno.test("a comparison names verdicts, basis and how the ceilings moved", () => {
+  const before = runOf(row);
+  const after = { ...runOf({ ...row, busyUs: spread(1000) }), adapter: "another" };
+  const text = formatComparison(compareRuns(before, after), before, after);
+  assertStringIncludes(text, "2.00x");
+  assertStringIncludes(text, "1 faster");
+  assertStringIncludes(text, "By CPU time");
+  assertStringIncludes(text, "copy 1.00x");
+  assertStringIncludes(text, "The adapters differ: some adapter and another.");
+});
+
+Deno.test("bars are one rectangle a value, with a legend for several series", async () => {
+  const bars = [
+    { group: "matmul <512>", series: "naive", value: 0.01 },
+    { group: "matmul <512>", series: "texture", value: 0.5, low: 0.4, high: 0.6 },
+  ];
+  const svg = await barChart(bars, { title: "Share & more", xLabel: "of ceiling", xFormat: "%" });
+  assertEquals([...svg.matchAll(/aria-roledescription="bar"/g)].length, 2);
+  for (const text of ["matmul &lt;512&gt;", "Share &amp; more", "naive", "texture"]) {
+    assertStringIncludes(svg, text);
+  }
+  assertEquals(svg, await barChart(bars, { title: "Share & more", xLabel: "of ceiling", xFormat: "%" }));
+  await assertRejects(() => barChart([], { title: "", xLabel: "" }), RangeError, "there are none");
+  await assertRejects(
+    () => barChart([{ group: "a", series: "b", value: NaN }], { title: "", xLabel: "" }),
+    RangeError,
+    "Cannot draw b at a",
+  );
+});
+
+Deno.test({
+  name: "a synthetic batch repeats itself, and the work of a nano step is that of its matrices",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const vlm = new Vlm(await testGpu(), { ...modelPresets.nano, vocabularySize: 96 });
+    const shape = { batch: 64, promptTokens: 6, responseTokens: 14 };
+    const batch = syntheticBatch(vlm, shape);
+    assertEquals(batch.slice(0, 2), syntheticBatch(vlm, { ...shape, batch: 2 }));
+    const flops = 3 * forwardFlops(vlm, 64, 36, 14);
+    // An independent count of the same model gives 8.25 GFLOP.
+    assertAlmostEquals(flops, 8.25e9, 0.005e9);
+    assertEquals(new Set(stepSpecs.map(({ name }) => name)).size, stepSpecs.length);
+  },
+});

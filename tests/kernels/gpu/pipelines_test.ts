@@ -1,0 +1,83 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { type Gpu, type KernelSource, openGpu, write } from "../../../kernels/gpu/mod.ts";
+
+function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
+  Deno.test({
+    name,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    fn: async () => {
+      const gpu = await openGpu();
+      await fn(gpu);
+      gpu.destroy();
+    },
+  });
+}
+
+async function messageOf(gpu: Gpu, kernel: KernelSource): Promise<string> {
+  const Y = gpu.acquire(4, "Y");
+  const error = await assertRejects(async () => {
+    gpu.dispatch({ kernel, bindings: [write(Y)], workgroups: [1] });
+    await gpu.settle();
+  }, Error);
+  gpu.release(Y);
+  return error.message;
+}
+
+const BROKEN = `// broken
+@group(0) @binding(0) var<storage, read_write> Y: array<f32>;
+//@for i in 0..2
+fn f_$i() -> f32 { return 0.0; }
+//@end
+@compute @workgroup_size(1) fn main() {
+  Y[0] = missing;
+}`;
+
+test("a compile error quotes the kernel's file, the line in it, and the line itself", async (gpu) => {
+  const message = await messageOf(gpu, { name: "test/broken", source: BROKEN, constants: { N: 1, M: 2 } });
+  assertStringIncludes(message, "Cannot compile kernels/test/broken.wgsl:7: Y[0] = missing;");
+  assertStringIncludes(message, "no definition in scope");
+});
+
+test("an error in an unrolled line names the line before unrolling", async (gpu) => {
+  const source = BROKEN.replace("return 0.0", "return true").replace("missing", "1.0");
+  const message = await messageOf(gpu, { name: "test/unrolled", source, constants: {} });
+  assertStringIncludes(
+    message,
+    "Cannot compile kernels/test/unrolled.wgsl:4: fn f_0() -> f32 { return true; }",
+  );
+});
+
+test("an error that a constant causes says so", async (gpu) => {
+  const source = BROKEN.replace("missing", "1.0");
+  const message = await messageOf(gpu, { name: "test/constant", source, constants: { "1N": 1 } });
+  assertStringIncludes(message, "Cannot compile a constant in front of the file: const 1N = 1;");
+});
+
+test("the device goes on after a compile error", async (gpu) => {
+  await messageOf(gpu, { name: "test/broken", source: BROKEN, constants: {} });
+  await gpu.settle();
+  const Y = gpu.upload(new Float32Array(4), "Y");
+  const source = BROKEN.replace("missing", "f_1() + 5.0");
+  gpu.dispatch({
+    kernel: { name: "test/mended", source, constants: {} },
+    bindings: [write(Y)],
+    workgroups: [1],
+  });
+  assertEquals((await gpu.read(Y))[0][0], 5);
+});
+
+test("a pipeline is compiled once for each kernel, entry point and set of constants", (gpu) => {
+  const source = "@compute @workgroup_size(1) fn main() {}\n@compute @workgroup_size(1) fn other() {}";
+  const kernel: KernelSource = { name: "test/cached", source, constants: { N: 1, M: 2 } };
+  const first = gpu.pipelines.get(kernel);
+  assertEquals(gpu.pipelines.get({ ...kernel, constants: { N: 1, M: 2 } }), first);
+  const others = [
+    { ...kernel, constants: { N: 1, M: 3 } },
+    { ...kernel, name: "test/other" },
+    { ...kernel, entryPoint: "other" },
+  ].map((other) => gpu.pipelines.get(other));
+  for (const other of others) assert(other.gpuPipeline !== first.gpuPipeline);
+  assertEquals(gpu.pipelines.size, 4);
+  return Promise.resolve();
+});

@@ -1,0 +1,172 @@
+/** Every op's backward rule against central differences of its forward. */
+import { caseValues } from "../../kernels/case.ts";
+import { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "../../kernels/elementwise/mod.ts";
+import { type OpName, ops } from "../../model/tape/ops.ts";
+import { testGpu } from "../kernels/check_cases.ts";
+import { checkGradients, type OpCase } from "./finite_differences.ts";
+
+/** Far enough from where functions have kinks for the step of the differences. */
+const awayFrom = (kinks: readonly number[], values: Float32Array) =>
+  values.map((value) => kinks.some((kink) => Math.abs(value - kink) < 0.05) ? value + 0.15 : value);
+
+const unaryCase = (op: UnaryOp): OpCase<"unary"> => ({
+  name: op,
+  inputs: [{
+    shape: [3, 7],
+    values: op === "log"
+      ? caseValues(21, 1).map((x) => 1.5 + x / 2)
+      : awayFrom([-0.5, 0, 0.4], caseValues(21, 1)),
+  }],
+  attributes: { op, a: -0.5, b: 0.4 },
+});
+
+const binaryCase = (op: BinaryOp): OpCase<"binary"> => {
+  const A = caseValues(15, 1);
+  // Differences of at least 0.1 either way, so that minimum and maximum do not change their choice.
+  const B = A.map((a, i) => a + (i % 2 ? 0.1 + i / 20 : -0.1 - i / 20));
+  return {
+    name: op,
+    inputs: [{ shape: [3, 5], values: A }, { shape: [3, 5], values: B }],
+    attributes: { op },
+  };
+};
+
+const V = 36;
+
+/** An op without an entry does not compile; one with an empty entry fails below. */
+const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
+  linear: [
+    {
+      name: "without bias, residual or gelu",
+      inputs: [{ shape: [5, 7] }, { shape: [7, 3] }, null, null],
+      attributes: { gelu: false },
+    },
+    {
+      name: "with bias, residual and gelu on (2,3,8)",
+      inputs: [{ shape: [2, 3, 8] }, { shape: [8, 12] }, { shape: [12] }, { shape: [2, 3, 12] }],
+      attributes: { gelu: true },
+    },
+    {
+      name: "with bias on one row, the input a constant",
+      inputs: [{ shape: [1, 5], isTrainable: false }, { shape: [5, 9] }, { shape: [9] }, null],
+      attributes: { gelu: false },
+    },
+    {
+      name: "with a frozen weight",
+      inputs: [{ shape: [4, 6] }, { shape: [6, 5], isTrainable: false }, { shape: [5] }, { shape: [4, 5] }],
+      attributes: { gelu: true },
+    },
+  ],
+  layernorm: [
+    {
+      name: "on rows of 12",
+      inputs: [{ shape: [2, 3, 12] }, { shape: [12] }, { shape: [12] }],
+      attributes: { epsilon: 1e-5 },
+    },
+    {
+      name: "on ragged rows of 7",
+      inputs: [{ shape: [5, 7] }, { shape: [7] }, { shape: [7] }],
+      attributes: { epsilon: 0.1 },
+    },
+  ],
+  linearLogprob: [
+    {
+      name: "log-probabilities and entropies at temperature 0.7",
+      inputs: [{ shape: [5, 8] }, { shape: [8, V] }],
+      attributes: { targets: Uint32Array.of(0, 35, 4, 4, 17), temperature: 0.7 },
+    },
+    {
+      name: "log-probabilities alone",
+      inputs: [{ shape: [3, 12] }, { shape: [12, 32] }],
+      attributes: { targets: Uint32Array.of(31, 0, 9), temperature: 1 },
+      outputs: [0],
+    },
+    {
+      name: "entropies alone",
+      inputs: [{ shape: [3, 12] }, { shape: [12, 32] }],
+      attributes: { targets: Uint32Array.of(31, 0, 9), temperature: 1 },
+      outputs: [1],
+    },
+    {
+      name: "with a frozen head",
+      inputs: [{ shape: [5, 8] }, { shape: [8, V], isTrainable: false }],
+      attributes: { targets: Uint32Array.of(0, 35, 4, 4, 17), temperature: 0.4 },
+    },
+  ],
+  embed: [
+    {
+      name: "tokens and image rows, some repeated",
+      inputs: [{ shape: [9, 6] }, { shape: [4, 6] }, { shape: [3, 6] }],
+      attributes: {
+        sources: Int32Array.of(8, -1, -3, 0, 8, 8, 2, -2),
+        positions: Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3),
+        shape: [2, 4],
+      },
+    },
+    {
+      name: "image rows without a token table",
+      inputs: [null, { shape: [3, 8] }, { shape: [6, 8] }],
+      attributes: {
+        sources: Int32Array.of(-1, -2, -3, -4, -5, -6),
+        positions: Int32Array.of(0, 1, 2, 0, 1, 2),
+        shape: [2, 3],
+      },
+    },
+    {
+      name: "tokens without image rows",
+      inputs: [{ shape: [5, 4] }, { shape: [3, 4] }, null],
+      attributes: { sources: Int32Array.of(4, 1, 4), positions: Int32Array.of(0, 1, 2), shape: [1, 3] },
+    },
+  ],
+  attention: [
+    {
+      name: "with different prefixes and lengths",
+      inputs: [{ shape: [3, 5, 24] }],
+      attributes: { prefix: Uint32Array.of(2, 1, 5), length: Uint32Array.of(5, 3, 5), heads: 2 },
+    },
+    {
+      name: "bidirectional with one head",
+      inputs: [{ shape: [1, 6, 12] }],
+      attributes: { prefix: Uint32Array.of(6), length: Uint32Array.of(6), heads: 1 },
+    },
+  ],
+  gatherRows: [
+    {
+      name: "in another order, with a row of zeros",
+      inputs: [{ shape: [2, 3, 5] }],
+      attributes: { index: Int32Array.of(4, -1, 0, 5) },
+    },
+  ],
+  pixelShuffleMerge: [
+    { name: "2 x 2 of 4 x 4", inputs: [{ shape: [2, 16, 4] }], attributes: { factor: 2 } },
+    { name: "3 x 3 of 3 x 3", inputs: [{ shape: [1, 9, 4] }], attributes: { factor: 3 } },
+  ],
+  unary: unaryOps.map(unaryCase),
+  binary: binaryOps.map(binaryCase),
+  rowSum: [
+    { name: "of (4,9)", inputs: [{ shape: [4, 9] }], attributes: {} },
+    { name: "of (2,3,1)", inputs: [{ shape: [2, 3, 1] }], attributes: {} },
+  ],
+  sum: [
+    { name: "of 300 elements", inputs: [{ shape: [3, 100] }], attributes: { scale: -0.25 } },
+    { name: "of one element", inputs: [{ shape: [1] }], attributes: { scale: 3 } },
+  ],
+  reshape: [{ name: "to (7,2,3)", inputs: [{ shape: [6, 7] }], attributes: { shape: [7, 2, 3] } }],
+};
+
+/** Softmax and layer normalisation bend more, so that differences are less exact. */
+const TOLERANCES: Partial<Record<OpName, number>> = { layernorm: 2e-3, linearLogprob: 2e-3 };
+
+function testOp<Name extends OpName>(op: Name): void {
+  if (cases[op].length === 0) throw new Error(`Cannot test ${op}: it has no case, add one`);
+  for (const opCase of cases[op]) {
+    Deno.test({
+      name: `the backward of ${op} agrees with differences of its forward: ${opCase.name}`,
+      sanitizeResources: false,
+      sanitizeOps: false,
+      fn: async () => await checkGradients(await testGpu(), op, opCase, TOLERANCES[op]),
+    });
+  }
+}
+
+for (const op of Object.keys(ops) as OpName[]) testOp(op);

@@ -1,0 +1,96 @@
+/** Evaluation: held-out seeds, determinism, counting. */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { NumberLine } from "../../envs/mod.ts";
+import {
+  evaluate,
+  evaluateBoth,
+  EVALUATION_SEEDS,
+  type EvaluationSettings,
+  ResponseTally,
+} from "../../rl/evaluation.ts";
+import { trainOptions } from "../../rl/config.ts";
+import { TRAINING_SEEDS, VectorEnv } from "../../rl/rollout.ts";
+import { newAgent } from "../../rl/run.ts";
+import { demonstrate } from "../../rl/sft.ts";
+import { wilsonInterval } from "../../rl/statistics.ts";
+import { gpuTest, tinyConfig } from "./tiny_run.ts";
+
+const settings: EvaluationSettings = {
+  environment: "NumberLine",
+  episodes: 6,
+  seed: 0,
+  greedy: false,
+  temperature: 1,
+  maxNewTokens: 4,
+};
+
+/** Episode seeds that `run` resets environments with. */
+async function seedsOf(run: () => unknown): Promise<number[]> {
+  const seeds: number[] = [];
+  const reset = NumberLine.prototype.reset;
+  NumberLine.prototype.reset = function (settings) {
+    if (settings?.seed !== undefined) seeds.push(settings.seed);
+    return reset.call(this, settings);
+  };
+  try {
+    await run();
+  } finally {
+    NumberLine.prototype.reset = reset;
+  }
+  return seeds;
+}
+
+gpuTest("evaluation plays seeds that neither demonstrations nor RL ever see", async (gpu) => {
+  const seed = trainOptions.seed.max;
+  const config = tinyConfig({ seed, demonstrations: 64 });
+  const agent = newAgent(gpu, config);
+  const demonstrated = await seedsOf(() => demonstrate(agent, config));
+  const played = await seedsOf(() => {
+    const vectorEnv = new VectorEnv("NumberLine", 4, seed);
+    for (let step = 0; step < 60; step++) vectorEnv.step(step % 4, null);
+  });
+  const evaluated = await seedsOf(() => evaluate(agent, settings));
+  assert(demonstrated.length > 5 && played.length > 4 && evaluated.length >= 6);
+  // The highest seed a run can have ends below the first held-out one.
+  assert(Math.max(...demonstrated, ...played) < EVALUATION_SEEDS);
+  assert((seed + 1) * TRAINING_SEEDS <= EVALUATION_SEEDS);
+  assert(Math.min(...evaluated) >= EVALUATION_SEEDS);
+  assertEquals(new Set([...demonstrated, ...played]).size, demonstrated.length + played.length);
+  const other = await seedsOf(() => evaluate(agent, { ...settings, seed: 1 }));
+  assertEquals(new Set([...evaluated, ...other]).size, evaluated.length + other.length);
+});
+
+gpuTest("one seed gives one result, sampled and greedy, and progress counts both", async (gpu) => {
+  const agent = newAgent(gpu, tinyConfig());
+  const counts: number[] = [];
+  const first = await evaluateBoth(agent, { ...settings, onProgress: (done) => counts.push(done) });
+  assertEquals(await evaluateBoth(agent, settings), first);
+  assertEquals(counts, [...counts].sort((a, b) => a - b));
+  assertEquals(counts.at(-1), 12);
+  for (const result of [first.sampled, first.greedy]) {
+    assertEquals(result.ci95, wilsonInterval(Math.round(result.success * 6), 6));
+    assert(result.goalReached >= result.success);
+    assert(result.meanSteps >= 1 && result.meanSteps <= 10);
+  }
+});
+
+gpuTest("fewer environments than episodes play the same deals", async (gpu) => {
+  const agent = newAgent(gpu, tinyConfig());
+  const narrow = await seedsOf(() => evaluate(agent, { ...settings, envs: 2 }));
+  const wide = await seedsOf(() => evaluate(agent, { ...settings, envs: 6 }));
+  const first = Array.from({ length: 6 }, (_, i) => EVALUATION_SEEDS + i);
+  for (const seeds of [narrow, wide]) assertEquals(first.filter((seed) => !seeds.includes(seed)), []);
+});
+
+Deno.test("rates are over all responses once one states a thought, null while none does", () => {
+  const parsed = { action: 1, start: 0, end: 1 }, lost = { action: null, start: -1, end: -1 };
+  const tally = new ResponseTally();
+  tally.add({ parse: parsed, judgement: { perception: null, faithful: null } });
+  tally.add({ parse: lost, judgement: { perception: null, faithful: null } });
+  assertEquals(tally.rates(), { parseRate: 0.5, perception: null, faithfulness: null });
+  tally.add({ parse: parsed, judgement: { perception: 0.5, faithful: true } });
+  const { parseRate, perception, faithfulness } = tally.rates();
+  assertAlmostEquals(parseRate, 2 / 3);
+  assertAlmostEquals(perception!, 0.5 / 3);
+  assertAlmostEquals(faithfulness!, 1 / 3);
+});

@@ -1,0 +1,181 @@
+/** PPO's losses against plain TypeScript in f64, its guards, and what an update does to the policy. */
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { Random } from "../../envs/mod.ts";
+import { layOut, Tape } from "../../model/mod.ts";
+import type { Agent } from "../../rl/agent.ts";
+import type { TrainConfig } from "../../rl/config.ts";
+import { generalizedAdvantages } from "../../rl/gae.ts";
+import { NotFiniteError, ppoIteration } from "../../rl/ppo.ts";
+import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
+import { newAgent, rlOptimizer } from "../../rl/run.ts";
+import { shuffled } from "../../rl/sft.ts";
+import { mean, standardDeviation } from "../../rl/statistics.ts";
+import { gpuTest, tinyConfig } from "./tiny_run.ts";
+
+async function setUp(gpu: Gpu, config: TrainConfig) {
+  const agent = newAgent(gpu, config);
+  const rollout = await collectRollout(agent, new VectorEnv(config.env, config.envs, config.seed), {
+    steps: config.rolloutSteps,
+    lambda: config.lambda,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+    rewardScale: config.rewardScale,
+    seed: config.seed,
+    stepsBefore: 0,
+  });
+  return { agent, rollout, optimizer: rlOptimizer(agent.vlm, config) };
+}
+
+/** log pi of each transition's response under the present weights. */
+async function logPiOf(
+  { vlm }: Agent,
+  transitions: readonly Transition[],
+  temperature: number,
+): Promise<number[]> {
+  using tape = new Tape(vlm.gpu, { record: false });
+  const layout = layOut(transitions, vlm.config);
+  const { logprob } = vlm.responseLogprobs(tape, vlm.hidden(tape, layout), layout, temperature);
+  const [words] = await vlm.gpu.read(logprob.data);
+  return transitions.map(({ weights }, b) =>
+    weights.reduce((sum, weight, r) => sum + weight * words[b * layout.R + r], 0)
+  );
+}
+
+function advantagesOf({ transitions, bootstrapValues }: Rollout, config: TrainConfig) {
+  const { advantages, returns } = generalizedAdvantages({
+    rewards: transitions.map(({ reward }) => reward),
+    values: transitions.map(({ value }) => value),
+    terminated: transitions.map(({ terminated }) => Number(terminated)),
+    truncated: transitions.map(({ truncated }) => Number(truncated)),
+    bootstrapValues,
+    steps: config.rolloutSteps,
+    envs: config.envs,
+    gamma: config.gamma,
+    lambda: config.gaeLambda,
+  });
+  const std = standardDeviation(advantages), center = mean(advantages);
+  const normalised = Array.from(advantages, (advantage) => {
+    const scaled = (advantage - center) / Math.max(std, config.advantageFloor);
+    return Math.max(-config.advantageClamp, Math.min(config.advantageClamp, scaled));
+  });
+  return { normalised, returns, std };
+}
+
+gpuTest("losses and diagnostics are those of the paper, computed in f64", async (gpu) => {
+  // With a learning rate of 0 the policy stays; what changes is what the behaviour policy is said to have been.
+  const config = tinyConfig({ valueClip: 0.1, ratioGuard: 3, advantageClamp: 1.5, klStop: 1e6 });
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  const order = [...shuffled(16, new Random(config.seed, "ppo 3 0"))];
+  const later = order.slice(config.minibatch);
+  const shifts = [0, 0.05, -0.05, 0.5, -0.5, 2, -2, 0.1];
+  const transitions = rollout.transitions.map((transition, i) => {
+    const k = later.indexOf(i);
+    if (k < 0) return transition;
+    // The ratio becomes exp(shift), and the value moves by more and by less than its clip.
+    return { ...transition, logPi: transition.logPi - shifts[k], value: transition.value - shifts[k] / 4 };
+  });
+  const changed = { ...rollout, transitions };
+  const metrics = await ppoIteration(agent.vlm, optimizer, changed, {
+    config,
+    iteration: 3,
+    learningRate: 0,
+  });
+
+  const { normalised, returns, std } = advantagesOf(changed, config);
+  const newLogPi = await logPiOf(agent, transitions, config.temperature);
+  const minibatches = [order.slice(0, config.minibatch), later].map((indices) => {
+    const ratios = indices.map((i) => Math.exp(newLogPi[i] - transitions[i].logPi));
+    const surrogates = indices.map((i, k) => {
+      const ratio = Math.min(ratios[k], config.ratioGuard);
+      const clipped = Math.max(1 - config.clip, Math.min(1 + config.clip, ratio));
+      return Math.min(ratio * normalised[i], clipped * normalised[i]);
+    });
+    const valueErrors = indices.map((i) => {
+      const old = transitions[i].value, value = rollout.transitions[i].value;
+      const change = Math.max(-config.valueClip, Math.min(config.valueClip, value - old));
+      return 0.5 * Math.max((value - returns[i]) ** 2, (old + change - returns[i]) ** 2);
+    });
+    const entropies = indices.flatMap((i) => [...transitions[i].entropies]);
+    return {
+      policyLoss: -mean(surrogates),
+      valueLoss: mean(valueErrors),
+      entropy: mean(entropies),
+      kl: mean(ratios.map((ratio) => ratio - 1 - Math.log(ratio))),
+      clipFraction: mean(ratios.map((ratio) => Number(Math.abs(ratio - 1) > config.clip))),
+    };
+  });
+  assertEquals(metrics.updates, 2);
+  for (const key of ["policyLoss", "valueLoss", "entropy", "clipFraction"] as const) {
+    assertAlmostEquals(metrics[key], mean(minibatches.map((minibatch) => minibatch[key])), 2e-5, key);
+  }
+  assertAlmostEquals(metrics.kl, minibatches[1].kl, 2e-5);
+  assertEquals(minibatches[1].clipFraction, 0.5);
+  assertAlmostEquals(metrics.advantageStd, std, 1e-6);
+  assert(metrics.firstRatioError < 1e-4);
+});
+
+gpuTest("an update makes what paid more likely, and leaves frozen tensors byte for byte", async (gpu) => {
+  const config = tinyConfig({ minibatch: 16, policyGradientClip: 0 });
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  const before = await agent.vlm.parameters.toHost();
+  await ppoIteration(agent.vlm, optimizer, rollout, { config, iteration: 0, learningRate: 1e-4 });
+  const newLogPi = await logPiOf(agent, rollout.transitions, config.temperature);
+  const { normalised } = advantagesOf(rollout, config);
+  const gain = mean(rollout.transitions.map(({ logPi }, i) => normalised[i] * (newLogPi[i] - logPi)));
+  assert(gain > 1e-3, `the surrogate rose by ${gain}`);
+
+  const after = await agent.vlm.parameters.toHost();
+  for (const { name, kind, part } of agent.vlm.parameters.list) {
+    const isFrozen = part !== "value_head" && config.freeze.includes(kind);
+    const isSame = after.get(name)!.data.every((value, i) => Object.is(value, before.get(name)!.data[i]));
+    assertEquals(isSame, isFrozen, name);
+  }
+});
+
+gpuTest("an update at another temperature than the rollout's is refused", async (gpu) => {
+  const config = tinyConfig();
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  await assertRejects(
+    () =>
+      ppoIteration(agent.vlm, optimizer, rollout, {
+        config: { ...config, temperature: 0.5 },
+        iteration: 0,
+        learningRate: 1e-4,
+      }),
+    Error,
+    "Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ",
+  );
+});
+
+gpuTest("the KL stop ends an iteration's updates early", async (gpu) => {
+  const config = tinyConfig({ epochs: 4, klStop: 1e-4 });
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  const { updates, kl } = await ppoIteration(agent.vlm, optimizer, rollout, {
+    config,
+    iteration: 0,
+    learningRate: 1e-3,
+  });
+  assertEquals(updates, 2, "the first minibatch has no KL yet");
+  assert(kl > config.klStop);
+});
+
+gpuTest("a reward that is no number stops the update and leaves the weights", async (gpu) => {
+  const config = tinyConfig();
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  const before = await agent.vlm.parameters.toHost();
+  const transitions = rollout.transitions.map((transition, i) =>
+    i === 0 ? { ...transition, reward: NaN } : transition
+  );
+  await assertRejects(
+    () =>
+      ppoIteration(agent.vlm, optimizer, { ...rollout, transitions }, {
+        config,
+        iteration: 0,
+        learningRate: 1e-3,
+      }),
+    NotFiniteError,
+    "loss NaN",
+  );
+  assertEquals(await agent.vlm.parameters.toHost(), before);
+});

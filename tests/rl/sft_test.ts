@@ -1,0 +1,101 @@
+/** Demonstrations, their minibatches, and the supervised update. */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { Random } from "../../envs/mod.ts";
+import { layOut, Tape } from "../../model/mod.ts";
+import { newAgent, sftOptimizer } from "../../rl/run.ts";
+import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
+import { gpuTest, tinyConfig } from "./tiny_run.ts";
+
+gpuTest("demonstrations follow the seed and end with the end token", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 40 });
+  const agent = newAgent(gpu, config);
+  const first = demonstrate(agent, config);
+  assertEquals(first.length, 40);
+  const responses = (seed: number) => demonstrate(agent, { ...config, seed }).map(({ response }) => response);
+  assertEquals(responses(0), first.map(({ response }) => response));
+  assert(JSON.stringify(responses(1)) !== JSON.stringify(responses(0)));
+  for (const { response } of first) {
+    assertEquals(response.indexOf(agent.tokenizer.endId), response.length - 1);
+    assertEquals(response.includes(agent.tokenizer.unknownId), false);
+  }
+  await gpu.settle();
+});
+
+gpuTest("a demonstration's return is its reward and the discounted return of the next step", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 60 });
+  const agent = newAgent(gpu, config);
+  const returnsAt = (gamma: number) =>
+    demonstrate(agent, { ...config, gamma }).map(({ discountedReturn }) => discountedReturn);
+  const rewards = returnsAt(0), returns = returnsAt(0.9);
+  let inside = 0;
+  returns.slice(0, -1).forEach((value, i) => {
+    const isInside = Math.abs(value - (rewards[i] + 0.9 * returns[i + 1])) < 1e-9;
+    const isEnd = value === rewards[i];
+    assert(isInside || isEnd, `step ${i}`);
+    inside += Number(isInside && !isEnd);
+  });
+  assert(inside > 10);
+  await gpu.settle();
+});
+
+gpuTest("an epoch shows every demonstration once, the next one in another order", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 32, sftBatch: 8 });
+  const all = demonstrate(newAgent(gpu, config), config);
+  const epoch = (number: number) =>
+    [0, 1, 2, 3].flatMap((update) => sftBatch(all, 4 * number + update, config)).map((one) =>
+      all.indexOf(one)
+    );
+  const sorted = (indices: number[]) => [...indices].sort((a, b) => a - b);
+  const range = Array.from({ length: 32 }, (_, i) => i);
+  assertEquals([sorted(epoch(0)), sorted(epoch(1))], [range, range]);
+  assert(JSON.stringify(epoch(0)) !== JSON.stringify(epoch(1)));
+  assertEquals(sftBatch(all, 0, { ...config, sftBatch: 100 }).length, 32);
+  await gpu.settle();
+});
+
+Deno.test("shuffled is a permutation that follows its generator", () => {
+  const order = shuffled(100, new Random(1, "test"));
+  assertEquals([...order].sort((a, b) => a - b), Array.from({ length: 100 }, (_, i) => i));
+  assertEquals(shuffled(100, new Random(1, "test")), order);
+  assert(order.some((value, i) => value !== i));
+  assertEquals([...shuffled(0, new Random(1, "test"))], []);
+});
+
+Deno.test("the learning rate rises linearly, falls as a cosine to a tenth, and stays there", () => {
+  const config = tinyConfig({ sftSteps: 150, sftWarmup: 50, sftLearningRate: 1 });
+  const at = (update: number) => sftLearningRate(update, config);
+  assertAlmostEquals(at(0), 1 / 50);
+  assertAlmostEquals(at(49), 1);
+  assertAlmostEquals(at(50), 1);
+  assertAlmostEquals(at(100), 0.55);
+  assertAlmostEquals(at(150), 0.1);
+  assertAlmostEquals(at(1000), 0.1);
+});
+
+gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates lower it", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 8 });
+  const agent = newAgent(gpu, config);
+  const batch = demonstrate(agent, config);
+  const { vlm } = agent;
+  const layout = layOut(batch, vlm.config);
+  let expected = 0, squaredError = 0;
+  {
+    using tape = new Tape(gpu, { record: false });
+    const hidden = vlm.hidden(tape, layout);
+    const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1);
+    const [logprobs, values] = await gpu.read(logprob.data, vlm.values(tape, hidden, layout).data);
+    const tokens = batch.reduce((count, { response }) => count + response.length, 0);
+    batch.forEach(({ response, discountedReturn }, b) => {
+      response.forEach((_, r) => expected -= logprobs[b * layout.R + r] / tokens);
+      squaredError += (values[b] - discountedReturn) ** 2 / batch.length;
+    });
+  }
+  const optimizer = sftOptimizer(vlm, config);
+  const first = await sftUpdate(agent, optimizer, batch, 1e-3);
+  assertAlmostEquals(first.sftLoss, expected, 1e-4);
+  assertAlmostEquals(first.valueLoss, squaredError / 2, 1e-4);
+  let last = first;
+  for (let update = 0; update < 6; update++) last = await sftUpdate(agent, optimizer, batch, 1e-3);
+  assert(last.sftLoss < 0.8 * first.sftLoss, `${first.sftLoss} to ${last.sftLoss}`);
+  assert(last.valueLoss < first.valueLoss, `${first.valueLoss} to ${last.valueLoss}`);
+});

@@ -1,0 +1,139 @@
+/** Runs small enough to train in a test, in this process or as the tasks start them. */
+import { openGpu } from "../../kernels/gpu/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { saveCheckpoint } from "../../rl/checkpoint.ts";
+import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
+import { bookkeepingSettings, resolveConfig, type TrainConfig, type trainOptions } from "../../rl/config.ts";
+import { newAgent, rlOptimizer, type RunResult, runTraining } from "../../rl/run.ts";
+import { RunFolder } from "../../rl/run_folder.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
+const TINY = {
+  maxNewTokens: 6,
+  sftSteps: 4,
+  sftBatch: 8,
+  demonstrations: 32,
+  perceptionGate: 0,
+  envSteps: 32,
+  envs: 4,
+  rolloutSteps: 4,
+  minibatch: 8,
+  epochs: 1,
+  evalEpisodes: 2,
+  klStop: 100,
+} as const satisfies Given<typeof trainOptions>;
+
+export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfig {
+  return resolveConfig({ ...TINY, ...changes }, "NumberLine");
+}
+
+/** The same as flags. */
+export const TINY_FLAGS: readonly string[] = Object.entries(TINY).flatMap((
+  [name, value],
+) => [`--${toFlag(name)}`, String(value)]);
+
+let shared: Promise<Gpu> | null = null;
+
+/** One device for a test file; never closed. */
+export function testGpu(): Promise<Gpu> {
+  return shared ??= openGpu();
+}
+
+/** Registers a test that uses the shared device, which outlives it. */
+export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void>): void {
+  const run = async () => await fn(await testGpu());
+  Deno.test({ name, sanitizeResources: false, sanitizeOps: false, fn: run });
+}
+
+/** A folder that goes with the test. */
+export class TempFolder implements Disposable {
+  readonly path = Deno.makeTempDirSync({ prefix: "ponder_test_" });
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Trains in this process, silently. `isStopped` is asked between updates, with the number and the text of the lines so far. */
+export async function trainHere(
+  out: string,
+  config: TrainConfig,
+  isStopped: (lines: number, metrics: string) => boolean = () => false,
+): Promise<RunResult> {
+  const folder = await RunFolder.create(out, config);
+  if (!config.resume) await folder.writeConfig(config);
+  return await runTraining(config, {
+    gpu: await testGpu(),
+    folder,
+    progress: new Progress({ write: () => {} }),
+    isStopped: () => {
+      const metrics = metricsOf(out);
+      return isStopped(metrics.split("\n").length - 1, metrics);
+    },
+  });
+}
+
+/** The bytes of `metrics.jsonl` as text; empty where there is none. */
+export function metricsOf(run: string): string {
+  try {
+    return Deno.readTextFileSync(`${run}/metrics.jsonl`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+/** A run folder with the checkpoint of an untrained model: enough for commands that only use it. */
+export async function untrainedRun(path: string, changes: Given<typeof trainOptions> = {}): Promise<void> {
+  const config = tinyConfig(changes);
+  const folder = await RunFolder.create(path);
+  // As train writes it: without where and how the run is kept.
+  const bookkeeping: readonly string[] = bookkeepingSettings;
+  await folder.writeConfig(
+    Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name))),
+  );
+  const agent = newAgent(await testGpu(), config);
+  const optimizer = rlOptimizer(agent.vlm, config);
+  const state = {
+    stage: "done",
+    sftUpdates: 0,
+    iteration: 0,
+    optimizerStep: 0,
+    slots: [],
+    episodes: 0,
+  } as const;
+  await saveCheckpoint(folder, agent, optimizer, state);
+}
+
+/** A command started as its task starts it. */
+export function startCommand(
+  name: "train" | "eval" | "play",
+  args: readonly string[],
+  { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
+): Deno.ChildProcess {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  const [, ...task] = (tasks[name].command as string).split(" ");
+  const script = new URL(task.pop()!, ROOT).href;
+  return new Deno.Command(Deno.execPath(), {
+    args: [...task, script, ...args],
+    cwd,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Waits for a command. */
+export async function outcomeOf(child: Deno.ChildProcess): Promise<Outcome> {
+  const { code, stdout, stderr } = await child.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
