@@ -53,7 +53,7 @@ export const trainOptions = defineOptions({
   },
   maxNewTokens: {
     type: "integer",
-    default: 16,
+    default: 14,
     min: 1,
     unit: "tokens",
     meaning: "longest response",
@@ -244,6 +244,22 @@ export const trainOptions = defineOptions({
     meaning: "largest gradient norm of the value head",
     group: "RL (PPO)",
   },
+  adamBeta2: {
+    type: "number",
+    default: 0.95,
+    min: 0,
+    max: 0.99999,
+    meaning:
+      "memory of Adam's squared gradients in RL; short, so that a rare large gradient makes no giant step",
+    group: "RL (PPO)",
+  },
+  adamEpsilon: {
+    type: "number",
+    default: 1e-8,
+    min: 1e-12,
+    meaning: "epsilon of Adam in RL",
+    group: "RL (PPO)",
+  },
   adamBeta1: {
     type: "number",
     default: 0.5,
@@ -264,6 +280,14 @@ export const trainOptions = defineOptions({
     default: 3,
     min: 0,
     meaning: "largest normalised advantage",
+    group: "RL (PPO)",
+  },
+  formatPenalty: {
+    type: "number",
+    default: 1,
+    min: 0,
+    unit: "scaled reward",
+    meaning: "taken off a step's reward, for PPO only, when no action was found in the text",
     group: "RL (PPO)",
   },
   rewardScale: { type: "number", default: 1, min: 0, meaning: "multiplies rewards", group: "RL (PPO)" },

@@ -13,12 +13,13 @@ import {
   add,
   clamp,
   exp,
+  type Layout,
   layOut,
   maximum,
-  mean,
   minimum,
   multiply,
   rowSum,
+  scale,
   square,
   subtract,
   sum,
@@ -144,33 +145,34 @@ interface MinibatchMetrics {
   gradientNorm: number;
 }
 
-/** One update: forward, backward and optimiser in one submission, one readback. */
-async function ppoMinibatch(
-  vlm: Vlm,
-  optimizer: AdamW,
-  mbSamples: readonly Sample[],
-  config: TrainConfig,
-  learningRate: number,
-): Promise<MinibatchMetrics> {
-  const layout = layOut(mbSamples.map(({ transition }) => transition), vlm.config);
+/** A minibatch of B responses as the losses need it. */
+export interface PpoBatch {
+  readonly layout: Layout;
+  /** (B*R) weight of each token's log-probability in log pi: lambda for the thought, 1 for the action, 0 for padding. */
+  readonly weights: Float32Array;
+  /** (B) each: behaviour log pi, normalised advantages, value targets, and the values when acting. */
+  readonly logPi: Float32Array;
+  readonly advantages: Float32Array;
+  readonly returns: Float32Array;
+  readonly values: Float32Array;
+}
+
+/** PPO's losses on the tape; scalars but for `logRatio` (B). All are kept readable after the backward. */
+export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSettings) {
+  const { layout } = mb;
   const { B, R } = layout;
-  using tape = new Tape(vlm.gpu, { record: true });
-  const perSample = (label: string, value: (sample: Sample) => number) =>
-    tape.constant(Float32Array.from(mbSamples, value), [B], label);
-  const mbAdvantages = perSample("advantages", ({ advantage }) => advantage);
-  const mbReturns = perSample("returns", ({ discountedReturn }) => discountedReturn);
-  const mbValues = perSample("values", ({ transition }) => transition.value);
-  const mbLogPi = perSample("logPi", ({ transition }) => transition.logPi);
-  const weights = new Float32Array(B * R);
-  mbSamples.forEach(({ transition }, b) => weights.set(transition.weights, b * R));
-  const tokens = layout.mask.reduce((count, value) => count + value, 0);
+  const mbAdvantages = tape.constant(mb.advantages, [B], "advantages");
+  const mbReturns = tape.constant(mb.returns, [B], "returns");
+  const mbValues = tape.constant(mb.values, [B], "values");
+  const mbLogPi = tape.constant(mb.logPi, [B], "logPi");
+  const mbWeights = tape.constant(mb.weights, [B, R], "weights");
+  const mbMask = tape.constant(layout.mask, [B, R], "mask");
 
   const hidden = vlm.hidden(tape, layout); // (B, T, C)
   const { logprob, entropy } = vlm.responseLogprobs(tape, hidden, layout, config.temperature); // (B, R)
 
   // ratio = pi / pi_behaviour, where log pi weights the thought's tokens by lambda
-  const newLogPi = rowSum(tape, multiply(tape, logprob, tape.constant(weights, [B, R], "weights"))); // (B)
-  const logRatio = tape.keep(subtract(tape, newLogPi, mbLogPi));
+  const logRatio = tape.keep(subtract(tape, rowSum(tape, multiply(tape, logprob, mbWeights)), mbLogPi)); // (B)
   // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
   const ratio = clamp(tape, exp(tape, clamp(tape, logRatio, -20, 20)), 0, config.ratioGuard);
   const clippedRatio = clamp(tape, ratio, 1 - config.clip, 1 + config.clip);
@@ -181,24 +183,51 @@ async function ppoMinibatch(
   );
   const policyLoss = tape.keep(sum(tape, surrogate, -1 / B));
 
-  // value loss = max of the squared errors of the value and of its clipped change
+  // value loss = half the larger of the squared errors of the value and of its clipped change
   const values = vlm.values(tape, hidden, layout); // (B)
   const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
   const errors = square(tape, subtract(tape, values, mbReturns));
   const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
-  const valueLoss = tape.keep(mean(tape, maximum(tape, errors, clippedErrors)));
+  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / B));
 
-  const maskedEntropy = multiply(tape, entropy, tape.constant(layout.mask, [B, R], "mask"));
-  const meanEntropy = tape.keep(sum(tape, maskedEntropy, 1 / tokens));
+  const tokens = layout.mask.reduce((count, value) => count + value, 0);
+  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / tokens));
+  return { policyLoss, valueLoss, meanEntropy, logRatio };
+}
 
-  const losses = [policyLoss, sum(tape, valueLoss, 0.5 * config.valueCoefficient)];
-  if (config.entropyCoefficient > 0) losses.push(sum(tape, meanEntropy, -config.entropyCoefficient));
+/** The settings of {@linkcode ppoLosses}; see `config.ts`. */
+export type PpoLossSettings = Pick<TrainConfig, "temperature" | "clip" | "valueClip" | "ratioGuard">;
+
+/** One update: forward, backward and optimiser in one submission, one readback. */
+async function ppoMinibatch(
+  vlm: Vlm,
+  optimizer: AdamW,
+  mbSamples: readonly Sample[],
+  config: TrainConfig,
+  learningRate: number,
+): Promise<MinibatchMetrics> {
+  const layout = layOut(mbSamples.map(({ transition }) => transition), vlm.config);
+  const weights = new Float32Array(layout.B * layout.R);
+  mbSamples.forEach(({ transition }, b) => weights.set(transition.weights, b * layout.R));
+  const perSample = (value: (sample: Sample) => number) => Float32Array.from(mbSamples, value);
+  using tape = new Tape(vlm.gpu, { record: true });
+  const { policyLoss, valueLoss, meanEntropy, logRatio } = ppoLosses(tape, vlm, {
+    layout,
+    weights,
+    logPi: perSample(({ transition }) => transition.logPi),
+    advantages: perSample(({ advantage }) => advantage),
+    returns: perSample(({ discountedReturn }) => discountedReturn),
+    values: perSample(({ transition }) => transition.value),
+  }, config);
+
+  const losses = [policyLoss, scale(tape, valueLoss, config.valueCoefficient)];
+  if (config.entropyCoefficient > 0) losses.push(scale(tape, meanEntropy, -config.entropyCoefficient));
   tape.backward(...losses);
   optimizer.update({
     learningRate,
     beta1: config.adamBeta1,
-    beta2: 0.999,
-    epsilon: 1e-8,
+    beta2: config.adamBeta2,
+    epsilon: config.adamEpsilon,
     policyClip: config.policyGradientClip,
     valueClip: config.valueGradientClip,
   });
@@ -216,7 +245,7 @@ async function ppoMinibatch(
   const ratios = Array.from(logRatios, Math.exp);
   return {
     policyLoss: policy,
-    valueLoss: value / 2,
+    valueLoss: value,
     entropy: meanTokenEntropy,
     // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
     kl: meanOf(ratios.map((r, i) => r - 1 - logRatios[i])),

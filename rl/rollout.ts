@@ -26,7 +26,7 @@ export interface Transition {
   readonly action: number;
   /** Value of the prompt when it was answered, in units of scaled return. */
   readonly value: number;
-  /** Already multiplied by the reward scale. */
+  /** Already multiplied by the reward scale, less the format penalty where no action was found. */
   readonly reward: number;
   readonly terminated: boolean;
   readonly truncated: boolean;
@@ -139,6 +139,7 @@ export interface RolloutSettings {
   readonly temperature: number;
   readonly maxNewTokens: number;
   readonly rewardScale: number;
+  readonly formatPenalty: number;
   readonly seed: number;
   /** Environment steps each slot took before, so that no generator counter is used twice. */
   readonly stepsBefore: number;
@@ -158,7 +159,8 @@ export async function collectRollout(
   vectorEnv: VectorEnv,
   settings: RolloutSettings,
 ): Promise<Rollout> {
-  const { steps, lambda, temperature, maxNewTokens, rewardScale, seed, stepsBefore } = settings;
+  const { steps, lambda, temperature, maxNewTokens, rewardScale, formatPenalty, seed, stepsBefore } =
+    settings;
   const envs = vectorEnv.slots.length;
   const transitions: Transition[] = [];
   const episodes: EpisodeOutcome[] = [];
@@ -188,7 +190,7 @@ export async function collectRollout(
         isParsed: parse.action !== null,
         action,
         value: response.value,
-        reward: reward * rewardScale,
+        reward: reward * rewardScale - (parse.action === null ? formatPenalty : 0),
         terminated,
         truncated,
         random: [random[2 * e], random[2 * e + 1]],

@@ -226,6 +226,7 @@ export async function runTraining(config: TrainConfig, context: RunContext): Pro
           temperature: config.temperature,
           maxNewTokens: config.maxNewTokens,
           rewardScale: config.rewardScale,
+          formatPenalty: config.formatPenalty,
           seed: config.seed,
           stepsBefore: iteration * config.rolloutSteps,
         });

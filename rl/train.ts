@@ -19,6 +19,7 @@ import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { evaluationReport, evaluationTable } from "./report.ts";
 import { newAgent, type RunResult, runTraining } from "./run.ts";
+import { PeakMemory } from "./memory.ts";
 import { RunFolder } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
 
@@ -69,6 +70,7 @@ function settingsOf(config: TrainConfig): Record<string, unknown> {
 async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
   const startMs = performance.now();
   const progress = new Progress();
+  const memory = new PeakMemory();
   await announce(gpu, config, progress);
   let isStopped = false;
   const stop = () => {
@@ -86,9 +88,9 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
       return 1;
     }
     const seconds = (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, gpu, result, seconds);
+    const summary = summarize(config, gpu, result, { seconds, peakBytes: memory.sample() });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds });
+    report(config, result, { out: folder.path, seconds, peakBytes: memory.sample() });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -102,6 +104,7 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     }
     throw error;
   } finally {
+    memory.close();
     Deno.removeSignalListener("SIGINT", stop);
     Deno.removeSignalListener("SIGTERM", stop);
   }
@@ -133,7 +136,12 @@ async function requireSameSettings(folder: RunFolder, settings: Record<string, u
 }
 
 /** The contents of `summary.json`. */
-function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: number) {
+function summarize(
+  config: TrainConfig,
+  gpu: Gpu,
+  result: RunResult,
+  { seconds, peakBytes }: { seconds: number; peakBytes: number },
+) {
   const { env: environment, evalEpisodes: episodes } = config;
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
@@ -153,7 +161,7 @@ function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: nu
     rollout_tokens_per_second: result.rolloutSeconds > 0
       ? result.rolloutTokens / result.rolloutSeconds
       : null,
-    peak_memory_bytes: peakMemoryBytes(),
+    peak_memory_bytes: peakBytes,
   };
 }
 
@@ -161,31 +169,18 @@ function summarize(config: TrainConfig, gpu: Gpu, result: RunResult, seconds: nu
 function report(
   config: TrainConfig,
   { afterSft, afterRl }: RunResult,
-  { out, seconds }: { out: string; seconds: number },
+  { out, seconds, peakBytes }: { out: string; seconds: number; peakBytes: number },
 ) {
   const policies = {
     ...afterSft && { "after SFT, sampled": afterSft.sampled, "after SFT, greedy": afterSft.greedy },
     ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
   };
-  const memory = peakMemoryBytes();
   console.error(`\n${config.env}, ${config.evalEpisodes} held-out episodes, success = return above 0`);
   console.error(evaluationTable(policies));
   console.error(
-    `\nTook ${formatDuration(seconds * 1e3)}${
-      memory === null ? "" : `, peak memory ${formatBytes(memory)}`
-    }. Saved in ${out}`,
+    `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,
   );
   console.error(`Next: ./ponder play --run ${out}    ./ponder eval --run ${out}`);
-}
-
-/** Largest resident set so far, where the system tells. */
-function peakMemoryBytes(): number | null {
-  try {
-    const peak = Deno.readTextFileSync("/proc/self/status").match(/VmHWM:\s+(\d+) kB/);
-    return peak === null ? null : Number(peak[1]) * 1024;
-  } catch {
-    return null;
-  }
 }
 
 if (import.meta.main) Deno.exit(await runCommand(trainCommand, Deno.args, { debug: debugLevel > 0 }));

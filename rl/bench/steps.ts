@@ -139,6 +139,7 @@ function collectFor(agent: Agent, config: TrainConfig, environments: VectorEnv) 
     temperature: config.temperature,
     maxNewTokens: config.maxNewTokens,
     rewardScale: config.rewardScale,
+    formatPenalty: config.formatPenalty,
     seed: config.seed,
     stepsBefore: 0,
   });

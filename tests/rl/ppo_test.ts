@@ -21,6 +21,7 @@ async function setUp(gpu: Gpu, config: TrainConfig) {
     temperature: config.temperature,
     maxNewTokens: config.maxNewTokens,
     rewardScale: config.rewardScale,
+    formatPenalty: config.formatPenalty,
     seed: config.seed,
     stepsBefore: 0,
   });

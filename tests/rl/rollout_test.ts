@@ -10,6 +10,7 @@ const settings: RolloutSettings = {
   temperature: 1,
   maxNewTokens: 8,
   rewardScale: 0.1,
+  formatPenalty: 0,
   seed: 5,
   stepsBefore: 0,
 };
