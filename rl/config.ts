@@ -17,6 +17,12 @@ export const trainOptions = defineOptions({
     choices: Object.keys(modelPresets),
     meaning: "size of the model",
   },
+  imageNormalization: {
+    type: "string",
+    default: "per-image",
+    choices: ["per-image", "fixed"],
+    meaning: "standardise each image's channels, or map [0, 1] to [-1, 1]",
+  },
   seed: { type: "integer", default: 0, min: 0, max: 1000, meaning: "seed of everything random" },
   out: { type: "string", meaning: "run folder; runs/<environment>-s<seed> when absent" },
   overwrite: { type: "boolean", default: false, meaning: "replace an existing run folder" },

@@ -10,4 +10,27 @@ import type { trainOptions } from "./config.ts";
 /** Settings by the environment's short name. The defaults are NumberLine's. */
 export const environmentPresets: Readonly<Record<string, Given<typeof trainOptions>>> = {
   NumberLine: {},
+  EZPoints: {
+    imageNormalization: "fixed",
+    demonstrations: 8000,
+    sftSteps: 800,
+    envSteps: 6144,
+    learningRate: 1.5e-4,
+    temperature: 0.5,
+    maxNewTokens: 22,
+    rewardScale: 0.1,
+    formatPenalty: 0.5,
+  },
+  Blackjack: {
+    imageNormalization: "fixed",
+    demonstrations: 8000,
+    sftSteps: 800,
+    envs: 64,
+    envSteps: 12288,
+    minibatch: 128,
+    learningRate: 1.5e-4,
+    temperature: 0.5,
+    maxNewTokens: 22,
+    evalEpisodes: 4096,
+  },
 };

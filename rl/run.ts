@@ -52,6 +52,7 @@ export function newAgent(gpu: Gpu, config: TrainConfig): Agent {
   const tokenizer = Tokenizer.fromJson(buildTokenizer(makeEnv(config.env).tokens));
   const vlm = new Vlm(gpu, {
     ...modelPresets[config.preset as keyof typeof modelPresets],
+    imageNormalization: config.imageNormalization,
     vocabularySize: tokenizer.vocabularySize,
   });
   vlm.parameters.initialize(config.seed);
