@@ -250,13 +250,20 @@ export const trainOptions = defineOptions({
     meaning: "largest gradient norm of the value head",
     group: "RL (PPO)",
   },
+  adamBeta1: {
+    type: "number",
+    default: 0.5,
+    min: 0,
+    max: 0.9999,
+    meaning: "momentum of Adam in RL",
+    group: "RL (PPO)",
+  },
   adamBeta2: {
     type: "number",
-    default: 0.95,
+    default: 0.999,
     min: 0,
     max: 0.99999,
-    meaning:
-      "memory of Adam's squared gradients in RL; short, so that a rare large gradient makes no giant step",
+    meaning: "memory of Adam's squared gradients in RL",
     group: "RL (PPO)",
   },
   adamEpsilon: {
@@ -264,14 +271,6 @@ export const trainOptions = defineOptions({
     default: 1e-8,
     min: 1e-12,
     meaning: "epsilon of Adam in RL",
-    group: "RL (PPO)",
-  },
-  adamBeta1: {
-    type: "number",
-    default: 0.5,
-    min: 0,
-    max: 0.9999,
-    meaning: "momentum of Adam in RL",
     group: "RL (PPO)",
   },
   advantageFloor: {
