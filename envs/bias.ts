@@ -1,5 +1,6 @@
-/** Settings of the scripted solver's mistakes, shared by the environments. */
+/** The scripted solver's mistakes: their settings, and the one that several environments make. */
 
+import type { Random } from "./random.ts";
 import type { Bias } from "./types.ts";
 
 /**
@@ -19,4 +20,11 @@ export function resolveBias<B extends Bias>(defaults: B, overrides: Bias = {}): 
     }
   }
   return { ...defaults, ...overrides };
+}
+
+/** `shown`, or with the given probability another integer in [1, largest], each as likely. */
+export function misreadNumber(shown: number, largest: number, probability: number, random: Random): number {
+  if (!random.chance(probability)) return shown;
+  const other = 1 + random.integer(largest - 1);
+  return other < shown ? other : other + 1;
 }

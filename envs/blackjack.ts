@@ -15,13 +15,15 @@
  * `natural` and `sab` take effect (its test for a natural never holds).
  */
 
-import { resolveBias } from "./bias.ts";
+import { misreadNumber, resolveBias } from "./bias.ts";
 import { addCard, type Hand, handOf, isHitBetter } from "./blackjack_optimal.ts";
 import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
 import { type Card, cardName, cardValue, drawCard, drawCards, drawTable, RANKS, SUITS } from "./cards.ts";
+import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import { frame, FRAME_PIXELS } from "./frame.ts";
 import { createParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -82,9 +84,6 @@ const TOTAL = " is";
 const SOFT = " soft";
 const DEALER = ", dealer";
 const PLANS = [", stand is better", ", hit is better"] as const;
-const ACTION_KEY = '", "action": "';
-const ACTION_ONLY_KEY = '{"action": "';
-const CLOSE = '"}';
 
 const THOUGHT = /player((?: (?:A|\d{1,2}))+) is (soft )?(\d{1,2}), dealer (A|\d{1,2}), (stand|hit) is better/;
 const STATED_CARDS = /player((?: (?:A|\d{1,2}))+)/;
@@ -125,7 +124,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
   #drawn = 0;
   #dealer: readonly Card[] = [];
   #player: readonly Card[] = [];
-  #phase: "before the first reset" | "running" | "ended" = "before the first reset";
+  #phase: Phase = "before the first reset";
 
   constructor({ natural = false, sab = false, seed = 0 }: BlackjackSettings = {}) {
     this.#settings = this.#rules = { natural, sab };
@@ -158,7 +157,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
   }
 
   step(action: number): StepResult<BlackjackInfo> {
-    this.#checkRunning("step");
+    checkRunning(this.#phase, "step", this.name);
     if (action !== STAND && action !== HIT) {
       throw new RangeError(`Cannot step Blackjack: action is ${action}, use 0 (stand) or 1 (hit)`);
     }
@@ -187,15 +186,16 @@ export class Blackjack implements Environment<BlackjackInfo> {
 
   /** The action that wins more often, see `blackjack_optimal.ts`. */
   solve(): number {
-    this.#checkRunning("solve");
+    checkRunning(this.#phase, "solve", this.name);
     return plan(hand(this.#player), cardValue(this.#dealer[0]));
   }
 
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
-    this.#checkRunning("demonstrate");
+    checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
-    const values = this.#player.map((card) => read(card, bias, random));
-    const dealer = read(this.#dealer[0], bias, random);
+    const read = (card: Card) => misreadNumber(cardValue(card), 10, bias.misread, random);
+    const values = this.#player.map(read);
+    const dealer = read(this.#dealer[0]);
     const { total, soft } = handOf(values);
     // Cards read wrongly may add up to more than 21, which no hand in play has: stand, on the most there is.
     const planned = total > 21 ? STAND : plan({ total, soft }, dealer);
@@ -218,12 +218,6 @@ export class Blackjack implements Environment<BlackjackInfo> {
     const right = values.filter((value, i) => value === stated[i]).length +
       Number(dealer !== undefined && unspell(dealer) === cardValue(this.#dealer[0]));
     return { perception: right / fields, faithful: isFaithful(text) };
-  }
-
-  #checkRunning(verb: string): void {
-    if (this.#phase === "running") return;
-    const state = this.#phase === "ended" ? "the episode has ended" : "no episode has begun";
-    throw new Error(`Cannot ${verb} Blackjack: ${state}, call reset first`);
   }
 
   #draw(): Card {
@@ -280,13 +274,6 @@ function drawRandom(random: Random): Card {
   return { rank: RANKS[face], suit: SUITS[random.integer(SUITS.length)] };
 }
 
-function read(card: Card, bias: BlackjackBias, random: Random): number {
-  const value = cardValue(card);
-  if (!random.chance(bias.misread)) return value;
-  const other = 1 + random.integer(9);
-  return other < value ? other : other + 1;
-}
-
 function spell(value: number): string {
   return value === 1 ? " A" : ` ${value}`;
 }
@@ -313,10 +300,8 @@ function isFaithful(text: string): boolean {
 function checkOptions(
   options: Readonly<Record<string, unknown>>,
 ): { draws?: readonly Card[]; natural?: boolean; sab?: boolean } {
+  checkOptionNames("Blackjack", options, ["draws", "natural", "sab"]);
   for (const [name, value] of Object.entries(options)) {
-    if (name !== "draws" && name !== "natural" && name !== "sab") {
-      throw new RangeError(`Cannot reset Blackjack: unknown option "${name}", use draws, natural and sab`);
-    }
     if (name !== "draws" && value !== undefined && typeof value !== "boolean") {
       throw new RangeError(`Cannot reset Blackjack: ${name} is ${show(value)}, use true or false`);
     }
@@ -344,14 +329,6 @@ function readDraw(draw: unknown, i: number): Card {
     `Cannot reset Blackjack: draws[${i}] is ${show(draw)}, which is no card, use [value, face, suit] as in ` +
       `[1, "A", "S"], [7, "7", "C"] or [10, "Q", "D"]`,
   );
-}
-
-function show(value: unknown): string {
-  try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
-  } catch {
-    return typeof value;
-  }
 }
 
 /** Sizes and places as measured on the published frames; only from the fifth card on the row shrinks to fit. */

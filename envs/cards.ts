@@ -40,17 +40,6 @@ export function findCard(name: unknown): Card | undefined {
   return typeof name === "string" ? BY_NAME.get(name) : undefined;
 }
 
-/** The card of a name. Throws `RangeError` where there is none. */
-export function parseCard(name: unknown): Card {
-  const card = findCard(name);
-  if (card !== undefined) return card;
-  const shown = typeof name === "string" ? JSON.stringify(name.slice(0, 32)) : String(name);
-  throw new RangeError(
-    `Cannot read card ${shown}: no such card, use a suit of ${SUITS.join(" ")} and then a rank of ` +
-      `${RANKS.join(" ")}, as in "H2"`,
-  );
-}
-
 /** Points of a card, the ace counting 1: 1 to 10, or to 13 with `faceValue` `11-13`. */
 export function cardValue({ rank }: Card, faceValue: FaceValue = "ten"): number {
   const place = RANKS.indexOf(rank) + 1;

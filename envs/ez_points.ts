@@ -16,8 +16,8 @@
 
 import type { Canvas2D } from "./canvas.ts";
 import { type Card, cardValue } from "./cards.ts";
+import { checkOptionNames } from "./checks.ts";
 import {
-  ACTION_KEY,
   dealCard,
   NO_PLAN,
   paintText,
@@ -29,6 +29,7 @@ import {
   type StatedPlan,
 } from "./points.ts";
 import type { Random } from "./random.ts";
+import { ACTION_KEY } from "./response.ts";
 import type { PromptSettings } from "./types.ts";
 
 export interface EZPointsSettings {
@@ -92,7 +93,7 @@ export class EZPoints extends Points {
   }
 
   protected override resolveTarget(options: Readonly<Record<string, unknown>>): number {
-    this.refuseOthers(options, "cards");
+    checkOptionNames(this.name, options, ["cards"]);
     return TARGET;
   }
 

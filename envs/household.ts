@@ -21,16 +21,17 @@
  */
 
 import { resolveBias } from "./bias.ts";
+import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import {
   drawDeal,
   type Room,
   ROOMS,
   type Split,
   SPLITS,
+  type Task,
   TASK_KINDS,
   type TaskKind,
 } from "./household/rooms.ts";
-import type { Task } from "./household/rooms.ts";
 import { parseCommand } from "./household/parse.ts";
 import { shortestPlan } from "./household/plan.ts";
 import {
@@ -129,7 +130,7 @@ interface Episode {
   /** Ascending. */
   admissible: readonly number[];
   steps: number;
-  isOver: boolean;
+  phase: Phase;
 }
 
 /** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
@@ -162,11 +163,8 @@ export class Household implements Environment<HouseholdInfo> {
    * `target` (kinds of the task's object and receptacle). What is left out is drawn.
    */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<HouseholdInfo> {
+    checkOptionNames(this.name, options, Object.keys(CHOICES));
     for (const [name, value] of Object.entries(options)) {
-      if (!Object.hasOwn(CHOICES, name)) {
-        const known = Object.keys(CHOICES).join(", ");
-        throw new RangeError(`Cannot reset Household: unknown option "${name}", use ${known}`);
-      }
       if (value !== undefined) checkChoice("reset", name, value, CHOICES[name]);
     }
     if (seed !== undefined) checkSeed(seed);
@@ -187,7 +185,7 @@ export class Household implements Environment<HouseholdInfo> {
       scene: world.look(),
       admissible: world.admissible(),
       steps: 0,
-      isOver: false,
+      phase: "running",
     };
     this.#standIn = undefined;
     return this.#show(this.#episode);
@@ -209,7 +207,7 @@ export class Household implements Environment<HouseholdInfo> {
     const [met, total] = episode.world.goalConditions();
     const terminated = met === total;
     const truncated = !terminated && episode.steps >= STEP_LIMIT;
-    episode.isOver = terminated || truncated;
+    if (terminated || truncated) episode.phase = "ended";
     const reward = (terminated ? WON_REWARD : 0) + met / total - (isIllegal ? ILLEGAL_PENALTY : 0);
     return Object.assign(this.#show(episode), { reward, terminated, truncated });
   }
@@ -270,9 +268,8 @@ export class Household implements Environment<HouseholdInfo> {
   }
 
   #running(verb: string): Episode {
-    if (this.#episode !== undefined && !this.#episode.isOver) return this.#episode;
-    const state = this.#episode === undefined ? "no episode has begun" : "the episode has ended";
-    throw new Error(`Cannot ${verb} Household: ${state}, call reset first`);
+    checkRunning(this.#episode?.phase ?? "before the first reset", verb, this.name);
+    return this.#episode!;
   }
 
   #show({ world, task, room, scene, admissible }: Episode): ResetResult<HouseholdInfo> {
@@ -301,6 +298,7 @@ export class Household implements Environment<HouseholdInfo> {
 
 function checkChoice(verb: string, name: string, value: unknown, choices: readonly string[]): void {
   if (typeof value === "string" && choices.includes(value)) return;
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  throw new RangeError(`Cannot ${verb} Household: ${name} is ${shown}, use one of ${choices.join(", ")}`);
+  throw new RangeError(
+    `Cannot ${verb} Household: ${name} is ${show(value)}, use one of ${choices.join(", ")}`,
+  );
 }

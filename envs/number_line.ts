@@ -16,9 +16,11 @@
 
 import { resolveBias } from "./bias.ts";
 import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
+import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import { frame } from "./frame.ts";
 import { createParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -76,9 +78,6 @@ const TARGET_KEY = '", "target number": "';
 const THOUGHTS_KEY = '", "thoughts": "';
 const THOUGHT_START = "the current number is";
 const THOUGHT_END = " the target number";
-const ACTION_KEY = '", "action": "';
-const ACTION_ONLY_KEY = '{"action": "';
-const CLOSE = '"}';
 
 const STATED_CURRENT = /"current number":\s*"(\d+)"/;
 const STATED_TARGET = /"target number":\s*"(\d+)"/;
@@ -110,7 +109,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
   #current = 0;
   #target = 0;
   #steps = 0;
-  #phase: "before the first reset" | "running" | "ended" = "before the first reset";
+  #phase: Phase = "before the first reset";
 
   constructor({ maxPosition = 5, seed = 0 }: NumberLineSettings = {}) {
     if (!Number.isInteger(maxPosition) || maxPosition < 1 || maxPosition > 999) {
@@ -139,7 +138,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
   }
 
   step(action: number): StepResult<NumberLineInfo> {
-    this.#checkRunning("step");
+    checkRunning(this.#phase, "step", this.name);
     if (action !== MINUS && action !== PLUS) {
       throw new RangeError(`Cannot step NumberLine: action is ${action}, use 0 (-) or 1 (+)`);
     }
@@ -166,12 +165,12 @@ export class NumberLine implements Environment<NumberLineInfo> {
   readonly parse = parse;
 
   solve(): number {
-    this.#checkRunning("solve");
+    checkRunning(this.#phase, "solve", this.name);
     return this.#current < this.#target ? PLUS : MINUS;
   }
 
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
-    this.#checkRunning("demonstrate");
+    checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
     const current = this.#read(this.#current, bias, random);
     const target = this.#read(this.#target, bias, random);
@@ -191,15 +190,12 @@ export class NumberLine implements Environment<NumberLineInfo> {
   }
 
   #checkDeal(options: Readonly<Record<string, unknown>>): { start?: number; target?: number } {
+    checkOptionNames(this.name, options, ["start", "target"]);
     for (const [name, value] of Object.entries(options)) {
-      if (name !== "start" && name !== "target") {
-        throw new RangeError(`Cannot reset NumberLine: unknown option "${name}", use start and target`);
-      }
       const legal = Number.isInteger(value) && Number(value) >= 0 && Number(value) <= this.maxPosition;
       if (value !== undefined && !legal) {
-        const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
         throw new RangeError(
-          `Cannot reset NumberLine: ${name} is ${shown}, use an integer from 0 to ${this.maxPosition}`,
+          `Cannot reset NumberLine: ${name} is ${show(value)}, use an integer from 0 to ${this.maxPosition}`,
         );
       }
     }
@@ -210,12 +206,6 @@ export class NumberLine implements Environment<NumberLineInfo> {
       );
     }
     return { start, target };
-  }
-
-  #checkRunning(verb: string): void {
-    if (this.#phase === "running") return;
-    const state = this.#phase === "ended" ? "the episode has ended" : "no episode has begun";
-    throw new Error(`Cannot ${verb} NumberLine: ${state}, call reset first`);
   }
 
   /** A position, uniform over those that differ from `taken`. */

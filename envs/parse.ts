@@ -10,6 +10,35 @@ export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1
 const KEY = /"action":/i;
 
 /**
+ * Where the part of a response begins that the published projections look at: at the first `"action":`, in any letter
+ * case. Without one the published code slices from `find`'s -1: `tailLength` code units before the end.
+ */
+export function afterKey(text: string, tailLength: number): number {
+  const key = text.search(KEY);
+  return key < 0 ? Math.max(0, text.length - tailLength) : key;
+}
+
+/** UTF-8 of the part of a text from `from` on, and where it comes from. */
+export interface EncodedTail {
+  readonly bytes: Uint8Array;
+  /** The place in the text, in UTF-16 code units, of the ASCII character at `bytes[i]`. */
+  placeOf(i: number): number;
+}
+
+const encoder = new TextEncoder();
+// Lone surrogates come back as another character, but as one, so lengths are those of the text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Encodes `text` from `from` on, for loops over every character of a long text: a string may be a rope or a slice, which
+ * all but the last stage of the compiler read several times as slowly as bytes.
+ */
+export function encodeTail(text: string, from: number): EncodedTail {
+  const bytes = encoder.encode(text.slice(from));
+  return { bytes, placeOf: (i) => from + decoder.decode(bytes.subarray(0, i)).length };
+}
+
+/**
  * Makes the parser of an environment whose actions are `actions`.
  *
  * The published rule: look, in any letter case, at the text from the first `"action":` on; if exactly one of the
@@ -22,8 +51,7 @@ const KEY = /"action":/i;
 export function createParser(actions: readonly string[]): (text: string) => Parse {
   const patterns = actions.map((action) => new RegExp(action.replace(/[^a-z0-9]/gi, "\\$&"), "gi"));
   return (text) => {
-    const key = text.search(KEY);
-    const from = key < 0 ? Math.max(0, text.length - 1) : key;
+    const from = afterKey(text, 1);
     let found = NO_ACTION;
     for (const [action, pattern] of patterns.entries()) {
       pattern.lastIndex = from;

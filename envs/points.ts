@@ -9,7 +9,7 @@
  * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed and formulas are not handed to `eval`.
  */
 
-import { resolveBias } from "./bias.ts";
+import { misreadNumber, resolveBias } from "./bias.ts";
 import {
   type Card,
   cardName,
@@ -20,13 +20,16 @@ import {
   findCard,
   RANKS,
   type Suit,
+  SUITS,
 } from "./cards.ts";
 import { type Canvas2D, REGULAR_FONT } from "./canvas.ts";
+import { checkRunning, type Phase, show } from "./checks.ts";
 import { formulaEquals } from "./formula.ts";
 import { frame, FRAME_PIXELS } from "./frame.ts";
 import { createPointsParser } from "./points_parse.ts";
 import { completeFormula, type PlanRules } from "./points_solver.ts";
 import { checkSeed, Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -95,10 +98,6 @@ const CARDS_KEY = '{"cards": [';
 const CARD_SEPARATOR = ", ";
 const FORMULA_KEY = '], "current formula": "';
 const THOUGHTS_KEY = '", "thoughts": "';
-/** Between the thought and the action of a response. */
-export const ACTION_KEY = '", "action": "';
-const ACTION_ONLY_KEY = '{"action": "';
-const CLOSE = '"}';
 
 /** Pieces of the responses, apart from numbers, operators and what the thoughts say. */
 export const RESPONSE_TOKENS: readonly string[] = [
@@ -134,7 +133,7 @@ export abstract class Points implements Environment<PointsInfo> {
   #unused: number[] = [];
   #target: number;
   #formula: readonly string[] = [];
-  #phase: "before the first reset" | "running" | "ended" = "before the first reset";
+  #phase: Phase = "before the first reset";
 
   constructor(game: PointsGame, seed: number) {
     this.game = game;
@@ -154,7 +153,7 @@ export abstract class Points implements Environment<PointsInfo> {
 
   /** Draws cards as published, from left to right. */
   protected abstract deal(random: Random, target: number): readonly Card[];
-  /** Checks options other than `cards`; returns the target. Throws `RangeError`. */
+  /** Checks the options other than the list of `cards`; returns the target. Throws `RangeError`. */
   protected abstract resolveTarget(options: Readonly<Record<string, unknown>>): number;
   /** The thought of a demonstration: without quotation marks. */
   protected abstract writeThought(plan: Plan): string;
@@ -164,9 +163,8 @@ export abstract class Points implements Environment<PointsInfo> {
 
   /** Options: `cards`, names such as `["H7", "DT"]`; those of the game. */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<PointsInfo> {
-    const { cards, ...others } = options;
-    const pinned = cards === undefined ? undefined : this.#checkCards(cards);
-    const target = this.resolveTarget(others);
+    const target = this.resolveTarget(options);
+    const pinned = options.cards === undefined ? undefined : this.#checkCards(options.cards);
     if (seed !== undefined) {
       checkSeed(seed);
       this.#deals = new Random(seed, "deals");
@@ -182,7 +180,7 @@ export abstract class Points implements Environment<PointsInfo> {
   }
 
   step(action: number): StepResult<PointsInfo> {
-    this.#checkRunning("step");
+    checkRunning(this.#phase, "step", this.name);
     const item = this.actions[action];
     if (item === undefined) {
       const last = this.actions.length - 1;
@@ -221,16 +219,16 @@ export abstract class Points implements Environment<PointsInfo> {
 
   /** The next item of the shortest plan; `=` when it is complete, and when no plan is left: every end costs 1 then. */
   solve(): number {
-    this.#checkRunning("solve");
+    checkRunning(this.#phase, "solve", this.name);
     const rest = this.complete(this.#numbers, this.#formula, this.#target);
     return this.actions.indexOf(rest?.[0] ?? "=");
   }
 
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
-    this.#checkRunning("demonstrate");
+    checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
     const formula = this.#formula;
-    const numbers = this.#numbers.map((number) => this.#read(number, bias, random));
+    const numbers = this.#numbers.map((n) => misreadNumber(n, this.#maxNumber, bias.misread, random));
     let rest = this.complete(numbers, formula, this.#target) ?? this.#guess(numbers);
     if (rest !== null && random.chance(bias.plan)) rest = this.#spoil(rest, random);
     let action = rest?.[0] ?? "=";
@@ -268,13 +266,6 @@ export abstract class Points implements Environment<PointsInfo> {
     return completeFormula(this.#rules, { numbers, target, formula });
   }
 
-  /** Throws `RangeError` naming an option that the game does not have. */
-  protected refuseOthers(options: Readonly<Record<string, unknown>>, known: string): void {
-    for (const name of Object.keys(options)) {
-      throw new RangeError(`Cannot reset ${this.name}: unknown option "${name}", use ${known}`);
-    }
-  }
-
   #checkCards(names: unknown): readonly Card[] {
     const { cardCount } = this.game;
     if (!Array.isArray(names) || names.length !== cardCount) {
@@ -284,24 +275,11 @@ export abstract class Points implements Environment<PointsInfo> {
     return names.map((name) => {
       const card = findCard(name);
       if (card !== undefined) return card;
-      const shown = typeof name === "string" ? JSON.stringify(name.slice(0, 32)) : String(name);
+      const known = `a suit of ${SUITS.join(" ")} and then a rank of ${RANKS.join(" ")}, as in "H2"`;
       throw new RangeError(
-        `Cannot reset ${this.name}: cards has ${shown}, which is no card, use a suit of C D H S and then a rank of ` +
-          `${RANKS.join(" ")}, as in "H2"`,
+        `Cannot reset ${this.name}: cards has ${show(name)}, which is no card, use ${known}`,
       );
     });
-  }
-
-  #checkRunning(verb: string): void {
-    if (this.#phase === "running") return;
-    const state = this.#phase === "ended" ? "the episode has ended" : "no episode has begun";
-    throw new Error(`Cannot ${verb} ${this.name}: ${state}, call reset first`);
-  }
-
-  #read(shown: number, bias: PointsBias, random: Random): number {
-    if (!random.chance(bias.misread)) return shown;
-    const other = 1 + random.integer(this.#maxNumber - 1);
-    return other < shown ? other : other + 1;
   }
 
   /** What is left of the sum of misread cards without a plan, if the formula is on its way there. */

@@ -21,6 +21,7 @@
 
 import type { Canvas2D } from "./canvas.ts";
 import type { Card, FaceValue } from "./cards.ts";
+import { checkOptionNames, show } from "./checks.ts";
 import {
   dealCard,
   NO_PLAN,
@@ -105,7 +106,7 @@ export class Points24 extends Points {
     checkTarget("make", target);
     if (!Object.hasOwn(FACES, faceValue)) {
       throw new RangeError(
-        `Cannot make Points24: faceValue is ${JSON.stringify(faceValue)}, use "ten" or "11-13"`,
+        `Cannot make Points24: faceValue is ${show(faceValue)}, use "ten" or "11-13"`,
       );
     }
     super({ name: "Points24", cardCount: 4, maxItems: 20, faceValue, operators: OPERATORS, target }, seed);
@@ -136,9 +137,9 @@ export class Points24 extends Points {
   }
 
   /** Option `target`: for this episode, instead of the environment's. */
-  protected override resolveTarget({ target, ...others }: Readonly<Record<string, unknown>>): number {
-    this.refuseOthers(others, "cards and target");
-    return target === undefined ? this.game.target : checkTarget("reset", target);
+  protected override resolveTarget(options: Readonly<Record<string, unknown>>): number {
+    checkOptionNames(this.name, options, ["cards", "target"]);
+    return options.target === undefined ? this.game.target : checkTarget("reset", options.target);
   }
 
   protected override writeThought({ rest }: Plan): string {
@@ -159,8 +160,7 @@ export class Points24 extends Points {
 
 function checkTarget(verb: string, target: unknown): number {
   if (Number.isInteger(target) && Number(target) >= 1 && Number(target) <= MAX_TARGET) return Number(target);
-  const shown = typeof target === "string" ? JSON.stringify(target.slice(0, 32)) : String(target);
   throw new RangeError(
-    `Cannot ${verb} Points24: target is ${shown}, use an integer from 1 to ${MAX_TARGET}`,
+    `Cannot ${verb} Points24: target is ${show(target)}, use an integer from 1 to ${MAX_TARGET}`,
   );
 }

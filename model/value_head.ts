@@ -1,8 +1,9 @@
 /**
  * The value head: what return the model expects after its prompt.
  *
- * Features: a two-layer MLP on the hidden state of the last prompt position, cut off from the rest of the model, so
- * that value errors do not disturb the policy.
+ * Features: a two-layer MLP on the hidden state of the last prompt position. The warm start sends its gradient on into
+ * the model, so that what the value depends on is there to be read; PPO detaches it, so that value errors do not
+ * disturb the policy.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import { gatherRows, linear, reshape, type Tape, type Tensor } from "./tape/mod.
 
 /** Hidden states (B, T, C) and the row of each last prompt position (B) -> values (B), in units of return. */
 export function valuesOf(tape: Tape, parameters: Parameters, hidden: Tensor, lastPrompt: Int32Array): Tensor {
-  const features = gatherRows(tape, tape.detach(hidden), lastPrompt); // (B, C)
+  const features = gatherRows(tape, hidden, lastPrompt); // (B, C)
   const inner = linear(tape, features, parameters.affine("value_head.up"), { gelu: true }); // (B, valueWidth)
   const values = linear(tape, inner, parameters.affine("value_head.down")); // (B, 1)
   return reshape(tape, values, [lastPrompt.length]);

@@ -171,7 +171,7 @@ export const trainOptions = defineOptions({
   },
   learningRate: {
     type: "number",
-    default: 2e-4,
+    default: 1e-4,
     min: 0,
     meaning: "learning rate, falling linearly to a tenth",
     group: "RL (PPO)",

@@ -184,7 +184,7 @@ export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSet
   const policyLoss = tape.keep(sum(tape, surrogate, -1 / B));
 
   // value loss = half the larger of the squared errors of the value and of its clipped change
-  const values = vlm.values(tape, hidden, layout); // (B)
+  const values = vlm.values(tape, tape.detach(hidden), layout); // (B)
   const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
   const errors = square(tape, subtract(tape, values, mbReturns));
   const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));

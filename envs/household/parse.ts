@@ -1,11 +1,13 @@
 /** Finds commands in texts of any length, in one pass. */
 
-import { NO_ACTION } from "../parse.ts";
+import { afterKey, encodeTail, NO_ACTION } from "../parse.ts";
 import type { Parse } from "../types.ts";
 import { COMMANDS } from "./vocabulary.ts";
 
-/** Characters that commands are made of, each a branch of the tree; the others end a match. */
+/** Characters that commands are made of, each a branch of the automaton; any other leads back to the root. */
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz123/ ";
+const LOG_BRANCHES = 5;
+const BRANCHES = 2 ** LOG_BRANCHES;
 
 /** Branch of each byte of UTF-8, upper case as lower, 0 for one that no command has. */
 const branchOf = new Uint8Array(256);
@@ -13,53 +15,57 @@ for (const [i, letter] of [...ALPHABET].entries()) {
   branchOf[letter.charCodeAt(0)] = branchOf[letter.toUpperCase().charCodeAt(0)] = i + 1;
 }
 
-/** A prefix tree: `next[node * 32 + branch]` is a node, 0 for none; `command[node]` ends there, -1 for none. */
-interface Tree {
-  readonly next: Uint16Array;
+/**
+ * The Aho-Corasick automaton of the commands: its node after some text is the longest end of it that begins a command.
+ * Nodes are multiples of `BRANCHES`, the root 0. None is a command that ends with another one.
+ */
+interface Automaton {
+  /** `next[node + branch]` is a node. */
+  readonly next: Int32Array;
+  /** `command[node >> LOG_BRANCHES]` ends there, -1 for none. */
   readonly command: Int16Array;
 }
 
-const BRANCHES = 32;
-
-function growTree(): Tree {
-  const nodes: Uint16Array[] = [new Uint16Array(BRANCHES)];
-  const command = [-1];
+/** Source: Aho & Corasick 1975, "Efficient string matching: an aid to bibliographic search". */
+function buildAutomaton(): Automaton {
+  const most = COMMANDS.reduce((sum, { text }) => sum + text.length, 1);
+  const next = new Int32Array(most * BRANCHES);
+  const command = new Int16Array(most).fill(-1);
+  let end = BRANCHES;
   for (const [index, { text }] of COMMANDS.entries()) {
     let node = 0;
     for (let i = 0; i < text.length; i++) {
-      const branch = branchOf[text.charCodeAt(i)];
-      if (nodes[node][branch] === 0) {
-        nodes[node][branch] = nodes.length;
-        nodes.push(new Uint16Array(BRANCHES));
-        command.push(-1);
+      const edge = node + branchOf[text.charCodeAt(i)];
+      if (next[edge] === 0) {
+        next[edge] = end;
+        end += BRANCHES;
       }
-      node = nodes[node][branch];
+      node = next[edge];
     }
-    command[node] = index;
+    command[node >> LOG_BRANCHES] = index;
   }
-  const next = new Uint16Array(nodes.length * BRANCHES);
-  nodes.forEach((node, i) => next.set(node, i * BRANCHES));
-  return { next, command: Int16Array.from(command) };
+  // Breadth first: the node to fall back on, of the longest shorter end, is complete before its followers need it.
+  const fallback = new Int32Array(end >> LOG_BRANCHES);
+  const queue = [...next.subarray(0, BRANCHES)].filter((node) => node > 0);
+  for (const node of queue) {
+    for (let branch = 1; branch < BRANCHES; branch++) {
+      const shorter = next[fallback[node >> LOG_BRANCHES] + branch];
+      const child = next[node + branch];
+      if (child === 0) {
+        next[node + branch] = shorter;
+      } else {
+        fallback[child >> LOG_BRANCHES] = shorter;
+        queue.push(child);
+      }
+    }
+  }
+  return { next: next.slice(0, end), command: command.slice(0, end >> LOG_BRANCHES) };
 }
 
-const { next, command } = growTree();
+const { next, command } = buildAutomaton();
 
-/** The node that each pair of bytes leads to from the root: most pairs begin no command, and that is the end of it. */
-const nodeOfPair = new Uint16Array(2 ** 16);
-for (const [first, branch] of branchOf.entries()) {
-  if (branch === 0 || next[branch] === 0) continue;
-  for (const [second, then] of branchOf.entries()) {
-    if (then > 0) nodeOfPair[(first << 8) | second] = next[next[branch] * BRANCHES + then];
-  }
-}
-
-// As in ../parse.ts: without the `u` flag offsets stay those of the original text.
-const KEY = /"action":/i;
-
-/** Without the key the published code looks at the end of the text. */
+/** Without the key the published code looks at the last characters, which take one or two code units each. */
 const TAIL_LENGTH = 30;
-
-/** The last characters, which take one or two code units each. */
 const tailOf = (text: string): string => [...text.slice(-2 * TAIL_LENGTH)].slice(-TAIL_LENGTH).join("");
 
 /**
@@ -74,41 +80,28 @@ const tailOf = (text: string): string => [...text.slice(-2 * TAIL_LENGTH)].slice
  * Source: RL4VLM, `process_action`.
  */
 export function parseCommand(text: string, admissible: readonly number[]): Parse {
-  const key = text.search(KEY);
-  const from = key < 0 ? text.length - tailOf(text).length : key;
-  // Bytes are several times faster to walk through than a string, which may be a rope. Commands are ASCII.
-  const bytes = encoder.encode(text.slice(from));
+  const { bytes, placeOf } = encodeTail(text, afterKey(text, tailOf(text).length));
   const { firstAt, earliest } = findCommands(bytes);
   const action = admissible.find((index) => firstAt[index] >= 0) ?? earliest;
   if (action < 0) return NO_ACTION;
-  const start = from + decoder.decode(bytes.subarray(0, firstAt[action])).length;
+  const start = placeOf(firstAt[action]);
   return { action, start, end: start + COMMANDS[action].text.length };
 }
 
-const encoder = new TextEncoder();
-// Lone surrogates come back as another character, but as one, so lengths are those of the text.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /**
- * Where each command first occurs in the text, -1 where it does not, and the command that occurs first of all, or -1.
- * No command begins inside the beginning of another one, but for a few letters, so walking down the tree from every
- * byte takes linear time.
+ * Where each command first occurs in the bytes, -1 where it does not, and the command that occurs first of all, or -1:
+ * the one that ends first, for commands do not overlap.
  */
 function findCommands(bytes: Uint8Array): { firstAt: Int32Array; earliest: number } {
   const firstAt = new Int32Array(COMMANDS.length).fill(-1);
   let earliest = -1;
-  let pair = bytes.length > 0 ? bytes[0] : 0;
-  for (let start = 0; start + 1 < bytes.length; start++) {
-    pair = ((pair << 8) | bytes[start + 1]) & 0xffff;
-    let node = nodeOfPair[pair];
-    for (let i = start + 2; node !== 0; i++) {
-      const index = command[node];
-      if (index >= 0 && firstAt[index] < 0) {
-        firstAt[index] = start;
-        if (earliest < 0) earliest = index;
-      }
-      const branch = i < bytes.length ? branchOf[bytes[i]] : 0;
-      node = branch === 0 ? 0 : next[node * BRANCHES + branch];
+  let node = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    node = next[node + branchOf[bytes[i]]];
+    const index = command[node >> LOG_BRANCHES];
+    if (index >= 0 && firstAt[index] < 0) {
+      firstAt[index] = i + 1 - COMMANDS[index].text.length;
+      if (earliest < 0) earliest = index;
     }
   }
   return { firstAt, earliest };

@@ -7,6 +7,7 @@
  */
 
 import type { Random } from "../random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
 import { holdsLamps, type Room, type Task, TREATMENT_OF } from "./rooms.ts";
 import {
   canTreat,
@@ -116,9 +117,6 @@ function nextReceptacle(
 }
 
 const THOUGHTS_KEY = '{"thoughts": "I am ';
-const ACTION_KEY = '", "action": "';
-const ACTION_ONLY_KEY = '{"action": "';
-const CLOSE = '"}';
 const MIDDLE = "in the middle of the room";
 
 /** Pieces of responses, beside the names of things, that a tokenizer should hold as one token each. */

@@ -42,6 +42,9 @@ const settings: readonly Setting[] = [
   { name: "ragged", sizes: [5, 45, 2, 8], mask: ragged(45) },
   { name: "odd heads", sizes: [5, 11, 3, 7], mask: ragged(11) },
   { name: "wide heads", sizes: [2, 9, 1, 128], mask: causal(9) },
+  // An inner loop of D rounds a key would pass llvmpipe's 65535 rounds an invocation.
+  { name: "longest", sizes: [1, 600, 1, 64], mask: causal(600) },
+  { name: "longest bidirectional", sizes: [1, 600, 1, 64], mask: bidirectional(600) },
   { name: "one token", sizes: [1, 1, 1, 4], mask: causal(1) },
 ];
 
@@ -166,4 +169,5 @@ export const cases: readonly KernelCase[] = [
   decodeCase(5, 3, 20, 9, [0, 8, 9, 3, 12]),
   decodeCase(3, 2, 7, 6, [0, 5, 2]),
   decodeCase(1, 1, 4, 1, [0]),
+  decodeCase(1, 1, 64, 601, [600]),
 ];

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { environment, type Slice } from "../gpu/mod.ts";
+import { environment, type Gpu, type Slice } from "../gpu/mod.ts";
+import { naiveUnroll } from "./tiles.ts";
 
 /** Largest head size: what a lane keeps in registers or private memory. */
 const MAX_HEAD_SIZE = 128;
@@ -35,6 +36,28 @@ export function checkWords(
       }) needs ${words} words, got ${slice.length} in ${slice.label}`,
     );
   }
+}
+
+/** llvmpipe silently ends all loops of an invocation after this many rounds in sum. */
+const MAX_ROUNDS = 65535;
+
+/**
+ * Throws a `RangeError` when the loops of an invocation that walks `rows` rows (`name` in messages) would not finish
+ * on a software adapter. A naive kernel has two inner loops over `D` a row, each with a last round that only ends it.
+ */
+export function checkRounds(
+  action: string,
+  gpu: Gpu,
+  { name, rows, D, isNaive }: { name: string; rows: number; D: number; isNaive: boolean },
+): void {
+  const roundsPerRow = isNaive ? 1 + 2 * (D / naiveUnroll(D) + 1) : 1;
+  // The loops before and after the walk over the rows.
+  const limit = Math.floor((MAX_ROUNDS - 2 * (D + 1)) / roundsPerRow);
+  if (!gpu.isSoftware || rows <= limit) return;
+  throw new RangeError(
+    `Cannot ${action} with ${isNaive ? "the naive variant" : "any variant"}: ${name} is ${rows}, ` +
+      `use at most ${limit} at head size ${D} on a software adapter, whose loops end after ${MAX_ROUNDS} rounds`,
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 // shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)     C = H*D
 // bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {B,H,capacity,scale} uniform
 // work               one invocation per (batch, head); it reads the new token from QKV and only older rows from the
-//                    cache, so no invocation waits for another's write; f32 streaming softmax
+//                    cache, so no invocation waits for another's write; f32 streaming softmax; UNROLL as in naive.wgsl
 // traffic            8BC * (mean position) + 24BC bytes
 // source             arXiv:1805.02867
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
@@ -42,14 +42,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var t = 0u; t < end; t++) {
     let key = (b * params.capacity + t) * 2 * C + h * D;
     var s = 0.0;
-    for (var d = 0u; d < D; d++) { s += QKV[row + d] * cache[key + d]; }
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      s += QKV[row + d + $i] * cache[key + d + $i];
+      //@end
+    }
     s *= params.scale;
     let newMaximum = max(maximum, s);
     let decay = exp(maximum - newMaximum);
     let p = exp(s - newMaximum);
     maximum = newMaximum;
     sum = sum * decay + p;
-    for (var d = 0u; d < D; d++) { y[d] = y[d] * decay + p * cache[key + C + d]; }
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      y[d + $i] = y[d + $i] * decay + p * cache[key + C + d + $i];
+      //@end
+    }
   }
   for (var d = 0u; d < D; d++) { Y[b * C + h * D + d] = y[d] / sum; }
 }

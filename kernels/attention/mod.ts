@@ -9,7 +9,7 @@
  * @module
  */
 import { type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
-import { checkSizes, checkWords, chooseVariant } from "./checks.ts";
+import { checkRounds, checkSizes, checkWords, chooseVariant } from "./checks.ts";
 import decodeSource from "./decode.wgsl" with { type: "text" };
 import decodeVec4Source from "./decode_vec4.wgsl" with { type: "text" };
 import fillCacheSource from "./fill_cache.wgsl" with { type: "text" };
@@ -17,7 +17,7 @@ import fillCacheTextureSource from "./fill_cache_texture.wgsl" with { type: "tex
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import naiveDkvSource from "./naive_dkv.wgsl" with { type: "text" };
 import naiveDqSource from "./naive_dq.wgsl" with { type: "text" };
-import { backwardRows, forwardTile } from "./tiles.ts";
+import { backwardRows, forwardTile, naiveUnroll } from "./tiles.ts";
 import textureSource from "./texture.wgsl" with { type: "text" };
 import textureDkvSource from "./texture_dkv.wgsl" with { type: "text" };
 import textureDqSource from "./texture_dq.wgsl" with { type: "text" };
@@ -65,7 +65,8 @@ const ROWS_PER_GROUP = 32;
 /**
  * `Y = softmax(Q K^T / sqrt(D)) V` for every head, and the log-sum-exp that the backward needs.
  *
- * @throws {RangeError} when an operand is too short, a size is not positive, or the variant cannot do the shape.
+ * @throws {RangeError} when an operand is too short, a size is not positive, or the variant cannot do the shape (on
+ * software adapters the naive one has a largest T, 3442 at D = 64).
  */
 export function attention(gpu: Gpu, operands: AttentionOperands, shape: AttentionShape): void {
   const { QKV, prefix, length, Y, lse } = operands;
@@ -73,7 +74,9 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const action = "compute attention";
   checkForward(action, operands, shape);
   const scale = 1 / Math.sqrt(D);
-  if (chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D) === "texture") {
+  const variant = chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D);
+  checkRounds(action, gpu, { name: "T", rows: T, D, isNaive: variant === "naive" });
+  if (variant === "texture") {
     const { ROWS, KEYS } = forwardTile(T, D);
     gpu.dispatch({
       kernel: { name: "attention/texture", source: textureSource, constants: { D, ROWS, KEYS } },
@@ -90,7 +93,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     return;
   }
   gpu.dispatch({
-    kernel: { name: "attention/naive", source: naiveSource, constants: { D } },
+    kernel: { name: "attention/naive", source: naiveSource, constants: { D, UNROLL: naiveUnroll(D) } },
     bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params([T, H], [scale])],
     workgroups: [Math.ceil(T / ROWS_PER_GROUP), H, B],
   });
@@ -113,14 +116,17 @@ export function attentionBackward(
   checkWords(action, "dY", dY, [B, T, H * D]);
   checkWords(action, "delta", delta, [B, H, T]);
   checkWords(action, "dQKV", dQKV, [B, T, 3 * H * D]);
-  if (chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D) === "texture") {
+  const variant = chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D);
+  checkRounds(action, gpu, { name: "T", rows: T, D, isNaive: variant === "naive" });
+  if (variant === "texture") {
     textureBackward(gpu, operands, shape);
     return;
   }
   const uniform = params([T, H], [1 / Math.sqrt(D)]);
   const workgroups = [Math.ceil(T / ROWS_PER_GROUP), H, B] as const;
+  const constants = { D, UNROLL: naiveUnroll(D) };
   gpu.dispatch({
-    kernel: { name: "attention/naive_dq", source: naiveDqSource, constants: { D } },
+    kernel: { name: "attention/naive_dq", source: naiveDqSource, constants },
     bindings: [
       ...[QKV, prefix, length, Y, lse, dY].map(read),
       write(delta),
@@ -130,7 +136,7 @@ export function attentionBackward(
     workgroups,
   });
   gpu.dispatch({
-    kernel: { name: "attention/naive_dkv", source: naiveDkvSource, constants: { D } },
+    kernel: { name: "attention/naive_dkv", source: naiveDkvSource, constants },
     bindings: [...[QKV, prefix, length, lse, dY, delta].map(read), write(dQKV), uniform],
     workgroups,
   });
@@ -274,10 +280,11 @@ export function attentionDecode(
   checkWords(action, "position", position, [B]);
   checkWords(action, "Y", Y, [B, H * D]);
   const isVec4 = chooseVariant(action, variant, "vec4", true, "head size D", D) === "vec4";
+  checkRounds(action, gpu, { name: "capacity", rows: capacity, D, isNaive: !isVec4 });
   gpu.dispatch({
     kernel: isVec4
       ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D } }
-      : { name: "attention/decode", source: decodeSource, constants: { D } },
+      : { name: "attention/decode", source: decodeSource, constants: { D, UNROLL: naiveUnroll(D) } },
     bindings: [
       read(QKV),
       read(position),

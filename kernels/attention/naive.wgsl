@@ -2,7 +2,8 @@
 //             lse[q] = log sum_k exp S[q,k];  k visible to q: k < length && (k <= q || k < prefix)
 // shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D
 // bindings    0 QKV read, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {T,H,scale} uniform
-// work        one invocation per (q, head, batch); f32 running maximum and sum (streaming softmax)
+// work        one invocation per (q, head, batch); f32 running maximum and sum (streaming softmax); UNROLL divides D and
+//             keeps the rounds few: llvmpipe ends all loops of an invocation after 65535 rounds in sum
 // traffic     16BTC + 4BHT bytes (K and V of a head come from cache)
 // source      arXiv:1805.02867, arXiv:2205.14135
 struct Params { T: u32, H: u32, scale: f32 }
@@ -31,14 +32,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var k = 0u; k < kEnd; k++) {
     let key = (b * params.T + k) * 3 * C + C + h * D;
     var s = 0.0;
-    for (var d = 0u; d < D; d++) { s += QKV[row + d] * QKV[key + d]; }
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      s += QKV[row + d + $i] * QKV[key + d + $i];
+      //@end
+    }
     s *= params.scale;
     let newMaximum = max(maximum, s);
     let decay = exp(maximum - newMaximum);
     let p = exp(s - newMaximum);
     maximum = newMaximum;
     sum = sum * decay + p;
-    for (var d = 0u; d < D; d++) { y[d] = y[d] * decay + p * QKV[key + C + d]; }
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      y[d + $i] = y[d + $i] * decay + p * QKV[key + C + d + $i];
+      //@end
+    }
   }
   let isEmpty = kEnd == 0;
   let normalizer = select(1 / sum, 0.0, isEmpty);

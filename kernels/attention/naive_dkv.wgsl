@@ -3,7 +3,8 @@
 // shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)     C = H*D
 // bindings       0 QKV read, 1 prefix read, 2 length read, 3 lse read, 4 dY read, 5 delta read,
 //                6 dQKV write (k and v columns only), 7 {T,H,scale} uniform
-// work           one invocation per (k, head, batch); P is recomputed from lse; f32 sums in query order
+// work           one invocation per (k, head, batch); P is recomputed from lse; f32 sums in query order; UNROLL as in
+//                naive.wgsl
 // traffic        24BTC + 8BHT bytes (Q and dY of a head come from cache)
 // source         arXiv:2205.14135, appendix B
 struct Params { T: u32, H: u32, scale: f32 }
@@ -37,15 +38,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let statistic = (b * params.H + h) * params.T + q;
     var s = 0.0;
     var dP = 0.0;
-    for (var d = 0u; d < D; d++) {
-      s += QKV[row + d] * QKV[key + d];
-      dP += dY[out + d] * QKV[key + C + d];
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      s += QKV[row + d + $i] * QKV[key + d + $i];
+      dP += dY[out + d + $i] * QKV[key + C + d + $i];
+      //@end
     }
     let p = exp(s * params.scale - lse[statistic]);
     let dS = p * (dP - delta[statistic]) * params.scale;
-    for (var d = 0u; d < D; d++) {
-      dV[d] += p * dY[out + d];
-      dK[d] += dS * QKV[row + d];
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      dV[d + $i] += p * dY[out + d + $i];
+      dK[d + $i] += dS * QKV[row + d + $i];
+      //@end
     }
   }
   for (var d = 0u; d < D; d++) {

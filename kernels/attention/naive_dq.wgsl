@@ -3,7 +3,7 @@
 // shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)     C = H*D
 // bindings       0 QKV read, 1 prefix read, 2 length read, 3 Y read, 4 lse read, 5 dY read, 6 delta write,
 //                7 dQKV write (q columns only), 8 {T,H,scale} uniform
-// work           one invocation per (q, head, batch); P is recomputed from lse; f32 sums
+// work           one invocation per (q, head, batch); P is recomputed from lse; f32 sums; UNROLL as in naive.wgsl
 // traffic        24BTC + 8BHT bytes (K and V of a head come from cache)
 // source         arXiv:2205.14135, appendix B
 struct Params { T: u32, H: u32, scale: f32 }
@@ -40,12 +40,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let key = (b * params.T + k) * 3 * C + C + h * D;
     var s = 0.0;
     var dP = 0.0;
-    for (var d = 0u; d < D; d++) {
-      s += QKV[row + d] * QKV[key + d];
-      dP += dY[out + d] * QKV[key + C + d];
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      s += QKV[row + d + $i] * QKV[key + d + $i];
+      dP += dY[out + d + $i] * QKV[key + C + d + $i];
+      //@end
     }
     let dS = exp(s * params.scale - lse[statistic]) * (dP - rowDelta) * params.scale;
-    for (var d = 0u; d < D; d++) { dQ[d] += dS * QKV[key + d]; }
+    for (var d = 0u; d < D; d += UNROLL) {
+      //@for i in 0..UNROLL
+      dQ[d + $i] += dS * QKV[key + d + $i];
+      //@end
+    }
   }
   for (var d = 0u; d < D; d++) { dQKV[row + d] = dQ[d]; }
 }

@@ -1,10 +1,15 @@
 /**
- * Register tiles of the texture variants: how many rows, 8 apart, a lane holds. More rows share each load of the
+ * Register tiles of the texture variants (and how far the naive ones unroll): how many rows, 8 apart, a lane holds. More rows share each load of the
  * broadcast side, but round `T` up further, and compile longer (on software Vulkan 0.1 s for few vec4s, seconds for
  * many).
  *
  * @module
  */
+
+/** Elements of a head that a round of the naive kernels' inner loops takes: the largest divisor of `D` up to 8. */
+export function naiveUnroll(D: number): number {
+  return [8, 7, 6, 5, 4, 3, 2].find((size) => D % size === 0) ?? 1;
+}
 
 /** Constants of the forward: query rows a lane holds, and keys a step of the softmax. */
 export interface ForwardTile {

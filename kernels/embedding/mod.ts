@@ -95,16 +95,27 @@ export interface SumRowsShape {
 /** Names of {@linkcode sumRows}' implementations: `naive` takes every shape. */
 export const sumRowsVariants = ["naive", "texture"] as const;
 
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; a bucket takes four items a round. */
+const MAX_SOFTWARE_ITEMS = 262_000;
+
 /**
  * dTable[v] (+)= sum of the rows dY[items[i]], i in starts[v]..starts[v+1]: the backward of {@linkcode embed} for each
  * of its tables, and of {@linkcode gatherRows}. Deterministic.
  *
- * @throws {RangeError} when an operand is too short or the variant cannot do the shape.
+ * @throws {RangeError} when an operand is too short, the variant cannot do the shape, or there are more items than a
+ * software adapter can add into one row.
  */
 export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape): void {
   const { dY, starts, items, dTable } = operands;
   const { rows, C, accumulate } = shape;
   requireWords(`sum rows of ${C} into ${rows}`, [[starts, rows + 1], [dTable, rows * C]]);
+  // How they are spread over the rows is known to the GPU only; all may be in one.
+  if (gpu.isSoftware && items.length > MAX_SOFTWARE_ITEMS) {
+    throw new RangeError(
+      `Cannot sum rows of ${C} into ${rows}: ${items.label} has ${items.length} words, ` +
+        `on a software adapter use at most ${MAX_SOFTWARE_ITEMS} a launch and accumulate`,
+    );
+  }
   const [vector, width] = valuesPerRow(C);
   const texture = chooseVariant(gpu, shape) === "texture";
   gpu.dispatch({

@@ -18,10 +18,15 @@ export interface ImageStatisticsShape {
   readonly perImage: boolean;
 }
 
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; two walks take S^2 / 64 each. */
+const MAX_SOFTWARE_S = 1447;
+
 /**
  * What {@linkcode extractPatches} subtracts and multiplies by: statistics (B,8) = means of red, green and blue of
  * x = byte / 255, factors 1 / (std + 0.05) with the population's std, two words of zero. `pixels` (B,S,S,3) holds
  * bytes, 4 to a word in memory order.
+ *
+ * @throws {RangeError} when an operand is too short, or images are measured that are too large for a software adapter.
  */
 export function imageStatistics(
   gpu: Gpu,
@@ -29,6 +34,11 @@ export function imageStatistics(
   { B, S, perImage }: ImageStatisticsShape,
 ): void {
   requireWords(`measure ${B} images of ${S}x${S}`, [[pixels, pixelWords(B, S)], [statistics, 8 * B]]);
+  if (gpu.isSoftware && perImage && S > MAX_SOFTWARE_S) {
+    throw new RangeError(
+      `Cannot measure ${B} images of ${S}x${S}: on a software adapter S must be at most ${MAX_SOFTWARE_S}`,
+    );
+  }
   gpu.dispatch({
     kernel: { name: "image/statistics", source: statisticsSource, constants: {} },
     bindings: [read(pixels), write(statistics), params([B, S * S, Number(perImage)])],

@@ -69,7 +69,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   const { R, C, epsilon } = shape;
   checkWords("layernorm", shape, { X: [X, R * C], Y: [Y, R * C], mean: [mean, R], rstd: [rstd, R] });
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
-  const isRows = chooseVariant("layernorm", shape) === "rows";
+  const isRows = chooseVariant("layernorm", gpu, shape) === "rows";
   const WORKGROUP = workgroupSize(gpu);
   const LANE_ROWS = laneRows(gpu);
   gpu.dispatch({
@@ -109,7 +109,7 @@ export function layernormBackward(
     weight: [weight, C],
   });
   checkWords("layernormBackward", shape, { mean: [mean, R], rstd: [rstd, R] });
-  const isRows = chooseVariant("layernormBackward", shape) === "rows";
+  const isRows = chooseVariant("layernormBackward", gpu, shape) === "rows";
   const WORKGROUP = workgroupSize(gpu);
   const LANE_ROWS = laneRows(gpu);
   gpu.dispatch({
@@ -171,10 +171,19 @@ const laneRows = (gpu: Gpu) => gpu.isSoftware ? 8 : 1;
 /** Larger rows are not unrolled: compile time grows with C. */
 const MAX_ROWS_VARIANT_C = 256;
 
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; naive.wgsl takes three a column. */
+const MAX_SOFTWARE_C = 21_800;
+
 function chooseVariant(
   action: string,
+  gpu: Gpu,
   { R, C, variant }: { R: number; C: number; variant?: string },
 ): "naive" | "rows" {
+  if (gpu.isSoftware && C > MAX_SOFTWARE_C) {
+    throw new RangeError(
+      `Cannot run ${action} with (R,C) = (${R},${C}): on a software adapter C must be at most ${MAX_SOFTWARE_C}`,
+    );
+  }
   const canRows = C % 4 === 0 && C <= MAX_ROWS_VARIANT_C;
   if (variant === "naive" || (variant === "rows" && canRows)) return variant;
   if (variant === "rows") {

@@ -60,6 +60,9 @@ export interface MatmulShape {
   readonly variant?: string;
 }
 
+/** Steps along K: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, the epilogue's too. */
+const MAX_ROUNDS = 65_500;
+
 /**
  * C = gelu(op(A) op(B) + bias) + residual, with every part but the product optional, or C += op(A) op(B).
  *
@@ -67,7 +70,16 @@ export interface MatmulShape {
  */
 export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
   checkOperands(operands, shape);
-  if (chooseVariant(gpu, shape) === "texture") launchTexture(gpu, operands, shape);
+  const variant = chooseVariant(gpu, shape);
+  const maxK = variant === "texture" ? 4 * MAX_ROUNDS : MAX_ROUNDS;
+  if (gpu.isSoftware && shape.K > maxK) {
+    throw new RangeError(
+      `Cannot multiply ${
+        describeMatmul(shape)
+      }: on a software adapter K must be at most ${maxK} for variant ${variant}, add products of parts of K`,
+    );
+  }
+  if (variant === "texture") launchTexture(gpu, operands, shape);
   else launchNaive(gpu, operands, shape);
 }
 
@@ -167,7 +179,8 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
 function chooseTile(M: number, N: number, batch: number): { rows: number; columnTexels: number } {
   const columnBlocks = (J: number) => Math.ceil(N / (32 * J));
   // In units of the arithmetic of a column: reading the rows of A costs half of one. Narrow tiles compile faster.
-  const columnTexels = firstNearBest([1, 2, 3, 4], 1.05, (J) => columnBlocks(J) * (J + 0.5));
+  // Not wider than three texels: at four, with A transposed, llvmpipe loses a megabyte at every pass.
+  const columnTexels = firstNearBest([1, 2, 3], 1.05, (J) => columnBlocks(J) * (J + 0.5));
   const blocks = columnBlocks(columnTexels) * batch;
   const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
   // In units of the arithmetic of a row: reading the columns of B costs four, on the busiest thread.

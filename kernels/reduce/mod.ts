@@ -11,16 +11,30 @@ import rowSumSource from "./row_sum.wgsl" with { type: "text" };
 import sumPartialsSource from "./sum_partials.wgsl" with { type: "text" };
 import sumTotalSource from "./sum_total.wgsl" with { type: "text" };
 
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; a few go to loops' ends and tails. */
+const MAX_ROUNDS = 65_500;
+
 /** Rows and columns of a matrix. */
 export interface MatrixShape {
   readonly R: number;
   readonly C: number;
 }
 
-/** Y[r] = sum over c of X[r,c]: X (R,C), Y (R). */
+/**
+ * Y[r] = sum over c of X[r,c]: X (R,C), Y (R).
+ *
+ * @throws {RangeError} when an operand is too short, or a row too long for a software adapter.
+ */
 export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
   requireWords(`sum the rows of (${R},${C})`, [[X, R * C], [Y, R]]);
   const [vector, width] = valuesPerRow(C);
+  if (gpu.isSoftware && width > MAX_ROUNDS) {
+    throw new RangeError(
+      `Cannot sum the rows of (${R},${C}): on a software adapter C must be at most ${MAX_ROUNDS}, or ${
+        4 * MAX_ROUNDS
+      } in multiples of 4`,
+    );
+  }
   const workgroups = Math.ceil(R / 64);
   const y = Math.ceil(workgroups / 65535);
   gpu.dispatch({
@@ -78,7 +92,8 @@ function chunkRows(R: number): number {
 /**
  * Y[c] (+)= sum over r of X[r,c]: the gradient of a bias.
  *
- * @throws {RangeError} when an operand is too short or the variant cannot do the shape.
+ * @throws {RangeError} when an operand is too short, the variant cannot do the shape, or R is too large for a software
+ * adapter without `partials`.
  */
 export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape: ColumnSumShape): void {
   const { R, C, accumulate } = shape;
@@ -102,6 +117,13 @@ export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape
   const texture = chooseVariant(gpu, shape) === "texture";
   const partialWords = columnSumPartialWords(shape);
   if (partials === undefined || partialWords === 0) {
+    if (gpu.isSoftware && R > 4 * MAX_ROUNDS) {
+      throw new RangeError(
+        `Cannot ${action} without scratch: on a software adapter R must be at most ${
+          4 * MAX_ROUNDS
+        }, pass partials`,
+      );
+    }
     add(X, Y, R, R, accumulate, texture);
     return;
   }

@@ -50,5 +50,7 @@ export const cases: KernelCase[] = [
   stepCase({ B: 13, V: 5, step: 2, maxSteps: 3, temperature: 1, greedy: false, ...ids }),
   stepCase({ B: 32, V: 96, step: 5, maxSteps: 14, temperature: 0.4, greedy: false, ...ids }),
   stepCase({ B: 33, V: 95, step: 13, maxSteps: 14, temperature: 0.4, greedy: true, ...ids }),
+  // Walks of four logits a round would pass llvmpipe's 65535 rounds an invocation.
+  stepCase({ B: 2, V: 131_075, step: 0, maxSteps: 1, temperature: 1, greedy: false, ...ids }),
   stepCase({ B: 9, V: 4097, step: 0, maxSteps: 4, temperature: 2, greedy: false, ...ids }),
 ];

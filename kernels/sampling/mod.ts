@@ -47,10 +47,14 @@ export interface SampleTokensShape {
   readonly padId: number;
 }
 
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; three walks take V / 8 each. */
+const MAX_SOFTWARE_V = 174_000;
+
 /**
  * Draws the token of one step for every row that has not ended.
  *
- * @throws {RangeError} when an operand is too small, the step lies outside, or the temperature is not positive.
+ * @throws {RangeError} when an operand is too small, the step lies outside, the temperature is not positive, or V is
+ * above 174000 on a software adapter.
  */
 export function sampleTokens(gpu: Gpu, operands: SampleTokensOperands, shape: SampleTokensShape): void {
   const { logits, random, done, tokens, logprobs, entropies, current, position } = operands;
@@ -63,6 +67,11 @@ export function sampleTokens(gpu: Gpu, operands: SampleTokensOperands, shape: Sa
   if (!(V >= 1 && step >= 0 && step < maxSteps)) {
     throw new RangeError(
       `Cannot sample tokens of step ${step} from V = ${V}: V must be at least 1 and step below maxSteps = ${maxSteps}`,
+    );
+  }
+  if (gpu.isSoftware && V > MAX_SOFTWARE_V) {
+    throw new RangeError(
+      `Cannot sample tokens from V = ${V}: on a software adapter V must be at most ${MAX_SOFTWARE_V}`,
     );
   }
   const words = { logits: B * V, random: 2 * B, done: B, current: B, position: B };

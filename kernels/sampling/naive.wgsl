@@ -3,8 +3,8 @@
 //           tokens (B,maxSteps) u32  logprobs,entropies (B,maxSteps)
 // bindings  0 logits read, 1 random read, 2 done write, 3 tokens write, 4 logprobs write, 5 entropies write,
 //           6 current write, 7 position write, 8 {B,V,step,maxSteps,isGreedy,endId,padId,temperature} uniform
-// work      one invocation per row, three walks over its logits, four a round (llvmpipe ends all loops of an
-//           invocation after 65535 rounds in sum: V up to 87000); f32
+// work      one invocation per row, three walks over its logits, eight a round (llvmpipe ends all loops of an
+//           invocation after 65535 rounds in sum: V up to 174000); f32
 // traffic   4BV + 40B bytes (second and third read of the logits from cache)
 // source    Threefry-2x32, 20 rounds: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (SC 2011)
 struct Params { B: u32, V: u32, step: u32, maxSteps: u32, isGreedy: u32, endId: u32, padId: u32, temperature: f32 }
@@ -58,10 +58,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let scale = 1.0 / params.temperature;
   var largest = logits[start];
   var argmax = 0u;
-  for (var quad = 0u; quad < params.V; quad += 4u) {
-    //@for q in 0..4
+  for (var octet = 0u; octet < params.V; octet += 8u) {
+    //@for q in 0..8
     {
-      let v = min(quad + $qu, params.V - 1u);
+      let v = min(octet + $qu, params.V - 1u);
       let logit = logits[start + v];
       if (logit > largest) {
         largest = logit;
@@ -72,16 +72,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   var total = 0.0;
   var weighted = 0.0;
-  for (var quad = 0u; quad < params.V; quad += 4u) {
-    //@for q in 0..4
-    if (quad + $qu < params.V) {
-      let shifted = (logits[start + quad + $qu] - largest) * scale;
+  for (var octet = 0u; octet < params.V; octet += 8u) {
+    // A sum of its own for every round: shorter chains of roundings.
+    var weights = 0.0;
+    var products = 0.0;
+    //@for q in 0..8
+    if (octet + $qu < params.V) {
+      let shifted = (logits[start + octet + $qu] - largest) * scale;
       let weight = exp(shifted);
-      total += weight;
+      weights += weight;
       // A logit of -infinity has weight 0 and must not turn the sum into NaN.
-      weighted += select(0.0, shifted * weight, weight > 0.0);
+      products += select(0.0, shifted * weight, weight > 0.0);
     }
     //@end
+    total += weights;
+    weighted += products;
   }
 
   var token = argmax;
@@ -91,11 +96,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let seed = random[b];
     let threshold = uniformFromCounter(seed.x, seed.y + params.step) * total;
     var sum = 0.0;
-    for (var quad = 0u; quad < params.V && sum <= threshold; quad += 4u) {
-      //@for q in 0..4
-      if (quad + $qu < params.V && sum <= threshold) {
-        let weight = exp((logits[start + quad + $qu] - largest) * scale);
-        if (weight > 0.0) { token = quad + $qu; }
+    for (var octet = 0u; octet < params.V && sum <= threshold; octet += 8u) {
+      //@for q in 0..8
+      if (octet + $qu < params.V && sum <= threshold) {
+        let weight = exp((logits[start + octet + $qu] - largest) * scale);
+        if (weight > 0.0) { token = octet + $qu; }
         sum += weight;
       }
       //@end

@@ -37,7 +37,7 @@ export function sampleTokensReference(
     const total = scaled.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
     const logps = scaled.map((logit) => logit - largest - Math.log(total));
 
-    let token = logps.indexOf(Math.max(...logps));
+    let token = logps.indexOf(logps.reduce((a, b) => Math.max(a, b)));
     if (!greedy) {
       const threshold = uniformFromCounter(random[2 * b], random[2 * b + 1] + step);
       let sum = 0;

@@ -102,6 +102,9 @@ const SHAPES: readonly Shape[] = [
 export const cases: KernelCase[] = [
   ...[...SHAPES, TYPICAL].map(forward),
   ...SHAPES.map((shape) => backward(shape, { hasEntropy: true, isFrozen: false })),
+  // Sums over the vocabulary, then over the rows of a chunk, that would pass llvmpipe's 65535 rounds an invocation.
+  backward({ N: 2, C: 3, V: 65_601, temperature: 1 }, { hasEntropy: false, isFrozen: false }),
+  backward({ N: 131_200, C: 4, V: 4, temperature: 1 }, { hasEntropy: false, isFrozen: false }),
   backward({ N: 61, C: 12, V: 33, temperature: 0.7 }, { hasEntropy: false, isFrozen: true }),
   backward({ N: 61, C: 24, V: 128, temperature: 0.7 }, { hasEntropy: true, isFrozen: true }),
   backward(TYPICAL, { hasEntropy: false, isFrozen: true }),

@@ -76,7 +76,12 @@ export function linearLogprobPartialsWords(shape: Pick<LinearLogprobShape, "N" |
 /** Rows of a register tile. */
 const ROWS = 16;
 
-/** Columns are split into panels so that no invocation loops too long: llvmpipe ends all loops after 65535 rounds. */
+/** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
+const MAX_C = 65_000;
+/** Largest V of the backward, whose sums over the vocabulary take four terms a round. */
+const MAX_BACKWARD_V = 262_000;
+
+/** Columns are split into panels so that no invocation loops too long. */
 function naivePanels({ C, V }: { C: number; V: number }) {
   const panelColumns = Math.max(1, Math.min(V, Math.floor(32768 / (C + 1))));
   return { panelColumns, panels: Math.ceil(V / panelColumns) };
@@ -90,19 +95,26 @@ function tileColumns(columns: number): number {
 }
 
 /** Blocks of columns are dealt to enough panels to occupy the machine, else one workgroup takes all of them. */
-function texturePanels({ N, V }: { N: number; V: number }) {
+function texturePanels({ N, C, V }: { N: number; C: number; V: number }) {
   const blocks = Math.ceil(V / (32 * tileColumns(V)));
-  const blocksPerPanel = Math.ceil(blocks / Math.max(1, Math.ceil(32 / Math.ceil(N / ROWS))));
+  const blocksPerPanel = Math.min(
+    Math.ceil(blocks / Math.max(1, Math.ceil(32 / Math.ceil(N / ROWS)))),
+    // No invocation may loop too long here either.
+    Math.max(1, Math.floor(32768 / (C / 4 + 2))),
+  );
   return { blocksPerPanel, panels: Math.ceil(blocks / blocksPerPanel) };
 }
 
 /** At most this many words (4 MiB) of dLogits exist at a time, as long as that is 16 rows. */
 const SCRATCH_LIMIT_WORDS = 1 << 20;
 
-/** Rows of a backward chunk: half of the tokens, rounded up to whole tiles of 16, or as many as the limit allows. */
+/** At most this many rows: what a sum over a chunk's rows may loop. */
+const MAX_CHUNK_ROWS = 1 << 15;
+
+/** Rows of a backward chunk: half of the tokens, rounded up to whole tiles of 16, or as many as the limits allow. */
 function chunkRows({ N, V }: Pick<LinearLogprobShape, "N" | "V">): number {
   const limit = Math.max(16, Math.floor(SCRATCH_LIMIT_WORDS / V / 16) * 16);
-  return Math.min(N, limit, roundUp(Math.ceil(N / 2), 16));
+  return Math.min(N, limit, MAX_CHUNK_ROWS, roundUp(Math.ceil(N / 2), 16));
 }
 
 /** Words of `scratch` that {@linkcode linearLogprobBackward} needs: half of N V or less, give or take a tile of rows. */
@@ -113,13 +125,13 @@ export function linearLogprobScratchWords(shape: Pick<LinearLogprobShape, "N" | 
 /**
  * Log-probabilities of the targets under softmax(X W / temperature), with log-sum-exp and entropy.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not positive, or an explicit variant cannot do
- * the shape.
+ * @throws {RangeError} when an operand is too small, the temperature is not positive, an explicit variant cannot do the
+ * shape, or a dimension is too large for a software adapter.
  */
 export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: LinearLogprobShape): void {
   const { X, W, targets, logprob, lse, entropy, partials } = operands;
   const { N, C, V, temperature } = shape;
-  checkShape("linearLogprob", shape, {
+  checkShape("linearLogprob", gpu, shape, {
     X: [X, N * C],
     W: [W, C * V],
     targets: [targets, N],
@@ -174,8 +186,8 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
 /**
  * dX, and what dW gains, from the gradients of the log-probabilities and entropies.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not positive, or an explicit variant cannot do
- * the shape.
+ * @throws {RangeError} when an operand is too small, the temperature is not positive, an explicit variant cannot do the
+ * shape, or a dimension is too large for a software adapter.
  */
 export function linearLogprobBackward(
   gpu: Gpu,
@@ -184,7 +196,7 @@ export function linearLogprobBackward(
 ): void {
   const { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch } = operands;
   const { N, C, V } = shape;
-  checkShape("linearLogprobBackward", shape, {
+  checkShape("linearLogprobBackward", gpu, shape, {
     X: [X, N * C],
     W: [W, C * V],
     targets: [targets, N],
@@ -332,11 +344,18 @@ function chooseVariant(
 
 function checkShape(
   action: string,
+  gpu: Gpu,
   { N, C, V, temperature }: LinearLogprobShape,
   operands: Record<string, [slice: Slice, words: number]>,
 ): void {
   if (!(temperature > 0)) {
     throw new RangeError(`Cannot run ${action} at temperature ${temperature}: it must be above 0`);
+  }
+  const maxV = action === "linearLogprobBackward" ? MAX_BACKWARD_V : Infinity;
+  if (gpu.isSoftware && (C > MAX_C || V > maxV)) {
+    throw new RangeError(
+      `Cannot run ${action} with (C,V) = (${C},${V}): on a software adapter C must be at most ${MAX_C} and V at most ${maxV}`,
+    );
   }
   for (const [name, [slice, words]] of Object.entries(operands)) {
     if (slice.length >= words) continue;

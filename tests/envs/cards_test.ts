@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { createCanvas2D } from "../../envs/canvas.ts";
 import {
   cardHeight,
@@ -9,31 +9,26 @@ import {
   drawCards,
   drawTable,
   findCard,
-  parseCard,
 } from "../../envs/cards.ts";
+
+const cardOf = (name: string) => findCard(name)!;
 
 Deno.test("the deck has 52 cards, and each is found by its name", () => {
   assertEquals(new Set(DECK.map(cardName)).size, 52);
-  for (const card of DECK) assertEquals(parseCard(cardName(card)), card);
-  assertEquals(parseCard("DT"), { suit: "D", rank: "T" });
+  for (const card of DECK) assertEquals(cardOf(cardName(card)), card);
+  assertEquals(cardOf("DT"), { suit: "D", rank: "T" });
 });
 
-Deno.test("a name without a card is named", () => {
+Deno.test("a name without a card gives none", () => {
   for (const name of ["", "X2", "H1", "2H", "h2", "H10", "HT ", 7, null, undefined, ["H2"]]) {
     assertEquals(findCard(name), undefined);
-    assertThrows(() => parseCard(name), RangeError, "Cannot read card");
   }
-  assertThrows(
-    () => parseCard("H1"),
-    RangeError,
-    'Cannot read card "H1": no such card, use a suit of C D H S',
-  );
 });
 
 Deno.test("faces count ten as published, 11 to 13 out of distribution, the ace one", () => {
   const names = ["SA", "S2", "S9", "ST", "SJ", "SQ", "SK"];
-  assertEquals(names.map((name) => cardValue(parseCard(name))), [1, 2, 9, 10, 10, 10, 10]);
-  assertEquals(names.map((name) => cardValue(parseCard(name), "11-13")), [1, 2, 9, 10, 11, 12, 13]);
+  assertEquals(names.map((name) => cardValue(cardOf(name))), [1, 2, 9, 10, 10, 10, 10]);
+  assertEquals(names.map((name) => cardValue(cardOf(name), "11-13")), [1, 2, 9, 10, 11, 12, 13]);
 });
 
 function draw(paint: (canvas: ReturnType<typeof createCanvas2D>) => void): Uint8ClampedArray {
@@ -57,7 +52,7 @@ function bounds(rgba: Uint8ClampedArray): number[] {
 
 Deno.test("a card fills its box and nothing else, at every published size", () => {
   for (const width of [67, 70, 135]) {
-    const card = width === 70 ? null : parseCard("SK");
+    const card = width === 70 ? null : cardOf("SK");
     const box = bounds(draw((canvas) => drawCard(canvas, card, 5, 25, width)));
     assertEquals(box, [5, 25, 5 + width - 1, 25 + cardHeight(width) - 1]);
   }
@@ -65,7 +60,7 @@ Deno.test("a card fills its box and nothing else, at every published size", () =
 
 Deno.test("a row starts its cards at the pitch, rounded down", () => {
   const row = draw((canvas) => {
-    drawCards(canvas, ["C5", "S5", "S7", "C9"].map(parseCard), { x: 5, y: 103, width: 67, pitch: 221 / 3 });
+    drawCards(canvas, ["C5", "S5", "S7", "C9"].map(cardOf), { x: 5, y: 103, width: 67, pitch: 221 / 3 });
   });
   const inMiddle = (x: number) => row[(150 * 300 + x) * 4] !== TABLE[0];
   const starts = Array.from({ length: 299 }, (_, x) => x + 1).filter((x) => inMiddle(x) && !inMiddle(x - 1));

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { evaluateFormula, formulaEquals, MAX_FORMULA_LENGTH } from "../../envs/formula.ts";
+import { fastestMs } from "./fastest.ts";
 import records from "./data/formula_records.json" with { type: "json" };
 
 /** The value as the records have it: `eval`'s type and `repr` in CPython 3.11; null alone for errors, `()`, complex. */
@@ -45,26 +46,23 @@ Deno.test("digits join, spaces part them, and stars and slashes join too", () =>
 });
 
 Deno.test("no formula hangs: powers, depth and length are bounded", () => {
-  const start = performance.now();
   const chain = "9**99*".repeat(40) + "9";
-  for (
-    const formula of [
-      "9**9**9",
-      "10**10**10",
-      "2**10**9",
-      "-9**9**9**9",
-      "(".repeat(120) + "1" + ")".repeat(120),
-      "1" + "**1".repeat(120) + "1".repeat(MAX_FORMULA_LENGTH),
-      "9".repeat(1_000_000),
-      " ".repeat(1_000_000),
-    ]
-  ) {
-    assertEquals(evaluateFormula(formula), null, formula.slice(0, 40));
-  }
+  const bounded = [
+    "9**9**9",
+    "10**10**10",
+    "2**10**9",
+    "-9**9**9**9",
+    "(".repeat(120) + "1" + ")".repeat(120),
+    "1" + "**1".repeat(120) + "1".repeat(MAX_FORMULA_LENGTH),
+    "9".repeat(1_000_000),
+    " ".repeat(1_000_000),
+  ];
+  for (const formula of bounded) assertEquals(evaluateFormula(formula), null, formula.slice(0, 40));
   assertEquals(typeof evaluateFormula(chain), "bigint");
   assertEquals(evaluateFormula("1**10**9"), 1n);
   assertEquals(evaluateFormula("-".repeat(200) + "24"), 24n);
-  assert(performance.now() - start < 200, `${performance.now() - start} ms`);
+  const elapsedMs = fastestMs(200, () => [...bounded, chain].forEach(evaluateFormula));
+  assert(elapsedMs < 200, `${elapsedMs} ms`);
 });
 
 Deno.test("any text has a value or null", () => {

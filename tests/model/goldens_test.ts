@@ -78,7 +78,7 @@ test("logits before response tokens and values of prompts are PyTorch's", async 
     weight: vlm.parameters.get("language.head.weight"),
     bias: null,
   });
-  const values = vlm.values(tape, hidden, goldenLayout);
+  const values = vlm.values(tape, tape.detach(hidden), goldenLayout);
   const [gotLogits, gotValues] = await vlm.gpu.read(logits.data, values.data);
   const V = config.vocabularySize;
   const rows = goldenCells.flatMap((cell) => Array.from(gotLogits.subarray(cell * V, (cell + 1) * V)));

@@ -73,7 +73,7 @@ export function sftLoss(tape: Tape, vlm: Vlm, hidden: Tensor): Tensor {
 /** 0.5 * mean over B of (v - return)^2. */
 export function valueLoss(tape: Tape, vlm: Vlm, hidden: Tensor): Tensor {
   const returns = tape.constant(Float32Array.from(batch.returns), [goldenLayout.B], "returns");
-  const error = subtract(tape, vlm.values(tape, hidden, goldenLayout), returns);
+  const error = subtract(tape, vlm.values(tape, tape.detach(hidden), goldenLayout), returns);
   return tape.keep(sum(tape, multiply(tape, error, error), 0.5 / goldenLayout.B));
 }
 

@@ -1,0 +1,34 @@
+/** What the environments refuse, in the same words. */
+
+/** Where an environment is: actions are taken, and states solved, while it is running. */
+export type Phase = "before the first reset" | "running" | "ended";
+
+/** Throws `Error` unless an episode is under way; `verb` is what cannot be done without one. */
+export function checkRunning(phase: Phase, verb: string, env: string): void {
+  if (phase === "running") return;
+  const state = phase === "ended" ? "the episode has ended" : "no episode has begun";
+  throw new Error(`Cannot ${verb} ${env}: ${state}, call reset first`);
+}
+
+/** Throws `RangeError` naming an option of `reset` that is not among the known ones. */
+export function checkOptionNames(
+  env: string,
+  options: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const list = [known.slice(0, -1).join(", "), known.at(-1)].filter(Boolean).join(" and ");
+    throw new RangeError(`Cannot reset ${env}: unknown option "${name}", use ${list}`);
+  }
+}
+
+/** A value as an error message shows it, at most 80 characters. */
+export function show(value: unknown): string {
+  if (typeof value === "number") return String(value); // JSON has no NaN
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  } catch {
+    return typeof value;
+  }
+}
