@@ -30,8 +30,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Encodes `text` from `from` on, for loops over every character of a long text: a string may be a rope or a slice, which
- * all but the last stage of the compiler read several times as slowly as bytes.
+ * Encodes `text` from `from` on, for loops over every character of a long text: bytes are read faster than a string,
+ * which may be a rope or a slice, and much faster before the loop is fully compiled.
  */
 export function encodeTail(text: string, from: number): EncodedTail {
   const bytes = encoder.encode(text.slice(from));

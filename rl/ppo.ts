@@ -85,13 +85,13 @@ export async function ppoIteration(
     gamma: config.gamma,
     lambda: config.gaeLambda,
   });
-  // The floor keeps noise from being blown up once most episodes succeed and advantages vanish.
+  // Scaled, not centred: once nearly all goes well, subtracting the mean would punish what is right where the value is
+  // a little too high. The floor keeps such noise small.
   const advantageStd = standardDeviation(advantages);
-  const center = meanOf(advantages);
   const bSamples = bTransitions.map((transition, i): Sample => ({
     transition,
     advantage: limit(
-      (advantages[i] - center) / Math.max(advantageStd, config.advantageFloor),
+      advantages[i] / Math.max(advantageStd, config.advantageFloor),
       config.advantageClamp,
     ),
     discountedReturn: returns[i],
