@@ -37,8 +37,8 @@ export {
   encodeSafetensors,
   generate,
   type GenerateOptions,
-  layOut,
   type Layout,
+  layOut,
   type ModelPreset,
   modelPresets,
   Parameters,
@@ -69,6 +69,6 @@ export { loadAgent } from "./rl/checkpoint.ts";
 export { resolveConfig, type TrainConfig } from "./rl/config.ts";
 export { evaluate, type EvaluationResult, type EvaluationSettings } from "./rl/evaluation.ts";
 export { generalizedAdvantages } from "./rl/gae.ts";
-export { type PpoMetrics, ppoIteration } from "./rl/ppo.ts";
+export { ppoIteration, type PpoMetrics } from "./rl/ppo.ts";
 export { collectRollout, type Rollout, type Transition, VectorEnv } from "./rl/rollout.ts";
 export { responseWeights } from "./rl/thought.ts";

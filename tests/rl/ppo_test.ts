@@ -55,9 +55,9 @@ function advantagesOf({ transitions, bootstrapValues }: Rollout, config: TrainCo
     gamma: config.gamma,
     lambda: config.gaeLambda,
   });
-  const std = standardDeviation(advantages), center = mean(advantages);
+  const std = standardDeviation(advantages);
   const normalised = Array.from(advantages, (advantage) => {
-    const scaled = (advantage - center) / Math.max(std, config.advantageFloor);
+    const scaled = advantage / Math.max(std, config.advantageFloor);
     return Math.max(-config.advantageClamp, Math.min(config.advantageClamp, scaled));
   });
   return { normalised, returns, std };
