@@ -84,183 +84,258 @@ export function rlOptimizer(vlm: Vlm, config: TrainConfig): AdamW {
 
 /** Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. */
 export async function runTraining(config: TrainConfig, context: RunContext): Promise<RunResult> {
-  const { gpu, folder, progress } = context;
-  const isStopped = async () => {
-    await eventLoopTurn();
-    return context.isStopped();
-  };
-  const checkpoint = config.resume ? await folder.checkpointPath() : null;
-  const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
-  const { vlm } = agent;
-  const work = estimateWork(vlm, config);
-  let state: TrainerState = {
-    stage: "sft",
-    sftUpdates: 0,
-    iteration: 0,
-    optimizerStep: 0,
-    slots: [],
-    episodes: 0,
-  };
-  let optimizer: AdamW | null = null;
-  if (checkpoint !== null) {
-    ({ state, optimizer } = await loadTrainer(
-      checkpoint,
-      vlm,
-      ({ stage }) => stage === "sft" ? sftOptimizer(vlm, config) : rlOptimizer(vlm, config),
-    ));
+  const run = await Run.open(config, context);
+  const { result } = run;
+  if (run.state.stage === "sft" && !await warmStart(run)) return result;
+  if (run.state.stage === "rl" && !await reinforce(run)) return result;
+  result.afterRl = await evaluateAfter(run, "rl");
+  return result;
+}
+
+/** Nothing done yet. */
+const START: TrainerState = {
+  stage: "sft",
+  sftUpdates: 0,
+  iteration: 0,
+  optimizerStep: 0,
+  slots: [],
+  episodes: 0,
+};
+
+/** A run under way: what it trains, where it stands, what it found. */
+class Run {
+  readonly progress: Progress;
+  readonly work: ReturnType<typeof estimateWork>;
+  readonly result: { -readonly [K in keyof RunResult]: RunResult[K] };
+  readonly #context: RunContext;
+
+  private constructor(
+    readonly config: TrainConfig,
+    context: RunContext,
+    readonly agent: Agent,
+    /** Of the current stage. */
+    public optimizer: AdamW,
+    public state: TrainerState,
+  ) {
+    this.#context = context;
+    this.progress = context.progress;
+    this.work = estimateWork(agent.vlm, config);
+    this.result = {
+      afterSft: null,
+      afterRl: null,
+      parameters: agent.vlm.parameters.count,
+      seconds: { sft: 0, rl: 0, evaluation: 0 },
+      rolloutTokens: 0,
+      rolloutSeconds: 0,
+    };
+  }
+
+  /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
+  static async open(config: TrainConfig, context: RunContext): Promise<Run> {
+    const { gpu, folder } = context;
+    const checkpoint = config.resume ? await folder.checkpointPath() : null;
+    const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
+    const { vlm } = agent;
+    const { state, optimizer } = checkpoint === null
+      ? { state: START, optimizer: sftOptimizer(vlm, config) }
+      : await loadTrainer(
+        checkpoint,
+        vlm,
+        ({ stage }) => stage === "sft" ? sftOptimizer(vlm, config) : rlOptimizer(vlm, config),
+      );
+    const run = new Run(config, context, agent, optimizer, state);
+    if (!config.resume) return run;
     await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
-  } else if (config.resume) {
-    await folder.truncateMetrics(() => false);
+    for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
+      if (line.stage === "evaluation" && line.after === "sft") run.result.afterSft = line;
+    }
+    return run;
   }
-  const log = (line: MetricsLine) => folder.appendMetrics(line);
-  const result = {
-    afterSft: null as Evaluation | null,
-    afterRl: null as Evaluation | null,
-    parameters: vlm.parameters.count,
-    seconds: { sft: 0, rl: 0, evaluation: 0 },
-    rolloutTokens: 0,
-    rolloutSeconds: 0,
-  };
-  for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
-    if (line.stage === "evaluation" && line.after === "sft") result.afterSft = line;
+
+  /** Did the user ask to stop? */
+  async isStopped(): Promise<boolean> {
+    await eventLoopTurn();
+    return this.#context.isStopped();
   }
-  const timed = async <T>(stage: keyof typeof result.seconds, run: () => Promise<T>): Promise<T> => {
+
+  log(line: MetricsLine): void {
+    this.#context.folder.appendMetrics(line);
+  }
+
+  advance(changes: Partial<TrainerState>): void {
+    this.state = { ...this.state, ...changes };
+  }
+
+  /** Writes the checkpoint to go on from. */
+  async save(): Promise<void> {
+    this.advance({ optimizerStep: this.optimizer.step });
+    await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state);
+  }
+
+  /** Adds the wall time of `work` to a stage's. */
+  async timed<T>(stage: keyof RunResult["seconds"], work: () => Promise<T>): Promise<T> {
     const startMs = performance.now();
     try {
-      return await run();
+      return await work();
     } finally {
-      result.seconds[stage] += (performance.now() - startMs) / 1e3;
+      this.result.seconds[stage] += (performance.now() - startMs) / 1e3;
     }
-  };
-  const evaluateAfter = (after: "sft" | "rl") =>
-    timed("evaluation", async () => {
-      const stage = `evaluation after ${after}` as const;
-      const total = 2 * config.evalEpisodes;
-      const evaluation = await evaluateBoth(agent, {
-        environment: config.env,
-        episodes: config.evalEpisodes,
-        seed: 0,
-        temperature: config.temperature,
-        maxNewTokens: config.maxNewTokens,
-        onProgress: (step) => progress.update({ stage, step, total, leftMs: work.left(stage, step / total) }),
-      });
-      log({ stage: "evaluation", after, ...evaluation });
-      return evaluation;
-    });
-
-  // Warm start: the planned updates, then more until the pictures are read.
-  if (state.stage === "sft") {
-    optimizer ??= sftOptimizer(vlm, config);
-    const sft = optimizer;
-    let update = state.sftUpdates;
-    const isPassed = await timed("sft", async () => {
-      const demonstrations = demonstrate(agent, config);
-      const most = config.sftSteps + (config.cot ? config.perceptionExtraSteps : 0);
-      for (; !await isStopped(); update++) {
-        const extra = update - config.sftSteps;
-        if (config.cot && extra >= 0 && extra % GATE_INTERVAL === 0) {
-          const perception = await perceptionOf(agent, config);
-          log({ stage: "gate", update, perception });
-          if (perception >= config.perceptionGate) return true;
-          progress.note(
-            `perception ${
-              formatShare(perception)
-            } after ${update} updates, the gate is at ${config.perceptionGate}`,
-          );
-        }
-        if (update >= most) return !config.cot;
-        const learningRate = sftLearningRate(update, config);
-        const metrics = await sftUpdate(agent, sft, sftBatch(demonstrations, update, config), learningRate);
-        const { sftLoss, valueLoss, gradientNorm } = metrics;
-        if (!Number.isFinite(sftLoss + valueLoss + gradientNorm)) {
-          throw new NotFiniteError(
-            `Cannot go on at SFT update ${update + 1}: loss ${sftLoss}, value loss ${valueLoss}, ` +
-              `gradient norm ${gradientNorm}`,
-          );
-        }
-        log({ stage: "sft", update: update + 1, learningRate, ...metrics });
-        progress.update({
-          stage: "sft",
-          step: update + 1,
-          total: Math.max(config.sftSteps, update + 1),
-          fields: { loss: metrics.sftLoss.toFixed(3) },
-          leftMs: work.left("sft", (update + 1) / config.sftSteps),
-        });
-      }
-      return false;
-    });
-    if (await isStopped()) {
-      await saveCheckpoint(folder, agent, sft, { ...state, sftUpdates: update, optimizerStep: sft.step });
-      return result;
-    }
-    if (!isPassed) {
-      throw new Error(
-        `Cannot begin RL: perception stayed under ${config.perceptionGate} for ${update} SFT updates, ` +
-          "raise --demonstrations or --perception-extra-steps, or lower --perception-gate",
-      );
-    }
-    result.afterSft = await evaluateAfter("sft");
-    sft.dispose();
-    optimizer = rlOptimizer(vlm, config);
-    state = { ...state, stage: "rl", sftUpdates: update, optimizerStep: 0 };
-    await saveCheckpoint(folder, agent, optimizer, state);
   }
+}
 
-  // RL: collect, improve, log.
-  if (state.stage === "rl") {
-    const rl = optimizer!;
-    const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
-    if (state.slots.length > 0) vectorEnv.restore(state.slots, state.episodes);
-    const stepsPerIteration = config.envs * config.rolloutSteps;
-    const iterations = Math.ceil(config.envSteps / stepsPerIteration);
-    const save = async (stage: "rl" | "done", iteration: number) => {
-      state = { ...state, stage, iteration, optimizerStep: rl.step, ...vectorEnv.save() };
-      await saveCheckpoint(folder, agent, rl, state);
-    };
-    let iteration = state.iteration;
-    await timed("rl", async () => {
-      for (; iteration < iterations && !await isStopped(); iteration++) {
-        const startMs = performance.now();
-        const rollout = await collectRollout(agent, vectorEnv, {
-          steps: config.rolloutSteps,
-          lambda: config.lambda,
-          temperature: config.temperature,
-          maxNewTokens: config.maxNewTokens,
-          rewardScale: config.rewardScale,
-          formatPenalty: config.formatPenalty,
-          seed: config.seed,
-          stepsBefore: iteration * config.rolloutSteps,
-        });
-        result.rolloutSeconds += (performance.now() - startMs) / 1e3;
-        result.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
-        const learningRate = config.learningRate * (1 - 0.9 * iteration / iterations);
-        const update = await ppoIteration(vlm, rl, rollout, { config, iteration, learningRate })
-          .catch((error) => {
-            if (!(error instanceof NotFiniteError)) throw error;
-            throw new NotFiniteError(`Cannot go on at RL iteration ${iteration + 1}: ${error.message}`);
-          });
-        const metrics = rolloutMetrics(rollout);
-        const envSteps = (iteration + 1) * stepsPerIteration;
-        log({ stage: "rl", iteration: iteration + 1, envSteps, learningRate, ...metrics, ...update });
-        progress.update({
-          stage: "rl",
-          step: envSteps,
-          total: iterations * stepsPerIteration,
-          fields: {
-            success: metrics.success === null ? "-" : formatShare(metrics.success),
-            parsed: formatShare(metrics.parseRate),
-            "tok/s": (result.rolloutTokens / result.rolloutSeconds).toFixed(0),
-          },
-          leftMs: work.left("rl", (iteration + 1) / iterations),
-        });
-        if ((iteration + 1) % CHECKPOINT_INTERVAL === 0) await save("rl", iteration + 1);
-      }
-    });
-    await save(iteration < iterations ? "rl" : "done", iteration);
-    if (iteration < iterations) return result;
+/** SFT until the pictures are read, then evaluation and RL's optimiser. False when stopped. */
+async function warmStart(run: Run): Promise<boolean> {
+  const { config, agent } = run;
+  const isPassed = await run.timed("sft", () => sftToGate(run));
+  if (await run.isStopped()) {
+    await run.save();
+    return false;
   }
-  result.afterRl = await evaluateAfter("rl");
-  return result;
+  if (!isPassed) {
+    throw new Error(
+      `Cannot begin RL: perception stayed under ${config.perceptionGate} for ${run.state.sftUpdates} SFT updates, ` +
+        "raise --demonstrations or --perception-extra-steps, or lower --perception-gate",
+    );
+  }
+  run.result.afterSft = await evaluateAfter(run, "sft");
+  run.optimizer.dispose();
+  run.optimizer = rlOptimizer(agent.vlm, config);
+  run.advance({ stage: "rl" });
+  await run.save();
+  return true;
+}
+
+/** The planned updates, then more until the gate is passed. False when it never is, or when stopped. */
+async function sftToGate(run: Run): Promise<boolean> {
+  const { config, agent } = run;
+  const demonstrations = demonstrate(agent, config);
+  const most = config.sftSteps + (config.cot ? config.perceptionExtraSteps : 0);
+  while (!await run.isStopped()) {
+    const { sftUpdates } = run.state;
+    const extra = sftUpdates - config.sftSteps;
+    const isGateDue = config.cot && extra >= 0 && extra % GATE_INTERVAL === 0;
+    if (isGateDue && await passesGate(run)) return true;
+    if (sftUpdates >= most) return !config.cot;
+    await sftStep(run, sftBatch(demonstrations, sftUpdates, config));
+  }
+  return false;
+}
+
+/** Looks at perception. */
+async function passesGate(run: Run): Promise<boolean> {
+  const { config, state: { sftUpdates: update } } = run;
+  const perception = await perceptionOf(run.agent, config);
+  run.log({ stage: "gate", update, perception });
+  if (perception >= config.perceptionGate) return true;
+  run.progress.note(
+    `perception ${formatShare(perception)} after ${update} updates, the gate is at ${config.perceptionGate}`,
+  );
+  return false;
+}
+
+/** One update on demonstrations. */
+async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<void> {
+  const { config, agent, state: { sftUpdates } } = run;
+  const learningRate = sftLearningRate(sftUpdates, config);
+  const metrics = await sftUpdate(agent, run.optimizer, batch, learningRate);
+  const { sftLoss, valueLoss, gradientNorm } = metrics;
+  const update = sftUpdates + 1;
+  if (!Number.isFinite(sftLoss + valueLoss + gradientNorm)) {
+    throw new NotFiniteError(
+      `Cannot go on at SFT update ${update}: loss ${sftLoss}, value loss ${valueLoss}, ` +
+        `gradient norm ${gradientNorm}`,
+    );
+  }
+  run.log({ stage: "sft", update, learningRate, ...metrics });
+  run.progress.update({
+    stage: "sft",
+    step: update,
+    total: Math.max(config.sftSteps, update),
+    fields: { loss: sftLoss.toFixed(3) },
+    leftMs: run.work.left("sft", update / config.sftSteps),
+  });
+  run.advance({ sftUpdates: update });
+}
+
+/** RL to its last iteration. False when stopped. */
+async function reinforce(run: Run): Promise<boolean> {
+  const { config } = run;
+  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
+  const iterations = Math.ceil(config.envSteps / (config.envs * config.rolloutSteps));
+  await run.timed("rl", async () => {
+    while (run.state.iteration < iterations && !await run.isStopped()) {
+      await rlIteration(run, vectorEnv, iterations);
+      if (run.state.iteration % CHECKPOINT_INTERVAL !== 0) continue;
+      run.advance(vectorEnv.save());
+      await run.save();
+    }
+  });
+  const isDone = run.state.iteration >= iterations;
+  run.advance({ stage: isDone ? "done" : "rl", ...vectorEnv.save() });
+  await run.save();
+  return isDone;
+}
+
+/** Collect, improve, log. */
+async function rlIteration(run: Run, vectorEnv: VectorEnv, iterations: number): Promise<void> {
+  const { config, agent, result, state: { iteration } } = run;
+  const startMs = performance.now();
+  const rollout = await collectRollout(agent, vectorEnv, {
+    steps: config.rolloutSteps,
+    lambda: config.lambda,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+    rewardScale: config.rewardScale,
+    formatPenalty: config.formatPenalty,
+    seed: config.seed,
+    stepsBefore: iteration * config.rolloutSteps,
+  });
+  result.rolloutSeconds += (performance.now() - startMs) / 1e3;
+  result.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+  const learningRate = config.learningRate * (1 - 0.9 * iteration / iterations);
+  const done = iteration + 1;
+  const update = await ppoIteration(agent.vlm, run.optimizer, rollout, { config, iteration, learningRate })
+    .catch((error) => {
+      if (!(error instanceof NotFiniteError)) throw error;
+      throw new NotFiniteError(`Cannot go on at RL iteration ${done}: ${error.message}`);
+    });
+  const metrics = rolloutMetrics(rollout);
+  const stepsPerIteration = config.envs * config.rolloutSteps;
+  const envSteps = done * stepsPerIteration;
+  run.log({ stage: "rl", iteration: done, envSteps, learningRate, ...metrics, ...update });
+  run.progress.update({
+    stage: "rl",
+    step: envSteps,
+    total: iterations * stepsPerIteration,
+    fields: {
+      success: metrics.success === null ? "-" : formatShare(metrics.success),
+      parsed: formatShare(metrics.parseRate),
+      "tok/s": (result.rolloutTokens / result.rolloutSeconds).toFixed(0),
+    },
+    leftMs: run.work.left("rl", done / iterations),
+  });
+  run.advance({ iteration: done });
+}
+
+/** Both policies on held-out episodes. */
+function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
+  const { config } = run;
+  const stage = `evaluation after ${after}` as const;
+  const total = 2 * config.evalEpisodes;
+  return run.timed("evaluation", async () => {
+    const evaluation = await evaluateBoth(run.agent, {
+      environment: config.env,
+      episodes: config.evalEpisodes,
+      seed: 0,
+      temperature: config.temperature,
+      maxNewTokens: config.maxNewTokens,
+      onProgress: (step) =>
+        run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) }),
+    });
+    run.log({ stage: "evaluation", after, ...evaluation });
+    return evaluation;
+  });
 }
 
 /** Was this line written before the checkpoint with this state? */
