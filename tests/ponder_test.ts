@@ -18,6 +18,7 @@ const TOOLS = [
   "tail",
   "mktemp",
   "rm",
+  "uname",
   "bash",
 ];
 
@@ -260,6 +261,9 @@ const testRuns: [name: string, output: string, status: number, closing: string, 
     "2 passed, 0 failed",
     0,
   ],
+  ["a driver that crashes after all passed", "ok | 3 passed | 0 failed (5ms)", 134, "3 passed, 0 failed", 0],
+  ["a crash after a broken file", "FAILED | 3 passed | 0 failed (5ms)", 134, "3 passed, 0 failed", 134],
+  ["a crash before the end", "double free or corruption", 134, "0 passed, 0 failed", 134],
   ["no closing line", "killed", 0, "0 passed, 0 failed", 1],
   ["no closing line and an exit code", "error: Type checking failed.", 7, "0 passed, 0 failed", 7],
 ];

@@ -5,9 +5,14 @@ import { type Gpu, openGpu, type Slice } from "../../kernels/gpu/mod.ts";
 
 let shared: Promise<Gpu> | null = null;
 
-/** One device for a test file; never closed, so tests that use it set `sanitizeResources: false`. */
+/**
+ * One device for a test file; destroyed as the process ends, so tests that use it set `sanitizeResources: false`.
+ */
 export function testGpu(): Promise<Gpu> {
-  return shared ??= openGpu();
+  return shared ??= openGpu().then((gpu) => {
+    addEventListener("unload", () => gpu.destroy());
+    return gpu;
+  });
 }
 
 /** Registers one test per case and variant. */

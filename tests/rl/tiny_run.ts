@@ -1,6 +1,6 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
-import { openGpu } from "../../kernels/gpu/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { testGpu } from "../kernels/check_cases.ts";
 import { saveCheckpoint } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
 import { bookkeepingSettings, resolveConfig, type TrainConfig, type trainOptions } from "../../rl/config.ts";
@@ -33,13 +33,6 @@ export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfi
 export const TINY_FLAGS: readonly string[] = Object.entries(TINY).flatMap((
   [name, value],
 ) => [`--${toFlag(name)}`, String(value)]);
-
-let shared: Promise<Gpu> | null = null;
-
-/** One device for a test file; never closed. */
-export function testGpu(): Promise<Gpu> {
-  return shared ??= openGpu();
-}
 
 /** Registers a test that uses the shared device, which outlives it. */
 export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void>): void {
@@ -108,7 +101,7 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
 
 /** A command started as its task starts it. */
 export function startCommand(
-  name: "train" | "eval" | "play",
+  name: "train" | "eval" | "play" | "reproduce",
   args: readonly string[],
   { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
 ): Deno.ChildProcess {
