@@ -10,7 +10,7 @@ import { adamwReference } from "./adamw/reference.ts";
 import { cases as attentionCases } from "./attention/cases.ts";
 import { attention, attentionBackward } from "./attention/mod.ts";
 import { attentionBackwardReference, attentionReference, visiblePairs } from "./attention/reference.ts";
-import type { HeadlineCase } from "./bench/peers.ts";
+import type { HeadlineCase } from "./bench/peer_common.ts";
 import type { BenchCase } from "./bench/run.ts";
 import { caseValues } from "./case.ts";
 import { cases as elementwiseCases } from "./elementwise/cases.ts";
@@ -37,8 +37,9 @@ export {
   measureInTurns,
   type MeasureSettings,
 } from "./bench/measure.ts";
+export { type Peer, peerSpecifiers } from "./bench/peer_common.ts";
 export { type Jax, type JaxArray, jaxTask } from "./bench/peer_jax.ts";
-export { openPeers, type Peer, peerSpecifiers } from "./bench/peers.ts";
+export { openPeers } from "./bench/peers.ts";
 export { type BenchCase, benchCase, type BenchContext, profileLaunch } from "./bench/run.ts";
 export { selectCases } from "./bench/select.ts";
 export { ratioSpread, spreadOf } from "./bench/statistics.ts";

@@ -28,8 +28,8 @@ export interface CurveSettings {
   readonly height?: number;
 }
 
-/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/), darkest first. */
-const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/), darkest first, black last. */
+const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
 
 const INK = "#24292f";
 const GRID = "#e6e8eb";

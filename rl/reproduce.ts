@@ -8,8 +8,8 @@ import {
   type Command,
   defineOptions,
   formatDuration,
-  nearestName,
   runCommand,
+  suggestion,
   UsageError,
 } from "./cli/mod.ts";
 import { cellCommand, type Experiment, experiments } from "./experiments.ts";
@@ -44,7 +44,8 @@ export const reproduceCommand: Command<typeof options> = {
   options,
   async run({ values }) {
     const results = values.quick ? "results/quick" : "results";
-    const seeds = (values.quick ? values.seeds.slice(0, 1) : values.seeds).map(readSeed);
+    const given = [...new Set(values.seeds.map(readSeed))];
+    const seeds = values.quick ? given.slice(0, 1) : given;
     const cells = select(values.only).flatMap((experiment) => seeds.map((seed) => ({ experiment, seed })));
     const todo = [];
     for (const cell of cells) if (!await isThere(resultPath(results, cell))) todo.push(cell);
@@ -58,16 +59,13 @@ export const reproduceCommand: Command<typeof options> = {
     for (const [index, cell] of todo.entries()) {
       const pace = (performance.now() - startMs) / Math.max(1, index);
       const left = index === 0 ? "" : `, ${formatDuration(pace * (todo.length - index))} left`;
-      console.error(
-        `\n[${
-          index + 1
-        }/${todo.length}] ${cell.experiment.environment}: ${cell.experiment.title}, seed ${cell.seed}${left}`,
-      );
+      const { experiment: { environment, title }, seed } = cell;
+      console.error(`\n[${index + 1}/${todo.length}] ${environment}: ${title}, seed ${seed}${left}`);
       const code = await runCell(cell, results, values.quick ? QUICK : []);
       if (code !== 0) return code;
       await writePage(results);
     }
-    await writePage(results);
+    if (todo.length === 0) await writePage(results);
     return 0;
   },
 };
@@ -107,7 +105,7 @@ async function runCell(cell: Cell, results: string, extra: readonly string[]): P
     }));
   const summary = { ...await folder.readSummary(), command: `./ponder train ${flags.join(" ")}`, curve };
   await Deno.mkdir(`${results}/${experiment.environment}`, { recursive: true });
-  await writeFileAtomic(resultPath(results, cell), JSON.stringify(summary, null, 1) + "\n");
+  await writeFileAtomic(resultPath(results, cell), JSON.stringify(summary, null, 2) + "\n");
   return 0;
 }
 
@@ -140,18 +138,14 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
   const known = [...new Set(experiments.flatMap(idsOf))];
   for (const id of only) {
     if (known.includes(id)) continue;
-    throw new UsageError(
-      `Unknown experiment "${id}": did you mean "${nearestName(id, known)}"? Known: ${
-        experiments.map((e) => idsOf(e)[2]).join(", ")
-      }`,
-    );
+    throw new UsageError(`Unknown experiment "${id}"${suggestion(id, known)}`);
   }
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
 }
 
 function readSeed(text: string): number {
   const seed = Number(text);
-  if (Number.isInteger(seed) && seed >= 0 && seed <= 1000) return seed;
+  if (/^\d+$/.test(text) && seed <= 1000) return seed;
   throw new UsageError(`--seeds needs integers from 0 to 1000, got "${text}"`);
 }
 

@@ -31,32 +31,31 @@ export interface CellResult {
   };
 }
 
-/** The page and its plots by file name. */
+/** The page, as `deno fmt` would write it, and its plots by file name. */
 export async function resultsPage(
   cells: readonly CellResult[],
 ): Promise<{ markdown: string; plots: Record<string, string> }> {
   const plots: Record<string, string> = {};
-  const lines = [
-    "# Results",
-    "",
+  const bySeed = cells.toSorted((a, b) => a.seed - b.seed);
+  const blocks = [["# Results"], [
     "Written by `deno task reproduce`, which runs or resumes what is missing. Success is an episode return above 0 on",
     "held-out seeds, in percent: the mean over seeds, with the 95% Wilson interval of all their episodes together.",
     "Sampled is the policy as trained (its temperature), greedy takes the most probable token.",
-    "",
-  ];
+  ]];
   for (const environment of new Set(experiments.map((experiment) => experiment.environment))) {
-    const own = cells.filter(({ experiment }) => experiment.environment === environment);
-    lines.push(`## ${environment}`, "", ...taskTable(environment, own), "");
-    lines.push("Published, for comparison:", "", ...publishedTable(environment), "");
+    const own = bySeed.filter(({ experiment }) => experiment.environment === environment);
+    blocks.push([`## ${environment}`], taskTable(environment, own));
+    const rows = published[environment];
+    if (rows) blocks.push(["Published, for comparison:"], table(["system", "size", "success"], rows));
     const plot = await curves(environment, own);
     if (plot !== null) {
       const name = `${environment.toLowerCase()}_curves.svg`;
       plots[name] = plot;
-      lines.push(`![Learning curves](${name})`, "");
+      blocks.push([`![Learning curves](${name})`]);
     }
-    lines.push(...commandTable(own), "");
+    if (own.length > 0) blocks.push(...commandTable(own));
   }
-  return { markdown: lines.join("\n").trimEnd() + "\n", plots };
+  return { markdown: blocks.map((lines) => lines.join("\n")).join("\n\n") + "\n", plots };
 }
 
 function taskTable(environment: string, cells: readonly CellResult[]): string[] {
@@ -96,15 +95,10 @@ function taskTable(environment: string, cells: readonly CellResult[]): string[] 
   );
 }
 
-function publishedTable(environment: string): string[] {
-  return table(["system", "size", "success"], (published[environment] ?? []).map((row) => [...row]));
-}
-
-function commandTable(cells: readonly CellResult[]): string[] {
-  if (cells.length === 0) return [];
-  const ordered = cells.toSorted((a, b) => a.seed - b.seed);
+/** Where the cells ran, and a line for each. */
+function commandTable(cells: readonly CellResult[]): string[][] {
   const rows = experiments.flatMap((experiment) =>
-    ordered.filter((cell) => cell.experiment === experiment).map(({ seed, summary }) => [
+    cells.filter((cell) => cell.experiment === experiment).map(({ seed, summary }) => [
       experiment.title,
       seed,
       percent(summary.evaluation.sampled.success),
@@ -114,18 +108,17 @@ function commandTable(cells: readonly CellResult[]): string[] {
       `\`${summary.command}\``,
     ])
   );
-  const [{ summary }] = ordered;
+  const unique = (values: readonly string[]) => [...new Set(values)].join(" or ");
+  const parameters = unique(cells.map(({ summary }) => (summary.parameters / 1e6).toFixed(2)));
+  const adapters = unique(cells.map(({ summary }) => summary.adapter));
   return [
-    `${
-      (summary.parameters / 1e6).toFixed(2)
-    }M parameters, on ${summary.adapter}. Wall times are those of the machine's state then.`,
-    "",
-    ...table(["experiment", "seed", "sampled", "greedy", "wall", "peak memory", "command"], rows),
+    [`${parameters}M parameters, on ${adapters}. Wall times are those of the machine's state then.`],
+    table(["experiment", "seed", "sampled", "greedy", "wall", "peak memory", "command"], rows),
   ];
 }
 
 /** One curve an experiment, the mean over its seeds of training episodes' success. */
-function curves(environment: string, cells: readonly CellResult[]): Promise<string> | null {
+async function curves(environment: string, cells: readonly CellResult[]): Promise<string | null> {
   const series = experiments.flatMap((experiment): CurveSeries[] => {
     const own = cells.filter((cell) => cell.experiment === experiment && cell.summary.curve.length > 0);
     if (own.length === 0) return [];
@@ -136,7 +129,7 @@ function curves(environment: string, cells: readonly CellResult[]): Promise<stri
     return [{ name: experiment.title, x: points.map((p) => p.envSteps), y: points.map((p) => p.success) }];
   });
   if (series.length === 0) return null;
-  return learningCurve(series, {
+  return await learningCurve(series, {
     title: `${environment}: success of training episodes`,
     xLabel: "environment steps",
     yLabel: "success",
@@ -161,6 +154,10 @@ function interval(results: readonly EvaluationSummary[]): string {
 }
 
 function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
-  return [line(header), `|${"---|".repeat(header.length)}`, ...rows.map(line)];
+  const widths = header.map((name, i) =>
+    Math.max(3, name.length, ...rows.map((cells) => String(cells[i]).length))
+  );
+  const line = (cells: readonly (string | number)[]) =>
+    `| ${cells.map((cell, i) => String(cell).padEnd(widths[i])).join(" | ")} |`;
+  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)];
 }

@@ -14,7 +14,7 @@ import {
   type PeerWork,
   splitQkv,
   versionOf,
-} from "./peers.ts";
+} from "./peer_common.ts";
 
 /** The parts of an array of jax-js that are used; `ref` takes a reference, operations consume one. */
 export interface JaxArray {

@@ -13,7 +13,7 @@ import {
   type PeerWork,
   splitQkv,
   versionOf,
-} from "./peers.ts";
+} from "./peer_common.ts";
 
 interface Tensor {
   readonly shape: number[];

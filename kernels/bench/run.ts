@@ -14,7 +14,7 @@ import {
   type MeasureSettings,
   type Samples,
 } from "./measure.ts";
-import type { HeadlineCase, Peer, PeerTask } from "./peers.ts";
+import type { HeadlineCase, Peer, PeerTask } from "./peer_common.ts";
 import { ratioSpread, spreadOf } from "./statistics.ts";
 import type { BenchRow, Ceiling, KernelShare } from "./types.ts";
 

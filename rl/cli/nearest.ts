@@ -35,8 +35,14 @@ export function nearestName(word: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** The end of an error about an unknown name: `: did you mean X?` or `: known are A, B`. */
+/** More names than this are not listed in a message. */
+const LISTED = 12;
+
+/** The end of an error about an unknown name: `: did you mean X?`, `: known are A, B`, or of many `: the nearest is X`. */
 export function suggestion(word: string, known: readonly string[]): string {
   const nearest = nearestName(word, known);
-  return nearest === undefined ? `: known are ${known.join(", ")}` : `: did you mean ${nearest}?`;
+  if (nearest !== undefined) return `: did you mean ${nearest}?`;
+  if (known.length <= LISTED) return `: known are ${known.join(", ")}`;
+  const distance = (name: string) => editDistance(word.toLowerCase(), name.toLowerCase());
+  return `: the nearest is ${known.reduce((best, name) => distance(name) < distance(best) ? name : best)}`;
 }

@@ -17,7 +17,7 @@ import {
   spreadOf,
 } from "../../kernels/bench.ts";
 import { checkOutputs } from "../../kernels/bench/check.ts";
-import { joinQkv, splitQkv, versionOf } from "../../kernels/bench/peers.ts";
+import { joinQkv, splitQkv, versionOf } from "../../kernels/bench/peer_common.ts";
 import { caseValues } from "../../kernels/case.ts";
 import { testGpu } from "./check_cases.ts";
 

@@ -66,7 +66,7 @@ Deno.test("an unknown flag is named with the nearest one", () => {
   rejects("Unknown flag --env-stpes: did you mean --env-steps?", () => parse("--env-stpes", "5"));
   rejects("Unknown flag --no-cto: did you mean --no-cot?", () => parse("--no-cto"));
   rejects("Unknown flag --sede: did you mean --seed?", () => parse("--sede=5"));
-  rejects("Unknown flag --qqqqqqqq: known are --env, --preset", () => parse("--qqqqqqqq"));
+  rejects("Unknown flag --qqqqqqqq: the nearest is --env", () => parse("--qqqqqqqq"));
   rejects("Unknown flag -z", () => parse("-z"));
 });
 

@@ -1,0 +1,36 @@
+/** The libraries bundle for browsers: WGSL as text, and no host-only module outside the files meant to be swapped. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import * as esbuild from "esbuild";
+import { fileURLToPath } from "node:url";
+
+async function bundle(entry: string, external: string[] = []): Promise<string> {
+  const result = await esbuild.build({
+    entryPoints: [fileURLToPath(new URL(`../${entry}`, import.meta.url))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    loader: { ".wgsl": "text" },
+    external,
+    logLevel: "silent",
+  });
+  assertEquals(result.warnings, []);
+  return result.outputFiles[0].text;
+}
+
+Deno.test({
+  name: "kernels and model bundle for browsers with their WGSL",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    try {
+      const text = await bundle("model/mod.ts");
+      assertStringIncludes(text, "fn main(@builtin(workgroup_id)");
+      assert(!/from "(node|npm|jsr):/.test(text), "a host-only module is imported");
+      // Drawing goes through one canvas factory, which a browser replaces.
+      await bundle("envs/mod.ts", ["@napi-rs/canvas", "@resvg/resvg-js", "node:*"]);
+    } finally {
+      await esbuild.stop();
+    }
+  },
+});
