@@ -9,7 +9,7 @@ import { deriveSizes, sizeOf, type Vlm } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
-const TRAINING_EFFICIENCY = 0.35;
+const TRAINING_EFFICIENCY = 0.55;
 /** Steps of a held-out episode, roughly: short after RL, up to the limit before. */
 const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 
