@@ -15,12 +15,15 @@ export interface Experiment {
   readonly flags: readonly string[];
 }
 
-const numberLine = (name: string, title: string, ...flags: string[]): Experiment => ({
-  name,
-  title,
-  environment: "NumberLine",
-  flags,
-});
+const experimentsOf =
+  (environment: string) => (name: string, title: string, ...flags: string[]): Experiment => ({
+    name,
+    title,
+    environment,
+    flags,
+  });
+const numberLine = experimentsOf("NumberLine");
+const ezPoints = experimentsOf("EZPoints");
 
 /** All experiments, in the order of the report. */
 export const experiments: readonly Experiment[] = [
@@ -31,6 +34,8 @@ export const experiments: readonly Experiment[] = [
   numberLine("lambda-0.7", "lambda 0.7", "--lambda", "0.7"),
   numberLine("lambda-0.9", "lambda 0.9", "--lambda", "0.9"),
   numberLine("unfrozen", "nothing frozen", "--freeze", "none"),
+  ezPoints("default", "SFT + RL"),
+  ezPoints("no-cot", "without chain of thought", "--no-cot"),
 ];
 
 /** The whole command of one cell. */
