@@ -8,6 +8,7 @@
  * @module
  */
 import { Random } from "../envs/mod.ts";
+import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
   add,
@@ -253,11 +254,6 @@ async function ppoMinibatch(
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm: norms[0],
   };
-}
-
-/** A loss or gradient was NaN or infinite; the optimiser left the weights as they were. */
-export class NotFiniteError extends RangeError {
-  override name = "NotFiniteError";
 }
 
 const limit = (value: number, bound: number) => Math.max(-bound, Math.min(bound, value));

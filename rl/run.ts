@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../kernels/gpu/mod.ts";
+import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import { makeEnv } from "../envs/mod.ts";
 import { AdamW, buildTokenizer, modelPresets, type Parameter, Tokenizer, Vlm } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
@@ -15,7 +15,7 @@ import { estimateWork } from "./estimate.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
 import { type MetricsLine, rolloutMetrics } from "./metrics.ts";
-import { NotFiniteError, ppoIteration } from "./ppo.ts";
+import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "./sft.ts";
@@ -237,21 +237,17 @@ async function passesGate(run: Run): Promise<boolean> {
 async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<void> {
   const { config, agent, state: { sftUpdates } } = run;
   const learningRate = sftLearningRate(sftUpdates, config);
-  const metrics = await sftUpdate(agent, run.optimizer, batch, learningRate);
-  const { sftLoss, valueLoss, gradientNorm } = metrics;
   const update = sftUpdates + 1;
-  if (!Number.isFinite(sftLoss + valueLoss + gradientNorm)) {
-    throw new NotFiniteError(
-      `Cannot go on at SFT update ${update}: loss ${sftLoss}, value loss ${valueLoss}, ` +
-        `gradient norm ${gradientNorm}`,
-    );
-  }
+  const metrics = await naming(
+    `SFT update ${update}`,
+    sftUpdate(agent, run.optimizer, batch, learningRate),
+  );
   run.log({ stage: "sft", update, learningRate, ...metrics });
   run.progress.update({
     stage: "sft",
     step: update,
     total: Math.max(config.sftSteps, update),
-    fields: { loss: sftLoss.toFixed(3) },
+    fields: { loss: metrics.sftLoss.toFixed(3) },
     leftMs: run.work.left("sft", update / config.sftSteps),
   });
   run.advance({ sftUpdates: update });
@@ -295,11 +291,10 @@ async function rlIteration(run: Run, vectorEnv: VectorEnv, iterations: number): 
   result.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
   const learningRate = config.learningRate * (1 - 0.9 * iteration / iterations);
   const done = iteration + 1;
-  const update = await ppoIteration(agent.vlm, run.optimizer, rollout, { config, iteration, learningRate })
-    .catch((error) => {
-      if (!(error instanceof NotFiniteError)) throw error;
-      throw new NotFiniteError(`Cannot go on at RL iteration ${done}: ${error.message}`);
-    });
+  const update = await naming(
+    `RL iteration ${done}`,
+    ppoIteration(agent.vlm, run.optimizer, rollout, { config, iteration, learningRate }),
+  );
   const metrics = rolloutMetrics(rollout);
   const stepsPerIteration = config.envs * config.rolloutSteps;
   const envSteps = done * stepsPerIteration;
@@ -336,6 +331,16 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
     run.log({ stage: "evaluation", after, ...evaluation });
     return evaluation;
   });
+}
+
+/** Awaits a step; an error about NaN or infinity is thrown on with the step's name. */
+async function naming<T>(step: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    throw new NotFiniteError(`Cannot go on at ${step}: ${error.message}`, { cause: error });
+  }
 }
 
 /** Was this line written before the checkpoint with this state? */

@@ -7,6 +7,7 @@
  * @module
  */
 import { makeEnv, Random } from "../envs/mod.ts";
+import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
   layOut,
@@ -131,5 +132,9 @@ export async function sftUpdate(
   tape.backward(sftLoss, sum(tape, squaredError, 0.5 * VALUE_COEFFICIENT));
   optimizer.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, policyClip: 1, valueClip: 1 });
   const [[loss], [squared], norms] = await vlm.gpu.read(sftLoss.data, squaredError.data, optimizer.norms);
-  return { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
+  const metrics = { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
+  if (!Number.isFinite(loss + squared + norms[0])) {
+    throw new NotFiniteError(`loss ${loss}, value loss ${metrics.valueLoss}, gradient norm ${norms[0]}`);
+  }
+  return metrics;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
+import { debugLevel, type Gpu, NotFiniteError, openGpu } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   formatBytes,
@@ -95,12 +95,13 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     return 0;
   } catch (error) {
     progress.close();
-    if (error instanceof RangeError && error.name === "NotFiniteError") {
+    if (error instanceof NotFiniteError) {
       const checkpoint = await folder.checkpointPath();
       const kept = checkpoint === null
         ? "there is no checkpoint yet"
         : `the last good checkpoint is ${checkpoint}`;
-      throw new Error(`${error.message}; ${kept}, run again with DEBUG=4 to name the op`, { cause: error });
+      const hint = debugLevel >= 4 ? "" : ", run again with DEBUG=4 to name the op";
+      throw new Error(`${error.message}; ${kept}${hint}`, { cause: error });
     }
     throw error;
   } finally {

@@ -5,6 +5,7 @@
  */
 import { debugLevel, debugLog } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
+import { NotFiniteError } from "./not_finite_error.ts";
 import { Profile } from "./profile.ts";
 import { PRIMED_WORDS, Readback } from "./readback.ts";
 import {
@@ -372,9 +373,7 @@ export class Gpu {
         this.flush();
         const bad = pending.mapSync()[0].findIndex((value) => Number.isNaN(value));
         if (bad >= 0) {
-          throw new RangeError(
-            `Cannot go on: ${kernel.name} wrote NaN at word ${start + bad} of ${slice.label}`,
-          );
+          throw new NotFiniteError(`${kernel.name} wrote NaN at word ${start + bad} of ${slice.label}`);
         }
       }
     }

@@ -5,6 +5,7 @@
  */
 export { type Binding, type Dispatch, Gpu, params, read, texels, write } from "./gpu.ts";
 export { debugLevel, environment } from "./host.ts";
+export { NotFiniteError } from "./not_finite_error.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, summarizeProfile } from "./profile.ts";

@@ -196,7 +196,10 @@ Deno.test("a loss that is no number ends train with the step, and DEBUG=4 adds t
   );
   assertEquals(plain.code, 1);
   const debug = await outcomeOf(train("debug", { DEBUG: "4" }));
-  assertMatch(debug.err, /\nCannot go on: \S+ wrote NaN at word \d+ of \S+\n/);
+  assertMatch(
+    debug.err,
+    /\nCannot go on at SFT update 2: \S+ wrote NaN at word \d+ of \S+; there is no checkpoint yet\n/,
+  );
   assertEquals(debug.code, 1);
 });
 

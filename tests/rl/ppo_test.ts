@@ -1,12 +1,12 @@
 /** PPO's losses against plain TypeScript in f64, its guards, and what an update does to the policy. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
-import { NotFiniteError, ppoIteration } from "../../rl/ppo.ts";
+import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer } from "../../rl/run.ts";
 import { shuffled } from "../../rl/sft.ts";

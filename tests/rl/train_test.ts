@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors } from "../../model/mod.ts";
 import type { MetricsLine, RlLine } from "../../rl/metrics.ts";
-import { FIRST_RATIO_TOLERANCE, NotFiniteError } from "../../rl/ppo.ts";
+import { NotFiniteError } from "../../kernels/gpu/mod.ts";
+import { FIRST_RATIO_TOLERANCE } from "../../rl/ppo.ts";
 import {
   gpuTest,
   metricsOf,
