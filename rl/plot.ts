@@ -65,7 +65,14 @@ function curveSpec(series: readonly CurveSeries[], settings: CurveSettings): Top
     type: "nominal",
     scale: { domain: names, range: names.map((_, i) => COLORS[i % COLORS.length]) },
     legend: names.length > 1
-      ? { title: null, orient: "bottom", symbolType: "stroke", symbolStrokeWidth: 3, symbolOpacity: 1 }
+      ? {
+        title: null,
+        orient: "bottom",
+        symbolType: "stroke",
+        symbolStrokeWidth: 3,
+        symbolOpacity: 1,
+        labelLimit: 320,
+      }
       : null,
   } as const;
   const y = { type: "quantitative", title: yLabel, scale: yScale, axis: yAxis } as const;
