@@ -64,6 +64,8 @@ export class Gpu {
   readonly pool: StoragePool;
   readonly pipelines: PipelineCache;
   readonly profile: Profile;
+  /** The variant of each kernel that measured fastest on this adapter; empty until tuned. */
+  readonly tuned = new Map<string, string>();
   /** Bound where a kernel's optional operand is absent. */
   readonly placeholder: Slice;
   /** Dispatches recorded since the start. */

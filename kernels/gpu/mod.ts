@@ -10,4 +10,5 @@ export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, summarizeProfile } from "./profile.ts";
 export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "./storage.ts";
+export { chooseVariant, type VariantQuestion } from "./variants.ts";
 export type { WgslConstants } from "./wgsl.ts";
