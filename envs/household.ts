@@ -139,6 +139,7 @@ export class Household implements Environment<HouseholdInfo> {
   readonly id = "alfworld/Household-v0";
   readonly actions: readonly string[] = COMMANDS.map(({ text }) => text);
   readonly tokens: readonly string[] = listTokens();
+  readonly success = "goal";
   readonly bias: HouseholdBias = { misread: 0, plan: 0.05, action: 0.1 };
   readonly mode: HouseholdMode;
   readonly split: Split;

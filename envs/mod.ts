@@ -55,7 +55,7 @@ export type {
   StepResult,
 } from "./types.ts";
 
-/** Settings that `makeEnv` hands on; an environment uses those it knows. */
+/** Settings that `makeEnv` hands on to the environments that have them. */
 export interface EnvSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
@@ -77,12 +77,21 @@ export interface EnvSettings {
   readonly split?: HouseholdSettings["split"];
 }
 
-const MAKERS: Readonly<Record<string, (settings: EnvSettings) => Environment>> = {
-  NumberLine: (settings) => new NumberLine(settings),
-  EZPoints: (settings) => new EZPoints(settings),
-  Points24: (settings) => new Points24(settings),
-  Blackjack: (settings) => new Blackjack(settings),
-  Household: (settings) => new Household(settings),
+interface Maker {
+  readonly make: (settings: EnvSettings) => Environment;
+  /** What it uses of the settings, beside `seed`. */
+  readonly settings: readonly (keyof EnvSettings)[];
+}
+
+const MAKERS: Readonly<Record<string, Maker>> = {
+  NumberLine: { make: (settings) => new NumberLine(settings), settings: ["maxPosition"] },
+  EZPoints: { make: (settings) => new EZPoints(settings), settings: [] },
+  Points24: {
+    make: (settings) => new Points24(settings),
+    settings: ["target", "faceValue", "solvableOnly"],
+  },
+  Blackjack: { make: (settings) => new Blackjack(settings), settings: ["natural", "sab"] },
+  Household: { make: (settings) => new Household(settings), settings: ["mode", "split"] },
 };
 
 /** Short names of the environments, in the order of the published suite. */
@@ -90,7 +99,7 @@ export const ENV_NAMES: readonly string[] = Object.keys(MAKERS);
 
 /**
  * Makes an environment by its short name (`NumberLine`) or its published one (`gym_cards/NumberLine-v0`).
- * Throws `RangeError` on an unknown name or an illegal setting.
+ * Throws `RangeError` on an unknown name, a setting that the environment does not have, or an illegal one.
  */
 export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
   const short = /^(?:gym_cards|alfworld)\/(.*)-v0$/.exec(name)?.[1] ?? name;
@@ -100,7 +109,14 @@ export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
         `Known: ${ENV_NAMES.map((known) => `${known} (${suiteOf(known)}/${known}-v0)`).join(", ")}`,
     );
   }
-  return MAKERS[short](settings);
+  const { make, settings: known } = MAKERS[short];
+  for (const key of Object.keys(settings)) {
+    if (key === "seed" || (known as readonly string[]).includes(key)) continue;
+    throw new RangeError(
+      `Cannot make ${short}: it has no setting "${key}", known: ${["seed", ...known].join(", ")}`,
+    );
+  }
+  return make(settings);
 }
 
 const suiteOf = (name: string): string => name === "Household" ? "alfworld" : "gym_cards";

@@ -84,6 +84,11 @@ export interface Environment<I extends Info = Info> {
   readonly tokens: readonly string[];
   /** The scripted solver's default mistakes. */
   readonly bias: Bias;
+  /**
+   * What counts as success: a return above 0, as published for the card games; or the goal, where rewards are paid on
+   * the way there as well. A return above 0 when absent.
+   */
+  readonly success?: "return" | "goal";
 
   /** Begins an episode. Throws `RangeError` on an illegal seed or option and then leaves the episode as it was. */
   reset(settings?: ResetSettings): ResetResult<I>;

@@ -6,6 +6,7 @@
  */
 import { modelPresets } from "../model/mod.ts";
 import { defineOptions, type Given, UsageError, type Values } from "./cli/mod.ts";
+import { readEnvSettings } from "./env_settings.ts";
 import { environmentPresets } from "./presets.ts";
 
 /** The options of `train`. */
@@ -22,6 +23,16 @@ export const trainOptions = defineOptions({
     default: "per-image",
     choices: ["per-image", "fixed"],
     meaning: "standardise each image's channels, or map [0, 1] to [-1, 1]",
+  },
+  envSettings: {
+    type: "list",
+    default: [],
+    meaning: "settings of the environment as key=value, such as target=30; `envs` lists them",
+  },
+  trainingSettings: {
+    type: "list",
+    default: [],
+    meaning: "the same for the warm start and RL alone, such as solvableOnly=true",
   },
   seed: { type: "integer", default: 0, min: 0, max: 1000, meaning: "seed of everything random" },
   out: { type: "string", meaning: "run folder; runs/<environment>-s<seed> when absent" },
@@ -337,6 +348,8 @@ export function resolveConfig(given: Given<typeof trainOptions>, environment: st
       "Cannot use --overwrite and --resume together: one replaces the run, the other goes on",
     );
   }
+  readEnvSettings(environment, config.envSettings);
+  readEnvSettings(environment, [...config.envSettings, ...config.trainingSettings]);
   const freeze = config.freeze.length === 1 && config.freeze[0] === "none" ? [] : config.freeze;
   for (const kind of freeze) {
     if (!KINDS.includes(kind)) {

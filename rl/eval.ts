@@ -7,8 +7,9 @@ import { debugLevel, openGpu } from "../kernels/gpu/mod.ts";
 import { loadAgent } from "./checkpoint.ts";
 import { type Command, defineOptions, formatDuration, Progress, runCommand } from "./cli/mod.ts";
 import { trainOptions } from "./config.ts";
+import { evaluationEnvSettings } from "./env_settings.ts";
 import { evaluateBoth } from "./evaluation.ts";
-import { evaluationReport, evaluationTable } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { findTrainedRun } from "./trained_run.ts";
 
 const { temperature, maxNewTokens } = trainOptions;
@@ -32,6 +33,10 @@ const options = defineOptions({
     meaning: "which held-out episodes; 0 are those of train",
   },
   env: { type: "string", meaning: "environment, by short or published name; the run's when absent" },
+  envSettings: {
+    type: "list",
+    meaning: "settings of the environment as key=value, such as target=30; the run's when absent",
+  },
   temperature: {
     type: "number",
     min: temperature.min,
@@ -58,11 +63,16 @@ export const evalCommand: Command<typeof options> = {
   ],
   options,
   async run({ given, values: { run, checkpoint, episodes, seed, json } }) {
-    const { env, temperature, maxNewTokens } = given;
+    const { env, envSettings, temperature, maxNewTokens } = given;
     const trained = await findTrainedRun({
       run,
       checkpoint,
-      given: { ...env && { env }, ...temperature && { temperature }, ...maxNewTokens && { maxNewTokens } },
+      given: {
+        ...env && { env },
+        ...envSettings && { envSettings },
+        ...temperature && { temperature },
+        ...maxNewTokens && { maxNewTokens },
+      },
     });
     const { config } = trained;
     const gpu = await openGpu();
@@ -73,6 +83,7 @@ export const evalCommand: Command<typeof options> = {
       const startMs = performance.now();
       const evaluation = await evaluateBoth(agent, {
         environment: config.env,
+        envSettings: evaluationEnvSettings(config),
         episodes,
         seed,
         temperature: config.temperature,
@@ -81,7 +92,8 @@ export const evalCommand: Command<typeof options> = {
       });
       progress.close();
       const table = evaluationTable({ ...evaluation });
-      const title = `${config.env}, ${episodes} held-out episodes, success = return above 0, ` +
+      const title =
+        `${config.env}, ${episodes} held-out episodes, success = ${successMeaning(config.env)}, ` +
         `temperature ${config.temperature}`;
       // With --json the table is a message: stdout holds the JSON alone.
       (json ? console.error : console.log)(`\n${title}\n${table}\n`);

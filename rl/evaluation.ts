@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import { type EnvSettings, makeEnv } from "../envs/mod.ts";
 import type { Agent, Decision, Situation } from "./agent.ts";
 import { eventLoopTurn } from "./event_loop.ts";
-import { samplerState } from "./rollout.ts";
+import { isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 
 /** Episodes of evaluation have seeds from here on; training's are all below. */
@@ -14,7 +14,7 @@ export const EVALUATION_SEEDS = 2_000_000_000;
 
 /** What one way of decoding achieved. */
 export interface EvaluationResult {
-  /** Share of episodes with a return above 0. */
+  /** Share of episodes with a return above 0, or that reached the goal where that is the environment's measure. */
   readonly success: number;
   /** 95% interval of `success` (Wilson). */
   readonly ci95: readonly [lo: number, hi: number];
@@ -40,6 +40,7 @@ export interface Evaluation {
 /** What to evaluate. */
 export interface EvaluationSettings {
   readonly environment: string;
+  readonly envSettings?: EnvSettings;
   readonly episodes: number;
   readonly seed: number;
   readonly greedy: boolean;
@@ -53,7 +54,8 @@ export interface EvaluationSettings {
 
 /** Plays `episodes` held-out episodes. Deterministic by seed. */
 export async function evaluate(agent: Agent, settings: EvaluationSettings): Promise<EvaluationResult> {
-  const { environment, episodes, seed, greedy, temperature, maxNewTokens, onProgress } = settings;
+  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
+    settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
   let next = 0;
   const begin = (env: Situation["env"]) => ({
@@ -63,9 +65,9 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
     episodeReturn: 0,
     steps: 0,
   });
-  const slots = Array.from({ length: envs }, () => begin(makeEnv(environment)));
+  const slots = Array.from({ length: envs }, () => begin(makeEnv(environment, envSettings)));
   const returns = new Float64Array(episodes);
-  let goals = 0, done = 0, steps = 0;
+  let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();
   for (let round = 0; done < episodes; round++) {
     const random = samplerState(envs, EVALUATION_SEEDS + seed, round * maxNewTokens);
@@ -86,6 +88,7 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
       if (!terminated && !truncated) return;
       if (slot.episode < episodes) {
         returns[slot.episode] = slot.episodeReturn;
+        successes += Number(isSuccess(slot.env, slot.episodeReturn, info.goalReached));
         goals += Number(info.goalReached);
         steps += slot.steps;
         done++;
@@ -95,7 +98,6 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
     onProgress?.(done);
     await eventLoopTurn();
   }
-  const successes = returns.filter((episodeReturn) => episodeReturn > 0).length;
   return {
     success: successes / episodes,
     ci95: wilsonInterval(successes, episodes),

@@ -37,7 +37,7 @@ export interface RlLine extends PpoMetrics {
   readonly learningRate: number;
   /** Episodes that ended in this iteration. */
   readonly episodes: number;
-  /** Share of those with a return above 0; null when none ended. */
+  /** Share of those that succeeded, by the environment's measure; null when none ended. */
   readonly success: number | null;
   /** Mean undiscounted, unscaled return of those. */
   readonly meanReturn: number | null;
@@ -72,9 +72,7 @@ export function rolloutMetrics({ transitions, episodes }: Rollout) {
   };
   return {
     episodes: episodes.length,
-    success: episodes.length === 0
-      ? null
-      : mean(episodes.map(({ episodeReturn }) => Number(episodeReturn > 0))),
+    success: episodes.length === 0 ? null : mean(episodes.map(({ success }) => Number(success))),
     meanReturn: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => episodeReturn)),
     parseRate: mean(transitions.map(({ isParsed }) => Number(isParsed))),
     perception: rate(transitions.map(({ perception }) => perception)),

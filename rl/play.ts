@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import { type EnvSettings, makeEnv } from "../envs/mod.ts";
 import { debugLevel, openGpu } from "../kernels/gpu/mod.ts";
 import type { Agent, Decision, Situation } from "./agent.ts";
 import { loadAgent } from "./checkpoint.ts";
 import { type Command, defineOptions, processConsole, runCommand } from "./cli/mod.ts";
 import { trainOptions } from "./config.ts";
+import { evaluationEnvSettings } from "./env_settings.ts";
 import { EVALUATION_SEEDS } from "./evaluation.ts";
 import { samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
@@ -61,6 +62,7 @@ export interface PlayedStep {
 /** What to play. */
 export interface PlaySettings {
   readonly environment: string;
+  readonly envSettings?: EnvSettings;
   /** Which held-out episode: `eval --seed 0` plays the same ones. */
   readonly seed: number;
   readonly greedy: boolean;
@@ -72,8 +74,8 @@ export interface PlaySettings {
 
 /** Plays a held-out episode step by step. Deterministic by seed. */
 export async function* playEpisode(agent: Agent, settings: PlaySettings): AsyncGenerator<PlayedStep> {
-  const { environment, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
-  const env = makeEnv(environment);
+  const { environment, envSettings, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
+  const env = makeEnv(environment, envSettings);
   let state = env.reset({ seed: EVALUATION_SEEDS + seed });
   let episodeReturn = 0;
   for (let step = 1, isOver = false; !isOver; step++) {
@@ -202,6 +204,7 @@ export const playCommand: Command<typeof options> = {
       );
       const settings = {
         environment: config.env,
+        envSettings: evaluationEnvSettings(config),
         seed,
         greedy,
         temperature: config.temperature,

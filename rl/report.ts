@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeEnv } from "../envs/mod.ts";
 import { formatShare, formatTable } from "./cli/mod.ts";
 import type { Evaluation, EvaluationResult } from "./evaluation.ts";
 
@@ -37,6 +38,11 @@ export function evaluationReport(
     parse_rate: sampled.parseRate,
     perception: greedy.perception,
   };
+}
+
+/** What success means in an environment, for titles. */
+export function successMeaning(environment: string): string {
+  return makeEnv(environment).success === "goal" ? "goal reached" : "return above 0";
 }
 
 /** A line for each policy by name: success with its interval, goal reached, parsed, perception, faithfulness. */

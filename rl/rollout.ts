@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Environment, type Info, makeEnv, type Observation } from "../envs/mod.ts";
+import { type Environment, type EnvSettings, type Info, makeEnv, type Observation } from "../envs/mod.ts";
 import { layOut, type Segment, Tape } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
 import { responseWeights } from "./thought.ts";
@@ -43,6 +43,13 @@ export interface EpisodeOutcome {
   readonly episodeReturn: number;
   readonly steps: number;
   readonly goalReached: boolean;
+  /** By the environment's own measure. */
+  readonly success: boolean;
+}
+
+/** What the environment counts as success. */
+export function isSuccess(env: Environment, episodeReturn: number, goalReached: boolean): boolean {
+  return env.success === "goal" ? goalReached : episodeReturn > 0;
 }
 
 /** An episode under way, as a checkpoint keeps it: enough to play it again. */
@@ -70,9 +77,9 @@ export class VectorEnv {
   readonly #firstSeed: number;
   #episodes = 0;
 
-  constructor(name: string, envs: number, runSeed: number) {
+  constructor(name: string, envs: number, runSeed: number, settings: EnvSettings = {}) {
     this.#firstSeed = runSeed * TRAINING_SEEDS;
-    this.slots = Array.from({ length: envs }, () => this.#begin(makeEnv(name)));
+    this.slots = Array.from({ length: envs }, () => this.#begin(makeEnv(name, settings)));
   }
 
   /** Plays the slots of a checkpoint again up to where they were. */
@@ -107,6 +114,7 @@ export class VectorEnv {
         episodeReturn: slot.episodeReturn,
         steps: slot.history.length,
         goalReached: slot.info.goalReached,
+        success: isSuccess(slot.env, slot.episodeReturn, slot.info.goalReached),
       };
       this.#reset(slot, this.#firstSeed + this.#episodes++);
     }

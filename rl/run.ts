@@ -11,6 +11,7 @@ import { loadAgent, loadTrainer, saveCheckpoint, type TrainerState } from "./che
 import type { Progress } from "./cli/mod.ts";
 import { formatShare } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
+import { evaluationEnvSettings, trainingEnvSettings } from "./env_settings.ts";
 import { estimateWork } from "./estimate.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
@@ -49,7 +50,9 @@ export interface RunResult {
 
 /** Begins a run. */
 export function newAgent(gpu: Gpu, config: TrainConfig): Agent {
-  const tokenizer = Tokenizer.fromJson(buildTokenizer(makeEnv(config.env).tokens));
+  const tokenizer = Tokenizer.fromJson(
+    buildTokenizer(makeEnv(config.env, evaluationEnvSettings(config)).tokens),
+  );
   const vlm = new Vlm(gpu, {
     ...modelPresets[config.preset as keyof typeof modelPresets],
     imageNormalization: config.imageNormalization,
@@ -256,7 +259,7 @@ async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<vo
 /** RL to its last iteration. False when stopped. */
 async function reinforce(run: Run): Promise<boolean> {
   const { config } = run;
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
   if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
   const iterations = Math.ceil(config.envSteps / (config.envs * config.rolloutSteps));
   await run.timed("rl", async () => {
@@ -321,6 +324,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   return run.timed("evaluation", async () => {
     const evaluation = await evaluateBoth(run.agent, {
       environment: config.env,
+      envSettings: evaluationEnvSettings(config),
       episodes: config.evalEpisodes,
       seed: 0,
       temperature: config.temperature,
@@ -361,6 +365,7 @@ function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerSt
 async function perceptionOf(agent: Agent, config: TrainConfig): Promise<number> {
   const { perception } = await evaluate(agent, {
     environment: config.env,
+    envSettings: evaluationEnvSettings(config),
     episodes: GATE_EPISODES,
     seed: 1,
     greedy: true,

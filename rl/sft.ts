@@ -21,6 +21,7 @@ import {
 } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
 import type { TrainConfig } from "./config.ts";
+import { trainingEnvSettings } from "./env_settings.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
@@ -31,7 +32,7 @@ export interface Demonstration extends Sequence {
 
 /** Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed. */
 export function demonstrate(agent: Agent, config: TrainConfig): Demonstration[] {
-  const env = makeEnv(config.env);
+  const env = makeEnv(config.env, trainingEnvSettings(config));
   const random = new Random(config.seed, "demonstrations");
   const demonstrations: Demonstration[] = [];
   // Seeds from the far end of the run's range: RL's episodes count up from its start.

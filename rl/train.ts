@@ -17,7 +17,7 @@ import { bookkeepingSettings, resolveConfig, type TrainConfig, trainOptions } fr
 import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { evaluationReport, evaluationTable } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { newAgent, type RunResult, runTraining } from "./run.ts";
 import { PeakMemory } from "./memory.ts";
 import { RunFolder } from "./run_folder.ts";
@@ -176,7 +176,9 @@ function report(
     ...afterSft && { "after SFT, sampled": afterSft.sampled, "after SFT, greedy": afterSft.greedy },
     ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
   };
-  console.error(`\n${config.env}, ${config.evalEpisodes} held-out episodes, success = return above 0`);
+  console.error(
+    `\n${config.env}, ${config.evalEpisodes} held-out episodes, success = ${successMeaning(config.env)}`,
+  );
   console.error(evaluationTable(policies));
   console.error(
     `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,

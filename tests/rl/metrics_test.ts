@@ -26,7 +26,12 @@ const transition = (over: Partial<Transition>): Transition => ({
 const rollout = (transitions: Transition[], returns: number[] = []): Rollout => ({
   transitions,
   bootstrapValues: new Float32Array(transitions.length),
-  episodes: returns.map((episodeReturn) => ({ episodeReturn, steps: 1, goalReached: episodeReturn > -2 })),
+  episodes: returns.map((episodeReturn) => ({
+    episodeReturn,
+    steps: 1,
+    goalReached: episodeReturn > -2,
+    success: episodeReturn > 0,
+  })),
 });
 
 Deno.test("success is a return above 0, over the episodes that ended", () => {

@@ -1,0 +1,38 @@
+import { type EnvSettings, makeEnv } from "../envs/mod.ts";
+import { UsageError } from "./cli/mod.ts";
+import type { TrainConfig } from "./config.ts";
+
+/**
+ * Reads environment settings as flags write them: `["target=30", "faceValue=11-13"]`.
+ *
+ * @throws {UsageError} on an item that is no `key=value`, a key the environment does not have, or an illegal value.
+ */
+export function readEnvSettings(environment: string, items: readonly string[]): EnvSettings {
+  const settings = Object.fromEntries(items.map((item) => {
+    const match = /^(\w+)=(.+)$/.exec(item);
+    if (match === null) throw new UsageError(`Environment settings are written key=value, got "${item}"`);
+    return [match[1], readValue(match[2])];
+  }));
+  try {
+    makeEnv(environment, settings);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+  return settings;
+}
+
+/** Settings of the environment that a run is evaluated in. */
+export function evaluationEnvSettings({ env, envSettings }: TrainConfig): EnvSettings {
+  return readEnvSettings(env, envSettings);
+}
+
+/** Settings of the environment in the warm start and in RL. */
+export function trainingEnvSettings({ env, envSettings, trainingSettings }: TrainConfig): EnvSettings {
+  return readEnvSettings(env, [...envSettings, ...trainingSettings]);
+}
+
+function readValue(text: string): boolean | number | string {
+  if (text === "true" || text === "false") return text === "true";
+  return /^-?\d+$/.test(text) ? Number(text) : text;
+}
