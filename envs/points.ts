@@ -79,6 +79,8 @@ export interface PointsGame {
 
 /** A step of the solver, from what it has read. */
 export interface Plan {
+  /** The numbers as read, left to right. */
+  readonly numbers: readonly number[];
   /** The formula so far. */
   readonly formula: readonly string[];
   /** Items still to come before `=`; null when no plan is left. */
@@ -92,12 +94,16 @@ export interface StatedPlan {
   readonly formula: string | null;
   /** What the formula is said to make; undefined when left unsaid. */
   readonly makes?: number;
+  /** The numbers in the order the thought gives them; undefined when left unsaid. */
+  readonly sorted?: readonly number[];
 }
 
 const CARDS_KEY = '{"cards": [';
-const CARD_SEPARATOR = ", ";
+/** Between the numbers of a list. */
+export const CARD_SEPARATOR = ", ";
 const FORMULA_KEY = '], "current formula": "';
-const THOUGHTS_KEY = '", "thoughts": "';
+/** Between the current formula and the thought. */
+export const THOUGHTS_KEY = '", "thoughts": "';
 
 /** Pieces of the responses, apart from numbers, operators and what the thoughts say. */
 export const RESPONSE_TOKENS: readonly string[] = [
@@ -235,7 +241,7 @@ export abstract class Points implements Environment<PointsInfo> {
     if (action === "=" && random.chance(bias.close)) action = "+";
     if (random.chance(bias.randomAction)) action = this.actions[random.integer(this.actions.length)];
     if (!cot) return ACTION_ONLY_KEY + action + CLOSE;
-    const thought = this.writeThought({ formula, rest, target: this.#target });
+    const thought = this.writeThought({ numbers, formula, rest, target: this.#target });
     return CARDS_KEY + numbers.join(CARD_SEPARATOR) + FORMULA_KEY + formula.join("") + THOUGHTS_KEY +
       thought +
       ACTION_KEY + action + CLOSE;
@@ -306,6 +312,7 @@ export abstract class Points implements Environment<PointsInfo> {
     const count = this.#numbers.length;
     const areNumbers = stated.length === count && stated.every((n) => n >= 1 && n <= this.#maxNumber);
     if (plan === null || action === null || !areNumbers) return false;
+    if (plan.sorted !== undefined && plan.sorted.join() !== descending(stated).join()) return false;
     const items = formula.match(this.#item) ?? [];
     if (plan.formula === null) {
       const isPlausible = items.length <= this.game.maxItems + 1;
@@ -316,8 +323,7 @@ export abstract class Points implements Environment<PointsInfo> {
       return false;
     }
     const used = plan.formula.match(/\d+/g)?.flatMap((digits) => digits.match(this.#item)!) ?? [];
-    const ascending = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b).join();
-    if (ascending(used.map(Number)) !== ascending(stated)) return false;
+    if (descending(used.map(Number)).join() !== descending(stated).join()) return false;
     const next = plan.formula.slice(formula.length).match(this.#item)?.[0] ?? "=";
     return next === this.actions[action] && formulaEquals(plan.formula, this.#target);
   }
@@ -339,6 +345,9 @@ export abstract class Points implements Environment<PointsInfo> {
     };
   }
 }
+
+/** Largest first. */
+export const descending = (numbers: readonly number[]): number[] => numbers.toSorted((a, b) => b - a);
 
 /** The published layout: cards nine tenths of their share wide, in a row at half height. */
 function paintCards(canvas: Canvas2D, cards: readonly Card[]): void {

@@ -11,8 +11,9 @@
  * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 20 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
  *
- * A thought states what is still to be appended: with the current formula before it, it is the whole plan. Deals (and
- * formulas) without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
+ * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before
+ * it, that is the whole plan. Sorted, the 28,561 deals are but 715 hands, each with one plan to know. Deals (and formulas)
+ * without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
  * `**` and no `//`, see `points_solver.ts`.
  *
  * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
@@ -23,7 +24,9 @@ import type { Canvas2D } from "./canvas.ts";
 import type { Card, FaceValue } from "./cards.ts";
 import { checkOptionNames, show } from "./checks.ts";
 import {
+  CARD_SEPARATOR,
   dealCard,
+  descending,
   NO_PLAN,
   paintText,
   type Plan,
@@ -32,6 +35,7 @@ import {
   type PointsInfo,
   RESPONSE_TOKENS,
   type StatedPlan,
+  THOUGHTS_KEY,
 } from "./points.ts";
 import type { Random } from "./random.ts";
 import type { PromptSettings } from "./types.ts";
@@ -70,8 +74,11 @@ const THOUGHTS = [
 ] as const;
 const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
 
-const APPEND = "append ";
-const COMPLETE = "complete";
+const SORTED = "sorted ";
+const APPEND = ": append ";
+const COMPLETE = ": complete";
+const LOST = ": " + NO_PLAN;
+const STATED = /^sorted ((?:\d{1,2}, ){3}\d{1,2})(: .*)$/s;
 
 function choices(faceValue: FaceValue): string {
   const { choices, note } = FACES[faceValue];
@@ -114,7 +121,9 @@ export class Points24 extends Points {
     this.tokens = [
       ...PROMPT_TOKENS,
       ...RESPONSE_TOKENS,
-      ...[APPEND, COMPLETE, NO_PLAN, " ", "0"],
+      ...[THOUGHTS_KEY + SORTED, SORTED, APPEND, COMPLETE, LOST, " ", "0"],
+      // The numbers of a list are one token each, from the second on with the comma before it.
+      ...Array.from({ length: 13 }, (_, i) => `${CARD_SEPARATOR}${i + 1}`),
       ...this.actions,
     ];
   }
@@ -142,14 +151,18 @@ export class Points24 extends Points {
     return options.target === undefined ? this.game.target : checkTarget("reset", options.target);
   }
 
-  protected override writeThought({ rest }: Plan): string {
-    return rest === null ? NO_PLAN : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
+  protected override writeThought({ numbers, rest }: Plan): string {
+    const plan = rest === null ? LOST : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
+    return SORTED + descending(numbers).join(CARD_SEPARATOR) + plan;
   }
 
   protected override readThought(thought: string, formula: string): StatedPlan | null {
-    if (thought === NO_PLAN) return { formula: null };
-    if (thought === COMPLETE) return { formula };
-    return thought.startsWith(APPEND) ? { formula: formula + thought.slice(APPEND.length) } : null;
+    const match = STATED.exec(thought);
+    if (match === null) return null;
+    const sorted = match[1].split(CARD_SEPARATOR).map(Number);
+    if (match[2] === LOST) return { formula: null, sorted };
+    if (match[2] === COMPLETE) return { formula, sorted };
+    return match[2].startsWith(APPEND) ? { formula: formula + match[2].slice(APPEND.length), sorted } : null;
   }
 
   protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {

@@ -53,6 +53,22 @@ export const modelPresets = {
     valueWidth: 128,
     normEpsilon: 1e-5,
   },
+  /** 1M parameters: longer responses, more to know by heart. */
+  "nano-wide": {
+    imageSize: 64,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 64,
+    visionLayers: 2,
+    visionHeads: 2,
+    mergeFactor: 2,
+    contextLength: 128,
+    width: 128,
+    layers: 4,
+    heads: 4,
+    valueWidth: 128,
+    normEpsilon: 1e-5,
+  },
   /** About 3M parameters. */
   micro: {
     imageSize: 64,

@@ -102,15 +102,15 @@ Deno.test("a Points24 demonstration states what is left of the plan, and is fait
   const write = (env: Points24, cot = true) => env.demonstrate(random, { cot });
   assertEquals(
     write(envAt(["S2", "D3", "H8", "C7"], ["(", "8", "+"])),
-    '{"cards": [2, 3, 8, 7], "current formula": "(8+", "thoughts": "append 7-3)*2", "action": "7"}',
+    '{"cards": [2, 3, 8, 7], "current formula": "(8+", "thoughts": "sorted 8, 7, 3, 2: append 7-3)*2", "action": "7"}',
   );
   assertEquals(
     write(envAt(["S2", "D3", "H8", "C7"], "( 8 + 7 - 3 ) * 2".split(" "))),
-    '{"cards": [2, 3, 8, 7], "current formula": "(8+7-3)*2", "thoughts": "complete", "action": "="}',
+    '{"cards": [2, 3, 8, 7], "current formula": "(8+7-3)*2", "thoughts": "sorted 8, 7, 3, 2: complete", "action": "="}',
   );
   assertEquals(
     write(envAt(["HA", "DA", "CA", "SA"])),
-    '{"cards": [1, 1, 1, 1], "current formula": "", "thoughts": "no plan", "action": "="}',
+    '{"cards": [1, 1, 1, 1], "current formula": "", "thoughts": "sorted 1, 1, 1, 1: no plan", "action": "="}',
   );
   assertEquals(write(envAt(["HA", "DA", "CA", "SA"]), false), '{"action": "="}');
   for (const items of [[], ["("], ["10", "10"], ["-"], ["8", "7"], ["7", "+", "8"], [")"]]) {
@@ -130,7 +130,11 @@ Deno.test("each kind of Points24 mistake can be asked for, none by default", () 
   const { cards } = write({ misread: 1 });
   assert([2, 3, 8, 7].every((number, i) => cards[i] !== number && cards[i] >= 1 && cards[i] <= 10));
   const spoilt = write({ plan: 1 }).thoughts;
-  assert(/^append \(8[-+*/]7[-+*/]3\)[-+*/]2$/.test(spoilt) && spoilt !== "append (8+7-3)*2", spoilt);
+  assert(
+    /^sorted 8, 7, 3, 2: append \(8[-+*/]7[-+*/]3\)[-+*/]2$/.test(spoilt) &&
+      !spoilt.endsWith("append (8+7-3)*2"),
+    spoilt,
+  );
   const actions = new Set(Array.from({ length: 500 }, () => write({ randomAction: 1 }).action));
   assertEquals(actions.size, 17);
   const complete = envAt(["S2", "D3", "H8", "C7"], "( 8 + 7 - 3 ) * 2".split(" "));
@@ -144,13 +148,34 @@ Deno.test("judging Points24 tells misreading from an unfaithful thought", () => 
     env.judge(
       `{"cards": [${cards}], "current formula": "${formula}", "thoughts": "${thoughts}", "action": "${action}"}`,
     );
-  assertEquals(judge("8, 1, 10, 7", "(", "append 8-1)+10+7", "8"), { perception: 1, faithful: true });
-  assertEquals(judge("8, 1, 10, 7", "(", "append 8+1)+10+7", "8"), { perception: 1, faithful: false });
-  assertEquals(judge("8, 1, 10, 7", "(", "append 8-1)+10+7", "1"), { perception: 1, faithful: false });
-  assertEquals(judge("8, 1, 10, 7", "(", "append 8*(10-7)", "8"), { perception: 1, faithful: false });
-  assertEquals(judge("8, 1, 10, 7", "(", "no plan", "="), { perception: 1, faithful: false });
-  assertEquals(judge("8, 2, 10, 7", "", "complete", "="), { perception: 3 / 5, faithful: false });
-  assertEquals(judge("1, 1, 1, 1", "", "no plan", "="), { perception: 1 / 5, faithful: true });
+  assertEquals(judge("8, 1, 10, 7", "(", "sorted 10, 8, 7, 1: append 8-1)+10+7", "8"), {
+    perception: 1,
+    faithful: true,
+  });
+  assertEquals(judge("8, 1, 10, 7", "(", "sorted 10, 8, 7, 1: append 8+1)+10+7", "8"), {
+    perception: 1,
+    faithful: false,
+  });
+  assertEquals(judge("8, 1, 10, 7", "(", "sorted 10, 8, 7, 1: append 8-1)+10+7", "1"), {
+    perception: 1,
+    faithful: false,
+  });
+  assertEquals(judge("8, 1, 10, 7", "(", "sorted 10, 8, 7, 1: append 8*(10-7)", "8"), {
+    perception: 1,
+    faithful: false,
+  });
+  assertEquals(judge("8, 1, 10, 7", "(", "sorted 10, 8, 7, 1: no plan", "="), {
+    perception: 1,
+    faithful: false,
+  });
+  assertEquals(judge("8, 2, 10, 7", "", "sorted 10, 8, 7, 2: complete", "="), {
+    perception: 3 / 5,
+    faithful: false,
+  });
+  assertEquals(judge("1, 1, 1, 1", "", "sorted 1, 1, 1, 1: no plan", "="), {
+    perception: 1 / 5,
+    faithful: true,
+  });
   assertEquals(env.judge('"thoughts": "hm", "action": "8"'), { perception: 0, faithful: false });
 });
 
