@@ -36,6 +36,7 @@ import { parseCommand } from "./household/parse.ts";
 import { shortestPlan } from "./household/plan.ts";
 import {
   decide,
+  decideHastily,
   decideWrongly,
   isFaithful,
   misread,
@@ -102,6 +103,8 @@ export interface HouseholdInfo extends Info {
 export type HouseholdBias = {
   /** Location, contents and hand are read wrongly, each by itself; what follows goes by the misreading. */
   readonly misread: number;
+  /** What takes longer is left out: closed doors are passed by in a search, things are put away untreated. */
+  readonly haste: number;
   /** The plan is one that the sight does not call for, and so is the action. */
   readonly plan: number;
   /** The action is a random admissible command, whatever was planned. */
@@ -140,7 +143,7 @@ export class Household implements Environment<HouseholdInfo> {
   readonly actions: readonly string[] = COMMANDS.map(({ text }) => text);
   readonly tokens: readonly string[] = listTokens();
   readonly success = "goal";
-  readonly bias: HouseholdBias = { misread: 0, plan: 0.05, action: 0.1 };
+  readonly bias: HouseholdBias = { misread: 0, haste: 0.65, plan: 0.03, action: 0.05 };
   readonly mode: HouseholdMode;
   readonly split: Split;
 
@@ -250,9 +253,8 @@ export class Household implements Environment<HouseholdInfo> {
     const { world, task, room, admissible } = this.#running("demonstrate");
     const bias = resolveBias(this.bias, overrides);
     const sight = misread(task, room, sightOf(world), bias.misread, random);
-    let decision = random.chance(bias.plan)
-      ? decideWrongly(task, room, sight, random)
-      : decide(task, room, sight);
+    let decision = random.chance(bias.haste) ? decideHastily(task, room, sight) : decide(task, room, sight);
+    if (random.chance(bias.plan)) decision = decideWrongly(task, room, sight, random);
     if (random.chance(bias.action)) {
       decision = { ...decision, command: admissible[random.integer(admissible.length)] };
     }

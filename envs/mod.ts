@@ -79,19 +79,39 @@ export interface EnvSettings {
 
 interface Maker {
   readonly make: (settings: EnvSettings) => Environment;
-  /** What it uses of the settings, beside `seed`. */
-  readonly settings: readonly (keyof EnvSettings)[];
+  /** What it uses of the settings, beside `seed`, and what each means to people. */
+  readonly settings: { readonly [name in keyof EnvSettings]?: string };
 }
 
 const MAKERS: Readonly<Record<string, Maker>> = {
-  NumberLine: { make: (settings) => new NumberLine(settings), settings: ["maxPosition"] },
-  EZPoints: { make: (settings) => new EZPoints(settings), settings: [] },
+  NumberLine: {
+    make: (settings) => new NumberLine(settings),
+    settings: { maxPosition: "largest number on the line, 1 to 999; 5 as published" },
+  },
+  EZPoints: { make: (settings) => new EZPoints(settings), settings: {} },
   Points24: {
     make: (settings) => new Points24(settings),
-    settings: ["target", "faceValue", "solvableOnly"],
+    settings: {
+      target: "what the formula must equal, 1 to 999; 24 as published",
+      faceValue: "what jack, queen and king count, ten or 11-13; ten as published",
+      solvableOnly: "true: deals without a solution are dealt again; false as published",
+    },
   },
-  Blackjack: { make: (settings) => new Blackjack(settings), settings: ["natural", "sab"] },
-  Household: { make: (settings) => new Household(settings), settings: ["mode", "split"] },
+  Blackjack: {
+    make: (settings) => new Blackjack(settings),
+    settings: {
+      natural: "true: a natural pays 1.5; false as published",
+      sab: "true: a natural beats any other 21; false as published",
+    },
+  },
+  Household: {
+    make: (settings) => new Household(settings),
+    settings: {
+      mode:
+        "text-and-image, or image-only: no scene and no commands in the prompt; text-and-image by default",
+      split: "rooms, seen or unseen; seen by default",
+    },
+  },
 };
 
 /** Short names of the environments, in the order of the published suite. */
@@ -111,12 +131,22 @@ export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
   }
   const { make, settings: known } = MAKERS[short];
   for (const key of Object.keys(settings)) {
-    if (key === "seed" || (known as readonly string[]).includes(key)) continue;
+    if (key === "seed" || Object.hasOwn(known, key)) continue;
     throw new RangeError(
-      `Cannot make ${short}: it has no setting "${key}", known: ${["seed", ...known].join(", ")}`,
+      `Cannot make ${short}: it has no setting "${key}", known: ${
+        ["seed", ...Object.keys(known)].join(", ")
+      }`,
     );
   }
   return make(settings);
+}
+
+/** What an environment's settings mean, by name, beside `seed`. Throws `RangeError` on an unknown short name. */
+export function envSettingMeanings(name: string): Readonly<Record<string, string>> {
+  if (Object.hasOwn(MAKERS, name)) return MAKERS[name].settings;
+  throw new RangeError(
+    `Cannot list the settings of "${name}": no such name, use one of ${ENV_NAMES.join(", ")}`,
+  );
 }
 
 const suiteOf = (name: string): string => name === "Household" ? "alfworld" : "gym_cards";

@@ -18,7 +18,7 @@ export function afterKey(text: string, tailLength: number): number {
   return key < 0 ? Math.max(0, text.length - tailLength) : key;
 }
 
-/** UTF-8 of the part of a text from `from` on, and where it comes from. */
+/** UTF-8 of the part of a text from `from` on, and where it comes from; good until the next text is encoded. */
 export interface EncodedTail {
   readonly bytes: Uint8Array;
   /** The place in the text, in UTF-16 code units, of the ASCII character at `bytes[i]`. */
@@ -28,13 +28,18 @@ export interface EncodedTail {
 const encoder = new TextEncoder();
 // Lone surrogates come back as another character, but as one, so lengths are those of the text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** Kept: `encode`, which has to find out how long the result is, takes three times as long on text beyond ASCII. */
+let buffer = new Uint8Array(0);
 
 /**
  * Encodes `text` from `from` on, for loops over every character of a long text: bytes are read faster than a string,
  * which may be a rope or a slice, and much faster before the loop is fully compiled.
  */
 export function encodeTail(text: string, from: number): EncodedTail {
-  const bytes = encoder.encode(text.slice(from));
+  const tail = text.slice(from);
+  // A code unit takes three bytes at most.
+  if (buffer.length < 3 * tail.length) buffer = new Uint8Array(3 * tail.length);
+  const bytes = buffer.subarray(0, encoder.encodeInto(tail, buffer).written);
   return { bytes, placeOf: (i) => from + decoder.decode(bytes.subarray(0, i)).length };
 }
 

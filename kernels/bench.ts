@@ -12,7 +12,8 @@ import { attention, attentionBackward } from "./attention/mod.ts";
 import { attentionBackwardReference, attentionReference, visiblePairs } from "./attention/reference.ts";
 import type { HeadlineCase } from "./bench/peer_common.ts";
 import type { BenchCase } from "./bench/run.ts";
-import { caseValues } from "./case.ts";
+import { caseValues, type KernelCase } from "./case.ts";
+import { cases as convolutionCases } from "./convolution/cases.ts";
 import { cases as elementwiseCases } from "./elementwise/cases.ts";
 import { cases as embeddingCases } from "./embedding/cases.ts";
 import { cases as imageCases } from "./image/cases.ts";
@@ -45,13 +46,34 @@ export { selectCases } from "./bench/select.ts";
 export { ratioSpread, spreadOf } from "./bench/statistics.ts";
 export * from "./bench/types.ts";
 
+/** The cases of the tests, by folder under `kernels/`. */
+const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
+  matmul: matmulCases,
+  attention: attentionCases,
+  softmax_logprob: logprobCases,
+  layernorm: layernormCases,
+  adamw: adamwCases,
+  elementwise: elementwiseCases,
+  reduce: reduceCases,
+  embedding: embeddingCases,
+  sampling: samplingCases,
+  image: imageCases,
+  convolution: convolutionCases,
+};
+
+/** The variants that a kernel's cases have: headline shapes suit all of them. */
+function variantsOf(kernel: string): string[] {
+  const own = Object.values(casesByFolder).flat().filter((each) => each.kernel === kernel);
+  return [...new Set(own.flatMap(({ variants }) => variants))];
+}
+
 /** A product of the shapes people compare libraries by. */
 function matmulCase(shape: MatmulShape, copiesA = false): HeadlineCase {
   const { M, N, K, transposeA, transposeB } = shape;
   return {
     kernel: "matmul",
     name: `${describeMatmul(shape)}${copiesA ? ", A new each launch" : ""}`,
-    variants: ["naive", "texture"],
+    variants: variantsOf("matmul"),
     inputs: () => ({ A: caseValues(M * K, 1), B: caseValues(K * N, 2, 4 / Math.sqrt(K)) }),
     outputs: { C: M * N },
     launch: (gpu, { A, B, C }, variant) => {
@@ -77,7 +99,7 @@ function attentionCase(B: number, T: number, H: number, D: number, hasGradients:
   return {
     kernel: "attention",
     name: `causal B${B} T${T} H${H} D${D}${hasGradients ? " forward and backward" : ""}`,
-    variants: ["naive", "texture"],
+    variants: variantsOf("attention"),
     inputs: () => ({
       QKV: caseValues(B * T * 3 * H * D, 1, 2),
       prefix,
@@ -116,7 +138,7 @@ function logprobCase(N: number, C: number, V: number): HeadlineCase {
   return {
     kernel: "softmax_logprob",
     name: `${N}x${C}x${V} forward`,
-    variants: ["naive", "texture"],
+    variants: variantsOf("softmax_logprob"),
     inputs: () => ({
       X: caseValues(N * C, 1, 2),
       W: caseValues(C * V, 2, 0.5),
@@ -142,7 +164,7 @@ function layernormCase(R: number, C: number): HeadlineCase {
   return {
     kernel: "layernorm",
     name: `${R}x${C} forward`,
-    variants: ["naive", "rows"],
+    variants: variantsOf("layernorm"),
     inputs: () => ({ X: caseValues(R * C, 1, 2), weight: caseValues(C, 2), bias: caseValues(C, 3) }),
     outputs: { Y: R * C, mean: R, rstd: R },
     launch: (gpu, { X, weight, bias, Y, mean, rstd }, variant) => {
@@ -163,7 +185,7 @@ function adamwCase(words: number): HeadlineCase {
   return {
     kernel: "adamw",
     name: `update of ${words} words in 1 group`,
-    variants: ["naive"],
+    variants: variantsOf("adamw"),
     inputs: () => ({
       parameters: caseValues(words, 2),
       gradients: caseValues(words, 1),
@@ -216,19 +238,14 @@ export const headlineCases: readonly HeadlineCase[] = [
 
 /** Everything there is to time. */
 export const benchCases: readonly BenchCase[] = [
-  ...[
-    ...matmulCases,
-    ...attentionCases,
-    ...logprobCases,
-    ...layernormCases,
-    ...adamwCases,
-    ...elementwiseCases,
-    ...reduceCases,
-    ...embeddingCases,
-    ...samplingCases,
-    ...imageCases,
-  ].map((kernelCase) => ({ suite: "cases" as const, kernelCase })),
-  ...headlineCases.map((kernelCase) => ({ suite: "headline" as const, kernelCase })),
+  ...Object.entries(casesByFolder).flatMap(([folder, cases]) =>
+    cases.map((kernelCase) => ({ suite: "cases" as const, folder, kernelCase }))
+  ),
+  ...headlineCases.map((kernelCase) => ({
+    suite: "headline" as const,
+    folder: kernelCase.kernel,
+    kernelCase,
+  })),
 ];
 
 /**

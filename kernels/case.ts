@@ -21,8 +21,8 @@ export interface KernelCase {
   inputs(): Record<string, CaseArray>;
   /** Words of each output by name. An output that is also an input is accumulated into (starts with that value). */
   readonly outputs: Readonly<Record<string, number>>;
-  /** Records the launch; operands are slices by name. */
-  launch(gpu: Gpu, operands: Readonly<Record<string, Slice>>, variant: string): void;
+  /** Records the launch; operands are slices by name. Without a variant the kernel chooses. */
+  launch(gpu: Gpu, operands: Readonly<Record<string, Slice>>, variant?: string): void;
   /** What the outputs must hold, in f64 from plain loops. Integer outputs are compared exactly through `integers`. */
   reference(inputs: Readonly<Record<string, CaseArray>>): Record<string, ArrayLike<number>>;
   /** Outputs that hold u32 words, compared exactly. */

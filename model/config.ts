@@ -46,7 +46,7 @@ export const modelPresets = {
     visionLayers: 2,
     visionHeads: 2,
     mergeFactor: 2,
-    contextLength: 64,
+    contextLength: 96,
     width: 96,
     layers: 3,
     heads: 4,

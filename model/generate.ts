@@ -5,12 +5,13 @@
  * @module
  */
 import { attentionDecode, fillCache } from "../kernels/attention/mod.ts";
+import { decodeScratchWords, decodesInOneLaunch, decodeStep } from "../kernels/decode/mod.ts";
 import { embed } from "../kernels/embedding/mod.ts";
-import { subslice } from "../kernels/gpu/mod.ts";
+import { roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
 import { languageBlocks } from "./language.ts";
 import { layOut, type Segment } from "./sequence.ts";
-import { gatherRows, linear, Tape, type Tensor } from "./tape/mod.ts";
+import { linear, Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
 /** How to sample. */
@@ -50,11 +51,11 @@ export async function generate(
   prompts: readonly (readonly Segment[])[],
   options: GenerateOptions,
 ): Promise<Response[]> {
-  const { gpu, config, parameters } = vlm;
+  const { gpu, config } = vlm;
   const { maxNewTokens, temperature, greedy, endId, padId } = options;
   const layout = layOut(prompts.map((prompt) => ({ prompt, response: [] })), config);
   const { B, T } = layout;
-  const { width: C, heads: H, layers, vocabularySize: V } = config;
+  const { width: C, layers, vocabularySize: V } = config;
   if (!(maxNewTokens >= 1)) {
     throw new RangeError(`Cannot generate ${maxNewTokens} tokens: maxNewTokens must be at least 1`);
   }
@@ -67,13 +68,11 @@ export async function generate(
     );
   }
   const steps = rooms.reduce((a, b) => Math.max(a, b), 0);
-  const capacity = Math.min(config.contextLength, T + steps);
+  // Whole eights keep the layers' parts of the cache aligned.
+  const capacity = roundUp(Math.min(config.contextLength, T + steps), 8);
 
   using tape = new Tape(gpu, { record: false });
-  const caches = Array.from(
-    { length: layers },
-    (_, layer) => tape.output([B, capacity, 2 * C], `cache.${layer}`),
-  );
+  const cache = tape.output([layers, B, capacity, 2 * C], "cache");
   const random = tape.indices(options.random, "random");
   const done = tape.indices(new Uint32Array(B), "done");
   const current = tape.indices(new Uint32Array(B), "current");
@@ -82,22 +81,7 @@ export async function generate(
   const tokens = tape.output([B, steps], "tokens");
   const logprobs = tape.output([B, steps], "logprobs");
   const entropies = tape.output([B, steps], "entropies");
-
-  let lastHidden: Tensor;
-  let values: Tensor;
-  {
-    const hidden = vlm.hidden(
-      tape,
-      layout,
-      (layer, QKV) => fillCache(gpu, { QKV: QKV.data, cache: caches[layer].data }, { B, T, C, capacity }),
-    );
-    values = vlm.values(tape, hidden, layout);
-    lastHidden = gatherRows(tape, hidden, layout.lastPrompt); // (B, C)
-  }
-
-  const head = { weight: parameters.get("language.head.weight"), bias: null };
-  const sample = (step: Tape, hidden: Tensor, index: number) => {
-    const logits = linear(step, hidden, head); // (B, V)
+  const sample = (logits: Tensor, step: number) =>
     sampleTokens(gpu, {
       logits: logits.data,
       random,
@@ -107,31 +91,22 @@ export async function generate(
       entropies: entropies.data,
       current,
       position,
-    }, { B, V, step: index, maxSteps: steps, temperature, greedy, endId, padId });
-  };
-  sample(tape, lastHidden, 0);
+    }, { B, V, step, maxSteps: steps, temperature, greedy, endId, padId });
+
+  const decoding: Decoding = { B, capacity, cache, current, position };
+  // Without responses the last prompt positions are the only readouts.
+  const hidden = vlm.hidden(tape, layout, (layer, QKV) => {
+    fillCache(gpu, { QKV: QKV.data, cache: cacheOf(decoding, layer) }, { B, T, C, capacity });
+  }); // (B, C)
+  const values = vlm.values(tape, hidden, layout);
+  sample(linear(tape, hidden, headOf(vlm)), 0);
+  // The GPU reads the prompts while the host records what follows.
+  gpu.flush();
+
+  const decode = chooseDecode(vlm, decoding);
   for (let index = 1; index < steps; index++) {
     using step = new Tape(gpu, { record: false });
-    const X = step.output([B, C], "decode.embedding");
-    embed(gpu, {
-      sources: current,
-      positions: position,
-      tokenTable: parameters.get("language.token_embedding.weight").data,
-      positionTable: parameters.get("language.position_embedding.weight").data,
-      imageTokens: gpu.placeholder,
-      Y: X.data,
-    }, { N: B, C });
-    const hidden = languageBlocks(step, parameters, config, X, (layer) => (QKV) => {
-      const Y = step.output([B, C], "decode.attention");
-      attentionDecode(gpu, { QKV: QKV.data, cache: caches[layer].data, position, Y: Y.data }, {
-        B,
-        H,
-        D: C / H,
-        capacity,
-      });
-      return Y;
-    });
-    sample(step, hidden, index);
+    sample(decode(step), index);
   }
 
   const [idWords, logprobWords, entropyWords, valueWords] = await gpu.read(
@@ -153,4 +128,84 @@ export async function generate(
       value: valueWords[b],
     };
   });
+}
+
+/** What one decoding step starts from: a token of each sequence and all that came before it. */
+interface Decoding {
+  readonly B: number;
+  /** Positions that the cache has room for. */
+  readonly capacity: number;
+  /** (layers, B, capacity, 2C) rows `[k | v]` */
+  readonly cache: Tensor;
+  /** (B) */
+  readonly current: Slice;
+  /** (B) */
+  readonly position: Slice;
+}
+
+function cacheOf({ cache: { shape, data } }: Decoding, layer: number): Slice {
+  const words = data.length / shape[0];
+  return subslice(data, layer * words, words, `cache.${layer}`);
+}
+
+function headOf({ parameters }: Pick<Vlm, "parameters">) {
+  return { weight: parameters.get("language.head.weight"), bias: null };
+}
+
+/** A decoding step, to logits (B, V): in one launch where launches cost more than arithmetic, or op by op. */
+function chooseDecode(vlm: Vlm, decoding: Decoding): (step: Tape) => Tensor {
+  const { gpu, config, parameters } = vlm;
+  const { B, capacity } = decoding;
+  const { width: C, heads: H, layers, contextLength: positions, vocabularySize: V, normEpsilon: epsilon } =
+    config;
+  const shape = { B, C, H, layers, capacity, positions, V, epsilon };
+  if (!decodesInOneLaunch(gpu, shape)) return (step) => decodeByOps(vlm, step, decoding);
+  const offsets = decodeOffsets(vlm);
+  return (step) => {
+    const logits = step.output([B, V], "decode.logits");
+    decodeStep(gpu, {
+      parameters: parameters.values,
+      offsets: step.indices(offsets, "decode.offsets"),
+      current: decoding.current,
+      position: decoding.position,
+      cache: decoding.cache.data,
+      scratch: step.output([decodeScratchWords(shape)], "decode.scratch").data,
+      logits: logits.data,
+    }, shape);
+    return logits;
+  };
+}
+
+/** Where the parameters lie, in the order and unit that `decodeStep` wants. */
+function decodeOffsets({ parameters, config }: Vlm): Uint32Array {
+  const affine = (name: string) => [`${name}.weight`, `${name}.bias`];
+  const names = ["language.token_embedding.weight", "language.position_embedding.weight"];
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const part of ["norm_1", "attention.qkv", "attention.out", "norm_2", "mlp.up", "mlp.down"]) {
+      names.push(...affine(`language.blocks.${layer}.${part}`));
+    }
+  }
+  names.push(...affine("language.norm"), "language.head.weight");
+  return Uint32Array.from(names, (name) => parameters.get(name).data.offset / 4);
+}
+
+function decodeByOps({ gpu, config, parameters }: Vlm, step: Tape, decoding: Decoding): Tensor {
+  const { B, capacity, current, position } = decoding;
+  const { width: C, heads: H } = config;
+  const X = step.output([B, C], "decode.embedding");
+  embed(gpu, {
+    sources: current,
+    positions: position,
+    tokenTable: parameters.get("language.token_embedding.weight").data,
+    positionTable: parameters.get("language.position_embedding.weight").data,
+    imageTokens: gpu.placeholder,
+    Y: X.data,
+  }, { N: B, C });
+  const attendIn = (layer: number) => (QKV: Tensor) => {
+    const Y = step.output([B, C], "decode.attention");
+    const cache = cacheOf(decoding, layer);
+    attentionDecode(gpu, { QKV: QKV.data, cache, position, Y: Y.data }, { B, H, D: C / H, capacity });
+    return Y;
+  };
+  return linear(step, languageBlocks(step, parameters, config, X, { attendIn }), headOf({ parameters }));
 }

@@ -12,7 +12,7 @@ import type { Parameters } from "./parameters.ts";
 import type { Layout } from "./sequence.ts";
 import { attention, embed, layernorm, reshape, type Tape, type Tensor } from "./tape/mod.ts";
 
-/** Image tokens (images, P, C) and a layout -> hidden states (B, T, C). */
+/** Image tokens (images, P, C) and a layout -> hidden states (B max(R,1), C) at the layout's readouts. */
 export function readSequences(
   tape: Tape,
   parameters: Parameters,
@@ -24,7 +24,7 @@ export function readSequences(
     onQkv?: (layer: number, QKV: Tensor) => void;
   },
 ): Tensor {
-  const { B, T, sources, positions, prefix, length } = layout;
+  const { B, T, sources, positions, prefix, length, readouts } = layout;
   const images = imageTokens &&
     reshape(tape, imageTokens, [imageTokens.shape[0] * imageTokens.shape[1], config.width]);
   const X = embed(
@@ -36,23 +36,28 @@ export function readSequences(
     },
     { sources, positions, shape: [B, T] },
   ); // (B, T, C)
-  return languageBlocks(tape, parameters, config, X, (layer) => (QKV) => {
+  const attendIn = (layer: number) => (QKV: Tensor) => {
     onQkv?.(layer, QKV);
     return attention(tape, QKV, { prefix, length, heads: config.heads });
-  });
+  };
+  return languageBlocks(tape, parameters, config, X, { attendIn, rows: readouts });
 }
 
-/** All blocks and the final norm. X and result (..,C). */
+/** All blocks and the final norm. X and result (..,C); with `rows` the last block goes on with these rows of X alone. */
 export function languageBlocks(
   tape: Tape,
   parameters: Parameters,
   config: VlmConfig,
   X: Tensor,
-  attendIn: (layer: number) => Attend,
+  { attendIn, rows }: { attendIn: (layer: number) => Attend; rows?: Int32Array },
 ): Tensor {
-  const epsilon = config.normEpsilon;
-  for (let layer = 0; layer < config.layers; layer++) {
-    X = block(tape, parameters, `language.blocks.${layer}`, X, { attend: attendIn(layer), epsilon });
+  const { normEpsilon: epsilon, layers } = config;
+  for (let layer = 0; layer < layers; layer++) {
+    X = block(tape, parameters, `language.blocks.${layer}`, X, {
+      attend: attendIn(layer),
+      epsilon,
+      rows: layer === layers - 1 ? rows : undefined,
+    });
   }
   return layernorm(tape, X, parameters.affine("language.norm"), epsilon);
 }

@@ -5,6 +5,14 @@
  */
 export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
 export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
+export {
+  Cnn,
+  CNN_LAYERS,
+  type CnnConfig,
+  cnnParameterSpecs,
+  type ConvolutionLayer,
+  paddedActions,
+} from "./cnn.ts";
 export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./config.ts";
 export { readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";

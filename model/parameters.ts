@@ -12,7 +12,7 @@ import { sizeOf, type Tensor } from "./tape/mod.ts";
 /** What a parameter is, which decides weight decay and what a run freezes. */
 export type ParameterKind = "matrix" | "head" | "embedding" | "position" | "norm" | "bias";
 /** The part of the model a parameter belongs to. */
-export type ParameterPart = "vision" | "projector" | "language" | "value_head";
+export type ParameterPart = "vision" | "projector" | "language" | "policy_head" | "value_head";
 
 /** One parameter before it has values. */
 export interface ParameterSpec {
@@ -84,10 +84,10 @@ export class Parameters {
   readonly #gpu: Gpu;
   #tensors = new Map<string, Tensor>();
 
-  constructor(gpu: Gpu, config: VlmConfig) {
+  constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
     this.#gpu = gpu;
     let offset = 0;
-    this.list = parameterSpecs(config).map((spec) => {
+    this.list = specs.map((spec) => {
       const parameter = { ...spec, offset };
       offset += roundUp(sizeOf(spec.shape), SLICE_ALIGNMENT_WORDS);
       return parameter;

@@ -23,8 +23,9 @@ export interface Layout {
   readonly B: number;
   readonly T: number;
   readonly R: number;
-  /** (images, imageSize, imageSize, 3) bytes, in the order of their segments. */
+  /** (images, imageSize, imageSize, 3) bytes, in the order of their first segments: equal images are encoded once. */
   readonly pixels: Uint8Array;
+  /** Distinct images, and repetitions of the first up to a multiple of `IMAGE_BUCKET`. */
   readonly images: number;
   /** (B*T) token id, or -row-1 of the image tokens. */
   readonly sources: Int32Array;
@@ -34,18 +35,21 @@ export interface Layout {
   readonly prefix: Uint32Array;
   /** (B) positions of prompt and response. */
   readonly length: Uint32Array;
-  /** (B*R) row of the hidden states that predicts a response token, -1 for padding. */
-  readonly predictors: Int32Array;
+  /**
+   * (B*max(R,1)) row of (B*T) whose last hidden state is read: each response token's predictor, the first of a sequence
+   * being the last prompt position, where the value is read too; -1 for padding.
+   */
+  readonly readouts: Int32Array;
   /** (B*R) the response's token ids, 0 for padding. */
   readonly targets: Uint32Array;
   /** (B*R) 1 for response tokens, 0 for padding. */
   readonly mask: Float32Array;
-  /** (B) row of the hidden state at the last prompt position, where the value is read. */
-  readonly lastPrompt: Int32Array;
 }
 
 /** Sizes are rounded up to this many positions, so that few distinct shapes occur. */
 const POSITION_BUCKET = 4;
+/** Distinct images above this number are rounded up to its multiples, as far as there are images at all. */
+const IMAGE_BUCKET = 8;
 
 /**
  * Lays out a batch.
@@ -55,7 +59,6 @@ const POSITION_BUCKET = 4;
  */
 export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layout {
   const { imageTokens } = deriveSizes(config);
-  const imageBytes = config.imageSize ** 2 * 3;
   const B = sequences.length;
   const prefix = Uint32Array.from(
     sequences,
@@ -73,24 +76,18 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
   const T = Math.min(roundUp(longest, POSITION_BUCKET), config.contextLength);
   const R = roundUp(longestResponse, 2);
 
-  const images = sequences.flatMap(({ prompt }) => prompt.filter((part) => part.kind === "image"));
-  const pixels = new Uint8Array(images.length * imageBytes);
-  images.forEach((image, index) => {
-    if (image.pixels.length !== imageBytes) {
-      throw new RangeError(
-        `Cannot use an image of ${image.pixels.length} bytes: ${config.imageSize} x ${config.imageSize} RGB has ${imageBytes}`,
-      );
-    }
-    pixels.set(image.pixels, index * imageBytes);
-  });
+  const { pixels, images, indexOf } = collectImages(
+    sequences.flatMap(({ prompt }) => prompt.flatMap((part) => part.kind === "image" ? [part.pixels] : [])),
+    config,
+  );
 
   const sources = new Int32Array(B * T);
   const positions = new Int32Array(B * T);
-  const predictors = new Int32Array(B * R).fill(-1);
+  const perSequence = Math.max(R, 1);
+  const readouts = new Int32Array(B * perSequence).fill(-1);
   const targets = new Uint32Array(B * R);
   const mask = new Float32Array(B * R);
-  const lastPrompt = new Int32Array(B);
-  let imageRow = 0;
+  let image = 0;
   sequences.forEach(({ prompt, response }, b) => {
     if (prefix[b] === 0) throw new RangeError(`Cannot lay out sequence ${b}: its prompt is empty`);
     let t = b * T;
@@ -104,11 +101,14 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
     };
     for (const part of prompt) {
       if (part.kind === "text") { for (const id of part.ids) sources[t++] = known(id); }
-      else for (let i = 0; i < imageTokens; i++) sources[t++] = -(imageRow++) - 1;
+      else {
+        const firstRow = indexOf[image++] * imageTokens;
+        for (let i = 0; i < imageTokens; i++) sources[t++] = -(firstRow + i) - 1;
+      }
     }
-    lastPrompt[b] = t - 1;
+    readouts[b * perSequence] = t - 1;
     response.forEach((id, r) => {
-      predictors[b * R + r] = t - 1;
+      readouts[b * perSequence + r] = t - 1;
       targets[b * R + r] = id;
       mask[b * R + r] = 1;
       sources[t++] = known(id);
@@ -120,14 +120,53 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
     T,
     R,
     pixels,
-    images: images.length,
+    images,
     sources,
     positions,
     prefix,
     length,
-    predictors,
+    readouts,
     targets,
     mask,
-    lastPrompt,
   };
+}
+
+/** The distinct images of a batch, and which of them each image is. */
+function collectImages(all: readonly Uint8Array[], { imageSize }: VlmConfig) {
+  const imageBytes = imageSize ** 2 * 3;
+  const distinct: Uint8Array[] = [];
+  const byHash = new Map<number, number[]>();
+  const indexOf = all.map((pixels) => {
+    if (pixels.length !== imageBytes) {
+      throw new RangeError(
+        `Cannot use an image of ${pixels.length} bytes: ${imageSize} x ${imageSize} RGB has ${imageBytes}`,
+      );
+    }
+    const hash = hashOf(pixels);
+    const candidates = byHash.get(hash) ?? [];
+    byHash.set(hash, candidates);
+    const known = candidates.find((index) => isEqual(distinct[index], pixels));
+    if (known !== undefined) return known;
+    candidates.push(distinct.length);
+    return distinct.push(pixels) - 1;
+  });
+  const images = distinct.length <= IMAGE_BUCKET
+    ? distinct.length
+    : Math.min(roundUp(distinct.length, IMAGE_BUCKET), all.length);
+  const pixels = new Uint8Array(images * imageBytes);
+  for (let index = 0; index < images; index++) pixels.set(distinct[index] ?? distinct[0], index * imageBytes);
+  return { pixels, images, indexOf };
+}
+
+/** FNV-1a over a sample of the bytes: equal images have equal hashes, and most others differ. */
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < bytes.length; i += 7) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  return i === a.length;
 }

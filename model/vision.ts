@@ -50,9 +50,12 @@ export function encodeImages(
 }
 
 /** Normalised patches (images, patches, patchSize^2 * 3); nothing here is trained. */
-function patchesOf(
+export function patchesOf(
   tape: Tape,
-  { imageSize: S, patchSize, imageNormalization }: VlmConfig,
+  { imageSize: S, patchSize, imageNormalization }: Pick<
+    VlmConfig,
+    "imageSize" | "patchSize" | "imageNormalization"
+  >,
   { pixels, images: B }: { pixels: Uint8Array; images: number },
 ): Tensor {
   const patches = tape.output([B, (S / patchSize) ** 2, patchSize ** 2 * 3], "patches");

@@ -11,10 +11,10 @@
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
 import { readSequences } from "./language.ts";
-import { Parameters } from "./parameters.ts";
+import { Parameters, parameterSpecs } from "./parameters.ts";
 import { projectImages } from "./projector.ts";
 import type { Layout } from "./sequence.ts";
-import { gatherRows, linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
+import { linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
 import { valuesOf } from "./value_head.ts";
 import { encodeImages } from "./vision.ts";
 
@@ -29,10 +29,10 @@ export class Vlm {
     deriveSizes(config);
     this.gpu = gpu;
     this.config = config;
-    this.parameters = new Parameters(gpu, config);
+    this.parameters = new Parameters(gpu, parameterSpecs(config));
   }
 
-  /** Hidden states (B, T, C) of a batch. */
+  /** Hidden states (B max(R,1), C) of a batch, where something is read from them: at the layout's readouts. */
   hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor) => void): Tensor {
     const imageTokens = layout.images === 0 ? null : projectImages(
       tape,
@@ -47,17 +47,21 @@ export class Vlm {
   responseLogprobs(
     tape: Tape,
     hidden: Tensor,
-    { B, R, predictors, targets }: Layout,
+    { B, R, targets }: Layout,
     temperature: number,
   ): { logprob: Tensor; entropy: Tensor } {
-    const predicting = gatherRows(tape, hidden, predictors); // (B R, C)
     const head = this.parameters.get("language.head.weight");
-    const { logprob, entropy } = linearLogprob(tape, predicting, head, { targets, temperature });
+    const { logprob, entropy } = linearLogprob(tape, hidden, head, { targets, temperature });
     return { logprob: reshape(tape, logprob, [B, R]), entropy: reshape(tape, entropy, [B, R]) };
   }
 
   /** Values (B) of the prompts. */
-  values(tape: Tape, hidden: Tensor, { lastPrompt }: Layout): Tensor {
-    return valuesOf(tape, this.parameters, hidden, lastPrompt);
+  values(tape: Tape, hidden: Tensor, { B, R }: Layout): Tensor {
+    return valuesOf(
+      tape,
+      this.parameters,
+      hidden,
+      Int32Array.from({ length: B }, (_, b) => b * Math.max(R, 1)),
+    );
   }
 }

@@ -17,9 +17,12 @@ import {
   selectCases,
 } from "../kernels/bench.ts";
 import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
-import { type Bar, barChart } from "./bench/chart.ts";
+import type { TuningTime } from "../kernels/tune.ts";
+import { type Bar, barChart, type BarSettings } from "./bench/chart.ts";
+import { writePage } from "./bench/saved.ts";
 import { benchStep, type StepSpec, stepSpecs } from "./bench/steps.ts";
-import { formatComparison, formatProfiles, formatRun } from "./bench/table.ts";
+import { formatComparison, formatProfiles, formatRun, formatTuning } from "./bench/table.ts";
+import { fastestRows } from "./bench/targets.ts";
 import {
   type Command,
   defineOptions,
@@ -29,6 +32,11 @@ import {
   UsageError,
   type Values,
 } from "./cli/mod.ts";
+import { openTunedGpu, tuneGpu } from "./tuning.ts";
+
+/** Runs that are kept with the code, and the page about them. */
+const KEPT_RUNS = "results/bench";
+const PAGE = "docs/performance.md";
 
 const SUITES = ["cases", "headline", "steps"] as const;
 
@@ -57,7 +65,21 @@ export const benchOptions = defineOptions({
     unit: "ms",
     meaning: "a measurement repeats its launch about this long",
   },
-  out: { type: "string", default: "runs/bench", meaning: "folder that keeps JSON and chart" },
+  out: { type: "string", default: "runs/bench", meaning: "folder that keeps JSON and charts" },
+  name: {
+    type: "string",
+    meaning: "name of the files in it, without extension; the time of day when absent",
+  },
+  tune: {
+    type: "boolean",
+    default: false,
+    meaning: "choose the variants of this adapter again, by measurement, and nothing else",
+  },
+  report: {
+    type: "boolean",
+    default: false,
+    meaning: "write docs/performance.md from the runs in results/bench, nothing is timed",
+  },
 });
 
 type BenchOptions = Values<typeof benchOptions>;
@@ -77,16 +99,19 @@ export const benchCommand: Command<typeof benchOptions> = {
     "deno task bench --suite headline,steps --peers",
     "deno task bench --only steps --profile",
     "deno task bench --compare runs/bench/before.json runs/bench/after.json",
+    "deno task bench --tune",
   ],
   options: benchOptions,
   async run({ values, positional }) {
     if (values.compare !== undefined) return await compare(values.compare, positional[0]);
+    if (values.tune) return await retune();
+    if (values.report) return await writeReport();
     if (positional.length > 0) {
       throw new UsageError(`Unexpected argument "${positional[0]}": a file goes with --compare`);
     }
     const work = select(values);
     if (values.peers && Deno.env.get(CHILD) === undefined) return await runWithPeers();
-    const gpu = await openGpu();
+    const gpu = await openTunedGpu({ note: console.error });
     try {
       return await bench(gpu, work, values);
     } finally {
@@ -211,6 +236,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
     threads,
+    tuned: Object.fromEntries(gpu.tuned),
     peers: peers.map(({ name, version }) => `${name} ${version}`),
     ceiling,
     rows,
@@ -220,24 +246,63 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
   return failures.length === 0 ? 0 : 1;
 }
 
-/** Saves the run and its chart; prints the table, or JSON instead. */
-async function report(run: BenchRun, { json, out }: BenchOptions): Promise<void> {
+/** Saves the run and its charts; prints the table, or JSON instead. */
+async function report(run: BenchRun, { json, out, name }: BenchOptions): Promise<void> {
   await Deno.mkdir(out, { recursive: true });
-  const path = `${out}/${run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
+  const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
   const text = JSON.stringify(run, null, 2) + "\n";
   await Deno.writeTextFile(`${path}.json`, text);
-  const bars = barsOf(run);
-  if (bars.length > 0) {
-    const settings = {
-      title: `Share of the ceiling on ${run.adapter}`,
-      xLabel: "of copy or multiply-add rate",
-    };
-    await Deno.writeTextFile(`${path}.svg`, await barChart(bars, { ...settings, xFormat: "%" }));
-  }
+  const saved = [`${path}.json`];
+  const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
+    if (bars.length === 0) return;
+    await Deno.writeTextFile(file, await barChart(bars, settings));
+    saved.push(file);
+  };
+  await draw(`${path}.svg`, barsOf(run), {
+    title: `Share of the ceiling on ${run.adapter}`,
+    xLabel: "of copy or multiply-add rate",
+    xFormat: "%",
+  });
+  await draw(`${path}_peers.svg`, peerBarsOf(run), {
+    title: `Speed over ${run.peers.join(", ")} on ${run.adapter}`,
+    xLabel: "times as fast, median and quartiles",
+  });
   if (json) return processConsole.out(text);
   const profiles = formatProfiles(run.rows);
   processConsole.out(`${formatRun(run)}\n${profiles && `\n${profiles}\n`}`);
-  processConsole.err(`\nSaved ${path}.json${bars.length > 0 ? ` and ${path}.svg` : ""}\n`);
+  processConsole.err(`\nSaved ${saved.join(", ")}\n`);
+}
+
+/** How many times faster our fastest variant is than each peer. */
+function peerBarsOf(run: BenchRun): Bar[] {
+  return fastestRows(run).flatMap(({ kernel, name, overPeers }) =>
+    Object.entries(overPeers).map(([peer, { median, low, high }]) => ({
+      group: kernel === "steps" ? name : `${kernel} ${name}`,
+      series: `over ${peer}`,
+      value: median,
+      low,
+      high,
+    }))
+  );
+}
+
+/** Measures which variants suit this adapter and keeps the result for every command. */
+async function retune(): Promise<number> {
+  const gpu = await openGpu();
+  try {
+    const times: TuningTime[] = [];
+    await tuneGpu(gpu, { note: console.error, again: true, onTime: (time) => times.push(time) });
+    processConsole.out(`${formatTuning(times)}\n`);
+    return 0;
+  } finally {
+    gpu.destroy();
+  }
+}
+
+async function writeReport(): Promise<number> {
+  await writePage(KEPT_RUNS, PAGE);
+  processConsole.err(`Wrote ${PAGE}\n`);
+  return 0;
 }
 
 /** The large shapes and steps; where only others ran, those. */

@@ -39,6 +39,11 @@ export const trainOptions = defineOptions({
   overwrite: { type: "boolean", default: false, meaning: "replace an existing run folder" },
   resume: { type: "boolean", default: false, meaning: "go on from the run folder's checkpoint" },
   json: { type: "boolean", default: false, meaning: "print the summary as JSON on stdout" },
+  profile: {
+    type: "boolean",
+    default: false,
+    meaning: "first trace one step of each kind: a table by kernel, and profile.json for ui.perfetto.dev",
+  },
 
   cot: {
     type: "boolean",
@@ -322,7 +327,7 @@ export const trainOptions = defineOptions({
 export type TrainConfig = Values<typeof trainOptions>;
 
 /** Settings that say where and how a run is kept, not what it computes. */
-export const bookkeepingSettings = ["out", "overwrite", "resume", "json"] as const;
+export const bookkeepingSettings = ["out", "overwrite", "resume", "json", "profile"] as const;
 
 const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ENV_NAMES, makeEnv } from "../envs/mod.ts";
+import { ENV_NAMES, envSettingMeanings, makeEnv } from "../envs/mod.ts";
 import { contactSheet } from "../envs/sheet.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
@@ -28,7 +28,7 @@ const options = defineOptions({
 /** The `envs` command. */
 export const envsCommand: Command<typeof options> = {
   command: "deno task envs",
-  summary: "List the environments; with --sheet, draw their frames side by side.",
+  summary: "List the environments and their settings; with --sheet, draw their frames side by side.",
   examples: [
     "deno task envs",
     "deno task envs --sheet sheet.png",
@@ -42,11 +42,23 @@ export const envsCommand: Command<typeof options> = {
       console.error(`Wrote ${sheet}`);
     }
     if (json) {
-      const list = envs.map(({ name, id, actions, bias }) => ({ name, id, actions, bias }));
+      const list = envs.map(({ name, id, actions, bias, success = "return" }) => {
+        return { name, id, actions, bias, success, settings: envSettingMeanings(name) };
+      });
       processConsole.out(JSON.stringify(list) + "\n");
     } else if (sheet === undefined) {
       const rows = envs.map(({ name, id, actions }) => [name, id, shorten(actions.join(" "))]);
       processConsole.out(formatTable(["name", "published name", "actions"], rows) + "\n");
+      const settings = envs.flatMap(({ name }) =>
+        Object.entries(envSettingMeanings(name)).map(([setting, meaning]) =>
+          `  ${name}  ${setting}  ${meaning}\n`
+        )
+      );
+      if (settings.length > 0) {
+        processConsole.out(
+          `\nSettings, for --env-settings NAME=VALUE,... of train and eval:\n${settings.join("")}`,
+        );
+      }
     }
   },
 };

@@ -3,20 +3,38 @@
  *
  * @module
  */
-import { debugLevel, openGpu } from "../kernels/gpu/mod.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
 import { loadAgent } from "./checkpoint.ts";
-import { type Command, defineOptions, formatDuration, Progress, runCommand } from "./cli/mod.ts";
+import {
+  type Command,
+  defineOptions,
+  formatDuration,
+  type Given,
+  Progress,
+  runCommand,
+  toFlag,
+  UsageError,
+} from "./cli/mod.ts";
 import { trainOptions } from "./config.ts";
-import { evaluationEnvSettings } from "./env_settings.ts";
-import { evaluateBoth } from "./evaluation.ts";
+import { evaluationEnvSettings, readEnvSettings } from "./env_settings.ts";
+import { environmentName } from "./environment_name.ts";
+import { evaluate, evaluateBoth } from "./evaluation.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 import { findTrainedRun } from "./trained_run.ts";
+import { openTunedGpu } from "./tuning.ts";
 
 const { temperature, maxNewTokens } = trainOptions;
 
 const options = defineOptions({
   run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
   checkpoint: { type: "string", meaning: "checkpoint folder to evaluate instead of a run's" },
+  policy: {
+    type: "string",
+    default: "trained",
+    choices: ["trained", ...SCRIPTED_POLICIES],
+    meaning: "trained weights, uniformly random legal actions, or the environment's solver",
+  },
   episodes: {
     type: "integer",
     default: 512,
@@ -60,9 +78,12 @@ export const evalCommand: Command<typeof options> = {
     "deno task eval",
     "deno task eval --run runs/NumberLine-s0 --seed 1",
     "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
+    "deno task eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
+    "deno task eval --policy random --env Blackjack --episodes 10000",
   ],
   options,
-  async run({ given, values: { run, checkpoint, episodes, seed, json } }) {
+  async run({ given, values: { run, checkpoint, policy, episodes, seed, json } }) {
+    if (policy !== "trained") return await evaluateScripted(policy as ScriptedPolicy, given);
     const { env, envSettings, temperature, maxNewTokens } = given;
     const trained = await findTrainedRun({
       run,
@@ -75,7 +96,7 @@ export const evalCommand: Command<typeof options> = {
       },
     });
     const { config } = trained;
-    const gpu = await openGpu();
+    const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
       const agent = await loadAgent(gpu, trained.checkpoint);
@@ -114,5 +135,31 @@ export const evalCommand: Command<typeof options> = {
     }
   },
 };
+
+/** Evaluates a policy without a model: no GPU, no pictures. */
+async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
+  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens"] as const) {
+    if (given[name] === undefined) continue;
+    throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
+  }
+  const environment = environmentName(given.env ?? trainOptions.env.default);
+  const { episodes = options.episodes.default, seed = options.seed.default } = given;
+  const progress = new Progress();
+  const result = await evaluate(scriptedPolicy(policy, seed), {
+    environment,
+    envSettings: readEnvSettings(environment, given.envSettings ?? []),
+    episodes,
+    seed,
+    greedy: false,
+    temperature: 1,
+    maxNewTokens: 1,
+    onProgress: (step) => progress.update({ stage: policy, step, total: episodes }),
+  });
+  progress.close();
+  const title = `${environment}, ${episodes} held-out episodes, success = ${successMeaning(environment)}`;
+  (given.json ? console.error : console.log)(`\n${title}\n${evaluationTable({ [policy]: result })}\n`);
+  const evaluation = { environment, episodes, seed, sampled: result };
+  if (given.json) console.log(JSON.stringify({ policy, evaluation }, null, 2));
+}
 
 if (import.meta.main) Deno.exit(await runCommand(evalCommand, Deno.args, { debug: debugLevel > 0 }));

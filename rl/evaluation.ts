@@ -3,11 +3,19 @@
  *
  * @module
  */
-import { type EnvSettings, makeEnv } from "../envs/mod.ts";
-import type { Agent, Decision, Situation } from "./agent.ts";
+import {
+  type Environment,
+  type EnvSettings,
+  type Info,
+  makeEnv,
+  type Observation,
+  type ResetResult,
+} from "../envs/mod.ts";
+import type { Decision, RespondSettings, Situation } from "./agent.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
+import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 
 /** Episodes of evaluation have seeds from here on; training's are all below. */
 export const EVALUATION_SEEDS = 2_000_000_000;
@@ -29,12 +37,27 @@ export interface EvaluationResult {
   readonly perception: number | null;
   /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null likewise. */
   readonly faithfulness: number | null;
+  /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
+  readonly thoughtDiversity: number | null;
+  /** How much thoughts tell of the state, 0 nothing to 1 all; null likewise. See `thought_tally.ts`. */
+  readonly thoughtInformation: number | null;
 }
 
 /** What sampling and greedy decoding achieved with the same weights on the same episodes. */
 export interface Evaluation {
   readonly sampled: EvaluationResult;
   readonly greedy: EvaluationResult;
+}
+
+/** A decision, its response only from what writes one. */
+type Judged = Pick<Decision, "parse" | "judgement"> & Partial<Pick<Decision, "prompt" | "decoding">>;
+
+/** What can be evaluated: an `Agent`, or anything else that decides in situations. */
+export interface Policy {
+  respond(
+    situations: readonly Situation[],
+    settings: RespondSettings,
+  ): Promise<readonly Judged[]>;
 }
 
 /** What to evaluate. */
@@ -53,18 +76,13 @@ export interface EvaluationSettings {
 }
 
 /** Plays `episodes` held-out episodes. Deterministic by seed. */
-export async function evaluate(agent: Agent, settings: EvaluationSettings): Promise<EvaluationResult> {
+export async function evaluate(agent: Policy, settings: EvaluationSettings): Promise<EvaluationResult> {
   const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
   let next = 0;
-  const begin = (env: Situation["env"]) => ({
-    env,
-    ...env.reset({ seed: EVALUATION_SEEDS + seed * 1_000_000 + next }),
-    episode: next++,
-    episodeReturn: 0,
-    steps: 0,
-  });
+  const begin = (env: Situation["env"]) =>
+    new Episode(env, next, EVALUATION_SEEDS + seed * 1_000_000 + next++);
   const slots = Array.from({ length: envs }, () => begin(makeEnv(environment, envSettings)));
   const returns = new Float64Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
@@ -77,19 +95,13 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
       // The batch keeps its size to the end; episodes beyond the last one count for nothing.
       if (slot.episode < episodes) responses.add(decision);
       const { action } = decision.parse;
-      const result = slot.env.step(action ?? slot.env.randomAction());
-      const { observation, info, terminated, truncated } = result;
-      Object.assign(slot, {
-        observation,
-        info,
-        episodeReturn: slot.episodeReturn + result.reward,
-        steps: slot.steps + 1,
-      });
-      if (!terminated && !truncated) return;
+      const isOver = slot.step(action ?? slot.env.randomAction());
+      if (!isOver) return;
       if (slot.episode < episodes) {
+        const { goalReached } = slot.info;
         returns[slot.episode] = slot.episodeReturn;
-        successes += Number(isSuccess(slot.env, slot.episodeReturn, info.goalReached));
-        goals += Number(info.goalReached);
+        successes += Number(isSuccess(slot.env, slot.episodeReturn, goalReached));
+        goals += Number(goalReached);
         steps += slot.steps;
         done++;
       }
@@ -108,9 +120,37 @@ export async function evaluate(agent: Agent, settings: EvaluationSettings): Prom
   };
 }
 
+/** A held-out episode under way. Its picture is drawn when it is looked at: some policies never do. */
+class Episode implements Situation {
+  episodeReturn = 0;
+  steps = 0;
+  #state: ResetResult;
+
+  constructor(readonly env: Environment, readonly episode: number, seed: number) {
+    this.#state = env.reset({ seed });
+  }
+
+  get info(): Info {
+    return this.#state.info;
+  }
+
+  get observation(): Observation {
+    return this.#state.observation;
+  }
+
+  /** True when the action ended the episode. */
+  step(action: number): boolean {
+    const result = this.env.step(action);
+    this.#state = result;
+    this.episodeReturn += result.reward;
+    this.steps++;
+    return result.terminated || result.truncated;
+  }
+}
+
 /** Evaluates sampling, then greedy decoding; `onProgress` counts the episodes of both. */
 export async function evaluateBoth(
-  agent: Agent,
+  agent: Policy,
   settings: Omit<EvaluationSettings, "greedy">,
 ): Promise<Evaluation> {
   const { episodes, onProgress } = settings;
@@ -123,16 +163,21 @@ export async function evaluateBoth(
   return { sampled, greedy };
 }
 
-/** Counts what responses got right. */
+/** Counts what responses got right, and how they differ. */
 export class ResponseTally {
+  readonly #thoughts = new ThoughtTally();
   #count = 0;
   #parsed = 0;
   #perception = 0;
   #faithful = 0;
   #judged = 0;
 
-  add({ parse, judgement }: Pick<Decision, "parse" | "judgement">): void {
+  add({ prompt, decoding, parse, judgement }: Judged): void {
     this.#count++;
+    if (prompt && decoding) {
+      const thought = judgement.perception === null ? null : thoughtOf(decoding, parse);
+      this.#thoughts.add(stateKey(prompt), thought);
+    }
     this.#parsed += Number(parse.action !== null);
     if (judgement.perception === null) return;
     this.#judged++;
@@ -141,12 +186,13 @@ export class ResponseTally {
   }
 
   /** Where some response states a thought, one that states none counts as misread and unfaithful. */
-  rates(): { parseRate: number; perception: number | null; faithfulness: number | null } {
+  rates(): Pick<EvaluationResult, "parseRate" | "perception" | "faithfulness" | keyof ThoughtRates> {
     const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
     return {
       parseRate: this.#parsed / this.#count,
       perception: rate(this.#perception),
       faithfulness: rate(this.#faithful),
+      ...this.#thoughts.rates(),
     };
   }
 }

@@ -4,11 +4,14 @@
  *
  * @module
  */
+import type { Tokenizer } from "../model/mod.ts";
 import type { EvaluationResult } from "./evaluation.ts";
 import type { PpoMetrics } from "./ppo.ts";
 import type { Rollout } from "./rollout.ts";
 import type { SftMetrics } from "./sft.ts";
 import { mean } from "./statistics.ts";
+import type { ThoughtSign } from "./thought_alarm.ts";
+import { stateKey, thoughtOf, ThoughtTally } from "./thought_tally.ts";
 
 /** After each SFT update. */
 export interface SftLine extends SftMetrics {
@@ -49,6 +52,12 @@ export interface RlLine extends PpoMetrics {
   readonly faithfulness: number | null;
   /** Mean response length in tokens. */
   readonly responseTokens: number;
+  /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
+  readonly thoughtDiversity: number | null;
+  /** How much thoughts tell of the state, 0 nothing to 1 all; null likewise. See `thought_tally.ts`. */
+  readonly thoughtInformation: number | null;
+  /** What has gone wrong with the thoughts, by the metric that shows it; see `thought_alarm.ts`. */
+  readonly thoughtAlarm: readonly ThoughtSign[];
 }
 
 /** After each evaluation. */
@@ -63,8 +72,20 @@ export interface EvaluationLine {
 /** A line of `metrics.jsonl`. */
 export type MetricsLine = SftLine | GateLine | RlLine | EvaluationLine;
 
-/** What a rollout alone says. */
-export function rolloutMetrics({ transitions, episodes }: Rollout) {
+/** What a rollout alone says; the tokenizer is the one it was written with. */
+export function rolloutMetrics(
+  { transitions, episodes }: Rollout,
+  tokenizer: Pick<Tokenizer, "decodeWithOffsets">,
+) {
+  const thoughts = new ThoughtTally();
+  for (const { prompt, response, isParsed, action, actionSpan: [start], perception } of transitions) {
+    const parse = { action: isParsed ? action : null, start };
+    const states = perception !== null; // else it is action-only, or babble
+    thoughts.add(
+      stateKey(prompt),
+      states ? thoughtOf(tokenizer.decodeWithOffsets(response), parse) : null,
+    );
+  }
   const rate = (values: readonly (number | boolean | null)[]) => {
     const known = values.filter((value) => value !== null);
     // Once some response states a thought, one that states none counts as wrong.
@@ -78,5 +99,6 @@ export function rolloutMetrics({ transitions, episodes }: Rollout) {
     perception: rate(transitions.map(({ perception }) => perception)),
     faithfulness: rate(transitions.map(({ faithful }) => faithful)),
     responseTokens: mean(transitions.map(({ response }) => response.length)),
+    ...thoughts.rates(),
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type EnvSettings, makeEnv } from "../envs/mod.ts";
-import { debugLevel, openGpu } from "../kernels/gpu/mod.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Agent, Decision, Situation } from "./agent.ts";
 import { loadAgent } from "./checkpoint.ts";
 import { type Command, defineOptions, processConsole, runCommand } from "./cli/mod.ts";
@@ -14,6 +14,7 @@ import { EVALUATION_SEEDS } from "./evaluation.ts";
 import { samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "./trained_run.ts";
+import { openTunedGpu } from "./tuning.ts";
 
 /** Delay between tokens on a terminal: about as fast as one reads. */
 const TOKEN_DELAY_MS = 60;
@@ -188,7 +189,7 @@ export const playCommand: Command<typeof options> = {
     const { temperature } = given;
     const trained = await findTrainedRun({ run, given: { ...temperature && { temperature } } });
     const { config } = trained;
-    const gpu = await openGpu();
+    const gpu = await openTunedGpu({ note: console.error });
     try {
       const agent = await loadAgent(gpu, trained.checkpoint);
       const isTerminal = Deno.stdout.isTerminal();

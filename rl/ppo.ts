@@ -25,6 +25,7 @@ import {
   subtract,
   sum,
   Tape,
+  type Tensor,
   type Vlm,
 } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
@@ -162,18 +163,42 @@ export interface PpoBatch {
 export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSettings) {
   const { layout } = mb;
   const { B, R } = layout;
-  const mbAdvantages = tape.constant(mb.advantages, [B], "advantages");
-  const mbReturns = tape.constant(mb.returns, [B], "returns");
-  const mbValues = tape.constant(mb.values, [B], "values");
-  const mbLogPi = tape.constant(mb.logPi, [B], "logPi");
   const mbWeights = tape.constant(mb.weights, [B, R], "weights");
   const mbMask = tape.constant(layout.mask, [B, R], "mask");
 
   const hidden = vlm.hidden(tape, layout); // (B, T, C)
   const { logprob, entropy } = vlm.responseLogprobs(tape, hidden, layout, config.temperature); // (B, R)
 
-  // ratio = pi / pi_behaviour, where log pi weights the thought's tokens by lambda
-  const logRatio = tape.keep(subtract(tape, rowSum(tape, multiply(tape, logprob, mbWeights)), mbLogPi)); // (B)
+  // log pi weights the thought's tokens by lambda
+  const logPi = rowSum(tape, multiply(tape, logprob, mbWeights)); // (B)
+  const values = vlm.values(tape, tape.detach(hidden), layout); // (B)
+  const losses = clippedLosses(tape, { logPi, values }, mb, config);
+
+  const tokens = layout.mask.reduce((count, value) => count + value, 0);
+  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / tokens));
+  return { ...losses, meanEntropy };
+}
+
+/** The settings of {@linkcode ppoLosses}; see `config.ts`. */
+export type PpoLossSettings = Pick<TrainConfig, "temperature" | "clip" | "valueClip" | "ratioGuard">;
+
+/**
+ * PPO's clipped policy and value loss of B steps, scalars, and `logRatio` (B). `logPi` and `values` (B) are those of the
+ * policy as it is; `mb` holds what they were when acting, and what became of it.
+ */
+export function clippedLosses(
+  tape: Tape,
+  { logPi, values }: { logPi: Tensor; values: Tensor },
+  mb: Pick<PpoBatch, "logPi" | "advantages" | "returns" | "values">,
+  config: Pick<PpoLossSettings, "clip" | "valueClip" | "ratioGuard">,
+) {
+  const B = mb.logPi.length;
+  const mbAdvantages = tape.constant(mb.advantages, [B], "advantages");
+  const mbReturns = tape.constant(mb.returns, [B], "returns");
+  const mbValues = tape.constant(mb.values, [B], "values");
+  const mbLogPi = tape.constant(mb.logPi, [B], "logPi");
+
+  const logRatio = tape.keep(subtract(tape, logPi, mbLogPi)); // (B), log(pi / pi_behaviour)
   // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
   const ratio = clamp(tape, exp(tape, clamp(tape, logRatio, -20, 20)), 0, config.ratioGuard);
   const clippedRatio = clamp(tape, ratio, 1 - config.clip, 1 + config.clip);
@@ -185,19 +210,12 @@ export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSet
   const policyLoss = tape.keep(sum(tape, surrogate, -1 / B));
 
   // value loss = half the larger of the squared errors of the value and of its clipped change
-  const values = vlm.values(tape, tape.detach(hidden), layout); // (B)
   const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
   const errors = square(tape, subtract(tape, values, mbReturns));
   const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
   const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / B));
-
-  const tokens = layout.mask.reduce((count, value) => count + value, 0);
-  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / tokens));
-  return { policyLoss, valueLoss, meanEntropy, logRatio };
+  return { policyLoss, valueLoss, logRatio };
 }
-
-/** The settings of {@linkcode ppoLosses}; see `config.ts`. */
-export type PpoLossSettings = Pick<TrainConfig, "temperature" | "clip" | "valueClip" | "ratioGuard">;
 
 /** One update: forward, backward and optimiser in one submission, one readback. */
 async function ppoMinibatch(

@@ -45,10 +45,19 @@ export function successMeaning(environment: string): string {
   return makeEnv(environment).success === "goal" ? "goal reached" : "return above 0";
 }
 
-/** A line for each policy by name: success with its interval, goal reached, parsed, perception, faithfulness. */
+/** A line for each policy by name: success with its interval, goal reached, parsed, quality of thoughts. */
 export function evaluationTable(policies: Readonly<Record<string, EvaluationResult>>): string {
   const share = (value: number | null) => value === null ? "-" : formatShare(value);
-  const header = ["policy", "success", "95% interval", "goal", "parsed", "perception", "faithful"];
+  const header = [
+    "policy",
+    "success",
+    "95% interval",
+    "goal",
+    "parsed",
+    "perception",
+    "faithful",
+    "informed",
+  ];
   const rows = Object.entries(policies).map(([name, result]) => [
     name,
     share(result.success),
@@ -57,6 +66,7 @@ export function evaluationTable(policies: Readonly<Record<string, EvaluationResu
     share(result.parseRate),
     share(result.perception),
     share(result.faithfulness),
+    share(result.thoughtInformation),
   ]);
   return formatTable(header, rows);
 }

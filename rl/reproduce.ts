@@ -3,34 +3,65 @@
  *
  * @module
  */
-import { readJson, writeFileAtomic } from "../model/mod.ts";
+import { writeFileAtomic } from "../model/mod.ts";
+import {
+  type Cell,
+  type CellContext,
+  cellName,
+  cellsOf,
+  type CellState,
+  cellState,
+  hasWeights,
+  type Places,
+  readResults,
+  resultPath,
+  runCell,
+  runPath,
+} from "./cells.ts";
 import {
   type Command,
   defineOptions,
-  formatDuration,
+  formatTable,
+  processConsole,
   runCommand,
   suggestion,
   UsageError,
 } from "./cli/mod.ts";
-import { cellCommand, type Experiment, experiments } from "./experiments.ts";
-import { type CellResult, resultsPage } from "./results_page.ts";
-import { RunFolder } from "./run_folder.ts";
+import { type Experiment, experiments } from "./experiments.ts";
+import { estimateSeconds, formatEstimate } from "./results_estimate.ts";
+import { resultsPage } from "./results_page.ts";
 
 const options = defineOptions({
-  only: { type: "list", meaning: "experiments to run, by task, name or task/name; all when absent" },
+  only: {
+    type: "list",
+    meaning:
+      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, ood); " +
+      "all when absent",
+  },
   seeds: { type: "list", default: ["0", "1", "2"], meaning: "seeds to run each with" },
   quick: {
     type: "boolean",
     default: false,
-    meaning: "smoke run: one seed, few steps, results under results/quick",
+    meaning: "smoke run of all: one seed, few steps, results under results/quick, nothing learnt",
   },
-  list: { type: "boolean", default: false, meaning: "print the cells and which are done, run nothing" },
+  list: {
+    type: "boolean",
+    default: false,
+    meaning: "print the cells, how far each is and how long it takes, run nothing",
+  },
 });
 
 /** What `--quick` adds: enough to see every part work, too little to learn. */
-const QUICK = [
-  ..."--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 512 --eval-episodes 32".split(" "),
-];
+const QUICK: CellContext["extra"] = {
+  train: flags(
+    "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
+      "--minibatch 64 --eval-episodes 8",
+  ),
+  baseline: flags("--env-steps 512 --eval-episodes 8"),
+  policy: flags("--episodes 500"),
+  variant: flags("--episodes 8"),
+};
+const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], variant: [] };
 
 /** The `reproduce` command. */
 export const reproduceCommand: Command<typeof options> = {
@@ -39,102 +70,101 @@ export const reproduceCommand: Command<typeof options> = {
   examples: [
     "deno task reproduce",
     "deno task reproduce --only NumberLine/default --seeds 0",
+    "deno task reproduce --only reference,ood",
     "deno task reproduce --quick",
   ],
   options,
   async run({ values }) {
     const results = values.quick ? "results/quick" : "results";
+    const places: Places = { results, runs: `runs/${results}` };
     const given = [...new Set(values.seeds.map(readSeed))];
-    const seeds = values.quick ? given.slice(0, 1) : given;
-    const cells = select(values.only).flatMap((experiment) => seeds.map((seed) => ({ experiment, seed })));
-    const todo = [];
-    for (const cell of cells) if (!await isThere(resultPath(results, cell))) todo.push(cell);
+    const cells = cellsOf(select(values.only), values.quick ? given.slice(0, 1) : given);
+    const states: CellState[] = [];
+    for (const cell of cells) states.push(await cellState(places, cell));
     if (values.list) {
-      for (const cell of cells) {
-        console.log(`${todo.includes(cell) ? "to run" : "done  "}  ${resultPath(results, cell)}`);
-      }
+      await list(places, cells, states);
       return 0;
     }
-    const startMs = performance.now();
-    for (const [index, cell] of todo.entries()) {
-      const pace = (performance.now() - startMs) / Math.max(1, index);
-      const left = index === 0 ? "" : `, ${formatDuration(pace * (todo.length - index))} left`;
-      const { experiment: { environment, title }, seed } = cell;
-      console.error(`\n[${index + 1}/${todo.length}] ${environment}: ${title}, seed ${seed}${left}`);
-      const code = await runCell(cell, results, values.quick ? QUICK : []);
-      if (code !== 0) return code;
-      await writePage(results);
-    }
-    if (todo.length === 0) await writePage(results);
-    return 0;
+    const todo = cells.filter((_, i) => states[i] !== "done");
+    const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
+    await writePage(places);
+    return code;
   },
 };
 
-interface Cell {
-  readonly experiment: Experiment;
-  readonly seed: number;
-}
-
-/** Trains one cell, or goes on with it, in a process of its own; keeps its summary and learning curve. */
-async function runCell(cell: Cell, results: string, extra: readonly string[]): Promise<number> {
-  const { experiment, seed } = cell;
-  const run = `runs/${results}/${experiment.environment}-${experiment.name}-s${seed}`;
-  const flags = [...cellCommand(experiment, seed), ...extra];
-  const begun = await isThere(`${run}/config.json`);
-  const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "train", ...flags, "--out", run, ...begun ? ["--resume"] : []],
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).output();
-  if (code !== 0) {
-    console.error(`Stopped at ${run}; the same command goes on from there`);
-    return code;
-  }
-  const folder = await RunFolder.open(run);
-  const curve = (await folder.readMetrics())
-    .filter(({ stage }) => stage === "rl")
-    .map(({ envSteps, success, parseRate, perception, faithfulness, kl, entropy }) => ({
-      envSteps,
-      success,
-      parseRate,
-      perception,
-      faithfulness,
-      kl,
-      entropy,
-    }));
-  const summary = { ...await folder.readSummary(), command: `./ponder train ${flags.join(" ")}`, curve };
-  await Deno.mkdir(`${results}/${experiment.environment}`, { recursive: true });
-  await writeFileAtomic(resultPath(results, cell), JSON.stringify(summary, null, 2) + "\n");
-  return 0;
-}
-
-async function writePage(results: string): Promise<void> {
-  const found: CellResult[] = [];
-  for (const experiment of experiments) {
-    const folder = `${results}/${experiment.environment}`;
-    if (!await isThere(folder)) continue;
-    for await (const { name } of Deno.readDir(folder)) {
-      const match = name.match(/^(.*)-s(\d+)\.json$/);
-      if (match?.[1] !== experiment.name) continue;
-      const summary = await readJson(`${folder}/${name}`) as CellResult["summary"];
-      found.push({ experiment, seed: Number(match[2]), summary });
+/** Runs what can be run, one after the other. A cell that fails is told and passed over; Ctrl-C ends it all. */
+async function runCells(
+  todo: readonly Cell[],
+  places: Places,
+  extra: CellContext["extra"],
+): Promise<number> {
+  let child: Deno.ChildProcess | null = null;
+  let isStopped = false;
+  // A terminal sends Ctrl-C to the child as well: it saves and ends. Other signals come here alone.
+  const onInterrupt = () => void (isStopped = true);
+  const onTerminate = () => {
+    isStopped = true;
+    child?.kill("SIGTERM");
+  };
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  Deno.addSignalListener("SIGTERM", onTerminate);
+  const failed: string[] = [];
+  try {
+    for (const [index, cell] of todo.entries()) {
+      const { environment, title } = cell.experiment;
+      const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
+      // Also where training them has just failed.
+      if (cell.experiment.command === "variant" && !await hasWeights(places, cell)) {
+        const run = runPath(places, cell);
+        console.error(
+          `\nSkipping ${label}: ${run} has no weights; to train them again: ` +
+            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}`,
+        );
+        continue;
+      }
+      const left = estimateSeconds(todo.slice(index), await readResults(places));
+      console.error(`\n[${index + 1}/${todo.length}] ${label}; time left: ${formatEstimate(left)}`);
+      const code = await runCell(cell, { places, extra, onChild: (started) => child = started });
+      if (isStopped) {
+        console.error(`Stopped at ${cellName(cell)}; the same command goes on from there`);
+        return 1;
+      }
+      if (code === 0) await writePage(places);
+      else failed.push(cellName(cell));
     }
+  } finally {
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+    Deno.removeSignalListener("SIGTERM", onTerminate);
   }
-  const page = await resultsPage(found);
-  const docs = results === "results" ? "docs" : results;
+  if (failed.length === 0) return 0;
+  console.error(`\nFailed: ${failed.join(", ")}; the reasons are above, the same command tries them again`);
+  return 1;
+}
+
+/** The cells, how far each is, and how long it took or should take. */
+async function list(places: Places, cells: readonly Cell[], states: readonly CellState[]): Promise<void> {
+  const known = await readResults(places);
+  const rows = cells.map((cell, i) => {
+    const time = formatEstimate(estimateSeconds([cell], known));
+    return [resultPath(places, cell), states[i], states[i] === "done" ? time.replace("about ", "") : time];
+  });
+  processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
+  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done"), known);
+  processConsole.out(`\nTime left: ${formatEstimate(left)}\n`);
+}
+
+async function writePage(places: Places): Promise<void> {
+  const page = await resultsPage(await readResults(places));
+  // The page of a smoke run stays with its results.
+  const docs = places.results === "results" ? "docs" : places.results;
   await Deno.mkdir(docs, { recursive: true });
   await writeFileAtomic(`${docs}/results.md`, page.markdown);
   for (const [name, svg] of Object.entries(page.plots)) await writeFileAtomic(`${docs}/${name}`, svg);
 }
 
-function resultPath(results: string, { experiment, seed }: Cell): string {
-  return `${results}/${experiment.environment}/${experiment.name}-s${seed}.json`;
-}
-
 function select(only: readonly string[] | undefined): readonly Experiment[] {
   if (only === undefined) return experiments;
-  const idsOf = (e: Experiment) => [e.environment, e.name, `${e.environment}/${e.name}`];
+  const idsOf = (e: Experiment) => [e.environment, e.name, `${e.environment}/${e.name}`, e.group];
   const known = [...new Set(experiments.flatMap(idsOf))];
   for (const id of only) {
     if (known.includes(id)) continue;
@@ -149,14 +179,8 @@ function readSeed(text: string): number {
   throw new UsageError(`--seeds needs integers from 0 to 1000, got "${text}"`);
 }
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+function flags(text: string): string[] {
+  return text.split(" ");
 }
 
 if (import.meta.main) Deno.exit(await runCommand(reproduceCommand, Deno.args));

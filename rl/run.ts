@@ -20,9 +20,12 @@ import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "./sft.ts";
+import { ThoughtAlarm } from "./thought_alarm.ts";
 
 /** RL iterations between checkpoints. */
 const CHECKPOINT_INTERVAL = 6;
+/** SFT updates between checkpoints. */
+const SFT_CHECKPOINT_INTERVAL = 100;
 /** SFT updates between looks at perception once the planned ones are done. */
 const GATE_INTERVAL = 50;
 const GATE_EPISODES = 64;
@@ -109,6 +112,7 @@ const START: TrainerState = {
 class Run {
   readonly progress: Progress;
   readonly work: ReturnType<typeof estimateWork>;
+  readonly thoughtAlarm = new ThoughtAlarm();
   readonly result: { -readonly [K in keyof RunResult]: RunResult[K] };
   readonly #context: RunContext;
 
@@ -151,6 +155,7 @@ class Run {
     await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
       if (line.stage === "evaluation" && line.after === "sft") run.result.afterSft = line;
+      if (line.stage === "rl") run.thoughtAlarm.check(line);
     }
     return run;
   }
@@ -195,6 +200,7 @@ async function warmStart(run: Run): Promise<boolean> {
     return false;
   }
   if (!isPassed) {
+    await run.save();
     throw new Error(
       `Cannot begin RL: perception stayed under ${config.perceptionGate} for ${run.state.sftUpdates} SFT updates, ` +
         "raise --demonstrations or --perception-extra-steps, or lower --perception-gate",
@@ -220,6 +226,7 @@ async function sftToGate(run: Run): Promise<boolean> {
     if (isGateDue && await passesGate(run)) return true;
     if (sftUpdates >= most) return !config.cot;
     await sftStep(run, sftBatch(demonstrations, sftUpdates, config));
+    if (run.state.sftUpdates % SFT_CHECKPOINT_INTERVAL === 0) await run.save();
   }
   return false;
 }
@@ -298,10 +305,13 @@ async function rlIteration(run: Run, vectorEnv: VectorEnv, iterations: number): 
     `RL iteration ${done}`,
     ppoIteration(agent.vlm, run.optimizer, rollout, { config, iteration, learningRate }),
   );
-  const metrics = rolloutMetrics(rollout);
+  const metrics = rolloutMetrics(rollout, agent.tokenizer);
+  const thoughtAlarm = config.cot ? run.thoughtAlarm.check(metrics) : [];
+  const warning = run.thoughtAlarm.note(done, metrics, thoughtAlarm);
+  if (warning !== null) run.progress.note(warning);
   const stepsPerIteration = config.envs * config.rolloutSteps;
   const envSteps = done * stepsPerIteration;
-  run.log({ stage: "rl", iteration: done, envSteps, learningRate, ...metrics, ...update });
+  run.log({ stage: "rl", iteration: done, envSteps, learningRate, ...metrics, thoughtAlarm, ...update });
   run.progress.update({
     stage: "rl",
     step: envSteps,

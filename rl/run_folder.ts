@@ -21,7 +21,7 @@ export interface RunFolderSettings {
 
 /** What a run writes; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^(config\.json|metrics\.jsonl|summary\.json|learning_curve\.svg|checkpoint)(\..+\.tmp|\.new|\.old)?$/;
+  /^(config\.json|metrics\.jsonl|summary\.json|learning_curve\.svg|profile\.json|checkpoint)(\..+\.tmp|\.new|\.old)?$/;
 
 /**
  * `runs/<name>/`:
@@ -31,6 +31,7 @@ const RUN_ENTRIES =
  *     checkpoint/          model.safetensors, optimizer.safetensors, config.json, tokenizer.json, trainer.json
  *     summary.json         the result
  *     learning_curve.svg   its picture
+ *     profile.json         a trace of one step of each kind, with --profile
  *
  * Whatever moment the process is killed at, config, summary and checkpoint are the old ones or the new ones, whole.
  */
@@ -110,6 +111,12 @@ export class RunFolder {
   async readSummary(): Promise<JsonObject | null> {
     const path = this.#at("summary.json");
     return await isThere(path) ? await readJsonObject(path) : null;
+  }
+
+  /** Writes a trace for Chrome or Perfetto; returns its path. */
+  async writeProfile(trace: object): Promise<string> {
+    await writeFileAtomic(this.#at("profile.json"), JSON.stringify(trace) + "\n");
+    return this.#at("profile.json");
   }
 
   /** Writes the picture of the run's learning curve. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { debugLevel, type Gpu, NotFiniteError, openGpu } from "../kernels/gpu/mod.ts";
+import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   formatBytes,
@@ -19,9 +19,12 @@ import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { newAgent, type RunResult, runTraining } from "./run.ts";
+import { chromeTrace } from "./chrome_trace.ts";
 import { PeakMemory } from "./memory.ts";
+import { formatTrace, traceTraining } from "./profile.ts";
 import { RunFolder } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
+import { openTunedGpu } from "./tuning.ts";
 
 /** The `train` command. */
 export const trainCommand: Command<typeof trainOptions> = {
@@ -32,6 +35,7 @@ export const trainCommand: Command<typeof trainOptions> = {
     "deno task train --seed 1 --lambda 0.3",
     "deno task train --no-cot --out runs/no-cot",
     "deno task train --resume",
+    "deno task train --profile --overwrite",
   ],
   options: trainOptions,
   async run({ given, values }) {
@@ -39,7 +43,7 @@ export const trainCommand: Command<typeof trainOptions> = {
     const out = values.out ?? `runs/${name}-s${values.seed}`;
     const fresh = values.resume ? null : resolveConfig(given, name);
     // Before the folder: without an adapter there should be no run to trip over next time.
-    const gpu = await openGpu();
+    const gpu = await openTunedGpu({ note: console.error });
     try {
       if (fresh === null) return await train(gpu, ...await resumed(out, given));
       const folder = await RunFolder.create(out, fresh);
@@ -72,6 +76,7 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
   const progress = new Progress();
   const memory = new PeakMemory();
   await announce(gpu, config, progress);
+  if (config.profile) await profile(gpu, config, folder, progress);
   let isStopped = false;
   const stop = () => {
     if (isStopped) Deno.exit(1);
@@ -121,6 +126,13 @@ async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Prom
       `lambda ${config.lambda}, seed ${config.seed}`,
   );
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
+}
+
+/** Shows where the time of a step goes, and keeps the trace, before the run begins. */
+async function profile(gpu: Gpu, config: TrainConfig, folder: RunFolder, progress: Progress): Promise<void> {
+  const steps = await traceTraining(gpu, config);
+  const path = await folder.writeProfile(chromeTrace(steps, { adapter: gpu.adapterName }));
+  progress.note(`\n${formatTrace(steps, config)}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
 }
 
 async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {

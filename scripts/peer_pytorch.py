@@ -4,7 +4,11 @@
 Not part of the tests. On Debian or Ubuntu:
 
     sudo apt-get install --no-install-recommends python3-torch libopenblas0-pthread
-    /usr/bin/python3 scripts/peer_pytorch.py [--rounds 7] [--threads 1,2] [--steps sft,ppo,rollout,mini] [--json]
+    /usr/bin/python3 scripts/peer_pytorch.py [--rounds 7] [--threads 1,2] [--steps sft,ppo,rollout,mini]
+                                             [--ours results/bench/llvmpipe.json] [--json] [--out FILE]
+
+`--ours` names a run that `./ponder bench --only steps` saved: how many times faster ponder is stands beside each step,
+by wall time of runs made one after the other, so on a quiet machine only.
 
 Every step is timed at every thread setting, and the best setting of each step counts. Threads of the linear algebra
 library are those of torch: two of each oversubscribe two cores and run at half speed. Patches, the mask and index arrays
@@ -17,6 +21,7 @@ import argparse
 import json
 import math
 import os
+import re
 import statistics
 import sys
 import time
@@ -232,7 +237,7 @@ def rollout_step(config, device, size, prompt, response):
 STEPS = {
     "sft": ("SFT step nano batch 64 x 36 tokens", lambda device: sft_step(NANO, device, 64, 6, 14), None),
     "ppo": ("PPO minibatch nano batch 64 x 36 tokens", lambda device: ppo_step(NANO, device, 64, 6, 14), None),
-    "rollout": ("rollout nano 32 x 14 tokens", lambda device: rollout_step(NANO, device, 32, 6, 14), 32 * 14),
+    "rollout": ("rollout nano 32 environments x 14 tokens", lambda device: rollout_step(NANO, device, 32, 6, 14), 32 * 14),
     "mini": ("SFT step mini batch 8 x 128 tokens", lambda device: sft_step(MINI, device, 8, 22, 70), None),
 }
 
@@ -249,17 +254,37 @@ def measure(step, rounds):
     return dict(median=median, low=low, high=high)
 
 
+def our_times(path):
+    """Milliseconds of ponder by step name, of as much work as a step here."""
+    times = {}
+    with open(path, encoding="utf8") as file:
+        rows = json.load(file).get("rows", [])
+    for title, _, _ in STEPS.values():
+        for row in rows:
+            # A rollout there has several steps.
+            steps = re.search(r" x (\d+) steps$", row["name"])
+            name = row["name"][:steps.start()] if steps else row["name"]
+            if row.get("suite") == "steps" and not row["isPeer"] and name == title:
+                times[title] = row["wallUs"]["median"] / 1e3 / (int(steps.group(1)) if steps else 1)
+    if not times:
+        raise SystemExit(f"Cannot compare with {path}: it has no whole steps, run ./ponder bench --only steps")
+    return times
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", default=",".join(str(n) for n in sorted({1, os.cpu_count() or 1})))
     parser.add_argument("--steps", default=",".join(STEPS))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--ours", help="a saved run of ./ponder bench to compare with")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--out", help="also save the JSON in this file")
     options = parser.parse_args()
     unknown = [name for name in options.steps.split(",") if name not in STEPS]
     if unknown:
         parser.error(f"unknown step {', '.join(unknown)}: there are {', '.join(STEPS)}")
+    ours = our_times(options.ours) if options.ours else {}
     rows = []
     for name in options.steps.split(","):
         title, make, tokens = STEPS[name]
@@ -271,17 +296,29 @@ def main():
                 best = result
         if tokens is not None:
             best["tokensPerSecond"] = tokens / best["ms"]["median"] * 1e3
+        if title in ours:
+            best["ponderMs"] = ours[title]
+            best["overPytorch"] = best["ms"]["median"] / ours[title]
         rows.append(best)
         print(f"{title}: {best['ms']['median']:.1f} ms", file=sys.stderr)
+    command = " ".join(["python3", "scripts/peer_pytorch.py", *sys.argv[1:]])
+    text = json.dumps(dict(torch=torch.__version__, device=options.device, command=command, rows=rows), indent=2)
+    if options.out:
+        with open(options.out, "w", encoding="utf8") as file:
+            file.write(text + "\n")
     if options.json:
-        print(json.dumps(dict(torch=torch.__version__, device=options.device, rows=rows), indent=2))
+        print(text)
         return
     print(f"PyTorch {torch.__version__} eager, {options.device}")
     for row in rows:
         ms = row["ms"]
         spread = (ms["high"] - ms["low"]) / 2 / ms["median"] * 100
-        rate = f"  {row['tokensPerSecond']:.0f} tokens/s" if "tokensPerSecond" in row else ""
-        print(f"{row['name']:42} {ms['median']:9.1f} ms ±{spread:.0f}%  at {row['threads']} threads{rate}")
+        line = f"{row['name']:42} {ms['median']:9.1f} ms ±{spread:.0f}%  at {row['threads']} threads"
+        if "tokensPerSecond" in row:
+            line += f"  {row['tokensPerSecond']:.0f} tokens/s"
+        if "overPytorch" in row:
+            line += f"  ponder {row['ponderMs']:.1f} ms, {row['overPytorch']:.2f}x as fast"
+        print(line)
 
 
 if __name__ == "__main__":

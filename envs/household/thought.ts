@@ -23,9 +23,10 @@ import {
   OPENABLE,
   RECEPTACLES,
   thingName,
+  type Treatment,
   TREATMENTS,
 } from "./vocabulary.ts";
-import { type Condition, isTreated, type World } from "./world.ts";
+import { type Condition, isTreated, treat, type World } from "./world.ts";
 
 /** A state as the agent sees it, or believes to. */
 export interface Sight {
@@ -176,6 +177,8 @@ export function isFaithful(text: string, task: Task, room: Room, action: number 
   const sight = readSight(text);
   const plan = STATED_PLAN.exec(text)?.[1];
   if (sight === null || plan === undefined || action === null) return false;
+  const sought = soughtThings(task, sight.held);
+  if (!sight.seen.every((thing) => sought.includes(thing))) return false;
   const decision = decide(task, room, sight);
   if (plan !== decision.plan) return false;
   if (action === decision.command) return true;
@@ -234,14 +237,27 @@ export function misread(task: Task, room: Room, sight: Sight, probability: numbe
 export function decideWrongly(task: Task, room: Room, sight: Sight, random: Random): Decision {
   const [object] = objectsOf(task.object);
   const treatment = TREATMENT_OF[task.kind];
-  const isTreatable = treatment !== undefined && canTreat(treatment, object);
-  const treated: Condition = {
-    temperature: treatment === "heat" ? "hot" : treatment === "cool" ? "cold" : null,
-    isClean: treatment === "clean",
-  };
   const others: Sight[] = [{ ...sight, held: NONE, seen: [] }, { ...sight, held: object, seen: [] }];
-  if (isTreatable) others.push({ ...sight, held: object, seen: [], condition: treated });
+  if (treatment !== undefined && canTreat(treatment, object)) {
+    others.push({ ...sight, held: object, seen: [], condition: treatedOnly(treatment) });
+  }
   const right = decide(task, room, sight);
   const wrong = others.map((other) => decide(task, room, other)).filter(({ plan }) => plan !== right.plan);
   return wrong[random.integer(wrong.length)];
 }
+
+/** What an agent in a hurry does: it opens no door in its search, and puts things away untreated. */
+export function decideHastily(task: Task, room: Room, sight: Sight): Decision {
+  const { location, isClosed, held } = sight;
+  const decision = decide(task, room, sight);
+  if (held === NONE && isClosed) {
+    return { ...decision, command: commandIndex("go to", NONE, nextReceptacle(room, location)) };
+  }
+  const treatment = TREATMENT_OF[task.kind];
+  if (treatment === undefined || !isWanted(task, held)) return decision;
+  return decide(task, room, { ...sight, condition: treatedOnly(treatment) });
+}
+
+/** The condition of a thing that one treatment was done to. */
+const treatedOnly = (treatment: Treatment): Condition =>
+  treat({ temperature: null, isClean: false }, treatment);

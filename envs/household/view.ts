@@ -9,8 +9,10 @@
  * | 0-7 | the task (sign, object, target), then the hand: object, number, temperature, cleanness |
  * | 8-15 | both in words |
  * | 16-31 | where the agent is, with number, and whether it is closed (red) or open (green) |
- * | 32-47 | what is there: icon and number, on red when hot, blue when cold, a blue bar when clean |
- * | 48-63 | the room: a column a kind of receptacle, a row a number, black where the agent is |
+ * | 32-47 | what is there: icon and number, the number on red when hot, blue when cold, a blue bar when clean; what the task is about comes first, on yellow |
+ * | 48-63 | the room: a cell a kind of receptacle, in it a bar for each, black where the agent is |
+ *
+ * Everything lies on a grid of 8 x 8 pixels, so that a vision encoder with patches of that size sees it whole.
  */
 
 import { BOLD_FONT, createCanvas2D } from "../canvas.ts";
@@ -41,6 +43,9 @@ const TASK_SIGNS: Readonly<Record<TaskKind, string>> = {
   pick_cool_then_place_in_recep: "cold",
   pick_two_obj_and_place: "two",
 };
+
+/** Ground of what the task is about. */
+const RELEVANT_COLOUR = 0xfff080;
 
 /** Grounds of an object's number: hot and cold. */
 const CONDITION_COLOURS = { hot: 0xffa0a0, cold: 0xa0c0ff } as const;
@@ -123,14 +128,16 @@ function drawPlace(picture: Picture, world: World): Label[] {
   return labels;
 }
 
-const isRelevant = (world: World, thing: number) =>
-  thing === LAMP || objectKind(thing) === world.deal.task.object;
+function isRelevant({ deal: { task } }: World, thing: number): boolean {
+  return thing === LAMP ? task.kind === "look_at_obj_in_light" : objectKind(thing) === task.object;
+}
 
 function drawThing(picture: Picture, world: World, thing: number, x: number, y: number): void {
   const lit = world.isLampOn ? "hot" : null;
   const { temperature, isClean }: Condition = thing === LAMP
     ? { temperature: lit, isClean: false }
     : world.conditionOf(thing);
+  if (isRelevant(world, thing)) picture.fill(x, y, 16, 8, RELEVANT_COLOUR);
   if (temperature !== null) picture.fill(x + 8, y, 8, 8, CONDITION_COLOURS[temperature]);
   if (isClean) picture.fill(x + 8, y + 7, 8, 1, PALETTE.b);
   picture.icon(iconOf(thing), x, y);
@@ -139,11 +146,10 @@ function drawThing(picture: Picture, world: World, thing: number, x: number, y: 
 
 function drawMap(picture: Picture, world: World): void {
   for (const receptacle of world.deal.room.receptacles) {
-    const column = RECEPTACLE_KINDS.indexOf(receptacleKind(receptacle));
-    const row = Number(numberOf(RECEPTACLES[receptacle])) - 1;
-    const x = 2 + 6 * column, y = 49 + 5 * row;
-    picture.fill(x, y, 5, 4, PALETTE[MAP_COLOURS[column]]);
-    if (receptacle === world.location) picture.fill(x, y, 5, 4, PALETTE.k);
+    const cell = RECEPTACLE_KINDS.indexOf(receptacleKind(receptacle));
+    const bar = Number(numberOf(RECEPTACLES[receptacle])) - 1;
+    const x = 8 * (cell % 8) + 3 * bar, y = 48 + 8 * (cell >> 3);
+    picture.fill(x, y, 2, 7, receptacle === world.location ? PALETTE.k : PALETTE[MAP_COLOURS[cell]]);
   }
 }
 

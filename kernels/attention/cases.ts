@@ -42,14 +42,15 @@ const settings: readonly Setting[] = [
   { name: "ragged", sizes: [5, 45, 2, 8], mask: ragged(45) },
   { name: "odd heads", sizes: [5, 11, 3, 7], mask: ragged(11) },
   { name: "wide heads", sizes: [2, 9, 1, 128], mask: causal(9) },
+  { name: "wide heads", sizes: [5, 37, 1, 80], mask: ragged(37) },
   // An inner loop of D rounds a key would pass llvmpipe's 65535 rounds an invocation.
   { name: "longest", sizes: [1, 600, 1, 64], mask: causal(600) },
   { name: "longest bidirectional", sizes: [1, 600, 1, 64], mask: bidirectional(600) },
   { name: "one token", sizes: [1, 1, 1, 4], mask: causal(1) },
 ];
 
-/** Variants of a width: the texture and vec4 ones read whole vec4s. */
-const variantsOf = (width: number, fast: string) => width % 4 === 0 ? ["naive", fast] : ["naive"];
+/** Variants of a width: all but the naive one read whole vec4s. */
+const variantsOf = (width: number, ...fast: string[]) => width % 4 === 0 ? ["naive", ...fast] : ["naive"];
 
 function maskOperands({ sizes: [B], mask }: Setting) {
   return {
@@ -81,7 +82,7 @@ function forwardCase(setting: Setting): KernelCase {
   return {
     kernel: "attention",
     name: caseName(setting),
-    variants: variantsOf(D, "texture"),
+    variants: variantsOf(D, "texture", "tiled"),
     inputs: () => ({ QKV: paddedValues(setting, 3 * H * D, 1, 2), prefix, length }),
     outputs: { Y: B * T * H * D, lse: B * H * T },
     launch: (gpu, { QKV, prefix, length, Y, lse }, variant) =>
@@ -100,7 +101,7 @@ function backwardCase(setting: Setting): KernelCase {
   return {
     kernel: "attention backward",
     name: caseName(setting),
-    variants: variantsOf(D, "texture"),
+    variants: variantsOf(D, "texture", "tiled"),
     inputs: () => {
       const QKV = paddedValues(setting, 3 * H * D, 2, 2);
       const { Y, lse } = attentionReference({ QKV, prefix, length }, shape);
@@ -140,7 +141,7 @@ function decodeCase(B: number, H: number, D: number, capacity: number, positions
   return {
     kernel: "attention decode",
     name: `B${B} H${H} D${D} capacity ${capacity}`,
-    variants: variantsOf(D, "vec4"),
+    variants: variantsOf(D, "vec4", "tiled"),
     inputs: () => ({
       QKV: caseValues(B * 3 * H * D, 6, 2),
       cache: caseValues(B * capacity * 2 * H * D, 7, 2),
@@ -170,4 +171,5 @@ export const cases: readonly KernelCase[] = [
   decodeCase(3, 2, 7, 6, [0, 5, 2]),
   decodeCase(1, 1, 4, 1, [0]),
   decodeCase(1, 1, 64, 601, [600]),
+  decodeCase(2, 1, 128, 130, [129, 64]),
 ];

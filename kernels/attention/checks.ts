@@ -1,9 +1,9 @@
 /**
- * Shape checks and the choice of a variant, shared by the launches of this folder.
+ * Shape checks shared by the launches of this folder.
  *
  * @module
  */
-import { environment, type Gpu, type Slice } from "../gpu/mod.ts";
+import type { Gpu, Slice } from "../gpu/mod.ts";
 import { naiveUnroll } from "./tiles.ts";
 
 /** Largest head size: what a lane keeps in registers or private memory. */
@@ -43,49 +43,31 @@ const MAX_ROUNDS = 65535;
 
 /**
  * Throws a `RangeError` when the loops of an invocation that walks `rows` rows (`name` in messages) would not finish
- * on a software adapter. A naive kernel has two inner loops over `D` a row, each with a last round that only ends it.
+ * on a software adapter.
  */
 export function checkRounds(
   action: string,
   gpu: Gpu,
-  { name, rows, D, isNaive }: { name: string; rows: number; D: number; isNaive: boolean },
+  { name, rows, D, variant }: { name: string; rows: number; D: number; variant: string },
 ): void {
-  const roundsPerRow = isNaive ? 1 + 2 * (D / naiveUnroll(D) + 1) : 1;
   // The loops before and after the walk over the rows.
-  const limit = Math.floor((MAX_ROUNDS - 2 * (D + 1)) / roundsPerRow);
+  const limit = Math.floor((MAX_ROUNDS - 2 * (D + 1)) / roundsPerRow(variant, D));
   if (!gpu.isSoftware || rows <= limit) return;
   throw new RangeError(
-    `Cannot ${action} with ${isNaive ? "the naive variant" : "any variant"}: ${name} is ${rows}, ` +
+    `Cannot ${action} with the ${variant} variant: ${name} is ${rows}, ` +
       `use at most ${limit} at head size ${D} on a software adapter, whose loops end after ${MAX_ROUNDS} rounds`,
   );
 }
 
-/**
- * The variant to launch: the one asked for, else `PONDER_VARIANT` where it applies, else `fast` when `prefersFast`,
- * else `naive`. `fast` wants `width` (named `widthName`) to be a multiple of 4.
- */
-export function chooseVariant<Fast extends string>(
-  action: string,
-  asked: string | undefined,
-  fast: Fast,
-  prefersFast: boolean,
-  widthName: string,
-  width: number,
-): Fast | "naive" {
-  const fits = width % 4 === 0;
-  if (asked !== undefined) {
-    if (asked !== fast && asked !== "naive") {
-      throw new RangeError(`Cannot ${action}: no variant "${asked}", use "naive" or "${fast}"`);
-    }
-    if (asked === fast && !fits) {
-      throw new RangeError(
-        `Cannot ${action} with variant "${fast}": ${widthName} is ${width}, it must be a multiple of 4`,
-      );
-    }
-    return asked as Fast | "naive";
-  }
-  const forced = environment("PONDER_VARIANT");
-  if (forced === "naive") return "naive";
-  if (!fits) return "naive";
-  return forced === fast || prefersFast ? fast : "naive";
+function roundsPerRow(variant: string, D: number): number {
+  // Two inner loops over D a row, each with a last round that only ends it.
+  if (variant === "naive") return 1 + 2 * (D / naiveUnroll(D) + 1);
+  // A tiled kernel stages a tile in up to 5 rounds and takes it in up to TILE/4 + 1; TILE is at least 8.
+  return variant === "tiled" ? 2 : 1;
+}
+
+/** Why the variants that read whole vec4s cannot take a width; null when they can. */
+export function vec4Obstacle(widthName: string, width: number): (variant: string) => string | null {
+  return (variant) =>
+    variant === "naive" || width % 4 === 0 ? null : `${widthName} is ${width}, it must be a multiple of 4`;
 }

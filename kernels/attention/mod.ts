@@ -8,8 +8,17 @@
  *
  * @module
  */
-import { type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
-import { checkRounds, checkSizes, checkWords, chooseVariant } from "./checks.ts";
+import {
+  chooseVariant,
+  type Gpu,
+  params,
+  read,
+  type Slice,
+  texels,
+  type WgslConstants,
+  write,
+} from "../gpu/mod.ts";
+import { checkRounds, checkSizes, checkWords, vec4Obstacle } from "./checks.ts";
 import decodeSource from "./decode.wgsl" with { type: "text" };
 import decodeVec4Source from "./decode_vec4.wgsl" with { type: "text" };
 import fillCacheSource from "./fill_cache.wgsl" with { type: "text" };
@@ -17,10 +26,14 @@ import fillCacheTextureSource from "./fill_cache_texture.wgsl" with { type: "tex
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import naiveDkvSource from "./naive_dkv.wgsl" with { type: "text" };
 import naiveDqSource from "./naive_dq.wgsl" with { type: "text" };
-import { backwardRows, forwardTile, naiveUnroll } from "./tiles.ts";
+import { naiveUnroll, textureKeys, textureRows, workgroupTile } from "./tiles.ts";
 import textureSource from "./texture.wgsl" with { type: "text" };
 import textureDkvSource from "./texture_dkv.wgsl" with { type: "text" };
 import textureDqSource from "./texture_dq.wgsl" with { type: "text" };
+import tiledSource from "./tiled.wgsl" with { type: "text" };
+import tiledDecodeSource from "./tiled_decode.wgsl" with { type: "text" };
+import tiledDkvSource from "./tiled_dkv.wgsl" with { type: "text" };
+import tiledDqSource from "./tiled_dq.wgsl" with { type: "text" };
 
 /** Sizes of an attention over whole sequences. */
 export interface AttentionShape {
@@ -32,7 +45,7 @@ export interface AttentionShape {
   readonly H: number;
   /** Size of a head, at most 128. */
   readonly D: number;
-  /** `naive`, or `texture` for D a multiple of 4; chosen by adapter when absent. */
+  /** `naive`, or `texture` or `tiled` for D a multiple of 4; chosen by adapter when absent. */
   readonly variant?: string;
 }
 
@@ -60,7 +73,7 @@ export interface AttentionBackwardOperands extends AttentionOperands {
   readonly dQKV: Slice;
 }
 
-const ROWS_PER_GROUP = 32;
+const NAIVE_ROWS_PER_GROUP = 32;
 
 /**
  * `Y = softmax(Q K^T / sqrt(D)) V` for every head, and the log-sum-exp that the backward needs.
@@ -74,10 +87,9 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const action = "compute attention";
   checkForward(action, operands, shape);
   const scale = 1 / Math.sqrt(D);
-  const variant = chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D);
-  checkRounds(action, gpu, { name: "T", rows: T, D, isNaive: variant === "naive" });
+  const variant = sequenceVariant(action, gpu, shape);
   if (variant === "texture") {
-    const { ROWS, KEYS } = forwardTile(T, D);
+    const [ROWS, KEYS] = [textureRows(T, D), textureKeys(D)];
     gpu.dispatch({
       kernel: { name: "attention/texture", source: textureSource, constants: { D, ROWS, KEYS } },
       bindings: [
@@ -92,11 +104,29 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     });
     return;
   }
+  const tile = workgroupTile(T, D, false);
+  const isTiled = variant === "tiled";
   gpu.dispatch({
-    kernel: { name: "attention/naive", source: naiveSource, constants: { D, UNROLL: naiveUnroll(D) } },
+    kernel: isTiled
+      ? { name: "attention/tiled", source: tiledSource, constants: { D, ...tile } }
+      : { name: "attention/naive", source: naiveSource, constants: { D, UNROLL: naiveUnroll(D) } },
     bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params([T, H], [scale])],
-    workgroups: [Math.ceil(T / ROWS_PER_GROUP), H, B],
+    workgroups: [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B],
   });
+}
+
+/** The variant of a launch over whole sequences, once its loops are known to finish. */
+function sequenceVariant(action: string, gpu: Gpu, { T, D, variant: asked }: AttentionShape): string {
+  const variant = chooseVariant(gpu, {
+    kernel: "attention",
+    action,
+    software: ["texture", "naive"],
+    hardware: ["tiled", "naive"],
+    variant: asked,
+    obstacle: vec4Obstacle("head size D", D),
+  });
+  checkRounds(action, gpu, { name: "T", rows: T, D, variant });
+  return variant;
 }
 
 /**
@@ -116,17 +146,20 @@ export function attentionBackward(
   checkWords(action, "dY", dY, [B, T, H * D]);
   checkWords(action, "delta", delta, [B, H, T]);
   checkWords(action, "dQKV", dQKV, [B, T, 3 * H * D]);
-  const variant = chooseVariant(action, shape.variant, "texture", gpu.isSoftware, "head size D", D);
-  checkRounds(action, gpu, { name: "T", rows: T, D, isNaive: variant === "naive" });
+  const variant = sequenceVariant(action, gpu, shape);
   if (variant === "texture") {
     textureBackward(gpu, operands, shape);
     return;
   }
+  const isTiled = variant === "tiled";
+  const tile = workgroupTile(T, D, true);
+  const constants: WgslConstants = isTiled ? { D, ...tile } : { D, UNROLL: naiveUnroll(D) };
   const uniform = params([T, H], [1 / Math.sqrt(D)]);
-  const workgroups = [Math.ceil(T / ROWS_PER_GROUP), H, B] as const;
-  const constants = { D, UNROLL: naiveUnroll(D) };
+  const workgroups = [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B] as const;
   gpu.dispatch({
-    kernel: { name: "attention/naive_dq", source: naiveDqSource, constants },
+    kernel: isTiled
+      ? { name: "attention/tiled_dq", source: tiledDqSource, constants }
+      : { name: "attention/naive_dq", source: naiveDqSource, constants },
     bindings: [
       ...[QKV, prefix, length, Y, lse, dY].map(read),
       write(delta),
@@ -136,7 +169,9 @@ export function attentionBackward(
     workgroups,
   });
   gpu.dispatch({
-    kernel: { name: "attention/naive_dkv", source: naiveDkvSource, constants },
+    kernel: isTiled
+      ? { name: "attention/tiled_dkv", source: tiledDkvSource, constants }
+      : { name: "attention/naive_dkv", source: naiveDkvSource, constants },
     bindings: [...[QKV, prefix, length, lse, dY, delta].map(read), write(dQKV), uniform],
     workgroups,
   });
@@ -149,7 +184,7 @@ function textureBackward(
 ): void {
   const { QKV, prefix, length, Y, lse, dY, delta, dQKV } = operands;
   const uniform = params([QKV.offset / 4, dY.offset / 4, T, H], [1 / Math.sqrt(D)]);
-  const ROWS = backwardRows(T, D);
+  const ROWS = textureRows(T, D);
   const constants = { D, ROWS };
   const workgroups = [Math.ceil(T / (8 * ROWS)), H, B] as const;
   gpu.dispatch({
@@ -216,7 +251,15 @@ export function fillCache(
   }
   checkWords(action, "QKV", QKV, [B, T, 3 * C]);
   checkWords(action, "cache", cache, [B, capacity, 2 * C]);
-  if (chooseVariant(action, variant, "texture", gpu.isSoftware, "C", C) === "texture") {
+  const chosen = chooseVariant(gpu, {
+    kernel: "attention",
+    action,
+    software: ["texture", "naive"],
+    hardware: ["naive"],
+    variant,
+    obstacle: vec4Obstacle("C", C),
+  });
+  if (chosen === "texture") {
     gpu.dispatch({
       kernel: { name: "attention/fill_cache_texture", source: fillCacheTextureSource, constants: {} },
       bindings: [texels(QKV), write(cache), params([QKV.offset / 4, T, C / 4, capacity])],
@@ -241,7 +284,7 @@ export interface AttentionDecodeShape {
   readonly D: number;
   /** Rows of the cache of a sequence, at most 16384. */
   readonly capacity: number;
-  /** `naive`, or `vec4` for D a multiple of 4; chosen by shape when absent. */
+  /** `naive`, or `vec4` or `tiled` for D a multiple of 4; chosen by adapter when absent. */
   readonly variant?: string;
 }
 
@@ -279,19 +322,30 @@ export function attentionDecode(
   checkWords(action, "cache", cache, [B, capacity, 2 * H * D]);
   checkWords(action, "position", position, [B]);
   checkWords(action, "Y", Y, [B, H * D]);
-  const isVec4 = chooseVariant(action, variant, "vec4", true, "head size D", D) === "vec4";
-  checkRounds(action, gpu, { name: "capacity", rows: capacity, D, isNaive: !isVec4 });
+  const chosen = chooseVariant(gpu, {
+    kernel: "attention",
+    action,
+    software: ["vec4", "naive"],
+    hardware: ["tiled", "naive"],
+    variant,
+    obstacle: vec4Obstacle("head size D", D),
+  });
+  checkRounds(action, gpu, { name: "capacity", rows: capacity, D, variant: chosen });
+  const scale = 1 / Math.sqrt(D);
+  if (chosen === "tiled") {
+    gpu.dispatch({
+      kernel: { name: "attention/tiled_decode", source: tiledDecodeSource, constants: { D } },
+      bindings: [read(QKV), read(position), write(cache), write(Y), params([H, capacity], [scale])],
+      workgroups: [H, B],
+    });
+    return;
+  }
+  const isVec4 = chosen === "vec4";
   gpu.dispatch({
     kernel: isVec4
       ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D } }
       : { name: "attention/decode", source: decodeSource, constants: { D, UNROLL: naiveUnroll(D) } },
-    bindings: [
-      read(QKV),
-      read(position),
-      write(cache),
-      write(Y),
-      params([B, H, capacity], [1 / Math.sqrt(D)]),
-    ],
+    bindings: [read(QKV), read(position), write(cache), write(Y), params([B, H, capacity], [scale])],
     workgroups: [Math.ceil(B * H / (isVec4 ? 8 : 32))],
   });
 }

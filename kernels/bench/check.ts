@@ -25,7 +25,7 @@ export async function runOnce(
   gpu: Gpu,
   kernelCase: KernelCase,
   operands: Readonly<Record<string, Slice>>,
-  variant: string,
+  variant?: string,
 ): Promise<Record<string, Float32Array>> {
   kernelCase.launch(gpu, operands, variant);
   const names = Object.keys(kernelCase.outputs);

@@ -55,7 +55,9 @@ export interface Jax {
     mean(a: JaxArray, axis: number, options: { keepdims: boolean }): JaxArray;
     square(a: JaxArray): JaxArray;
     sqrt(a: JaxArray): JaxArray;
+    exp(a: JaxArray): JaxArray;
     maximum(a: JaxArray, b: JaxArray | number): JaxArray;
+    minimum(a: JaxArray, b: JaxArray | number): JaxArray;
     split(a: JaxArray, sections: number, axis: number): JaxArray[];
     takeAlongAxis(a: JaxArray, indices: JaxArray, axis: number): JaxArray;
     concatenate(arrays: JaxArray[], axis: number): JaxArray;

@@ -21,6 +21,8 @@ import type { BenchRow, Ceiling, KernelShare } from "./types.ts";
 /** A case and where it comes from. */
 export interface BenchCase {
   readonly suite: "cases" | "headline";
+  /** Folder under `kernels/`. */
+  readonly folder: string;
   readonly kernelCase: KernelCase | HeadlineCase;
 }
 
@@ -53,9 +55,10 @@ interface Entry {
 
 /** Checks and times one case. Rows of variants come first, peers after them. */
 export async function benchCase(
-  { suite, kernelCase }: BenchCase,
+  benchCaseOf: BenchCase,
   context: BenchContext,
 ): Promise<BenchRow[]> {
+  const { kernelCase } = benchCaseOf;
   const { gpu, variant: only } = context;
   const variants = kernelCase.variants.filter((variant) => only === undefined || variant === only);
   if (variants.length === 0) return [];
@@ -89,7 +92,7 @@ export async function benchCase(
     }
     if (entries.length === 0) return [];
     const measured = await measureInTurns(entries.map(({ contender }) => contender), context.settings);
-    return toRows({ suite, kernelCase }, entries, measured, context.ceiling);
+    return toRows(benchCaseOf, entries, measured, context.ceiling);
   } finally {
     for (const task of tasks) task.dispose();
     for (const slice of slices) gpu.release(slice);

@@ -37,5 +37,5 @@ export function selectCases(all: readonly BenchCase[], { only, suites, variant }
   );
 }
 
-const matches = ({ kernelCase: { kernel, name } }: BenchCase, term: string): boolean =>
-  kernel.split(" ")[0] === term || `${kernel} ${name}`.includes(term);
+const matches = ({ folder, kernelCase: { kernel, name } }: BenchCase, term: string): boolean =>
+  folder === term || `${kernel} ${name}`.includes(term);

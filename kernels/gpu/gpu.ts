@@ -66,6 +66,8 @@ export class Gpu {
   readonly profile: Profile;
   /** The variant of each kernel that measured fastest on this adapter; empty until tuned. */
   readonly tuned = new Map<string, string>();
+  /** Variants of each kernel that failed their check on this adapter; taken only when named. */
+  readonly rejected = new Map<string, readonly string[]>();
   /** Bound where a kernel's optional operand is absent. */
   readonly placeholder: Slice;
   /** Dispatches recorded since the start. */
@@ -193,7 +195,10 @@ export class Gpu {
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(x, y, z);
     this.dispatchCount++;
-    if (this.profile.isOn) this.#endPass();
+    if (this.profile.isOn) {
+      this.#endPass();
+      this.profile.dispatched(bindings, () => (this.flush(), this.#readback.waitSync()));
+    }
     if (debugLevel >= 3) this.#debugDispatch(kernel, bindings, [x, y, z], startMs);
   }
 
@@ -212,7 +217,9 @@ export class Gpu {
     const encoder = this.#outsidePass();
     const pending = this.#readback.record(encoder, slices);
     this.flush();
+    const endWait = this.profile.beginWait();
     const arrays = await pending.map();
+    endWait();
     this.#throwPending();
     return arrays;
   }

@@ -10,7 +10,7 @@ export class NoAdapterError extends Error {
   override name = "NoAdapterError";
 }
 
-const WANTED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query"];
+const WANTED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 
 const WANTED_LIMITS = [
   "maxBufferSize",

@@ -36,12 +36,15 @@ export function chooseVariant(gpu: Gpu, question: VariantQuestion): string {
     }
     const reason = obstacle(variant);
     if (reason === null) return variant;
-    throw new RangeError(`Cannot ${action}: for variant "${variant}" ${reason}, use "${known.at(-1)}"`);
+    throw new RangeError(`Cannot ${action}: for variant "${variant}" ${reason}, use "${software.at(-1)}"`);
   }
   const preferred = gpu.isSoftware ? software : hardware;
-  const wanted = [forced, gpu.tuned.get(kernel), ...preferred];
-  return wanted.find((name) => name !== undefined && known.includes(name) && obstacle(name) === null) ??
-    preferred.at(-1)!;
+  const sound = [gpu.tuned.get(kernel), ...preferred].filter((name) =>
+    name !== undefined && !gpu.rejected.get(kernel)?.includes(name)
+  );
+  return [forced, ...sound].find((name) =>
+    name !== undefined && known.includes(name) && obstacle(name) === null
+  ) ?? preferred.at(-1)!;
 }
 
 /** Read once: a process has one answer. */

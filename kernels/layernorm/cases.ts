@@ -5,7 +5,10 @@ import { layernormBackwardReference, layernormReference } from "./reference.ts";
 
 const EPSILON = 1e-5;
 
-const variantsFor = (C: number) => C % 4 === 0 && C <= 256 ? ["naive", "rows"] : ["naive"];
+function variantsFor(C: number): string[] {
+  if (C % 4 !== 0) return ["naive"];
+  return C <= 256 ? ["naive", "rows", "workgroup"] : ["naive", "workgroup"];
+}
 
 /** Values with a mean well off zero, as a residual stream has. */
 const rowsWithOffset = (length: number, seed: number) =>
@@ -76,6 +79,8 @@ const SHAPES: readonly (readonly [R: number, C: number])[] = [
   [65, 33],
   [130, 36],
   [19, 260],
+  [5, 1540],
+  [33, 4096],
   [500, 64],
   [2304, 96],
 ];

@@ -3,13 +3,16 @@
  *
  * @module
  */
-import { environment, type Gpu, params, read, type Slice, write } from "../gpu/mod.ts";
+import { chooseVariant, type Gpu, type KernelSource, params, read, type Slice, write } from "../gpu/mod.ts";
 import backwardNaiveSource from "./backward_naive.wgsl" with { type: "text" };
 import backwardRowsSource from "./backward_rows.wgsl" with { type: "text" };
+import backwardWorkgroupSource from "./backward_workgroup.wgsl" with { type: "text" };
 import columnPartialsSource from "./column_partials.wgsl" with { type: "text" };
 import columnSumSource from "./column_sum.wgsl" with { type: "text" };
+import columnSumWorkgroupSource from "./column_sum_workgroup.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import rowsSource from "./rows.wgsl" with { type: "text" };
+import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** Rows R of C values; a row is normalized over its C values. */
 export interface LayernormShape {
@@ -17,7 +20,7 @@ export interface LayernormShape {
   readonly C: number;
   /** Added to the variance. */
   readonly epsilon: number;
-  /** `naive` or `rows` (C a multiple of 4, at most 256); by shape when absent. */
+  /** `naive`, or for C a multiple of 4 `rows` (at most 256) or `workgroup` (at most 8192); by adapter when absent. */
   readonly variant?: string;
 }
 
@@ -53,10 +56,12 @@ export interface LayernormBackwardOperands {
 
 /** Rows that one invocation of the column-partials pass adds up. */
 const BLOCK_ROWS = 64;
+/** Rows that a workgroup of backward_workgroup.wgsl adds up: few, since a GPU wants many workgroups. */
+const WORKGROUP_BLOCK_ROWS = 16;
 
 /** Words of scratch that {@linkcode layernormBackward} needs. */
 export function layernormPartialsWords(R: number, C: number): number {
-  return 2 * Math.ceil(R / BLOCK_ROWS) * C;
+  return 2 * Math.ceil(R / Math.min(BLOCK_ROWS, WORKGROUP_BLOCK_ROWS)) * C;
 }
 
 /**
@@ -69,13 +74,11 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   const { R, C, epsilon } = shape;
   checkWords("layernorm", shape, { X: [X, R * C], Y: [Y, R * C], mean: [mean, R], rstd: [rstd, R] });
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
-  const isRows = chooseVariant("layernorm", gpu, shape) === "rows";
-  const WORKGROUP = workgroupSize(gpu);
-  const LANE_ROWS = laneRows(gpu);
+  const { variant, kernel, rows } = forwardKernel(gpu, shape);
+  const workgroups = Math.ceil(R / rows);
+  const y = Math.max(1, Math.ceil(workgroups / 65535));
   gpu.dispatch({
-    kernel: isRows
-      ? { name: "layernorm/rows", source: rowsSource, constants: { WORKGROUP, LANE_ROWS, COLUMNS: C / 4 } }
-      : { name: "layernorm/naive", source: naiveSource, constants: { WORKGROUP } },
+    kernel,
     bindings: [
       read(X),
       read(weight),
@@ -83,10 +86,37 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
       write(Y),
       write(mean),
       write(rstd),
-      params(isRows ? [R] : [R, C], [epsilon]),
+      params(variant === "naive" ? [R, C] : [R], [epsilon]),
     ],
-    workgroups: [Math.ceil(R / (isRows ? WORKGROUP * LANE_ROWS : WORKGROUP))],
+    workgroups: variant === "workgroup" ? [Math.ceil(workgroups / y), y] : [workgroups],
   });
+}
+
+/** The variant, its kernel, and the rows of one workgroup. */
+function forwardKernel(
+  gpu: Gpu,
+  shape: LayernormShape,
+): { variant: string; kernel: KernelSource; rows: number } {
+  const variant = variantFor("layernorm", gpu, shape);
+  const WORKGROUP = workgroupSize(gpu);
+  if (variant === "workgroup") {
+    const constants = workgroupTile(shape.C);
+    return {
+      variant,
+      kernel: { name: "layernorm/workgroup", source: workgroupSource, constants },
+      rows: constants.ROWS,
+    };
+  }
+  if (variant === "rows") {
+    const constants = { WORKGROUP, LANE_ROWS: laneRows(gpu, shape.R), COLUMNS: shape.C / 4 };
+    return {
+      variant,
+      kernel: { name: "layernorm/rows", source: rowsSource, constants },
+      rows: WORKGROUP * constants.LANE_ROWS,
+    };
+  }
+  const kernel = { name: "layernorm/naive", source: naiveSource, constants: { WORKGROUP } };
+  return { variant, kernel, rows: WORKGROUP };
 }
 
 /**
@@ -100,7 +130,7 @@ export function layernormBackward(
   operands: LayernormBackwardOperands,
   shape: Omit<LayernormShape, "epsilon">,
 ): void {
-  const { X, weight, mean, rstd, dY, dX, dWeight, dBias, partials } = operands;
+  const { X, weight, mean, rstd, dY, dX, partials } = operands;
   const { R, C } = shape;
   checkWords("layernormBackward", shape, {
     X: [X, R * C],
@@ -109,9 +139,15 @@ export function layernormBackward(
     weight: [weight, C],
   });
   checkWords("layernormBackward", shape, { mean: [mean, R], rstd: [rstd, R] });
-  const isRows = chooseVariant("layernormBackward", gpu, shape) === "rows";
+  const parameters = parameterGradients(operands, shape);
+  const variant = variantFor("layernormBackward", gpu, shape);
+  if (variant === "workgroup") {
+    backwardWorkgroup(gpu, operands, shape, parameters);
+    return;
+  }
+  const isRows = variant === "rows";
   const WORKGROUP = workgroupSize(gpu);
-  const LANE_ROWS = laneRows(gpu);
+  const LANE_ROWS = laneRows(gpu, R);
   gpu.dispatch({
     kernel: isRows
       ? {
@@ -131,70 +167,127 @@ export function layernormBackward(
     ],
     workgroups: [Math.ceil(R / (isRows ? WORKGROUP * LANE_ROWS : WORKGROUP))],
   });
-  if (dWeight === undefined && dBias === undefined) return;
-  if (dWeight === undefined || dBias === undefined) {
-    throw new TypeError(
-      "Cannot run layernormBackward: dWeight and dBias must be given, or left out, together",
-    );
-  }
-  const partialWords = layernormPartialsWords(R, C);
-  checkWords("layernormBackward", shape, {
-    dWeight: [dWeight, C],
-    dBias: [dBias, C],
-    partials: [partials, partialWords],
-  });
-  const isVec4 = isRows;
+  if (parameters === null) return;
   const blocks = Math.ceil(R / BLOCK_ROWS);
-  const elements = isVec4 ? C / 4 : C;
+  const elements = isRows ? C / 4 : C;
   const ELEMENTS = Math.min(4, Math.ceil(elements / WORKGROUP));
   gpu.dispatch({
     kernel: {
       name: "layernorm/column_partials",
       source: columnPartialsSource,
-      constants: { WORKGROUP, BLOCK_ROWS, ELEMENTS, IS_VEC4: isVec4 },
+      constants: { WORKGROUP, BLOCK_ROWS, ELEMENTS, IS_VEC4: isRows },
     },
     bindings: [read(X), read(mean), read(rstd), read(dY), write(partials), params([R, elements])],
     workgroups: [Math.ceil(elements / (WORKGROUP * ELEMENTS)), blocks],
   });
   gpu.dispatch({
     kernel: { name: "layernorm/column_sum", source: columnSumSource, constants: { WORKGROUP } },
-    bindings: [read(partials), write(dWeight), write(dBias), params([C, blocks])],
+    bindings: [
+      read(partials),
+      write(parameters.dWeight),
+      write(parameters.dBias),
+      params([C, blocks]),
+    ],
     workgroups: [Math.ceil(C / WORKGROUP)],
+  });
+}
+
+interface ParameterGradients {
+  readonly dWeight: Slice;
+  readonly dBias: Slice;
+}
+
+/** dWeight and dBias, or null when the parameters are frozen. */
+function parameterGradients(
+  { dWeight, dBias, partials }: LayernormBackwardOperands,
+  shape: { R: number; C: number },
+): ParameterGradients | null {
+  if (dWeight === undefined && dBias === undefined) return null;
+  if (dWeight === undefined || dBias === undefined) {
+    throw new TypeError(
+      "Cannot run layernormBackward: dWeight and dBias must be given, or left out, together",
+    );
+  }
+  checkWords("layernormBackward", shape, {
+    dWeight: [dWeight, shape.C],
+    dBias: [dBias, shape.C],
+    partials: [partials, layernormPartialsWords(shape.R, shape.C)],
+  });
+  return { dWeight, dBias };
+}
+
+function backwardWorkgroup(
+  gpu: Gpu,
+  { X, weight, mean, rstd, dY, dX, partials }: LayernormBackwardOperands,
+  { R, C }: { R: number; C: number },
+  parameters: ParameterGradients | null,
+): void {
+  const blocks = Math.ceil(R / WORKGROUP_BLOCK_ROWS);
+  gpu.dispatch({
+    kernel: {
+      name: "layernorm/backward_workgroup",
+      source: backwardWorkgroupSource,
+      constants: {
+        ...workgroupTile(C),
+        BLOCK_ROWS: WORKGROUP_BLOCK_ROWS,
+        HAS_PARTIALS: parameters !== null,
+      },
+    },
+    bindings: [
+      ...[X, weight, mean, rstd, dY].map(read),
+      write(dX),
+      params([R]),
+      ...(parameters === null ? [] : [write(partials)]),
+    ],
+    workgroups: [blocks],
+  });
+  if (parameters === null) return;
+  gpu.dispatch({
+    kernel: { name: "layernorm/column_sum_workgroup", source: columnSumWorkgroupSource, constants: {} },
+    bindings: [read(partials), write(parameters.dWeight), write(parameters.dBias), params([C, blocks])],
+    workgroups: [Math.ceil(C / 16)],
   });
 }
 
 /** One SIMD group of a software adapter, a few warps of a real one. */
 const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
-/** Rows an invocation takes in turn: where loads are dear, the weights are worth keeping for several rows. */
-const laneRows = (gpu: Gpu) => gpu.isSoftware ? 8 : 1;
+/** Rows an invocation takes in turn: where loads are dear, the weights are worth keeping while both cores have work. */
+const laneRows = (gpu: Gpu, R: number) => !gpu.isSoftware ? 1 : R < 2048 ? 8 : 16;
 
-/** Larger rows are not unrolled: compile time grows with C. */
-const MAX_ROWS_VARIANT_C = 256;
+/** Lanes that share a row of the workgroup variant, about 4 vec4s each, and the rows of 64 lanes or more. */
+function workgroupTile(C: number) {
+  const COLUMNS = C / 4;
+  const LANES = Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(COLUMNS / 4))));
+  return { COLUMNS, LANES, ROWS: Math.max(1, 64 / LANES), ELEMENTS: Math.ceil(COLUMNS / LANES) };
+}
+
+/** Larger rows are not unrolled: compile time grows with C, and a GPU's registers end. */
+const MAX_C: Readonly<Record<string, number>> = { rows: 256, workgroup: 8192 };
 
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; naive.wgsl takes three a column. */
 const MAX_SOFTWARE_C = 21_800;
 
-function chooseVariant(
+function variantFor(
   action: string,
   gpu: Gpu,
   { R, C, variant }: { R: number; C: number; variant?: string },
-): "naive" | "rows" {
+): string {
   if (gpu.isSoftware && C > MAX_SOFTWARE_C) {
     throw new RangeError(
       `Cannot run ${action} with (R,C) = (${R},${C}): on a software adapter C must be at most ${MAX_SOFTWARE_C}`,
     );
   }
-  const canRows = C % 4 === 0 && C <= MAX_ROWS_VARIANT_C;
-  if (variant === "naive" || (variant === "rows" && canRows)) return variant;
-  if (variant === "rows") {
-    throw new RangeError(
-      `Cannot run ${action} with (R,C) = (${R},${C}): for variant "rows" C must be a multiple of 4, at most ${MAX_ROWS_VARIANT_C}`,
-    );
-  }
-  if (variant !== undefined) {
-    throw new RangeError(`Cannot run ${action}: unknown variant "${variant}", known are "naive" and "rows"`);
-  }
-  return canRows && environment("PONDER_VARIANT") !== "naive" ? "rows" : "naive";
+  return chooseVariant(gpu, {
+    kernel: "layernorm",
+    action: `run ${action} with (R,C) = (${R},${C})`,
+    software: ["rows", "naive"],
+    hardware: ["workgroup", "naive"],
+    variant,
+    obstacle: (name) =>
+      name === "naive" || (C % 4 === 0 && C <= MAX_C[name])
+        ? null
+        : `C must be a multiple of 4, at most ${MAX_C[name]}`,
+  });
 }
 
 function checkWords(

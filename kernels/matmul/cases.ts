@@ -51,6 +51,9 @@ const shapes: readonly Options[] = [
   { M: 256, N: 192, K: 256 },
   { M: 256, N: 64, K: 256, transposeB: true },
   { M: 64, N: 256, K: 1152, transposeA: true },
+  // The larger tiles of GPUs: 64 on a side, then 128, ragged.
+  { M: 767, N: 700, K: 20, bias: true },
+  { M: 1500, N: 1410, K: 17 },
 ];
 
 function toCase(options: Options): KernelCase {
@@ -62,7 +65,7 @@ function toCase(options: Options): KernelCase {
   return {
     kernel: "matmul",
     name: [describeMatmul(shape), ...flags].join(" "),
-    variants: supportsTexture(shape) ? ["naive", "texture"] : ["naive"],
+    variants: supportsTexture(shape) ? ["naive", "texture", "tiled"] : ["naive", "tiled"],
     inputs: () => {
       const inputs: Record<string, CaseArray> = {
         A: caseValues(batch * M * K, 1),
@@ -84,6 +87,23 @@ function toCase(options: Options): KernelCase {
       (M * K + K * N + M * N * (1 + Number(residual ?? 0) + Number(U ?? 0) + Number(accumulate ?? 0))),
   };
 }
+
+/** The value as half precision has it. */
+const toHalf = (value: number) => new Float16Array([value])[0];
+
+/**
+ * Products of operands that half precision represents, so that `tiled-f16` has nothing to round and must be as exact as
+ * the others. Apart, as not every device has shader-f16.
+ */
+export const halfCases: readonly KernelCase[] = shapes.map(toCase).map((full) => ({
+  ...full,
+  kernel: "matmul half",
+  variants: ["tiled-f16"],
+  inputs: () => {
+    const { A, B, ...rest } = full.inputs();
+    return { A: Float32Array.from(A, toHalf), B: Float32Array.from(B, toHalf), ...rest };
+  },
+}));
 
 /** Every shape that tests and benchmark run. */
 export const cases: readonly KernelCase[] = shapes.map(toCase);

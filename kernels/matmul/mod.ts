@@ -4,23 +4,24 @@
  * @module
  */
 import {
+  chooseTile,
+  chooseVariant,
+  countTiles,
+  debugLog,
   environment,
   type Gpu,
+  MAX_ROUNDS,
   params,
   read,
   type Slice,
+  stagedBlocks,
   texels,
   type WgslConstants,
   write,
 } from "../gpu/mod.ts";
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
-
-/** Names of the implementations: `naive` takes every shape, `texture` those of {@linkcode supportsTexture}. */
-export const matmulVariants = ["naive", "texture"] as const;
-
-/** The variant that `PONDER_VARIANT` asks for, where this kernel has it. */
-const wantedVariant = matmulVariants.find((name) => name === environment("PONDER_VARIANT"));
+import tiledSource from "./tiled.wgsl" with { type: "text" };
 
 /** What {@linkcode matmul} reads and writes. `C` and `U` must not share a storage with what is read. */
 export interface MatmulOperands {
@@ -56,12 +57,12 @@ export interface MatmulShape {
   readonly gelu?: boolean;
   /** Adds to what C holds (parameter gradients); not together with `gelu` or `U`. */
   readonly accumulate?: boolean;
-  /** One of {@linkcode matmulVariants}; by default `PONDER_VARIANT`, then what suits the adapter and the shape. */
+  /** `naive`, `texture`, `tiled` or `tiled-f16`; by default `PONDER_VARIANT`, then what suits adapter and shape. */
   readonly variant?: string;
 }
 
-/** Steps along K: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, the epilogue's too. */
-const MAX_ROUNDS = 65_500;
+/** Terms of a sum that a round of each variant's loops adds. */
+const TERMS_PER_ROUND: Record<string, number> = { naive: 1, texture: 4, tiled: 3, "tiled-f16": 3 };
 
 /**
  * C = gelu(op(A) op(B) + bias) + residual, with every part but the product optional, or C += op(A) op(B).
@@ -70,8 +71,15 @@ const MAX_ROUNDS = 65_500;
  */
 export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
   checkOperands(operands, shape);
-  const variant = chooseVariant(gpu, shape);
-  const maxK = variant === "texture" ? 4 * MAX_ROUNDS : MAX_ROUNDS;
+  const variant = chooseVariant(gpu, {
+    kernel: "matmul",
+    action: `multiply ${describeMatmul(shape)}`,
+    software: ["texture", "naive"],
+    hardware: ["tiled", "tiled-f16", "naive"],
+    variant: shape.variant,
+    obstacle: (name) => obstacle(gpu, shape, name),
+  });
+  const maxK = TERMS_PER_ROUND[variant] * MAX_ROUNDS;
   if (gpu.isSoftware && shape.K > maxK) {
     throw new RangeError(
       `Cannot multiply ${
@@ -80,7 +88,8 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
     );
   }
   if (variant === "texture") launchTexture(gpu, operands, shape);
-  else launchNaive(gpu, operands, shape);
+  else if (variant === "naive") launchNaive(gpu, operands, shape);
+  else launchTiled(gpu, operands, shape, variant === "tiled-f16");
 }
 
 /**
@@ -91,18 +100,25 @@ export function supportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape
   return N % 4 === 0 && (transposeA ? M : K) % 4 === 0 && (!transposeB || K % 4 === 0);
 }
 
-function chooseVariant(gpu: Gpu, shape: MatmulShape): string {
-  const isPossible = supportsTexture(shape);
-  const { variant } = shape;
-  if (variant === undefined) {
-    const wanted = wantedVariant ?? (gpu.isSoftware ? "texture" : "naive");
-    return isPossible ? wanted : "naive";
+function obstacle(gpu: Gpu, shape: MatmulShape, variant: string): string | null {
+  if (variant === "texture" && !supportsTexture(shape)) {
+    return "N and stored row lengths must be multiples of 4";
   }
-  const remedy = variant === "texture"
-    ? `the texture variant needs N and stored row lengths that are multiples of 4, use "naive"`
-    : `there is no variant "${variant}", use ${matmulVariants.join(" or ")}`;
-  if (variant === "naive" || variant === "texture" && isPossible) return variant;
-  throw new RangeError(`Cannot multiply ${describeMatmul(shape)}: ${remedy}`);
+  if (variant !== "tiled-f16") return null;
+  const isForced = environment("PONDER_VARIANT") === "tiled-f16";
+  if (shape.variant === undefined && !isForced) return "somebody must ask for half precision";
+  if (gpu.device.features.has("shader-f16")) return null;
+  if (isForced) noteMissingHalf(gpu);
+  return "the device must have the feature shader-f16";
+}
+
+const noted = new WeakSet<Gpu>();
+
+/** Says once that products are not rounded to f16, although `PONDER_VARIANT` asks for it. */
+function noteMissingHalf(gpu: Gpu): void {
+  if (noted.has(gpu)) return;
+  noted.add(gpu);
+  debugLog(`${gpu.adapterName} has no shader-f16: products stay in single precision`);
 }
 
 function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
@@ -139,7 +155,7 @@ const SMALL_PRODUCT = 2 ** 20;
 function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
   const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
   const readsTexels = batch * M * N * K >= SMALL_PRODUCT;
-  const { rows, columnTexels } = chooseTile(M, N, batch);
+  const { rows, columnTexels } = chooseRegisterTile(shape);
   const bindings = [
     readsTexels ? texels(A) : read(A),
     texels(B),
@@ -176,11 +192,14 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
 }
 
 /** Rows and texels of C that a lane of the `texture` variant holds: little padding, every core busy, few pipelines. */
-function chooseTile(M: number, N: number, batch: number): { rows: number; columnTexels: number } {
+function chooseRegisterTile(
+  { M, N, batch = 1, transposeA }: MatmulShape,
+): { rows: number; columnTexels: number } {
   const columnBlocks = (J: number) => Math.ceil(N / (32 * J));
   // In units of the arithmetic of a column: reading the rows of A costs half of one. Narrow tiles compile faster.
-  // Not wider than three texels: at four, with A transposed, llvmpipe loses a megabyte at every pass.
-  const columnTexels = firstNearBest([1, 2, 3], 1.05, (J) => columnBlocks(J) * (J + 0.5));
+  // With A transposed not wider than three texels: at four llvmpipe was seen to lose a megabyte at every pass.
+  const widths = transposeA ? [1, 2, 3] : [1, 2, 3, 4];
+  const columnTexels = firstNearBest(widths, 1.05, (J) => columnBlocks(J) * (J + 0.5));
   const blocks = columnBlocks(columnTexels) * batch;
   const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
   // In units of the arithmetic of a row: reading the columns of B costs four, on the busiest thread.
@@ -190,6 +209,50 @@ function chooseTile(M: number, N: number, batch: number): { rows: number; column
     (R) => Math.ceil(Math.ceil(M / R) * blocks / threads) * (R + 4),
   );
   return { rows, columnTexels };
+}
+
+function launchTiled(
+  gpu: Gpu,
+  { A, B, C, bias, residual, U }: MatmulOperands,
+  shape: MatmulShape,
+  isHalf: boolean,
+): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  const product = { rows: M, columns: N, terms: K, batch };
+  // Slices hand over sums in the memory of staged operands: not as f16.
+  const tile = chooseTile(product, !isHalf);
+  const [down, across] = countTiles(product, tile);
+  const [aRows, aColumns] = transposeA ? [K, M] : [M, K];
+  const [bRows, bColumns] = transposeB ? [N, K] : [K, N];
+  const bindings = [
+    read(A),
+    read(B),
+    read(bias ?? gpu.placeholder),
+    read(residual ?? gpu.placeholder),
+    write(C),
+    params([M, N, K, aRows, aColumns, bRows, bColumns]),
+  ];
+  if (U !== undefined) bindings.push(write(U));
+  gpu.dispatch({
+    kernel: {
+      name: "matmul/tiled",
+      // Behind the text, so that positions in error messages stay; it is moved to the front.
+      source: isHalf ? `${tiledSource}\nenable f16;` : tiledSource,
+      constants: {
+        ...tile,
+        STAGES: stagedBlocks(tile),
+        HALF: isHalf,
+        TRANSPOSE_A: transposeA,
+        TRANSPOSE_B: transposeB,
+        A_VEC4: aColumns % 4 === 0,
+        B_VEC4: bColumns % 4 === 0,
+        C_VEC4: N % 4 === 0,
+        ...epilogue({ bias, residual, U }, shape),
+      },
+    },
+    bindings,
+    workgroups: [across, down, batch],
+  });
 }
 
 /** The first candidate whose cost is at most `slack` times the lowest. */

@@ -6,8 +6,8 @@
 // limits    N % 4 = 0; the contiguous dimension of A and of B too; M ragged, K ragged where A is (K,M), B (K,N)
 // traffic   per 4 values of k and ROWS x 32J of C: ROWS + 32J texels, against 4 ROWS 32J multiply-adds
 // steps     on llvmpipe, two cores: texel reads in place of buffer reads, which are loops over lanes there, 39 to 74
-//           GFLOP/s at 512^3; ROWS x 4J of 16 x 16 over 8 x 8, 1.3x; k innermost, under rows, under columns, 1.6x;
-//           the epilogue as a loop, 1.5x with bias and GELU, and compiled in 0.4 s, not 1.3
+//           GFLOP/s at 512^3; ROWS x 4J of 16 x 16 over 8 x 8, 1.3x, over 16 x 8, 1.15x; k innermost, under rows,
+//           under columns, 1.6x; the epilogue as a loop, 1.5x with bias and GELU, and compiled in 0.4 s, not 1.3
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
 struct Params {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { environment, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import { chooseVariant, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
 import columnSumSource from "./column_sum.wgsl" with { type: "text" };
 import rowBroadcastSource from "./row_broadcast.wgsl" with { type: "text" };
 import rowSumSource from "./row_sum.wgsl" with { type: "text" };
@@ -114,7 +114,15 @@ export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape
       ],
       workgroups: [Math.ceil(width / 8), Math.ceil(Math.ceil(rows / chunk) / 8)],
     });
-  const texture = chooseVariant(gpu, shape) === "texture";
+  const variant = chooseVariant(gpu, {
+    kernel: "reduce",
+    action,
+    software: ["texture", "naive"],
+    hardware: ["naive"],
+    variant: shape.variant,
+    obstacle: (name) => name === "naive" || C % 4 === 0 ? null : `C is ${C}, it must be a multiple of 4`,
+  });
+  const texture = variant === "texture";
   const partialWords = columnSumPartialWords(shape);
   if (partials === undefined || partialWords === 0) {
     if (gpu.isSoftware && R > 4 * MAX_ROUNDS) {
@@ -130,18 +138,6 @@ export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape
   requireWords(action, [[partials, partialWords]]);
   add(X, partials, R, chunkRows(R), false, texture);
   add(partials, Y, partialWords / C, partialWords / C, accumulate, false);
-}
-
-function chooseVariant(gpu: Gpu, { R, C, variant }: ColumnSumShape): string {
-  const fits = C % 4 === 0;
-  if (variant === undefined) {
-    const preferred = environment("PONDER_VARIANT") ?? (gpu.isSoftware ? "texture" : "naive");
-    return preferred === "texture" && fits ? "texture" : "naive";
-  }
-  if (variant === "naive" || (variant === "texture" && fits)) return variant;
-  throw new RangeError(
-    `Cannot sum the columns of (${R},${C}) with variant ${variant}: use naive, or texture where C is a multiple of 4`,
-  );
 }
 
 /** What {@linkcode sum} reads and writes. */

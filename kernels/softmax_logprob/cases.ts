@@ -15,7 +15,8 @@ interface Shape {
   readonly temperature: number;
 }
 
-const variantsFor = ({ C, V }: Shape) => C % 4 === 0 && V % 4 === 0 ? ["naive", "texture"] : ["naive"];
+const variantsFor = ({ C, V }: Shape) =>
+  C % 4 === 0 && V % 4 === 0 ? ["naive", "texture", "tiled"] : ["naive"];
 const nameOf = ({ N, C, V, temperature }: Shape) => `${N}x${C}x${V} t=${temperature}`;
 
 function operands({ N, C, V }: Shape) {
@@ -97,10 +98,14 @@ const SHAPES: readonly Shape[] = [
   { N: 131, C: 36, V: 100, temperature: 0.4 },
   { N: 100, C: 64, V: 64, temperature: 2 },
   { N: 33, C: 32, V: 4100, temperature: 1 },
+  // The tiles of 64 on a side of GPUs, ragged.
+  { N: 515, C: 12, V: 1100, temperature: 1 },
 ];
 
 export const cases: KernelCase[] = [
   ...[...SHAPES, TYPICAL].map(forward),
+  // The tiles of 128.
+  forward({ N: 1500, C: 8, V: 1412, temperature: 1 }),
   ...SHAPES.map((shape) => backward(shape, { hasEntropy: true, isFrozen: false })),
   // Sums over the vocabulary, then over the rows of a chunk, that would pass llvmpipe's 65535 rounds an invocation.
   backward({ N: 2, C: 3, V: 65_601, temperature: 1 }, { hasEntropy: false, isFrozen: false }),

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { environment, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import { chooseVariant, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
 import dLogitsNaiveSource from "./dlogits_naive.wgsl" with { type: "text" };
 import dLogitsTextureSource from "./dlogits_texture.wgsl" with { type: "text" };
 import dwNaiveSource from "./dw_naive.wgsl" with { type: "text" };
@@ -14,6 +14,7 @@ import dxTextureSource from "./dx_texture.wgsl" with { type: "text" };
 import mergeSource from "./merge.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
+import { tiledChunk, tiledForward, tiledParts } from "./tiled.ts";
 
 /** N tokens of width C, scored against a vocabulary of V. */
 export interface LinearLogprobShape {
@@ -22,7 +23,7 @@ export interface LinearLogprobShape {
   readonly V: number;
   /** Logits are divided by it; above 0. */
   readonly temperature: number;
-  /** `naive`, or `texture` (C and V multiples of 4); by adapter and shape when absent. */
+  /** `naive`, or `texture` or `tiled` (C and V multiples of 4); by `PONDER_VARIANT`, adapter and shape when absent. */
   readonly variant?: string;
 }
 
@@ -70,7 +71,8 @@ export interface LinearLogprobBackwardOperands {
 
 /** Words of `partials` that {@linkcode linearLogprob} needs, whichever the variant. */
 export function linearLogprobPartialsWords(shape: Pick<LinearLogprobShape, "N" | "C" | "V">): number {
-  return 4 * shape.N * Math.max(naivePanels(shape).panels, 8 * texturePanels(shape).panels);
+  const parts = [naivePanels(shape).panels, 8 * texturePanels(shape).panels, tiledParts(shape)];
+  return 4 * shape.N * Math.max(...parts);
 }
 
 /** Rows of a register tile. */
@@ -140,10 +142,13 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
     entropy: [entropy, N],
     partials: [partials, linearLogprobPartialsWords(shape)],
   });
-  const isTexture = chooseVariant("linearLogprob", gpu, shape) === "texture";
+  const variant = choose("linearLogprob", gpu, shape);
   const WORKGROUP = workgroupSize(gpu);
   let parts: number;
-  if (isTexture) {
+  if (variant === "tiled") {
+    parts = tiledParts(shape);
+    tiledForward(gpu, operands, shape);
+  } else if (variant === "texture") {
     const { panels, blocksPerPanel } = texturePanels(shape);
     parts = panels * 8;
     gpu.dispatch({
@@ -208,7 +213,8 @@ export function linearLogprobBackward(
     ...(dEntropy && { dEntropy: [dEntropy, N] }),
     ...(dW && { dW: [dW, C * V] }),
   });
-  const launch = chooseVariant("linearLogprobBackward", gpu, shape) === "texture" ? textureChunk : naiveChunk;
+  const variant = choose("linearLogprobBackward", gpu, shape);
+  const launch = { tiled: tiledChunk, texture: textureChunk }[variant] ?? naiveChunk;
   const step = chunkRows(shape);
   for (let row0 = 0; row0 < N; row0 += step) {
     launch(gpu, operands, { ...shape, row0, rows: Math.min(step, N - row0) });
@@ -216,7 +222,7 @@ export function linearLogprobBackward(
 }
 
 /** Rows `row0` to `row0 + rows - 1` of the backward. */
-interface Chunk extends LinearLogprobShape {
+export interface LinearLogprobChunk extends LinearLogprobShape {
   readonly row0: number;
   readonly rows: number;
 }
@@ -224,7 +230,7 @@ interface Chunk extends LinearLogprobShape {
 function naiveChunk(
   gpu: Gpu,
   { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
-  { C, V, temperature, row0, rows }: Chunk,
+  { C, V, temperature, row0, rows }: LinearLogprobChunk,
 ): void {
   const WORKGROUP = workgroupSize(gpu);
   gpu.dispatch({
@@ -258,7 +264,7 @@ function naiveChunk(
 function textureChunk(
   gpu: Gpu,
   { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
-  { C, V, temperature, row0, rows }: Chunk,
+  { C, V, temperature, row0, rows }: LinearLogprobChunk,
 ): void {
   const [C4, V4, offsetX, offsetW, offsetLogits] = [C, V, X.offset, W.offset, scratch.offset].map((words) =>
     words / 4
@@ -319,27 +325,25 @@ function textureChunk(
 /** One SIMD group of a software adapter, a few warps of a real one. */
 const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
 
-function chooseVariant(
-  action: string,
-  gpu: Gpu,
-  { C, V, variant }: LinearLogprobShape,
-): "naive" | "texture" {
-  const canTexture = C % 4 === 0 && V % 4 === 0;
-  if (variant === "naive" || (variant === "texture" && canTexture)) return variant;
-  if (variant === "texture") {
-    throw new RangeError(
-      `Cannot run ${action} with (C,V) = (${C},${V}): for variant "texture" both must be multiples of 4`,
-    );
-  }
-  if (variant !== undefined) {
-    throw new RangeError(
-      `Cannot run ${action}: unknown variant "${variant}", known are "naive" and "texture"`,
-    );
-  }
-  if (!canTexture) return "naive";
-  const forced = environment("PONDER_VARIANT");
-  if (forced === "naive" || forced === "texture") return forced;
-  return gpu.isSoftware ? "texture" : "naive";
+/** What the `tiled` variant's backward can add on a software adapter: five rounds for 16 terms. */
+const MAX_TILED_V = 200_000;
+
+function choose(action: string, gpu: Gpu, { C, V, variant }: LinearLogprobShape): string {
+  return chooseVariant(gpu, {
+    kernel: "softmax_logprob",
+    action: `run ${action} with (C,V) = (${C},${V})`,
+    software: ["texture", "naive"],
+    hardware: ["tiled", "naive"],
+    variant,
+    obstacle: (name) => {
+      if (name === "naive") return null;
+      if (C % 4 !== 0 || V % 4 !== 0) return "both must be multiples of 4";
+      if (name === "tiled" && gpu.isSoftware && V > MAX_TILED_V) {
+        return `V must be at most ${MAX_TILED_V} on a software adapter`;
+      }
+      return null;
+    },
+  });
 }
 
 function checkShape(

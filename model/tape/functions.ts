@@ -4,6 +4,7 @@
  * @module
  */
 import type { BinaryOp, UnaryOp } from "../../kernels/elementwise/mod.ts";
+import type { ConvolutionAttributes } from "./ops_convolution.ts";
 import type { SequenceAttributes } from "./ops_sequence.ts";
 import type { Tape } from "./tape.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
@@ -51,6 +52,21 @@ export function gatherRows(tape: Tape, X: Tensor, index: Int32Array): Tensor {
 /** (B,side^2,C) -> (B,(side/factor)^2,factor^2 C). */
 export function pixelShuffleMerge(tape: Tape, X: Tensor, factor: number): Tensor {
   return tape.apply("pixelShuffleMerge", [X], { factor })[0];
+}
+
+/** The window at every position of NHWC images: (B,height,width,C) -> (B,outHeight,outWidth,kernelSize^2 C). */
+export function unfold(tape: Tape, X: Tensor, window: ConvolutionAttributes["unfold"]): Tensor {
+  return tape.apply("unfold", [X], window)[0];
+}
+
+/** gelu?(X * filters + bias) of NHWC images; weight (kernelSize^2 C, out) with rows in (ky,kx,c) order. */
+export function convolution(
+  tape: Tape,
+  X: Tensor,
+  filters: Affine,
+  { gelu = false, ...window }: ConvolutionAttributes["unfold"] & { gelu?: boolean },
+): Tensor {
+  return linear(tape, unfold(tape, X, window), filters, { gelu });
 }
 
 /** Log-probabilities (N) of targets (N) under softmax(X W / temperature), and that distribution's entropies (N). */

@@ -8,46 +8,26 @@
  */
 import type { Gpu, Slice } from "../../kernels/gpu/mod.ts";
 import { addInPlace, binary } from "../../kernels/elementwise/mod.ts";
+import { HeldSlices } from "./memory.ts";
+import type { Call, Op, Operand } from "./op.ts";
 import { type OpAttributes, type OpName, ops } from "./ops.ts";
 import { formatShape, sizeOf, type Tensor } from "./tensor.ts";
 
-/** An operand of an op; null where an optional one is absent. */
-export type Operand = Tensor | null;
-
-/** One recorded op. `saved` are slices that only its backward needs. */
-export interface Call<Attributes> {
-  readonly attributes: Attributes;
-  readonly inputs: readonly Operand[];
-  readonly outputs: readonly Tensor[];
-  readonly saved: readonly Slice[];
-}
-
-/** What an op's rule is: forward beside backward. */
-export interface Op<Attributes> {
-  /** Launches the op; memory comes from `tape.output`, `tape.save` and `tape.scratch`. */
-  forward(tape: Tape, inputs: readonly Operand[], attributes: Attributes): Tensor[];
-  /**
-   * Given the gradients of the outputs (null where none arrived), sums parameter gradients in place and returns the
-   * gradient of every other input, null where none flows.
-   */
-  backward(tape: Tape, call: Call<Attributes>, dOutputs: readonly (Slice | null)[]): (Slice | null)[];
-}
+export type { Call, Op, Operand } from "./op.ts";
 
 /** Records and differentiates. With `record: false` it only runs forward (rollouts, evaluation). */
 export class Tape implements Disposable {
   readonly gpu: Gpu;
   readonly #record: boolean;
   readonly #calls: (Call<unknown> & { name: OpName })[] = [];
-  /** Slices this tape must give back, and how many tensors or gradients hold each. */
-  readonly #held = new Map<Slice, number>();
+  readonly #memory: HeldSlices;
   readonly #gradients = new Map<Tensor, Slice>();
-  readonly #indices = new Map<Uint32Array | Int32Array, Slice>();
   readonly #kept = new Set<Tensor>();
   #saved: Slice[] = [];
-  #scratch: Slice[] = [];
 
   constructor(gpu: Gpu, { record }: { record: boolean }) {
     this.gpu = gpu;
+    this.#memory = new HeldSlices(gpu);
     this.#record = record;
   }
 
@@ -63,9 +43,9 @@ export class Tape implements Disposable {
     const outputs = made.map((output) => ({ ...output, requiresGradient }));
     const saved = this.#saved;
     this.#saved = [];
-    this.#releaseScratch();
+    this.#memory.releaseScratch();
     if (requiresGradient) this.#calls.push({ name, attributes, inputs, outputs, saved });
-    else saved.forEach((slice) => this.#release(slice));
+    else saved.forEach((slice) => this.#memory.release(slice));
     return outputs;
   }
 
@@ -74,16 +54,12 @@ export class Tape implements Disposable {
     if (sizeOf(shape) !== data.length) {
       throw new RangeError(`Cannot make ${label}: shape (${shape}) does not hold ${data.length} elements`);
     }
-    return this.#tensor(this.#hold(this.gpu.upload(data, label)), shape, label);
+    return this.#tensor(this.#memory.upload(data, label), shape, label);
   }
 
   /** Host words that ops need as indices, uploaded once for each array; freed with the tape. */
   indices(data: Uint32Array | Int32Array, label: string): Slice {
-    const known = this.#indices.get(data);
-    if (known !== undefined) return known;
-    const slice = this.#hold(this.gpu.upload(data, label));
-    this.#indices.set(data, slice);
-    return slice;
+    return this.#memory.uploadOnce(data, label);
   }
 
   /** Words of zero that an op needs only while it is launched. */
@@ -95,7 +71,7 @@ export class Tape implements Disposable {
 
   /** The same values, cut off from gradients. */
   detach(tensor: Tensor): Tensor {
-    this.#retain(tensor.data);
+    this.#memory.retain(tensor.data);
     return { ...tensor, requiresGradient: false, gradient: null };
   }
 
@@ -115,7 +91,7 @@ export class Tape implements Disposable {
           `Cannot differentiate ${root.label} ${formatShape(root.shape)}: it is not a scalar, sum it first`,
         );
       }
-      this.#accumulate(root, this.#hold(this.gpu.upload(new Float32Array([1]), `d${root.label}`)));
+      this.#accumulate(root, this.#memory.upload(new Float32Array([1]), `d${root.label}`));
     }
     for (let call = this.#calls.pop(); call !== undefined; call = this.#calls.pop()) {
       const dOutputs = call.outputs.map((output) => this.#gradients.get(output) ?? null);
@@ -128,60 +104,56 @@ export class Tape implements Disposable {
           if (gradient) this.#accumulate(input, gradient);
           else if (input.gradient === null) throw notAParameter(call.name, index, input);
         });
-        this.#releaseScratch();
+        this.#memory.releaseScratch();
       }
       for (const output of call.outputs) {
         const gradient = this.#gradients.get(output);
-        if (gradient !== undefined) this.#release(gradient);
+        if (gradient !== undefined) this.#memory.release(gradient);
         this.#gradients.delete(output);
-        if (!this.#kept.has(output)) this.#release(output.data);
+        if (!this.#kept.has(output)) this.#memory.release(output.data);
       }
-      call.saved.forEach((slice) => this.#release(slice));
+      call.saved.forEach((slice) => this.#memory.release(slice));
     }
     // Left are the gradients of parameters that an op took as if they were activations.
     for (const [tensor, gradient] of this.#gradients) {
       if (tensor.gradient === null) continue;
       addInPlace(this.gpu, { Y: tensor.gradient, X: gradient }, { n: sizeOf(tensor.shape) });
-      this.#release(gradient);
+      this.#memory.release(gradient);
       this.#gradients.delete(tensor);
     }
   }
 
   /** Memory for an op's result. */
   output(shape: readonly number[], label: string): Tensor {
-    return this.#tensor(this.#hold(this.gpu.acquire(sizeOf(shape), label)), shape, label);
+    return this.#tensor(this.#memory.acquire(sizeOf(shape), label), shape, label);
   }
 
   /** A view of an input as an op's result. */
   view(tensor: Tensor, shape: readonly number[]): Tensor {
-    this.#retain(tensor.data);
+    this.#memory.retain(tensor.data);
     return this.#tensor(tensor.data, shape, tensor.label);
   }
 
   /** Memory that an op's backward needs; undefined contents. */
   save(words: number, label: string): Slice {
-    const slice = this.#hold(this.gpu.acquire(words, label));
+    const slice = this.#memory.acquire(words, label);
     this.#saved.push(slice);
     return slice;
   }
 
   /** Memory that an op needs only while it is launched. */
   scratch(words: number, label: string): Slice {
-    const slice = this.gpu.acquire(words, label);
-    this.#scratch.push(slice);
-    return slice;
+    return this.#memory.scratch(words, label);
   }
 
   /** Memory for a gradient that a backward rule returns. */
   gradientOf(tensor: Tensor): Slice {
-    return this.#hold(this.gpu.acquire(sizeOf(tensor.shape), `d${tensor.label}`), 0);
+    return this.#memory.acquire(sizeOf(tensor.shape), `d${tensor.label}`, 0);
   }
 
   dispose(): void {
-    for (const slice of this.#held.keys()) this.gpu.release(slice);
-    this.#held.clear();
+    this.#memory.releaseAll();
     this.#gradients.clear();
-    this.#indices.clear();
     this.#kept.clear();
     this.#calls.length = 0;
   }
@@ -198,42 +170,16 @@ export class Tape implements Disposable {
   #accumulate(tensor: Tensor, gradient: Slice): void {
     const earlier = this.#gradients.get(tensor);
     if (earlier === undefined) {
-      this.#retain(gradient);
+      this.#memory.retain(gradient);
       this.#gradients.set(tensor, gradient);
       return;
     }
     const sum = this.gradientOf(tensor);
     binary(this.gpu, { A: earlier, B: gradient, Y: sum }, { op: "add", n: sizeOf(tensor.shape) });
-    this.#retain(sum);
+    this.#memory.retain(sum);
     this.#gradients.set(tensor, sum);
-    this.#release(earlier);
-    if (this.#held.get(gradient) === 0) this.#release(gradient);
-  }
-
-  #hold(slice: Slice, holders = 1): Slice {
-    this.#held.set(slice, holders);
-    return slice;
-  }
-
-  #retain(slice: Slice): void {
-    const holders = this.#held.get(slice);
-    if (holders !== undefined) this.#held.set(slice, holders + 1);
-  }
-
-  #release(slice: Slice): void {
-    const holders = this.#held.get(slice);
-    if (holders === undefined) return;
-    if (holders > 1) {
-      this.#held.set(slice, holders - 1);
-    } else {
-      this.#held.delete(slice);
-      this.gpu.release(slice);
-    }
-  }
-
-  #releaseScratch(): void {
-    this.#scratch.forEach((slice) => this.gpu.release(slice));
-    this.#scratch = [];
+    this.#memory.release(earlier);
+    this.#memory.releaseUnheld(gradient);
   }
 }
 

@@ -1,11 +1,13 @@
 /**
- * The warm-start update written for jax-js: the same model, losses, clips and AdamW, in one jitted function. It is given
- * patches and one-hot rows ready made, which our step computes, and must arrive at our loss from our weights.
+ * The updates of warm start and PPO written for jax-js: the same model, losses, clips and AdamW, in one jitted function.
+ * It is given patches and one-hot rows ready made, which our step computes, and must arrive at our loss from our weights.
  *
  * @module
  */
 import { type Contender, type Jax, type JaxArray, jaxTask, type Peer } from "../../kernels/bench.ts";
-import { deriveSizes, type Vlm, type VlmConfig } from "../../model/mod.ts";
+import { deriveSizes, type Parameter, type Vlm, type VlmConfig } from "../../model/mod.ts";
+import type { TrainConfig } from "../config.ts";
+import type { PpoBatch, PpoLossSettings } from "../ppo.ts";
 import type { Demonstration } from "../sft.ts";
 
 /** Whether a peer is jax-js, with its module at hand. */
@@ -19,54 +21,91 @@ const LOSS_TOLERANCE = 1e-3;
 /** Reads parameters by name inside a traced function. */
 type Read = (name: string) => JaxArray;
 
+/** What a PPO minibatch has beyond its sequences, and the settings of its losses. */
+export interface JaxPpo {
+  readonly batch: Omit<PpoBatch, "layout">;
+  readonly settings: PpoLossSettings & Pick<TrainConfig, "valueCoefficient">;
+}
+
+/** An update to write for jax-js. */
+export interface JaxStepSpec {
+  readonly vlm: Vlm;
+  /** Sequences of one length. */
+  readonly batch: readonly Demonstration[];
+  /** PPO's losses; the warm start's when absent. */
+  readonly ppo?: JaxPpo;
+  /** Which parameters the update trains. */
+  readonly trains: (parameter: Parameter) => boolean;
+  /** What our step computes from the same weights. */
+  readonly wantLoss: number;
+}
+
 /**
  * Builds the step from the model's present weights.
  *
  * @throws {RangeError} when its loss is not ours.
  */
-export async function jaxSftStep(
+export async function jaxStep(
   jax: Jax,
-  { vlm, batch, wantLoss }: { vlm: Vlm; batch: readonly Demonstration[]; wantLoss: number },
+  { vlm, batch, ppo, trains, wantLoss }: JaxStepSpec,
 ): Promise<{ contender: Contender; error: number }> {
   const { config } = vlm;
   const { numpy: np } = jax;
   const host = await vlm.parameters.toHost();
   const names = [...host.keys()];
+  const trained = names.flatMap((name, index) =>
+    trains(vlm.parameters.list.find((parameter) => parameter.name === name)!) ? [index] : []
+  );
   const weights = names.map((name) => np.array(host.get(name)!.data).reshape(host.get(name)!.shape));
   const zeros = () =>
-    names.map((name) => np.array(host.get(name)!.data.map(() => 0)).reshape(host.get(name)!.shape));
+    trained.map((index) => {
+      const { data, shape } = host.get(names[index])!;
+      return np.array(data.map(() => 0)).reshape(shape);
+    });
   const data = hostData(config, batch);
+  const classes = config.vocabularySize;
   const constants = [
     np.array(data.patches),
-    np.array(oneHot(data.ids, config.vocabularySize)).reshape([data.ids.length, config.vocabularySize]),
-    np.array(oneHot(data.targets, config.vocabularySize)).reshape([
-      data.targets.length,
-      config.vocabularySize,
-    ]),
+    np.array(oneHot(data.ids, classes)).reshape([data.ids.length, classes]),
+    np.array(oneHot(data.targets, classes)).reshape([data.targets.length, classes]),
     np.array(data.bias).reshape([1, 1, data.T, data.T]),
     np.array(data.returns),
+    ...(ppo === undefined ? [] : [
+      np.array(ppo.batch.weights).reshape([data.B, data.R]),
+      ...[ppo.batch.logPi, ppo.batch.advantages, ppo.batch.values].map((values) => np.array(values)),
+    ]),
     np.array(Float32Array.of(0)), // learning rate: an operand, so that nothing is folded away
   ];
-  const count = names.length;
+  const [count, moments] = [names.length, trained.length];
 
   const loss = (...args: JaxArray[]) => {
     const read: Read = (name) => args[names.indexOf(name)].ref;
-    return totalLoss(jax, read, config, data, args.slice(count));
+    const inputs = args.slice(count);
+    const outputs = forward(
+      jax,
+      read,
+      config,
+      { ...data, temperature: ppo?.settings.temperature ?? 1 },
+      inputs,
+    );
+    return ppo === undefined
+      ? sftLoss(jax, data, outputs, inputs)
+      : ppoLoss(jax, data, outputs, inputs.slice(4), ppo.settings);
   };
-  const differentiate = jax.valueAndGrad(loss, { argnums: names.map((_, index) => index) });
+  const differentiate = jax.valueAndGrad(loss, { argnums: trained });
   const step = jax.jit((...args: JaxArray[]) => {
     const parameters = args.slice(0, count);
-    const [m, v] = [args.slice(count, 2 * count), args.slice(2 * count, 3 * count)];
+    const m = args.slice(count, count + moments);
+    const v = args.slice(count + moments, count + 2 * moments);
     const rate = args[args.length - 1];
-    const inputs = args.slice(3 * count, -1);
+    const inputs = args.slice(count + 2 * moments, -1);
     const [value, gradients] = differentiate(...parameters.map(({ ref }) => ref), ...inputs);
-    const clipped = clipByGroup(jax, names, gradients);
-    const updated = parameters.map((p, index) => {
-      const g = clipped[index];
+    const clipped = clipByGroup(jax, trained.map((index) => names[index]), gradients);
+    const updated = clipped.map((g, index) => {
       const m1 = m[index].mul(0.9).add(g.ref.mul(0.1));
       const v1 = v[index].mul(0.98).add(np.square(g).mul(0.02));
       const change = m1.ref.div(0.1).div(np.sqrt(v1.ref.div(0.02)).add(1e-8));
-      return [p.sub(change.mul(rate.ref)), m1, v1];
+      return [parameters[trained[index]].sub(change.mul(rate.ref)), m1, v1];
     });
     return [value, ...[0, 1, 2].flatMap((part) => updated.map((row) => row[part]))];
   });
@@ -168,14 +207,22 @@ function patchesOf(
   return patches;
 }
 
-/** Mean -log p of the response, plus half the mean squared error of the value. */
-function totalLoss(
+/** What the model says about a batch. */
+interface Outputs {
+  /** (B R): log-probability of each token of the responses. */
+  readonly logprobs: JaxArray;
+  /** (B) */
+  readonly values: JaxArray;
+}
+
+/** The model, from patches and one-hot rows to log-probabilities and values. */
+function forward(
   jax: Jax,
   read: Read,
   config: VlmConfig,
-  { B, T, R, prefix, textTokens }: HostData,
-  [patches, ids, targets, bias, returns]: readonly JaxArray[],
-): JaxArray {
+  { B, T, R, prefix, textTokens, temperature }: HostData & { temperature: number },
+  [patches, ids, targets, bias]: readonly JaxArray[],
+): Outputs {
   const { numpy: np, nn, lax } = jax;
   const { patches: count, gridSide, imageTokens } = deriveSizes(config);
   const { mergeFactor: merge, visionWidth, width: C, normEpsilon } = config;
@@ -222,11 +269,42 @@ function totalLoss(
 
   // the response's log-probability, and the value of the prompt
   const predicting = hidden.ref.slice([], [prefix - 1, T - 1]).reshape([B * R, C]);
-  const logprobs = nn.logSoftmax(np.matmul(predicting, read("language.head.weight")), -1);
-  const sftLoss = np.sum(logprobs.mul(targets)).mul(-1 / (B * R));
+  const logits = np.matmul(predicting, read("language.head.weight")).div(temperature);
+  const logprobs = np.sum(nn.logSoftmax(logits, -1).mul(targets), -1);
   const features = lax.stopGradient(hidden.slice([], prefix - 1));
   const values = mlp(features, "value_head.up", "value_head.down").reshape([B]);
-  return sftLoss.add(np.sum(np.square(values.sub(returns))).mul(0.5 / B));
+  return { logprobs, values };
+}
+
+/** Mean -log p of the response, plus half the mean squared error of the value. */
+function sftLoss(
+  { numpy: np }: Jax,
+  { B, R }: HostData,
+  { logprobs, values }: Outputs,
+  inputs: readonly JaxArray[],
+): JaxArray {
+  const returns = inputs[4];
+  return np.sum(logprobs).mul(-1 / (B * R)).add(np.sum(np.square(values.sub(returns))).mul(0.5 / B));
+}
+
+/** The losses of `ppo.ts`. */
+function ppoLoss(
+  { numpy: np }: Jax,
+  { B, R }: HostData,
+  { logprobs, values }: Outputs,
+  [returns, weights, logPi, advantages, oldValues]: readonly JaxArray[],
+  { clip, valueClip, ratioGuard, valueCoefficient }: JaxPpo["settings"],
+): JaxArray {
+  const clamp = (x: JaxArray, low: number, high: number) => np.minimum(np.maximum(x, low), high);
+  const logRatio = np.sum(logprobs.reshape([B, R]).mul(weights), -1).sub(logPi);
+  const ratio = clamp(np.exp(clamp(logRatio, -20, 20)), 0, ratioGuard);
+  const clippedRatio = clamp(ratio.ref, 1 - clip, 1 + clip);
+  const surrogate = np.minimum(ratio.mul(advantages.ref), clippedRatio.mul(advantages));
+  const change = clamp(values.ref.sub(oldValues.ref), -valueClip, valueClip);
+  const errors = np.square(values.sub(returns.ref));
+  const clippedErrors = np.square(change.add(oldValues).sub(returns));
+  const valueLoss = np.sum(np.maximum(errors, clippedErrors)).mul(0.5 / B);
+  return np.sum(surrogate).mul(-1 / B).add(valueLoss.mul(valueCoefficient));
 }
 
 /** Scales the gradients of policy and of value head to norms of at most 1. */

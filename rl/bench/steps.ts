@@ -16,14 +16,22 @@ import {
   spreadOf,
 } from "../../kernels/bench.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { deriveSizes, type ModelPreset, type Segment, sizeOf, type Vlm } from "../../model/mod.ts";
-import type { Agent } from "../agent.ts";
+import {
+  deriveSizes,
+  layOut,
+  type ModelPreset,
+  type Segment,
+  sizeOf,
+  Tape,
+  type Vlm,
+} from "../../model/mod.ts";
+import { Agent, type Situation } from "../agent.ts";
 import { resolveConfig, type TrainConfig } from "../config.ts";
-import { ppoIteration } from "../ppo.ts";
+import { ppoIteration, ppoLosses } from "../ppo.ts";
 import { collectRollout, VectorEnv } from "../rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../run.ts";
 import { type Demonstration, sftUpdate } from "../sft.ts";
-import { isJaxPeer, jaxSftStep } from "./jax_step.ts";
+import { isJaxPeer, jaxStep } from "./jax_step.ts";
 
 /** A whole step, ready to be timed. */
 export interface Step {
@@ -48,8 +56,10 @@ const RESPONSE_TOKENS = 14;
 /** All whole steps. The weights stay as initialised: learning rates are 0, which costs the same. */
 export const stepSpecs: readonly StepSpec[] = [
   sftSpec("nano", { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS }),
-  ppoSpec(),
-  rolloutSpec(),
+  ppoSpec("new"),
+  ppoSpec("task"),
+  rolloutSpec("new"),
+  rolloutSpec("task"),
   sftSpec("mini", { batch: 8, promptTokens: 22, responseTokens: 70 }),
 ];
 
@@ -82,54 +92,121 @@ function sftSpec(preset: ModelPreset, shape: BatchShape): StepSpec {
         tokens: shape.batch * positions,
         onJax: async (jax) => {
           const { sftLoss, valueLoss } = await sftUpdate(agent, optimizer, batch, 0);
-          return await jaxSftStep(jax, { vlm: agent.vlm, batch, wantLoss: sftLoss + valueLoss });
+          const wantLoss = sftLoss + valueLoss;
+          return await jaxStep(jax, { vlm: agent.vlm, batch, trains: () => true, wantLoss });
         },
       });
     },
   };
 }
 
-function ppoSpec(): StepSpec {
+function ppoSpec(pictures: Pictures): StepSpec {
   const name = "PPO minibatch nano batch 64";
   return {
-    name,
+    name: `${name}${suffixOf(pictures)}`,
     async make(gpu) {
       const config = { ...benchConfig("nano"), envs: 32, rolloutSteps: 2, minibatch: 64, epochs: 1 };
-      const agent = newAgent(gpu, config);
-      const optimizer = rlOptimizer(agent.vlm, config);
+      const agent = agentFor(gpu, config, pictures);
+      const { vlm } = agent;
+      const optimizer = rlOptimizer(vlm, config);
       const rollout = await collectFor(agent, config, new VectorEnv(config.env, config.envs, 0));
-      const positions = deriveSizes(agent.vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
+      const positions = deriveSizes(vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
+      const shape = { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS };
       return {
-        name: `${name} x ${positions} tokens`,
+        name: `${name} x ${positions} tokens${suffixOf(pictures)}`,
         contender: repeat(() =>
-          ppoIteration(agent.vlm, optimizer, rollout, { config, iteration: 0, learningRate: 0 })
+          ppoIteration(vlm, optimizer, rollout, { config, iteration: 0, learningRate: 0 })
         ),
-        flops: 3 * forwardFlops(agent.vlm, config.minibatch, positions, RESPONSE_TOKENS),
+        flops: pictures === "new" ? 3 * forwardFlops(vlm, config.minibatch, positions, RESPONSE_TOKENS) : 0,
         tokens: config.minibatch * positions,
+        ...(pictures === "new"
+          ? { onJax: (jax) => ppoOnJax(jax, vlm, syntheticBatch(vlm, shape), config) }
+          : {}),
       };
     },
   };
 }
 
-function rolloutSpec(): StepSpec {
+/** A PPO minibatch of the same shape on jax-js. */
+async function ppoOnJax(jax: Jax, vlm: Vlm, batch: readonly Demonstration[], config: TrainConfig) {
+  const layout = layOut(batch, vlm.config);
+  const { B, R } = layout;
+  const perSample = (value: (b: number) => number) => Float32Array.from({ length: B }, (_, b) => value(b));
+  const mb = {
+    // The last three tokens act, the others think.
+    weights: Float32Array.from({ length: B * R }, (_, i) => i % R < R - 3 ? config.lambda : 1),
+    advantages: perSample((b) => (b % 7 - 3) / 3),
+    returns: perSample((b) => batch[b].discountedReturn),
+    values: perSample((b) => (b % 5 - 2) / 5),
+  };
+  const losses = async (logPi: Float32Array) => {
+    using tape = new Tape(vlm.gpu, { record: false });
+    const { policyLoss, valueLoss, logRatio } = ppoLosses(tape, vlm, { ...mb, logPi, layout }, config);
+    return await vlm.gpu.read(policyLoss.data, valueLoss.data, logRatio.data);
+  };
+  const [, , present] = await losses(new Float32Array(B));
+  // Ratios on both sides of 1, some beyond the clip.
+  const logPi = present.map((value, b) => value + (b % 9 - 4) / 10);
+  const [[policy], [value]] = await losses(logPi);
+  return await jaxStep(jax, {
+    vlm,
+    batch,
+    ppo: { batch: { ...mb, logPi }, settings: config },
+    trains: ({ kind, part }) => part === "value_head" || !config.freeze.includes(kind),
+    wantLoss: policy + config.valueCoefficient * value,
+  });
+}
+
+function rolloutSpec(pictures: Pictures): StepSpec {
   const name = `rollout nano 32 environments x ${RESPONSE_TOKENS} tokens`;
   return {
-    name,
+    name: `${name}${suffixOf(pictures)}`,
     make(gpu) {
       const config = benchConfig("nano");
-      const agent = newAgent(gpu, config);
+      const agent = agentFor(gpu, config, pictures);
       const environments = new VectorEnv(config.env, config.envs, 0);
       const positions = deriveSizes(agent.vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
       const responses = config.envs * config.rolloutSteps;
       return Promise.resolve({
-        name: `${name} x ${config.rolloutSteps} steps`,
+        name: `${name} x ${config.rolloutSteps} steps${suffixOf(pictures)}`,
         contender: repeat(() => collectFor(agent, config, environments)),
-        flops: forwardFlops(agent.vlm, responses, positions, RESPONSE_TOKENS),
+        flops: pictures === "new" ? forwardFlops(agent.vlm, responses, positions, RESPONSE_TOKENS) : 0,
         // Every row decodes to the end, also those that end early.
         tokens: responses * RESPONSE_TOKENS,
       });
     },
   };
+}
+
+/**
+ * Which pictures the environments show: `new` ones have a pixel of their own each, so that all of them are encoded, as
+ * other frameworks do; those of a `task` repeat, and the model encodes a picture once a batch: how much work that is
+ * depends on the episodes and is not counted.
+ */
+type Pictures = "new" | "task";
+
+function suffixOf(pictures: Pictures): string {
+  return pictures === "new" ? "" : ", NumberLine's pictures";
+}
+
+function agentFor(gpu: Gpu, config: TrainConfig, pictures: Pictures): Agent {
+  const agent = newAgent(gpu, config);
+  return pictures === "task" ? agent : new NoveltyAgent(agent.vlm, agent.tokenizer, agent);
+}
+
+/** Sees no picture twice. */
+class NoveltyAgent extends Agent {
+  #seen = 0;
+
+  override promptOf(situation: Situation): Segment[] {
+    this.#seen++;
+    return super.promptOf(situation).map((part) => {
+      if (part.kind !== "image") return part;
+      const pixels = part.pixels.slice();
+      for (let i = 0; i < 4; i++) pixels[i] = this.#seen >> (8 * i);
+      return { ...part, pixels };
+    });
+  }
 }
 
 function collectFor(agent: Agent, config: TrainConfig, environments: VectorEnv) {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BenchRow, BenchRun, Ceiling, compareRuns, KernelShare, Spread } from "../../kernels/bench.ts";
+import type { TuningTime } from "../../kernels/tune.ts";
 import { formatCount, formatShare, formatTable } from "../cli/mod.ts";
 
 /** `12.3 us`, `4.56 ms`. */
@@ -109,6 +110,18 @@ function formatProfile(profile: readonly KernelShare[]): string {
       String(row.count),
       formatUs(row.totalUs),
       formatShare(row.totalUs / totalUs),
+    ]),
+  );
+}
+
+/** What tuning measured: the launch that names no variant is the adapter's usual one. */
+export function formatTuning(times: readonly TuningTime[]): string {
+  return formatTable(
+    ["kernel", "variant", "time"],
+    times.map(({ kernelCase: { kernel, name }, variant, elapsedUs }) => [
+      `${kernel} ${name}`,
+      variant ?? "(usual)",
+      elapsedUs === Infinity ? "far behind" : formatUs(elapsedUs),
     ]),
   );
 }

@@ -2,10 +2,12 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { Household, type HouseholdInfo } from "../../envs/household.ts";
 import { makeEnv } from "../../envs/mod.ts";
+import type { TaskKind } from "../../envs/household/rooms.ts";
 import { Random } from "../../envs/random.ts";
+import type { Bias } from "../../envs/types.ts";
 import { greedyPieces } from "./greedy_pieces.ts";
 
-const PERFECT = { misread: 0, plan: 0, action: 0 };
+const PERFECT = { misread: 0, haste: 0, plan: 0, action: 0 };
 
 /** The states of the scripted agent's episodes, by its default bias. */
 function* states(env: Household, seeds: number): Generator<HouseholdInfo> {
@@ -53,28 +55,52 @@ Deno.test("a demonstration without mistakes is the documented JSON", () => {
   assert(hot.thoughts.endsWith(`I hold hot ${mug}. I put it in shelf`), hot.thoughts);
 });
 
-Deno.test("the scripted agent with its default mistakes still reaches most goals", () => {
-  const env = new Household();
+/** Goals that the scripted agent reaches in 200 episodes. */
+function goalsReached(env: Household, bias: Bias, kind?: TaskKind): number {
   const random = new Random(1);
   let reached = 0;
   for (let seed = 0; seed < 200; seed++) {
-    env.reset({ seed });
+    env.reset({ seed, options: { kind } });
     for (;;) {
       const { info, terminated, truncated } = env.step(
-        env.parse(env.demonstrate(random, { cot: true })).action!,
+        env.parse(env.demonstrate(random, { cot: true, bias })).action!,
       );
       if (!terminated && !truncated) continue;
       reached += Number(info.goalReached);
       break;
     }
   }
-  assert(reached > 180, `${reached} of 200`);
+  return reached;
+}
+
+Deno.test("the scripted agent with its default mistakes reaches most goals, and nearly all when not in haste", () => {
+  const env = new Household();
+  const hasty = goalsReached(env, {}), calm = goalsReached(env, { haste: 0 });
+  assert(hasty > 150 && hasty < 190, `${hasty} of 200`);
+  assert(calm > 190, `${calm} of 200`);
+});
+
+Deno.test("haste opens no door in a search and treats nothing", () => {
+  const env = new Household();
+  const hasty = { ...PERFECT, haste: 1 };
+  assertEquals(goalsReached(env, hasty, "pick_heat_then_place_in_recep"), 0);
+  const placed = goalsReached(env, hasty, "pick_and_place_simple");
+  assert(placed > 100 && placed < 190, `${placed} of 200: what lies behind doors is not found`);
+  const { info } = env.reset({
+    seed: 2,
+    options: { kind: "pick_heat_then_place_in_recep", room: "kitchen 1", object: "mug" },
+  });
+  assert(info.admissible.includes("go to cabinet 1"));
+  env.step(env.actions.indexOf("go to cabinet 1"));
+  const response = env.demonstrate(new Random(0), { cot: true, bias: hasty });
+  assert(response.includes("at cabinet 1 which is closed. I hold nothing. I look for mug"), response);
+  assert(response.endsWith('"action": "go to cabinet 2"}'), response);
 });
 
 Deno.test("demonstrations with every kind of mistake parse, as JSON and to what they say", () => {
   const env = new Household();
   const random = new Random(2);
-  const bias = { misread: 0.4, plan: 0.4, action: 0.2 };
+  const bias = { misread: 0.4, haste: 0.5, plan: 0.4, action: 0.2 };
   for (const _ of states(env, 60)) {
     for (const cot of [true, false]) {
       const response = env.demonstrate(random, { cot, bias });
@@ -152,10 +178,25 @@ Deno.test("judging tells misreading from unfaithful planning", () => {
   assertEquals(env.judge('{"thoughts": "'), { perception: 0, faithful: false });
 });
 
+Deno.test("a thing that the task does not look for, seen by the wrong hand, is judged and not faithful", () => {
+  const env = new Household();
+  const { info } = env.reset({ seed: 0, options: { kind: "look_at_obj_in_light", object: "mug" } });
+  assert(info.task.includes("desklamp"));
+  const judge = (thing: string, held: string, plan: string, action: string) =>
+    env.judge(
+      `{"thoughts": "I am at desk 1 and see ${thing}. I hold ${held}. I ${plan}", "action": "${action}"}`,
+    ).faithful;
+  assertEquals(judge("desklamp 1", "mug 1", "use the desklamp", "use desklamp 1"), true);
+  assertEquals(judge("desklamp 1", "nothing", "take it", "use desklamp 1"), false);
+  assertEquals(judge("book 1", "nothing", "take it", "take book 1 from desk 1"), false);
+  assertEquals(judge("mug 2", "nothing", "take it", "take mug 2 from desk 1"), true);
+});
+
 Deno.test("any text can be judged", () => {
   const { env } = envAtMug();
   const fragment = fc.oneof(
     fc.constantFrom('{"thoughts": "', "I am at ", "I am in the middle of the room", "cabinet 1", " and see "),
+    fc.constantFrom(". I hold nothing. I take it", "I am at cabinet 1 and see ", "desklamp 1", "book 1"),
     fc.constantFrom(
       " which is closed",
       ". I hold ",

@@ -1,7 +1,8 @@
-import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/attention/cases.ts";
 import { attention, attentionBackward, attentionDecode, fillCache } from "../../kernels/attention/mod.ts";
 import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
+import { workgroupTile } from "../../kernels/attention/tiles.ts";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
 import { testCases, testGpu } from "./check_cases.ts";
@@ -48,7 +49,21 @@ Deno.test("the gradient in the reference is the derivative of its forward", () =
   }
 });
 
-for (const variant of ["naive", "texture"]) {
+Deno.test("tiles of every head size fit the workgroup memory that WebGPU promises", () => {
+  for (let D = 4; D <= 128; D += 4) {
+    for (const T of [1, 36, 64, 1000]) {
+      for (const sums of [1, 2]) {
+        const { PART, TILE, ROWS } = workgroupTile(T, D, sums === 2);
+        assert(TILE >= 8 && TILE % 4 === 0 && 16 * PART >= D && ROWS >= 1);
+        // Two staged operands, and two buffers of each partial sum of 64 lanes; vec4s of 16 bytes.
+        const workgroupBytes = 16 * (2 * TILE * 4 * PART + 2 * sums * 64 * ROWS);
+        assert(workgroupBytes <= 16384, `${workgroupBytes} bytes at T ${T}, D ${D}`);
+      }
+    }
+  }
+});
+
+for (const variant of ["naive", "texture", "tiled"]) {
   gpuTest(`${variant} attention reads and writes slices that start inside a storage`, async (gpu, keep) => {
     const shape = { B: 2, T: 9, H: 2, D: 8, variant };
     const words = { QKV: 2 * 9 * 48, Y: 2 * 9 * 16, lse: 2 * 2 * 9 };
@@ -158,7 +173,7 @@ gpuTest(
       () =>
         attentionBackward(gpu, { ...operands, ...gradients }, { B: 1, T: 2, H: 3, D: 7, variant: "texture" }),
       RangeError,
-      'with variant "texture": head size D is 7, it must be a multiple of 4',
+      'for variant "texture" head size D is 7, it must be a multiple of 4, use "naive"',
     );
     assertThrows(
       () => fillCache(gpu, { QKV: slice, cache: slice }, { B: 1, T: 5, C: 4, capacity: 4 }),
@@ -174,7 +189,7 @@ gpuTest(
     assertThrows(
       () => attentionDecode(gpu, decodeOperands, { B: 1, H: 1, D: 4, capacity: 8, variant: "texture" }),
       RangeError,
-      'no variant "texture", use "naive" or "vec4"',
+      'unknown variant "texture", known are vec4, naive, tiled',
     );
   },
 );

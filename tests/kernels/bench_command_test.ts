@@ -1,11 +1,22 @@
-import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type BenchRow, type BenchRun, compareRuns } from "../../kernels/bench.ts";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { benchCases, type BenchRow, type BenchRun, compareRuns } from "../../kernels/bench.ts";
 import { barChart } from "../../rl/bench/chart.ts";
-import { formatComparison, formatRatio, formatRun, formatUs, rateOf } from "../../rl/bench/table.ts";
+import { HAND_WRITTEN } from "../../rl/bench/page.ts";
+import { writePage } from "../../rl/bench/saved.ts";
+import {
+  formatComparison,
+  formatRatio,
+  formatRun,
+  formatTuning,
+  formatUs,
+  rateOf,
+} from "../../rl/bench/table.ts";
+import { compareToTargets } from "../../rl/bench/targets.ts";
 import { forwardFlops, stepSpecs, syntheticBatch } from "../../rl/bench/steps.ts";
 import { benchCommand } from "../../rl/bench.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
 import { modelPresets, Vlm } from "../../model/mod.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
 import { testGpu } from "./check_cases.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -69,7 +80,19 @@ Deno.test("wrong kernels, variants, suites and stray files end with exit code 2 
 Deno.test("--help names every option", async () => {
   const { code, out } = await run("--help");
   assertEquals(code, 0);
-  for (const flag of ["--only", "--json", "--peers", "--profile", "--compare", "--variant", "--suite"]) {
+  for (
+    const flag of [
+      "--only",
+      "--json",
+      "--peers",
+      "--profile",
+      "--compare",
+      "--variant",
+      "--suite",
+      "--tune",
+      "--report",
+    ]
+  ) {
     assertStringIncludes(out, flag);
   }
 });
@@ -89,6 +112,103 @@ Deno.test("the table shows times, rates by what binds, ratios and ceilings", () 
 Deno.test("numbers for people", () => {
   assertEquals([0.5, 12.34, 4560, 1.5e6].map(formatUs), ["0.500 us", "12.3 us", "4.56 ms", "1.50 s"]);
   assertEquals(formatRatio({ median: 2, low: 1.6, high: 2.4 }), "2.00x ±20%");
+});
+
+const step = (name: string, wallMs: number, more: Partial<BenchRow> = {}): BenchRow => ({
+  ...row,
+  suite: "steps",
+  kernel: "steps",
+  name,
+  variant: "ponder",
+  wallUs: spread(wallMs * 1e3),
+  overNaive: null,
+  overPeers: {},
+  ...more,
+});
+
+Deno.test("targets are held against the fastest variant, each over all its rows", () => {
+  const naive = { ...row, variant: "naive", busyUs: spread(80_000), overPeers: { "jax-js": spread(0.3) } };
+  const both = { "jax-js": spread(12), "tfjs-webgpu": spread(11) };
+  const other = {
+    ...row,
+    name: "256x256x256",
+    overPeers: { "jax-js": spread(20), "tfjs-webgpu": spread(9) },
+  };
+  const found = (rows: BenchRow[]) =>
+    Object.fromEntries(
+      compareToTargets(runOf(...rows)).map(({ text, measured, isMet }) => [text.split(":")[0], {
+        measured,
+        isMet,
+      }]),
+    );
+  const one = found([naive, { ...row, overPeers: both }]);
+  assertEquals(one.matmul, { measured: "11.0x", isMet: true });
+  assertEquals(one["matmul, all transposes"], { measured: "134 GFLOP/s", isMet: true });
+  assertEquals(one.rollout, { measured: null, isMet: null });
+  const two = found([
+    { ...row, overPeers: both },
+    other,
+    step("rollout nano x 8 steps", 100, { tokens: 900 }),
+  ]);
+  assertEquals(two.matmul, { measured: "9.00x to 11.0x", isMet: false });
+  assertEquals(two.rollout, { measured: "9000 tokens/s", isMet: false });
+  // 1 MB in 2 ms where a copy moves 8 GB/s
+  const norm = found([{ ...row, kernel: "layernorm", bytes: 8e6 }]);
+  assertEquals(norm.layernorm, { measured: "50%", isMet: false });
+});
+
+Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what is written by hand", async () => {
+  using folder = new TempFolder();
+  const page = `${folder.path}/performance.md`;
+  const save = (name: string, value: unknown) =>
+    Deno.writeTextFileSync(`${folder.path}/runs/${name}`, JSON.stringify(value));
+  await assertRejects(() => writePage(`${folder.path}/runs`, page), Deno.errors.NotFound, "has no saved run");
+  Deno.mkdirSync(`${folder.path}/runs`);
+  const peer = step("SFT step", 400, { variant: "jax-js 1", isPeer: true, busyUs: null });
+  const ours = [
+    step("SFT step", 40, { overPeers: { "jax-js": spread(10) } }),
+    step("rollout nano x 8 steps", 800),
+  ];
+  save("cpu.json", runOf(row, ...ours, peer));
+  save("cpu_peers.svg", "");
+  const torchRow = (name: string, ms: number) => ({
+    name,
+    threads: 2,
+    ms: { median: ms, low: ms, high: ms },
+  });
+  const rows = [torchRow("SFT step", 20), torchRow("rollout nano", 50)];
+  save("cpu-pytorch.json", { torch: "2.0", device: "cpu", command: "python3 peer.py", rows });
+  Deno.writeTextFileSync(page, `# old\n\n${HAND_WRITTEN}\n\nTiling lost.\n`);
+  await writePage(`${folder.path}/runs`, page);
+  const text = Deno.readTextFileSync(page);
+  const cells = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()).join("|"));
+  for (
+    const line of [
+      "|matmul 512x512x512|texture|4.00 ms ±1.0%|67.1 GFLOP/s|134 GFLOP/s|50.0%|40.0x ±1.0%|10.5x ±1.0%|",
+      "|matmul, all transposes: 60 GFLOP/s|134 GFLOP/s|yes|",
+      "|rollout: 10000 tokens/s of wall time|0 tokens/s|no|",
+    ]
+  ) assert(cells.includes(line), `${line} in\n${text}`);
+  for (const part of ["400 ms|10.0x ±1.0%|20.0 ms at 2 threads|0.50x|", "|400 ms at 2 threads|0.50x|"]) {
+    assert(cells.some((line) => line.endsWith(part)), `${part} in\n${text}`);
+  }
+  assertStringIncludes(text, "![cpu_peers.svg](../results/bench/cpu_peers.svg)");
+  assert(!text.includes("cpu.svg"), "there is no such chart");
+  assert(text.endsWith(`${HAND_WRITTEN}\n\nTiling lost.\n`));
+  // Written again from the same files it is the same page.
+  await writePage(`${folder.path}/runs`, page);
+  assertEquals(Deno.readTextFileSync(page), text);
+
+  save("cpu-pytorch.json", {});
+  await assertRejects(() => writePage(`${folder.path}/runs`, page), SyntaxError, "scripts/peer_pytorch.py");
+});
+
+Deno.test("tuning's table tells the usual choice and what was far behind", () => {
+  const [{ kernelCase, folder }] = benchCases;
+  const time = (variant: string | null, elapsedUs: number) => ({ folder, kernelCase, variant, elapsedUs });
+  const text = formatTuning([time("naive", Infinity), time(null, 12.34)]);
+  assertStringIncludes(text, "naive  far behind");
+  assertStringIncludes(text, "(usual)     12.3 us");
 });
 
 Deno.test("a comparison names verdicts, basis and how the ceilings moved", () => {

@@ -227,7 +227,7 @@ gpuTest("a variant that computes something else is left out and reported", async
   const broken = { ...kernelCase, variants: ["naive", "broken"] };
   broken.launch = (gpu, operands, variant) =>
     kernelCase.launch(gpu, variant === "broken" ? { ...operands, B: operands.A } : operands, "naive");
-  const rows = await benchCase({ suite, kernelCase: broken }, await contextOf());
+  const rows = await benchCase({ suite, folder: "elementwise", kernelCase: broken }, await contextOf());
   assertEquals(rows.map(({ variant }) => variant), ["naive"]);
   assertEquals(failures.length, 1);
   assert(failures.splice(0)[0].startsWith("Cannot trust elementwise (broken) at add of 1027"));
@@ -247,8 +247,11 @@ gpuTest("a peer that agrees is timed beside us, one that does not is left out", 
   });
   const good = Float32Array.from(right.Y);
   const peers = [peerOf("jax-js", good), peerOf("tfjs-webgpu", good.map((y) => y + 0.1))];
-  const rows = await benchCase({ suite: "headline", kernelCase }, { ...await contextOf(), peers });
-  assertEquals(rows.map(({ variant }) => variant), ["naive", "rows", "jax-js 0"]);
+  const rows = await benchCase({ suite: "headline", folder: "layernorm", kernelCase }, {
+    ...await contextOf(),
+    peers,
+  });
+  assertEquals(rows.map(({ variant }) => variant), [...kernelCase.variants, "jax-js 0"]);
   assertEquals(Object.keys(rows[1].overPeers), ["jax-js"]);
   assert(failures.splice(0)[0].startsWith("Left out tfjs-webgpu at layernorm 4096x96 forward"));
 });

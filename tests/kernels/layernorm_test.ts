@@ -24,6 +24,11 @@ Deno.test({
       "C must be a multiple of 4",
     );
     assertThrows(
+      () => layernorm(gpu, slices, { R: 1, C: 5, epsilon: 1e-5, variant: "workgroup" }),
+      RangeError,
+      'for variant "workgroup" C must be a multiple of 4, at most 8192, use "naive"',
+    );
+    assertThrows(
       () => layernorm(gpu, slices, { R: 1, C: 5, epsilon: 1e-5, variant: "fastest" }),
       RangeError,
       'unknown variant "fastest"',

@@ -45,7 +45,7 @@ Deno.test({
     assertThrows(
       () => columnSum(gpu, { X, Y: X }, { R: 1, C: 3, accumulate: false, variant: "texture" }),
       RangeError,
-      "with variant texture",
+      'Cannot sum the columns of (1,3): for variant "texture" C is 3, it must be a multiple of 4',
     );
   },
 });

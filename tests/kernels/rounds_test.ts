@@ -37,6 +37,10 @@ const refused: Record<string, [launch: Launch, message: string]> = {
     (gpu, operands) => matmul(gpu, operands, { M: 1, N: 4, K: 262_004, variant: "texture" }),
     "Cannot multiply 1x4x262004: on a software adapter K must be at most 262000",
   ],
+  "matmul (tiled)": [
+    (gpu, operands) => matmul(gpu, operands, { M: 1, N: 1, K: 196_501, variant: "tiled" }),
+    "Cannot multiply 1x1x196501: on a software adapter K must be at most 196500 for variant tiled",
+  ],
   "layernorm": [
     (gpu, operands) => layernorm(gpu, operands, { R: 1, C: 21_801, epsilon: 1e-5 }),
     "Cannot run layernorm with (R,C) = (1,21801): on a software adapter C must be at most 21800",
@@ -83,6 +87,11 @@ const refused: Record<string, [launch: Launch, message: string]> = {
   "linearLogprob": [
     (gpu, operands) => linearLogprob(gpu, operands, { N: 1, C: 65_001, V: 1, temperature: 1 }),
     "Cannot run linearLogprob with (C,V) = (65001,1): on a software adapter C must be at most 65000",
+  ],
+  "linearLogprobBackward (tiled)": [
+    (gpu, operands) =>
+      linearLogprobBackward(gpu, operands, { N: 1, C: 4, V: 200_004, temperature: 1, variant: "tiled" }),
+    'Cannot run linearLogprobBackward with (C,V) = (4,200004): for variant "tiled" V must be at most 200000',
   ],
   "linearLogprobBackward": [
     (gpu, operands) => linearLogprobBackward(gpu, operands, { N: 1, C: 1, V: 262_001, temperature: 1 }),
@@ -143,6 +152,12 @@ const largest: Record<string, Largest> = {
     outputWords: 4,
     launch: (gpu, { A, B, Y }) => matmul(gpu, { A, B, C: Y }, { M: 1, N: 4, K: 262_000, variant: "texture" }),
     want: 262_000,
+  },
+  "matmul (tiled)": {
+    inputs: () => ({ A: ones(196_500), B: ones(196_500) }),
+    outputWords: 1,
+    launch: (gpu, { A, B, Y }) => matmul(gpu, { A, B, C: Y }, { M: 1, N: 1, K: 196_500, variant: "tiled" }),
+    want: 196_500,
   },
   "layernorm": {
     inputs: () => ({

@@ -26,56 +26,61 @@ function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
   });
 }
 
-gpuTest("linearLogprob and its backward take slices at any offset of a storage", async (gpu) => {
-  const shape = { N: 40, C: 20, V: 36, temperature: 0.5, variant: "texture" };
-  const { N, C, V } = shape;
-  const values = {
-    X: caseValues(N * C, 1, 2),
-    W: caseValues(C * V, 2),
-    targets: Uint32Array.from({ length: N }, (_, n) => n % V),
-    dLogprob: caseValues(N, 3),
-  };
-  const words = {
-    logprob: N,
-    lse: N,
-    entropy: N,
-    dX: N * C,
-    dW: C * V,
-    partials: linearLogprobPartialsWords(shape),
-    scratch: linearLogprobScratchWords(shape),
-  };
-  type Name = keyof typeof values | keyof typeof words;
-  const run = async (offset: number) => {
-    const storages: Slice[] = [];
-    const operands = {} as Record<Name, Slice>;
-    const place = (name: Name, length: number) => {
-      const storage = gpu.acquire(offset + length, name);
-      storages.push(storage);
-      gpu.clear(storage);
-      operands[name] = subslice(storage, offset, length);
-    };
-    for (const [name, data] of Object.entries(values)) {
-      place(name as Name, data.length);
-      gpu.write(operands[name as Name], data);
-    }
-    for (const [name, length] of Object.entries(words)) place(name as Name, length);
-    linearLogprob(gpu, operands, shape);
-    linearLogprobBackward(gpu, operands, shape);
-    const outputs = (["logprob", "lse", "entropy", "dX", "dW"] as const).map((name) => operands[name]);
-    const results = (await gpu.read(...outputs)).map((array) => [...array]);
-    for (const storage of storages) gpu.release(storage);
-    return results;
-  };
-  const atStart = await run(0);
-  assert(atStart[3].some((gradient) => Math.abs(gradient) > 0.1), "dX is not all zero");
-  // 4160 words: past the first row of the texture mirror.
-  assertEquals(await run(4160), atStart);
-});
+for (const variant of ["texture", "tiled"]) {
+  gpuTest(
+    `linearLogprob (${variant}) and its backward take slices at any offset of a storage`,
+    async (gpu) => {
+      const shape = { N: 40, C: 20, V: 36, temperature: 0.5, variant };
+      const { N, C, V } = shape;
+      const values = {
+        X: caseValues(N * C, 1, 2),
+        W: caseValues(C * V, 2),
+        targets: Uint32Array.from({ length: N }, (_, n) => n % V),
+        dLogprob: caseValues(N, 3),
+      };
+      const words = {
+        logprob: N,
+        lse: N,
+        entropy: N,
+        dX: N * C,
+        dW: C * V,
+        partials: linearLogprobPartialsWords(shape),
+        scratch: linearLogprobScratchWords(shape),
+      };
+      type Name = keyof typeof values | keyof typeof words;
+      const run = async (offset: number) => {
+        const storages: Slice[] = [];
+        const operands = {} as Record<Name, Slice>;
+        const place = (name: Name, length: number) => {
+          const storage = gpu.acquire(offset + length, name);
+          storages.push(storage);
+          gpu.clear(storage);
+          operands[name] = subslice(storage, offset, length);
+        };
+        for (const [name, data] of Object.entries(values)) {
+          place(name as Name, data.length);
+          gpu.write(operands[name as Name], data);
+        }
+        for (const [name, length] of Object.entries(words)) place(name as Name, length);
+        linearLogprob(gpu, operands, shape);
+        linearLogprobBackward(gpu, operands, shape);
+        const outputs = (["logprob", "lse", "entropy", "dX", "dW"] as const).map((name) => operands[name]);
+        const results = (await gpu.read(...outputs)).map((array) => [...array]);
+        for (const storage of storages) gpu.release(storage);
+        return results;
+      };
+      const atStart = await run(0);
+      assert(atStart[3].some((gradient) => Math.abs(gradient) > 0.1), "dX is not all zero");
+      // 4160 words: past the first row of the texture mirror.
+      assertEquals(await run(4160), atStart);
+    },
+  );
+}
 
 gpuTest("linearLogprob stays finite and exact where one logit dominates", async (gpu) => {
   const shape = { N: 2, C: 4, V: 8, temperature: 0.01 };
   const { N, C, V } = shape;
-  for (const variant of ["naive", "texture"]) {
+  for (const variant of ["naive", "texture", "tiled"]) {
     const upload = (data: Float32Array | Uint32Array, name: string) => gpu.upload(data, name);
     const operands = {
       X: upload(new Float32Array(N * C).fill(1), "X"),

@@ -60,8 +60,9 @@ async function rescore(vlm: Vlm, responses: readonly (readonly number[])[], temp
 /** The most probable next token of a sequence, by a forward pass over all of it. */
 async function mostProbable(vlm: Vlm, prompt: Segment[], response: number[]): Promise<number> {
   using tape = new Tape(vlm.gpu, { record: false });
-  const layout = layOut([{ prompt, response }], vlm.config);
-  const last = gatherRows(tape, vlm.hidden(tape, layout), Int32Array.of(layout.length[0] - 1));
+  // The hidden states read are those before a response token: any token stands in for the one to come.
+  const layout = layOut([{ prompt, response: [...response, 0] }], vlm.config);
+  const last = gatherRows(tape, vlm.hidden(tape, layout), Int32Array.of(response.length));
   const head = { weight: vlm.parameters.get("language.head.weight"), bias: null };
   const [logits] = await vlm.gpu.read(linear(tape, last, head).data);
   return logits.indexOf(Math.max(...logits));

@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { type Layout, layOut, type Segment, Tape, type Vlm } from "../../model/mod.ts";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { type Layout, layOut, multiply, type Segment, sum, Tape, type Vlm } from "../../model/mod.ts";
 import { projectImages } from "../../model/projector.ts";
 import { encodeImages } from "../../model/vision.ts";
 import { embed, reshape } from "../../model/mod.ts";
@@ -45,8 +45,7 @@ Deno.test("a response token is predicted at the position before it, the value at
   const layout = layOut(sequences, config);
   assertEquals([...layout.prefix], [11, 6]);
   assertEquals([...layout.length], [14, 7]);
-  assertEquals([...layout.lastPrompt], [10, 16 + 5]);
-  assertEquals([...layout.predictors], [10, 11, 12, -1, 16 + 5, -1, -1, -1]);
+  assertEquals([...layout.readouts], [10, 11, 12, -1, 16 + 5, -1, -1, -1]);
   assertEquals([...layout.targets], [20, 21, 22, 0, 23, 0, 0, 0]);
   assertEquals([...layout.mask], [1, 1, 1, 0, 1, 0, 0, 0]);
 });
@@ -102,6 +101,61 @@ Deno.test({
       const want = source.map((value, c) => value + row(positionRows, position)[c]);
       assertEquals(row(got, at), want, `row ${at}`);
     }
+  },
+});
+
+Deno.test("equal images are encoded once, whichever sequences show them", () => {
+  const layout = layOut([
+    { prompt: [image(1), image(0)], response: [] },
+    { prompt: [image(1), text(3)], response: [] },
+  ], config);
+  assertEquals(layout.images, 2);
+  assertEquals(rows(layout, "sources"), [[-1, -2, -3, -4, -5, -6, -7, -8], [-1, -2, -3, -4, 3, 0, 0, 0]]);
+  assertEquals(layout.pixels.slice(0, imageBytes), (image(1) as { pixels: Uint8Array }).pixels);
+  assertEquals(layout.pixels.slice(imageBytes), (image(0) as { pixels: Uint8Array }).pixels);
+});
+
+Deno.test("images that differ in one byte stay apart, and many are rounded up to whole eights", () => {
+  const variant = (index: number): Segment => {
+    const pixels = new Uint8Array(imageBytes);
+    pixels[imageBytes - 1 - index] = 1;
+    return { kind: "image", pixels };
+  };
+  const imagesOf = (...indices: number[]) =>
+    layOut(indices.map((index) => ({ prompt: [variant(index)], response: [] })), config).images;
+  assertEquals(imagesOf(0, 1, 2), 3);
+  const nine = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  assertEquals(imagesOf(...nine), 9);
+  assertEquals(imagesOf(...nine, ...nine), 16);
+  assertEquals(imagesOf(...nine, 0, 0), 11);
+});
+
+Deno.test({
+  name: "a shared image gets the gradients of all who show it",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const vlm: Vlm = goldenVlm(await testGpu());
+    const batch = (second: number) =>
+      layOut([
+        { prompt: [image(0), text(4)], response: [5, 6] },
+        { prompt: [image(second), text(7, 8)], response: [9] },
+      ], config);
+    const shared = batch(0), apart = batch(1);
+    assertEquals([shared.images, apart.images], [1, 2]);
+    apart.pixels.copyWithin(imageBytes, 0, imageBytes);
+    const gradients: Float32Array[] = [];
+    for (const layout of [shared, apart]) {
+      vlm.parameters.train(() => true);
+      using tape = new Tape(vlm.gpu, { record: true });
+      const { logprob } = vlm.responseLogprobs(tape, vlm.hidden(tape, layout), layout, 1);
+      const mask = tape.constant(layout.mask, [layout.B, layout.R], "mask");
+      tape.backward(sum(tape, multiply(tape, logprob, mask)));
+      gradients.push(...await vlm.gpu.read(vlm.parameters.gradients!));
+    }
+    const scale = gradients[1].reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
+    assert(scale > 0.1);
+    gradients[0].forEach((x, i) => assertAlmostEquals(x, gradients[1][i], 1e-5 * scale, `word ${i}`));
   },
 });
 

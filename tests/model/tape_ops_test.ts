@@ -141,6 +141,18 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
     { name: "2 x 2 of 4 x 4", inputs: [{ shape: [2, 16, 4] }], attributes: { factor: 2 } },
     { name: "3 x 3 of 3 x 3", inputs: [{ shape: [1, 9, 4] }], attributes: { factor: 3 } },
   ],
+  unfold: [
+    {
+      name: "3 x 3 windows two apart, with padding",
+      inputs: [{ shape: [2, 5, 4, 3] }],
+      attributes: { kernelSize: 3, stride: 2, padding: 1 },
+    },
+    {
+      name: "2 x 2 windows over four channels, a column left out",
+      inputs: [{ shape: [1, 4, 5, 4] }],
+      attributes: { kernelSize: 2, stride: 2, padding: 0 },
+    },
+  ],
   unary: unaryOps.map(unaryCase),
   binary: binaryOps.map(binaryCase),
   rowSum: [

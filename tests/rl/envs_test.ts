@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decode } from "fast-png";
 import { ENV_NAMES } from "../../envs/mod.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
@@ -17,8 +17,15 @@ async function run(...args: string[]): Promise<{ code: number; stdout: string; s
 
 Deno.test("every environment is listed, as JSON on request", async () => {
   const [table, json] = await Promise.all([run(), run("--json")]);
-  for (const name of ENV_NAMES) assertStringIncludes(table.stdout, name);
-  assertEquals(JSON.parse(json.stdout).map(({ name }: { name: string }) => name), ENV_NAMES);
+  const list = JSON.parse(json.stdout) as { name: string; settings: Record<string, string> }[];
+  assertEquals(list.map(({ name }) => name), ENV_NAMES);
+  for (const { name, settings } of list) {
+    assertStringIncludes(table.stdout, name);
+    for (const [setting, meaning] of Object.entries(settings)) {
+      assertMatch(table.stdout, new RegExp(`${name} +${setting} +${meaning.replace(/[.+*?()]/g, "\\$&")}`));
+    }
+  }
+  assertEquals(Object.keys(list[0].settings), ["maxPosition"]);
 });
 
 Deno.test("a contact sheet is written where it is asked for, and stdout stays empty", async () => {

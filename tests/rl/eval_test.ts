@@ -1,6 +1,7 @@
-/** The `eval` command on an untrained run. */
+/** The `eval` command on an untrained run, and on policies without a model. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { formatShare } from "../../rl/cli/mod.ts";
+import { formatShare, runCommand } from "../../rl/cli/mod.ts";
+import { evalCommand } from "../../rl/eval.ts";
 import { evaluationReport, evaluationTable } from "../../rl/report.ts";
 import { findTrainedRun } from "../../rl/trained_run.ts";
 import { gpuTest, outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
@@ -14,15 +15,17 @@ const result = {
   parseRate: 1,
   perception: null,
   faithfulness: null,
+  thoughtDiversity: null,
+  thoughtInformation: null,
 };
 
 Deno.test("the table has a line a policy and a dash for what is not known", () => {
   const table = evaluationTable({ "after RL, greedy": result, other: { ...result, perception: 0.99 } });
   assertEquals(
     table,
-    `policy            success    95% interval   goal  parsed  perception  faithful
-after RL, greedy    50.0%  25.0% to 75.0%  87.5%  100.0%           -         -
-other               50.0%  25.0% to 75.0%  87.5%  100.0%       99.0%         -`,
+    `policy            success    95% interval   goal  parsed  perception  faithful  informed
+after RL, greedy    50.0%  25.0% to 75.0%  87.5%  100.0%           -         -         -
+other               50.0%  25.0% to 75.0%  87.5%  100.0%       99.0%         -         -`,
   );
 });
 
@@ -70,7 +73,7 @@ gpuTest("a bare checkpoint is evaluated with the environment's defaults, the tab
   const { code, out, err } = await outcomeOf(startCommand("eval", args));
   assertEquals(code, 0, err);
   assertStringIncludes(out, "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.4\n");
-  assertMatch(out, /^greedy .* - +-$/m); // action-only: nothing is perceived
+  assertMatch(out, /^greedy .* - +- +-$/m); // action-only: nothing is perceived
 });
 
 gpuTest("flags win over the run's settings, which win over the defaults", async () => {
@@ -81,4 +84,27 @@ gpuTest("flags win over the run's settings, which win over the defaults", async 
   assertEquals([plain.temperature, plain.maxNewTokens, plain.gamma], [0.9, 6, 0.9]);
   const { config } = await findTrainedRun({ run, given: { temperature: 2, env: "gym_cards/NumberLine-v0" } });
   assertEquals([config.temperature, config.maxNewTokens, config.env], [2, 6, "NumberLine"]);
+});
+
+Deno.test("a policy without a model is evaluated without a run, --json on stdout", async () => {
+  using temp = new TempFolder();
+  const args = ["--policy", "optimal", "--env", "Points24", "--episodes", "50", "--json"];
+  const settings = ["--env-settings", "solvableOnly=true"];
+  const { code, out, err } = await outcomeOf(
+    startCommand("eval", [...args, ...settings], { cwd: temp.path }),
+  );
+  assertEquals(code, 0, err);
+  const { policy, evaluation: { environment, episodes, seed, sampled } } = JSON.parse(out);
+  assertEquals([policy, environment, episodes, seed], ["optimal", "Points24", 50, 0]);
+  assertEquals([sampled.success, sampled.meanReturn], [1, 10]);
+  assertMatch(err, /^optimal +100\.0% /m);
+});
+
+Deno.test("a policy without a model takes no weights, exit 2", async () => {
+  for (const flags of [["--run", "runs/x"], ["--checkpoint", "x"], ["--temperature", "1"]]) {
+    let message = "";
+    const console = { out: () => {}, err: (text: string) => void (message += text) };
+    assertEquals(await runCommand(evalCommand, ["--policy", "random", ...flags], { console }), 2);
+    assertStringIncludes(message, `Cannot use ${flags[0]} with --policy random: it has no model`);
+  }
 });

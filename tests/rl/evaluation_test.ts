@@ -11,6 +11,7 @@ import {
 import { trainOptions } from "../../rl/config.ts";
 import { TRAINING_SEEDS, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent } from "../../rl/run.ts";
+import { scriptedPolicy } from "../../rl/scripted_policy.ts";
 import { demonstrate } from "../../rl/sft.ts";
 import { wilsonInterval } from "../../rl/statistics.ts";
 import { gpuTest, tinyConfig } from "./tiny_run.ts";
@@ -87,10 +88,66 @@ Deno.test("rates are over all responses once one states a thought, null while no
   const tally = new ResponseTally();
   tally.add({ parse: parsed, judgement: { perception: null, faithful: null } });
   tally.add({ parse: lost, judgement: { perception: null, faithful: null } });
-  assertEquals(tally.rates(), { parseRate: 0.5, perception: null, faithfulness: null });
+  assertEquals(tally.rates(), {
+    parseRate: 0.5,
+    perception: null,
+    faithfulness: null,
+    thoughtDiversity: null,
+    thoughtInformation: null,
+  });
   tally.add({ parse: parsed, judgement: { perception: 0.5, faithful: true } });
   const { parseRate, perception, faithfulness } = tally.rates();
   assertAlmostEquals(parseRate, 2 / 3);
   assertAlmostEquals(perception!, 0.5 / 3);
   assertAlmostEquals(faithfulness!, 1 / 3);
+});
+
+Deno.test("the tally compares thoughts with what was shown, where responses are written", () => {
+  const parse = { action: 1, start: 13, end: 14 };
+  const tally = new ResponseTally();
+  const answer = (state: number, thought: string) => {
+    const text = `${thought}"action": "+"`;
+    const decoding = { text, starts: [0, thought.length], ends: [thought.length, text.length] };
+    const prompt = [{ kind: "text", ids: [state] }] as const;
+    tally.add({ prompt, decoding, parse, judgement: { perception: 1, faithful: true } });
+  };
+  for (const [state, thought] of [[0, "a"], [1, "b"], [2, "b"]] as const) answer(state, thought);
+  const { thoughtDiversity, thoughtInformation } = tally.rates();
+  assertAlmostEquals(thoughtDiversity!, 2 / 3);
+  assertAlmostEquals(thoughtInformation!, 1 - 2 / 3 * Math.log(2) / Math.log(3));
+});
+
+Deno.test("the solver reaches the ceiling, chance does not, and no picture is drawn for either", async () => {
+  const reset = NumberLine.prototype.reset;
+  let drawn = 0;
+  NumberLine.prototype.reset = function (settings) {
+    const result = reset.call(this, settings);
+    return {
+      info: result.info,
+      get observation() {
+        return drawn++, result.observation;
+      },
+    };
+  };
+  try {
+    const many = { ...settings, episodes: 2000 };
+    const optimal = await evaluate(scriptedPolicy("optimal", 0), many);
+    assertEquals([optimal.success, optimal.goalReached, optimal.perception], [1, 1, null]);
+    const random = await evaluate(scriptedPolicy("random", 0), many);
+    // 28.3% by exact enumeration of the 30 deals.
+    assertAlmostEquals(random.success, 0.283, 4 * Math.sqrt(0.283 * 0.717 / 2000));
+    assertEquals(await evaluate(scriptedPolicy("random", 0), many), random);
+    assert((await evaluate(scriptedPolicy("random", 1), many)).meanReturn !== random.meanReturn);
+    assertEquals(drawn, 0);
+  } finally {
+    NumberLine.prototype.reset = reset;
+  }
+});
+
+Deno.test("random actions are those an environment allows, and the solver wins where it can be won", async () => {
+  const household = { ...settings, environment: "Household", episodes: 40 };
+  const random = await evaluate(scriptedPolicy("random", 0), household);
+  // An illegal action costs 1: with none, every return is a sum of shares of goal conditions.
+  assert(random.meanReturn >= 0, `${random.meanReturn}`);
+  assertEquals((await evaluate(scriptedPolicy("optimal", 0), household)).success, 1);
 });

@@ -1,62 +1,18 @@
-/** The experiments of the report, what `reproduce` says about them, and the page it writes; nothing is trained. */
+/** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { makeEnv } from "../../envs/mod.ts";
+import { ENV_NAMES } from "../../envs/mod.ts";
+import { baselineOptions, resolveBaselineConfig } from "../../rl/baseline/config.ts";
+import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../rl/cells.ts";
 import { parseOptions, runCommand } from "../../rl/cli/mod.ts";
 import { resolveConfig, trainOptions } from "../../rl/config.ts";
-import type { EvaluationResult } from "../../rl/evaluation.ts";
-import { cellCommand, type Experiment, experiments } from "../../rl/experiments.ts";
-import { published } from "../../rl/published.ts";
+import { readEnvSettings } from "../../rl/env_settings.ts";
+import { evalCommand } from "../../rl/eval.ts";
+import { DEFAULT, experiments, tasks } from "../../rl/experiments.ts";
 import { reproduceCommand } from "../../rl/reproduce.ts";
-import { type CellResult, resultsPage } from "../../rl/results_page.ts";
-import { wilsonInterval } from "../../rl/statistics.ts";
+import { estimateSeconds, formatEstimate } from "../../rl/results_estimate.ts";
+import { resultsPage } from "../../rl/results_page.ts";
+import { cell, experimentOf, idOf, writeCell } from "./result_cells.ts";
 import { outcomeOf, startCommand, TempFolder } from "./tiny_run.ts";
-
-const idOf = ({ environment, name }: Experiment) => `${environment}/${name}`;
-const experiment = (id: string) => experiments.find((experiment) => idOf(experiment) === id)!;
-
-/** A finished cell: half the sampled success after SFT, half the curve before the end. */
-function cell(id: string, seed: number, success: number, over: Partial<CellResult["summary"]> = {}) {
-  const result = (success: number): EvaluationResult => ({
-    success,
-    ci95: [0, 1],
-    goalReached: success,
-    meanReturn: 0,
-    meanSteps: 2,
-    parseRate: 1,
-    perception: 0.98,
-    faithfulness: 0.875,
-  });
-  const evaluation = { episodes: 8, sampled: result(success), greedy: result(1) };
-  const summary: CellResult["summary"] = {
-    command: `./ponder train ${cellCommand(experiment(id), seed).join(" ")}`,
-    adapter: "a GPU",
-    parameters: 520_000,
-    evaluation,
-    evaluation_after_sft: { ...evaluation, sampled: result(success / 2) },
-    wall_seconds: { total: 90.4 },
-    peak_memory_bytes: 600 * 2 ** 20,
-    curve: [{ envSteps: 256, success: null }, { envSteps: 512, success: success / 2 }, {
-      envSteps: 768,
-      success,
-    }],
-    ...over,
-  };
-  return { experiment: experiment(id), seed, summary };
-}
-
-/** What a page says of one environment. */
-function sectionOf(markdown: string, environment: string): string {
-  const section = markdown.split(/^## /m).find((text) => text.startsWith(`${environment}\n`));
-  assert(section !== undefined, `the page has no section ${environment}`);
-  return section;
-}
-
-/** The cells of every table line that begins with this title. */
-function linesOf(markdown: string, title: string): string[][] {
-  const rows = markdown.split("\n").filter((line) => line.startsWith("| "))
-    .map((line) => line.split("|").slice(1, -1).map((text) => text.trim()));
-  return rows.filter(([first]) => first === title);
-}
 
 /** Runs `reproduce` in this process, for calls that end before anything is run. */
 async function refused(...args: string[]): Promise<string> {
@@ -70,29 +26,46 @@ async function refused(...args: string[]): Promise<string> {
 const reproduceIn = (cwd: string, ...args: string[]) =>
   outcomeOf(startCommand("reproduce", args, { cwd, env: { DENO_NO_UPDATE_CHECK: "1" } }));
 
-function writeCell(root: string, { experiment, seed, summary }: CellResult): void {
-  const folder = `${root}/results/${experiment.environment}`;
-  Deno.mkdirSync(folder, { recursive: true });
-  Deno.writeTextFileSync(`${folder}/${experiment.name}-s${seed}.json`, JSON.stringify(summary));
-}
-
-Deno.test("every experiment has a name of its own and flags that train takes", () => {
+Deno.test("every experiment has a name of its own and flags that its command takes", () => {
   assertEquals(new Set(experiments.map(idOf)).size, experiments.length);
   for (const experiment of experiments) {
-    const { given } = parseOptions(cellCommand(experiment, 2), trainOptions);
-    const { env, seed } = resolveConfig(given, experiment.environment);
-    assertEquals([env, seed], [experiment.environment, 2]);
+    const [command, ...flags] = cellCommand(PLACES, { experiment, seed: 2 });
+    const { environment } = experiment;
+    if (command === "train") {
+      const { given } = parseOptions(flags, trainOptions);
+      const { env, seed } = resolveConfig(given, environment);
+      assertEquals([env, seed], [environment, 2]);
+    } else if (command === "baseline") {
+      const { env, seed } = resolveBaselineConfig(parseOptions(flags, baselineOptions).given, environment);
+      assertEquals([env, seed], [environment, 2]);
+    } else {
+      const { given } = parseOptions(flags, evalCommand.options);
+      if (experiment.command === "variant") {
+        assertEquals(given.run, `runs/results/${environment}-default-s2`);
+        readEnvSettings(environment, given.envSettings!);
+      } else assertEquals([given.env, given.policy], [environment, experiment.name]);
+    }
   }
 });
 
-Deno.test("every environment with experiments has published rows, each a percentage", () => {
-  for (const { environment } of experiments) assert(environment in published, environment);
-  for (const [environment, rows] of Object.entries(published)) {
-    assertEquals(makeEnv(environment).name, environment);
-    for (const [system, , success] of rows) {
-      assert(Number(success) >= 0 && Number(success) <= 100, `${environment}, ${system}: ${success}`);
+Deno.test("every task has the rows of the main table and the ablation; lambda is compared on two", () => {
+  assertEquals(tasks, ENV_NAMES);
+  for (const task of tasks) {
+    for (const name of ["random", "optimal", DEFAULT, "cnn", "no-cot"]) {
+      assert(experimentOf(`${task}/${name}`) !== undefined, `${task}/${name}`);
     }
   }
+  const lambdas = experiments.filter(({ group }) => group === "lambda").map(idOf);
+  const values = ["0.1", "0.3", "0.7", "0.9"];
+  assertEquals(
+    lambdas,
+    ["NumberLine", "EZPoints"].flatMap((task) => values.map((v) => `${task}/lambda-${v}`)),
+  );
+});
+
+Deno.test("policies without a model have one cell, trained ones one a seed", () => {
+  const chosen = [experimentOf("NumberLine/random"), experimentOf("NumberLine/cnn")];
+  assertEquals(cellsOf(chosen, [0, 3]).map(({ seed }) => seed), [null, 0, 3]);
 });
 
 Deno.test("an unknown experiment names the nearest, exit 2", async () => {
@@ -111,24 +84,59 @@ Deno.test("a seed that train would not take is refused, exit 2", async () => {
   }
 });
 
-Deno.test("--list prints which cells are done and which are to run, and runs nothing", async () => {
+Deno.test("--list prints how far each cell is and the time it takes, and runs nothing", async () => {
   using temp = new TempFolder();
   writeCell(temp.path, cell("NumberLine/default", 1, 1));
+  Deno.mkdirSync(`${temp.path}/runs/results/NumberLine-no-cot-s1`, { recursive: true });
+  Deno.writeTextFileSync(`${temp.path}/runs/results/NumberLine-no-cot-s1/config.json`, "{}");
   const before = Deno.statSync(`${temp.path}/results`).mtime;
-  const { code, out, err } = await reproduceIn(
-    temp.path,
-    ..."--list --only NumberLine/default,NumberLine/no-cot --seeds 0,1,0".split(" "),
-  );
+  const only = "NumberLine/default,NumberLine/no-cot,NumberLine/random,NumberLine/ood-max-10";
+  const { code, out, err } = await reproduceIn(temp.path, "--list", "--only", only, "--seeds", "0,1,0");
   assertEquals([code, err], [0, ""]);
-  assertEquals(out.split("\n"), [
-    "to run  results/NumberLine/default-s0.json",
-    "done    results/NumberLine/default-s1.json",
-    "to run  results/NumberLine/no-cot-s0.json",
-    "to run  results/NumberLine/no-cot-s1.json",
-    "",
+  assertEquals(out.split("\n").map((line) => line.split(/ {2,}/)), [
+    ["result", "state", "time"],
+    ["results/NumberLine/random.json", "to run", "unknown"],
+    ["results/NumberLine/default-s0.json", "to run", "about 1 m 30 s"],
+    ["results/NumberLine/default-s1.json", "done", "1 m 30 s"],
+    ["results/NumberLine/no-cot-s0.json", "to run", "about 1 m 30 s"],
+    ["results/NumberLine/no-cot-s1.json", "begun", "about 1 m 30 s"],
+    ["results/NumberLine/ood-max-10-s0.json", "to run", "unknown"],
+    ["results/NumberLine/ood-max-10-s1.json", "no weights", "unknown"],
+    [""],
+    ["Time left: about 4 m 31 s and 3 cells of unknown length"],
+    [""],
   ]);
-  assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name), ["results"]);
+  assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name).sort(), ["results", "runs"]);
   assertEquals(Deno.statSync(`${temp.path}/results`).mtime, before);
+});
+
+Deno.test("a variant whose policy's weights are gone is passed over, with the command that makes them", async () => {
+  using temp = new TempFolder();
+  writeCell(temp.path, cell("NumberLine/default", 0, 1));
+  const { code, err } = await reproduceIn(temp.path, "--only", "NumberLine/ood-max-10", "--seeds", "0");
+  assertEquals(code, 0);
+  assertStringIncludes(err, "Skipping NumberLine: numbers to 10, seed 0");
+  const run = "runs/results/NumberLine-default-s0";
+  assertStringIncludes(err, `${run} has no weights; to train them again: ./ponder train --env NumberLine`);
+  assertStringIncludes(err, ` --seed 0 --out ${run}\n`);
+  assertEquals([...Deno.readDirSync(`${temp.path}/results/NumberLine`)].length, 1);
+});
+
+Deno.test("policies without a model are run and kept with their command, and the page shows them", async () => {
+  using temp = new TempFolder();
+  const { code, err } = await reproduceIn(temp.path, "--quick", "--only", "EZPoints/random,EZPoints/optimal");
+  assertEquals(code, 0, err);
+  assertStringIncludes(err, "[1/2] EZPoints: random; time left: unknown\n");
+  assertMatch(err, /\[2\/2\] EZPoints: optimal \(solver\); time left: about \d/);
+  const kept = JSON.parse(Deno.readTextFileSync(`${temp.path}/results/quick/EZPoints/optimal.json`));
+  assertEquals([kept.evaluation.sampled.success, kept.evaluation.episodes], [1, 500]);
+  const command = "./ponder eval --env EZPoints --policy optimal --episodes 10000 --episodes 500";
+  assertEquals(kept.command, command);
+  const page = Deno.readTextFileSync(`${temp.path}/results/quick/results.md`);
+  assertMatch(page, /\| optimal \(solver\) +\| - +\| - +\| 100\.0 +\| - +\| 99\.2 to 100\.0/);
+  // A smoke run leaves the real results and their page alone.
+  assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name), ["results"]);
+  assertEquals([...Deno.readDirSync(`${temp.path}/results`)].map(({ name }) => name), ["quick"]);
 });
 
 Deno.test("where every cell is done, the page is written from what is kept", async () => {
@@ -144,94 +152,40 @@ Deno.test("where every cell is done, the page is written from what is kept", asy
   }
 });
 
-Deno.test("a row has the mean over seeds, the interval of all episodes, and the seeds in order", async () => {
-  const cells = [cell("NumberLine/default", 10, 0.5), cell("NumberLine/default", 2, 1)];
-  const { markdown } = await resultsPage(cells);
-  const [row, ...commands] = linesOf(sectionOf(markdown, "NumberLine"), "SFT + RL");
-  const [lo, hi] = wilsonInterval(4 + 8, 16).map((end) => (100 * end).toFixed(1));
-  assertEquals(row, [
-    "SFT + RL",
-    "2",
-    "37.5",
-    `**75.0** (${lo} to ${hi})`,
-    "100.0, 50.0",
-    "100.0",
-    "75.0",
-    "100.0",
-    "98.0 / 87.5",
-  ]);
-  assertEquals(
-    commands,
-    [[2, "100.0"], [10, "50.0"]].map(([seed, sampled]) => [
-      "SFT + RL",
-      String(seed),
-      sampled,
-      "100.0",
-      "90 s",
-      "600 MiB",
-      `\`./ponder train --env NumberLine --seed ${seed}\``,
-    ]),
-  );
-  assertStringIncludes(markdown, "0.52M parameters, on a GPU. ");
-});
-
-Deno.test("an experiment without a result is not run, and has no command", async () => {
-  const { markdown } = await resultsPage([cell("NumberLine/default", 0, 1)]);
-  for (const { environment, name, title } of experiments) {
-    const rows = linesOf(sectionOf(markdown, environment), title);
-    if (environment === "NumberLine" && name === "default") assertEquals(rows.length, 2);
-    else assertEquals(rows, [[title, ...Array(8).fill("not run")]]);
+Deno.test("results are found by name and seed; other files are left alone", async () => {
+  using temp = new TempFolder();
+  const cells = [cell("NumberLine/lambda-0.1", 10, 1), cell("NumberLine/random", null, 0.25)];
+  for (const cell of cells) writeCell(temp.path, cell);
+  for (const name of ["notes.json", "default-s0.json.tmp", "default-sx.json"]) {
+    Deno.writeTextFileSync(`${temp.path}/results/NumberLine/${name}`, "{}");
   }
-  const nothing = await resultsPage([]);
-  assertEquals(nothing.plots, {});
-  assert(!nothing.markdown.includes("parameters, on"));
-});
-
-Deno.test("a page names every adapter, and leaves out what was not measured", async () => {
-  const plain = cell("NumberLine/no-cot", 0, 1);
-  const { sampled, greedy } = plain.summary.evaluation;
-  const silent = { perception: null, faithfulness: null };
-  const { markdown } = await resultsPage([
-    cell("NumberLine/no-cot", 0, 1, {
-      evaluation: { episodes: 8, sampled: { ...sampled, ...silent }, greedy: { ...greedy, ...silent } },
-      peak_memory_bytes: null,
-    }),
-    cell("NumberLine/default", 0, 1, { adapter: "another" }),
+  const found = await readResults({ results: `${temp.path}/results` });
+  assertEquals(found.map(({ experiment, seed }) => [idOf(experiment), seed]), [
+    ["NumberLine/lambda-0.1", 10],
+    ["NumberLine/random", null],
   ]);
-  const [row, command] = linesOf(sectionOf(markdown, "NumberLine"), "without chain of thought");
-  assertEquals(row.at(-1), "- / -");
-  assertEquals(command.at(-2), "-");
-  assertEquals(command.at(-1), "`./ponder train --env NumberLine --seed 0 --no-cot`");
-  assertStringIncludes(markdown, "on a GPU or another.");
+  const places = { results: `${temp.path}/results`, runs: `${temp.path}/runs` };
+  assertEquals(await cellState(places, cells[0]), "done");
+  assertEquals(await cellState(places, { ...cells[0], seed: 1 }), "to run");
 });
 
-Deno.test("learning curves have a line and a colour an experiment, and its mean over seeds", async () => {
-  const all = experiments.map((experiment) => cell(idOf(experiment), 0, 1));
-  const { markdown, plots } = await resultsPage(all);
-  const environments = [...new Set(experiments.map(({ environment }) => environment))];
-  assertEquals(Object.keys(plots), environments.map((name) => `${name.toLowerCase()}_curves.svg`));
-  assertStringIncludes(markdown, "![Learning curves](numberline_curves.svg)");
-  const lines = (svg: string) => [...svg.matchAll(/<path [^>]*aria-roledescription="line mark"[^>]*>/g)];
-  const colors = lines(plots["numberline_curves.svg"]).map(([path]) => path.match(/stroke="([^"]+)"/)?.[1]);
-  assertEquals(new Set(colors).size, experiments.filter((e) => e.environment === "NumberLine").length);
-
-  const one = await resultsPage([cell("NumberLine/default", 0, 0.5)]);
-  const two = await resultsPage([cell("NumberLine/default", 1, 1), cell("NumberLine/default", 0, 0)]);
-  assertEquals(two.plots, one.plots);
-  assertMatch(one.plots["numberline_curves.svg"], /NumberLine: success of training episodes/);
-});
-
-Deno.test("the page is formatted as deno fmt would", async () => {
-  const { markdown } = await resultsPage([cell("NumberLine/lambda-0.1", 0, 0.25)]);
-  const fmt = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--no-config", "--prose-wrap", "preserve", "--ext", "md", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = fmt.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(markdown));
-  await writer.close();
-  const { stdout, stderr } = await fmt.output();
-  assertEquals(new TextDecoder().decode(stdout), markdown, new TextDecoder().decode(stderr));
+Deno.test("time left goes by the nearest finished relative of each cell", () => {
+  const timed = (id: string, seed: number, total: number) => cell(id, seed, 1, { wall_seconds: { total } });
+  const done = [
+    timed("NumberLine/default", 0, 100),
+    timed("NumberLine/default", 1, 200),
+    timed("NumberLine/no-cot", 0, 30),
+    timed("EZPoints/default", 0, 1000),
+  ];
+  const seconds = (id: string, seed: number) =>
+    estimateSeconds([{ experiment: experimentOf(id), seed }], done).seconds;
+  assertEquals(seconds("NumberLine/default", 1), 200);
+  assertEquals(seconds("NumberLine/default", 2), 150);
+  assertEquals(seconds("NumberLine/unfrozen", 0), 110);
+  assertEquals(seconds("Points24/default", 0), 332.5);
+  const cnn = { experiment: experimentOf("NumberLine/cnn"), seed: 0 };
+  assertEquals(estimateSeconds([cnn, done[0]], done), { seconds: 100, unknown: 1 });
+  assertEquals(formatEstimate({ seconds: 100, unknown: 1 }), "about 1 m 40 s and 1 cell of unknown length");
+  assertEquals(formatEstimate({ seconds: 0, unknown: 2 }), "unknown");
+  assertEquals(formatEstimate({ seconds: 0, unknown: 0 }), "none");
 });

@@ -76,6 +76,31 @@ gpuTest("a run that died goes on from its last checkpoint, with the same metrics
   }
 });
 
+gpuTest("a run that died late in the warm start does not begin it anew", async () => {
+  using temp = new TempFolder();
+  const settings: Given<typeof trainOptions> = {
+    cot: false,
+    sftSteps: 102,
+    sftBatch: 1,
+    envSteps: 0,
+    evalEpisodes: 1,
+  };
+  await trainHere(`${temp.path}/whole`, tinyConfig(settings));
+  const run = `${temp.path}/died`;
+  const die = (soFar: number) => {
+    if (soFar >= 101) throw new Error("power cut");
+    return false;
+  };
+  await assertRejects(() => trainHere(run, tinyConfig(settings), die), Error, "power cut");
+  let linesAtStart = -1;
+  await trainHere(run, tinyConfig({ ...settings, resume: true }), (soFar) => {
+    if (linesAtStart < 0) linesAtStart = soFar;
+    return false;
+  });
+  assertEquals(linesAtStart, 100);
+  assertEquals(metricsOf(run), metricsOf(`${temp.path}/whole`));
+});
+
 /** Waits until the run has written that many lines of metrics. */
 async function waitForLines(run: string, lines: number): Promise<void> {
   for (let waitedMs = 0; metricsOf(run).split("\n").length <= lines; waitedMs += 20) {

@@ -9,6 +9,9 @@ import { RunFolder } from "../../rl/run_folder.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
+// Tests neither measure kernels first nor write to the user's cache; commands they start inherit this.
+Deno.env.set("PONDER_TUNING", "off");
+
 /** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
 const TINY = {
   maxNewTokens: 6,

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { ICONS, PALETTE } from "../../../envs/household/icons.ts";
 import { OBJECT_KINDS, RECEPTACLE_KINDS } from "../../../envs/household/vocabulary.ts";
+import type { TaskKind } from "../../../envs/household/rooms.ts";
 import { drawWorld } from "../../../envs/household/view.ts";
 import { World } from "../../../envs/household/world.ts";
 import type { Observation } from "../../../envs/types.ts";
@@ -44,11 +45,16 @@ Deno.test("the picture shows the task, the hand, the place, its contents and the
     assert(hasIcon(before, name, 8 * i, 0), `${name} in the first row`);
   }
   // The mug comes first although the apple does in the text: it is what the task asks for.
+  const yellow = 0xfff080;
   for (const [i, name] of ["mug", "2", "apple", "1"].entries()) {
-    assert(hasIcon(before, name, 8 * i, 32), `${name} among the contents`);
+    assert(hasIcon(before, name, 8 * i, 32, i < 2 ? yellow : PALETTE.w), `${name} among the contents`);
   }
   assertEquals(colourAt(before, 35, 20), PALETTE.g, "open");
-  assertEquals([3, 9, 15].map((x) => colourAt(before, x, 50)), [PALETTE.n, PALETTE.k, PALETTE.w], "map");
+  // Three cabinets and a countertop, no desk, a drawer; in the second row a sidetable and a sinkbasin.
+  const mapAt = (y: number, ...places: number[]) => places.map((x) => colourAt(before, x, y));
+  const { n, k, w, t, m, b } = PALETTE;
+  assertEquals(mapAt(50, 0, 2, 3, 6, 8, 11, 16, 24, 27), [n, w, n, n, k, w, w, t, w], "map");
+  assertEquals(mapAt(60, 0, 3, 8, 16), [m, w, b, w], "second row of the map");
 
   const after = drawWorld(
     worldAfter(
@@ -69,8 +75,20 @@ Deno.test("an object put down hot lies on red", () => {
       ...["heat mug 1 with microwave 1", "go to countertop 1", "put mug 1 in/on countertop 1"],
     ),
   );
-  assert(hasIcon(picture, "mug", 0, 32));
+  assert(hasIcon(picture, "mug", 0, 32, 0xfff080));
   assert(hasIcon(picture, "1", 8, 32, 0xffa0a0));
+});
+
+Deno.test("the lamp is marked where the task is to look at something in its light, and only there", () => {
+  const draw = (kind: TaskKind, task: string) => {
+    const world = new World(dealOf(kind, "study 1", task, { "mug 1": "desk 1" }, "desk 1"));
+    world.apply(commandOf("go to desk 1"));
+    return drawWorld(world);
+  };
+  const lit = draw("look_at_obj_in_light", "look at mug under the desklamp");
+  assert(hasIcon(lit, "desklamp", 16, 32, 0xfff080));
+  const placed = draw("pick_and_place_simple", "put a mug in shelf");
+  assert(hasIcon(placed, "desklamp", 16, 32));
 });
 
 Deno.test("what is behind a closed door, or elsewhere, is not shown; what is open is", () => {

@@ -1,6 +1,22 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openGpu, summarizeProfile, write } from "../../../kernels/gpu/mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import { Gpu, openGpu, type Slice, summarizeProfile, write } from "../../../kernels/gpu/mod.ts";
 import { Profile } from "../../../kernels/gpu/profile.ts";
+
+/** Y = Y / 2 + 1, `rounds` times. */
+function launchRounds(gpu: Gpu, Y: Slice, name: string, rounds: number): void {
+  gpu.dispatch({
+    kernel: {
+      name: `test/${name}`,
+      source: `@group(0) @binding(0) var<storage, read_write> Y: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  for (var i = 0u; i < ROUNDS; i++) { Y[id.x] = Y[id.x] * 0.5 + 1.0; }
+}`,
+      constants: { ROUNDS: rounds },
+    },
+    bindings: [write(Y)],
+    workgroups: [Y.length / 64],
+  });
+}
 
 Deno.test("a summary adds up launches by kernel, most expensive first", () => {
   const rows = [["a", 5], ["b", 20], ["a", 7]].map(([kernel, elapsedNs]) => ({
@@ -14,13 +30,40 @@ Deno.test("a summary adds up launches by kernel, most expensive first", () => {
   ]);
 });
 
-Deno.test("profiling a device without timestamp queries is refused", () => {
+Deno.test("dispatches beyond the room for timestamps are counted, not measured", async () => {
   const device = { features: new Set() } as unknown as GPUDevice;
-  assertThrows(
-    () => new Profile(device).start(),
-    Error,
-    "Cannot profile: the adapter has no timestamp-query",
-  );
+  const profile = new Profile(device);
+  profile.start();
+  for (let index = 0; index < 2050; index++) {
+    profile.passDescriptor("kernel");
+    profile.dispatched([], () => {});
+  }
+  assertEquals([(await profile.stop()).length, profile.missed], [2048, 2]);
+});
+
+Deno.test({
+  name: "without timestamp queries every dispatch is waited for and timed by the host",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const adapter = await navigator.gpu.requestAdapter();
+    const gpu = new Gpu(await adapter!.requestDevice(), "no timestamps", true);
+    await gpu.prime();
+    const Y = gpu.allocate(64, "Y");
+    launchRounds(gpu, Y, "warm", 1);
+    gpu.flush();
+    gpu.profile.start();
+    const submissions = gpu.submissionCount;
+    for (const rounds of [1, 2]) launchRounds(gpu, Y, `${rounds}`, rounds);
+    assertEquals(gpu.submissionCount - submissions, 2);
+    const [value] = await gpu.read(Y);
+    const rows = await gpu.profile.stop();
+    assertEquals(rows.map(({ kernel }) => kernel), ["test/1", "test/2"]);
+    assertEquals(rows[0].startNs, 0);
+    assert(rows[1].startNs >= rows[0].elapsedNs && rows.every(({ elapsedNs }) => elapsedNs > 0));
+    assertEquals(value[0], 1.875);
+    gpu.destroy();
+  },
 });
 
 Deno.test({
@@ -31,19 +74,7 @@ Deno.test({
     const gpu = await openGpu();
     if (!gpu.device.features.has("timestamp-query")) return console.warn("skipped: no timestamp-query");
     const Y = gpu.allocate(64 * 1000, "Y");
-    const launch = (name: string, rounds: number) =>
-      gpu.dispatch({
-        kernel: {
-          name: `test/${name}`,
-          source: `@group(0) @binding(0) var<storage, read_write> Y: array<f32>;
-@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
-  for (var i = 0u; i < ROUNDS; i++) { Y[id.x] = Y[id.x] * 0.5 + 1.0; }
-}`,
-          constants: { ROUNDS: rounds },
-        },
-        bindings: [write(Y)],
-        workgroups: [1000],
-      });
+    const launch = (name: string, rounds: number) => launchRounds(gpu, Y, name, rounds);
     launch("before", 1);
     gpu.flush();
     gpu.profile.start();
@@ -60,6 +91,8 @@ Deno.test({
       if (index > 0) assert(startNs >= rows[index - 1].startNs + rows[index - 1].elapsedNs);
     }
     assert(rows[1].elapsedNs > rows[2].elapsedNs, "200 rounds take longer than one");
+    assertEquals(rows[0].bound, [{ kind: "write", words: 64_000 }]);
+    assert(rows[1].recordedMs >= rows[0].recordedMs);
     assertEquals(await gpu.profile.stop(), []);
     gpu.destroy();
   },

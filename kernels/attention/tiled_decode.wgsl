@@ -1,0 +1,95 @@
+// attention_decode   cache[b,p] = [k|v] of QKV[b];  Y[b] = sum_{t<=p} softmax_t(q.K[t] / sqrt(D)) V[t],  p = position[b]
+// shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)
+//                    C = H*D, D a multiple of 4
+// bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {H,capacity,scale} uniform
+// work               one workgroup per (head, batch), 64 positions a step: a lane scores one, then lanes take columns
+//                    (vec4s of V) and every GROUPS-th position, and add up over the groups at the end; streaming
+//                    softmax from step to step; the new token's row comes from QKV, so no lane waits for a write; f32
+// traffic            8BC * (mean position) + 24BC bytes
+// steps              64 lanes instead of one a head: a decoding step is latency, and few heads leave a GPU idle; neighbours
+//                    read neighbouring columns of V
+// source             arXiv:1805.02867
+struct Params { H: u32, capacity: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
+@group(0) @binding(1) var<storage, read> position: array<u32>;
+@group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> Y: array<vec4f>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+const COLUMNS = D / 4;
+const GROUPS = 64 / COLUMNS;
+var<workgroup> scores: array<f32, 64>;
+var<workgroup> sums: array<f32, 64>;
+var<workgroup> ys: array<vec4f, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let h = group.x;
+  let b = group.y;
+  let c = lane % COLUMNS;
+  let g = lane / COLUMNS;
+  let C4 = params.H * COLUMNS;
+  let row = b * 3 * C4 + h * COLUMNS;
+  let out = b * C4 + h * COLUMNS;
+  let end = position[b];
+  if (end >= params.capacity) {
+    if (g == 0) { Y[out + c] = vec4f(); }
+    return;
+  }
+
+  // The new token starts the softmax: its score is the first maximum, its weight exp(0). Group 0 counts it.
+  let headBase = b * params.capacity * 2 * C4 + h * COLUMNS;
+  var maximum = 0.0;
+  //@for d in 0..D/4
+  let q_$d = QKV[row + $d] * params.scale;
+  maximum += dot(q_$d, QKV[row + C4 + $d]);
+  //@end
+  var sum = 0.0;
+  var y = vec4f();
+  if (g == 0) {
+    sum = 1;
+    y = QKV[row + 2 * C4 + c];
+    cache[headBase + end * 2 * C4 + c] = QKV[row + C4 + c];
+    cache[headBase + end * 2 * C4 + C4 + c] = y;
+  }
+
+  for (var tile = 0u; tile < end; tile += 64) {
+    var s = -1e30;
+    if (tile + lane < end) {
+      let key = headBase + (tile + lane) * 2 * C4;
+      s = 0;
+      //@for d in 0..D/4
+      s += dot(q_$d, cache[key + $d]);
+      //@end
+    }
+    workgroupBarrier();
+    scores[lane] = s;
+    workgroupBarrier();
+    var newMaximum = maximum;
+    //@for i in 0..64
+    newMaximum = max(newMaximum, scores[$i]);
+    //@end
+    let decay = exp(maximum - newMaximum);
+    maximum = newMaximum;
+    sum *= decay;
+    y *= decay;
+    if (g < GROUPS) {
+      for (var i = g; i < min(64, end - tile); i += GROUPS) {
+        let p = exp(scores[i] - maximum);
+        sum += p;
+        y += p * cache[headBase + (tile + i) * 2 * C4 + C4 + c];
+      }
+    }
+  }
+
+  sums[lane] = sum;
+  ys[lane] = y;
+  workgroupBarrier();
+  if (g == 0) {
+    for (var i = 1u; i < GROUPS; i++) {
+      sum += sums[i * COLUMNS + c];
+      y += ys[i * COLUMNS + c];
+    }
+    Y[out + c] = y / sum;
+  }
+}

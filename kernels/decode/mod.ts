@@ -1,0 +1,147 @@
+/**
+ * One decoding step of a whole language model in one launch, for adapters where a launch costs more than the arithmetic
+ * of a token: software Vulkan.
+ *
+ * @module
+ */
+import {
+  chooseVariant,
+  type Gpu,
+  MAX_ROUNDS,
+  params,
+  read,
+  roundUp,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
+import source from "./step.wgsl" with { type: "text" };
+
+/** Operands of {@linkcode decodeStep}. */
+export interface DecodeStepOperands {
+  /** All parameters, which the offsets point into; they do not change between the steps of a response. */
+  readonly parameters: Slice;
+  /**
+   * (12 layers + 5) u32: first words of the matrices (in, out) and vectors within `parameters`, divided by 4: token
+   * table, position table; of each layer norm_1 weight and bias, qkv weight and bias, out, norm_2, up and down likewise;
+   * the final norm's weight and bias, the head.
+   */
+  readonly offsets: Slice;
+  /** (B) u32: the token to go on from. */
+  readonly current: Slice;
+  /** (B) u32: its position, and its row of the cache. At or beyond the capacity nothing is appended. */
+  readonly position: Slice;
+  /** (layers,B,capacity,2C) rows `[k | v]`: read, and written at each sequence's position. */
+  readonly cache: Slice;
+  /** {@linkcode decodeScratchWords} words. */
+  readonly scratch: Slice;
+  /** (B,V), written. */
+  readonly logits: Slice;
+}
+
+/** Sizes of {@linkcode decodeStep}. */
+export interface DecodeStepShape {
+  /** Sequences. */
+  readonly B: number;
+  /** Width, H * D. */
+  readonly C: number;
+  /** Heads. */
+  readonly H: number;
+  readonly layers: number;
+  /** Rows of the cache of a sequence. */
+  readonly capacity: number;
+  /** Rows of the position table; later positions take the last. */
+  readonly positions: number;
+  /** Vocabulary. */
+  readonly V: number;
+  /** Added to the variance in norms. */
+  readonly epsilon: number;
+}
+
+/** Vec4s of columns a lane holds for each of its rows. */
+const COLUMN_TEXELS = 3;
+const LANES = 8;
+
+/** Whether this adapter takes a decoding step of these sizes as one launch; the model's ops do it otherwise. */
+export function decodesInOneLaunch(gpu: Gpu, shape: DecodeStepShape): boolean {
+  const { B, C, layers } = shape;
+  return chooseVariant(gpu, {
+    kernel: "decode",
+    action: `decode ${B} sequences through ${layers} layers of width ${C}`,
+    software: ["texture", "naive"],
+    hardware: ["naive"],
+    obstacle: (variant) => variant === "texture" ? obstacleOf(shape) : null,
+  }) === "texture";
+}
+
+/** Words of scratch that {@linkcode decodeStep} needs. */
+export function decodeScratchWords({ B, C }: DecodeStepShape): number {
+  return roundUp(B, rowsPerWorkgroup(B)) * 6 * C;
+}
+
+/**
+ * Appends each sequence's new token to the cache and computes the logits of the next.
+ *
+ * @throws {RangeError} when an operand is too short, or the sizes are none it can do.
+ */
+export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: DecodeStepShape): void {
+  const { parameters, offsets, current, position, cache, scratch, logits } = operands;
+  const { B, C, H, layers, capacity, positions, V, epsilon } = shape;
+  const action = `decode ${B} sequences through ${layers} layers of width ${C}`;
+  const obstacle = obstacleOf(shape);
+  if (obstacle !== null) throw new RangeError(`Cannot ${action}: ${obstacle}, use the ops one by one`);
+  const words: [Slice, number][] = [
+    [offsets, 12 * layers + 5],
+    [current, B],
+    [position, B],
+    [cache, layers * B * capacity * 2 * C],
+    [scratch, decodeScratchWords(shape)],
+    [logits, B * V],
+  ];
+  for (const [slice, wanted] of words) {
+    if (slice.length < wanted) {
+      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${wanted}`);
+    }
+  }
+  const ROWS = rowsPerWorkgroup(B);
+  gpu.dispatch({
+    kernel: { name: "decode/step", source, constants: { ROWS, J: COLUMN_TEXELS, D: C / H } },
+    bindings: [
+      texels(parameters),
+      read(offsets),
+      read(current),
+      read(position),
+      write(cache),
+      write(scratch),
+      write(logits),
+      params([B, C / 4, H, capacity, positions, layers, V / 4], [1 / Math.sqrt(C / H), epsilon]),
+    ],
+    workgroups: [Math.ceil(B / ROWS)],
+  });
+}
+
+function obstacleOf(shape: DecodeStepShape): string | null {
+  const { C, H, V } = shape;
+  if (C % H !== 0 || C / H % 4 !== 0) return `head size ${C / H} is not a multiple of 4`;
+  if (V % 4 !== 0) return `a vocabulary of ${V} is not a multiple of 4`;
+  const rounds = roundsOf(shape);
+  return rounds > MAX_ROUNDS ? `an invocation would loop ${rounds} rounds, over ${MAX_ROUNDS}` : null;
+}
+
+/** Loop rounds of an invocation at most. */
+function roundsOf({ B, C, H, layers, capacity, V }: DecodeStepShape): number {
+  const ROWS = rowsPerWorkgroup(B);
+  const product = (K: number, N: number) =>
+    Math.ceil(N / (4 * LANES * COLUMN_TEXELS)) * (K / 4 + ROWS / 4 + 1);
+  const norm = Math.ceil(ROWS / LANES) * (3 * C / 4 + 1);
+  const attention = Math.ceil(ROWS * H / LANES) * (capacity + 1);
+  const layer = 2 * norm + attention + product(C, 3 * C) + product(C, C) + product(C, 4 * C) +
+    product(4 * C, C);
+  return ROWS * C / 4 / LANES + layers * layer + norm + product(C, V) + 8 * (4 * layers + 1);
+}
+
+/** Most rows share each load of a weight, as long as every core has some. */
+function rowsPerWorkgroup(B: number): number {
+  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
+  return [16, 8, 4].find((rows) => B > rows * (threads - 1)) ?? 4;
+}

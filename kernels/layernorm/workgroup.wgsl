@@ -1,0 +1,64 @@
+// layernorm  Y[r,c] = weight[c] * (X[r,c] - mean[r]) * rstd[r] + bias[c],  rstd = 1/sqrt(mean_c (X - mean)^2 + epsilon)
+// shapes     X,Y (R, 4 COLUMNS)  weight,bias (4 COLUMNS)  mean,rstd (R)
+// bindings   0 X read, 1 weight read, 2 bias read, 3 Y write, 4 mean write, 5 rstd write, 6 {R,epsilon} uniform
+// work       LANES neighbouring invocations share a row, ELEMENTS vec4s each in registers; ROWS rows a workgroup; f32 sums,
+//            a tree in workgroup memory over the lanes
+// traffic    8RC + 8R bytes
+// steps      neighbours read neighbouring vec4s (rows.wgsl has them a row apart, which a GPU fetches in pieces); rows are
+//            short of lanes rather than lanes of rows: C/16 lanes a row
+// source     arXiv:1607.06450
+struct Params { R: u32, epsilon: f32 }
+@group(0) @binding(0) var<storage, read> X: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> Y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+
+var<workgroup> sums: array<f32, ROWS * LANES>;
+
+// The sum of `value` over the lanes of a row; all invocations call it together.
+fn rowTotal(value: f32, lane: vec3u) -> f32 {
+  let own = lane.y * LANES + lane.x;
+  workgroupBarrier();
+  sums[own] = value;
+  for (var half = u32(LANES / 2); half > 0; half /= 2) {
+    workgroupBarrier();
+    if (lane.x < half) { sums[own] += sums[own + half]; }
+  }
+  workgroupBarrier();
+  return sums[lane.y * LANES];
+}
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let start = min(row, params.R - 1) * COLUMNS;
+  var sum = vec4f();
+  //@for i in 0..ELEMENTS
+  let c_$i = lane.x + $i * LANES;
+  var x_$i = vec4f();
+  if (c_$i < COLUMNS) { x_$i = X[start + c_$i]; }
+  sum += x_$i;
+  //@end
+  let rowMean = rowTotal(dot(sum, vec4f(1)), lane) / f32(4 * COLUMNS);
+  var squares = vec4f();
+  //@for i in 0..ELEMENTS
+  let centered_$i = select(vec4f(), x_$i - rowMean, c_$i < COLUMNS);
+  squares += centered_$i * centered_$i;
+  //@end
+  let rowRstd = 1 / sqrt(rowTotal(dot(squares, vec4f(1)), lane) / f32(4 * COLUMNS) + params.epsilon);
+  if (row >= params.R) { return; }
+  //@for i in 0..ELEMENTS
+  if (c_$i < COLUMNS) { Y[start + c_$i] = weight[c_$i] * (centered_$i * rowRstd) + bias[c_$i]; }
+  //@end
+  if (lane.x == 0) {
+    mean[row] = rowMean;
+    rstd[row] = rowRstd;
+  }
+}

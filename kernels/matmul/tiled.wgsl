@@ -1,0 +1,294 @@
+// matmul    C = gelu(op(A) op(B) + bias) + residual,  or C += op(A) op(B);  U = op(A) op(B) + bias
+// shapes    op(A) (M,K)  op(B) (K,N)  bias (N)  residual, C, U (M,N), all but bias once per batch item
+// bindings  0 A read, 1 B read, 2 bias read, 3 residual read, 4 C write, 5 {shape and stored shapes} uniform,
+//           6 U write (with HAS_U); bias and residual are placeholders without HAS_BIAS, HAS_RESIDUAL
+// work      a workgroup holds a tile of C: X x Y invocations with 4I rows x 4J columns each; it walks K in steps of
+//           DEPTH, which its invocations bring to workgroup memory together; z is the batch item. SLICES such teams
+//           share a tile: each multiplies its part of every step, and the first adds up
+// limits    none: A_VEC4, B_VEC4, C_VEC4 say whose stored rows are whole vec4s; others move word by word
+// traffic   per step: (4IY + 4JX) DEPTH words read, against 16 IY JX DEPTH multiply-adds
+// precision f32 sums; with HALF the staged operands are rounded to f16 (beyond 65504 they are infinite)
+// steps     for GPUs, each after common practice: a tile in workgroup memory reads A N/(4JX) times, not N times; 8x8 a
+//           lane takes 4 vec4 reads for 64 multiply-adds, 4x4 takes 2 for 16; vec4 words move in a quarter of the
+//           instructions; the next step's words are under way while this one's are multiplied; 4x4 blocks, turned on
+//           the way in, let all transposes share the inner loop, and the XOR in their place keeps the stores of
+//           neighbours in different banks; SLICES keep a GPU busy where C has few tiles and K is long, as weight
+//           gradients; HALF halves the traffic of workgroup memory
+// source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
+
+struct Params {
+  M: u32,
+  N: u32,
+  K: u32,
+  A_rows: u32, // as stored: (M,K), or (K,M) with TRANSPOSE_A
+  A_columns: u32,
+  B_rows: u32, // (K,N), or (N,K) with TRANSPOSE_B
+  B_columns: u32,
+}
+
+//@if A_VEC4
+alias A_words = vec4f;
+//@else
+alias A_words = f32;
+//@end
+//@if B_VEC4
+alias B_words = vec4f;
+//@else
+alias B_words = f32;
+//@end
+//@if C_VEC4
+alias C_words = vec4f;
+//@else
+alias C_words = f32;
+//@end
+//@if HALF
+alias Staged = vec4<f16>;
+//@else
+alias Staged = vec4f;
+//@end
+
+@group(0) @binding(0) var<storage, read> A: array<A_words>;
+@group(0) @binding(1) var<storage, read> B: array<B_words>;
+@group(0) @binding(2) var<storage, read> bias: array<C_words>;
+@group(0) @binding(3) var<storage, read> residual: array<C_words>;
+@group(0) @binding(4) var<storage, read_write> C: array<C_words>;
+@group(0) @binding(5) var<uniform> p: Params;
+//@if HAS_U
+@group(0) @binding(6) var<storage, read_write> U: array<C_words>;
+//@end
+
+const THREADS = X * Y * SLICES;
+// Of the tile, in vec4s.
+const A_QUADS = I * Y;
+const B_QUADS = J * X;
+// 4x4 blocks that a step stages of A; those of B follow.
+const A_BLOCKS = A_QUADS * DEPTH / 4;
+
+// (DEPTH, quads): four rows of op(A), or four columns of op(B), at one k.
+var<workgroup> A_tile: array<Staged, DEPTH * A_QUADS>;
+var<workgroup> B_tile: array<Staged, DEPTH * B_QUADS>;
+
+// Four words of a stored row; zeros outside the matrix.
+fn load_A(item: u32, row: u32, column: u32) -> vec4f {
+  var words = vec4f();
+  if (row < p.A_rows && column < p.A_columns) {
+    let at = (item * p.A_rows + row) * p.A_columns + column;
+    //@if A_VEC4
+    words = A[at / 4];
+    //@else
+    //@for q in 0..4
+    if (column + $q < p.A_columns) {
+      words[$q] = A[at + $q];
+    }
+    //@end
+    //@end
+  }
+  return words;
+}
+
+fn load_B(item: u32, row: u32, column: u32) -> vec4f {
+  var words = vec4f();
+  if (row < p.B_rows && column < p.B_columns) {
+    let at = (item * p.B_rows + row) * p.B_columns + column;
+    //@if B_VEC4
+    words = B[at / 4];
+    //@else
+    //@for q in 0..4
+    if (column + $q < p.B_columns) {
+      words[$q] = B[at + $q];
+    }
+    //@end
+    //@end
+  }
+  return words;
+}
+
+// Column q holds op(A)[m..m+3, k+q].
+fn block_of_A(item: u32, m: u32, k: u32) -> mat4x4f {
+  //@if TRANSPOSE_A
+  return mat4x4f(load_A(item, k, m), load_A(item, k + 1, m), load_A(item, k + 2, m), load_A(item, k + 3, m));
+  //@else
+  return transpose(
+    mat4x4f(load_A(item, m, k), load_A(item, m + 1, k), load_A(item, m + 2, k), load_A(item, m + 3, k)),
+  );
+  //@end
+}
+
+// Column q holds op(B)[k+q, n..n+3].
+fn block_of_B(item: u32, k: u32, n: u32) -> mat4x4f {
+  //@if TRANSPOSE_B
+  return transpose(
+    mat4x4f(load_B(item, n, k), load_B(item, n + 1, k), load_B(item, n + 2, k), load_B(item, n + 3, k)),
+  );
+  //@else
+  return mat4x4f(load_B(item, k, n), load_B(item, k + 1, n), load_B(item, k + 2, n), load_B(item, k + 3, n));
+  //@end
+}
+
+// Where block i of a tile lies: x is the quad, y four times which is its first k. Neighbours read along stored rows.
+fn block_place(i: u32, quads: u32, runs_along_k: bool) -> vec2u {
+  return select(vec2u(i % quads, i / quads), vec2u(i / (DEPTH / 4), i % (DEPTH / 4)), runs_along_k);
+}
+
+fn load_block(block: u32, group: vec3u, k: u32) -> mat4x4f {
+  if (block < A_BLOCKS) {
+    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
+    return block_of_A(group.z, 4 * (group.y * A_QUADS + place.x), k + 4 * place.y);
+  }
+  let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
+  return block_of_B(group.z, k + 4 * place.y, 4 * (group.x * B_QUADS + place.x));
+}
+
+// The first slot of a block; its other three values of k follow at distances of `quads`, at least 8.
+fn slot(place: vec2u, quads: u32) -> u32 {
+  return 4 * place.y * quads + (place.x ^ (2 * place.y % 8));
+}
+
+fn stage_block(block: u32, words: mat4x4f) {
+  if (block < A_BLOCKS) {
+    let first = slot(block_place(block, A_QUADS, !TRANSPOSE_A), A_QUADS);
+    //@for q in 0..4
+    A_tile[first + $q * A_QUADS] = Staged(words[$q]);
+    //@end
+  } else {
+    let first = slot(block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B), B_QUADS);
+    //@for q in 0..4
+    B_tile[first + $q * B_QUADS] = Staged(words[$q]);
+    //@end
+  }
+}
+
+// 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
+fn gelu(x: C_words) -> C_words {
+  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
+  return x / (1.0 + exp(min(-2.0 * z, C_words(88.0))));
+}
+
+// Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
+fn finish(at: u32, column: u32, product: C_words) {
+  var sum = product;
+  if (HAS_BIAS) {
+    sum += bias[column];
+  }
+  //@if HAS_U
+  U[at] = sum;
+  //@end
+  if (GELU) {
+    sum = gelu(sum);
+  }
+  if (HAS_RESIDUAL) {
+    sum += residual[at];
+  }
+  if (ACCUMULATE) {
+    sum += C[at];
+  }
+  C[at] = sum;
+}
+
+fn finish_four(item: u32, row: u32, column: u32, product: vec4f) {
+  if (row >= p.M || column >= p.N) {
+    return;
+  }
+  let at = (item * p.M + row) * p.N + column;
+  //@if C_VEC4
+  finish(at / 4, column / 4, product);
+  //@else
+  //@for q in 0..4
+  if (column + $q < p.N) {
+    finish(at + $q, column + $q, product[$q]);
+  }
+  //@end
+  //@end
+}
+
+@compute @workgroup_size(X, Y, SLICES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  //@for i in 0..I
+  //@for c in 0..4
+  //@for j in 0..J
+  var sum_$i_$c_$j = vec4f();
+  //@end
+  //@end
+  //@end
+  //@for s in 0..STAGES
+  var next_$s = load_block(thread + $s * THREADS, group, 0);
+  //@end
+  for (var k = 0u; k < p.K; k += DEPTH) {
+    //@for s in 0..STAGES
+    stage_block(thread + $s * THREADS, next_$s);
+    //@end
+    workgroupBarrier();
+    //@for s in 0..STAGES
+    next_$s = load_block(thread + $s * THREADS, group, k + DEPTH);
+    //@end
+    for (var g = lane.z * (DEPTH / 4 / SLICES); g < (lane.z + 1) * (DEPTH / 4 / SLICES); g++) {
+      //@for i in 0..I
+      let a_$i = slot(vec2u(lane.y + $i * Y, g), A_QUADS);
+      //@end
+      //@for j in 0..J
+      let b_$j = slot(vec2u(lane.x + $j * X, g), B_QUADS);
+      //@end
+      //@for q in 0..4
+      //@for i in 0..I
+      let a_$i_$q = vec4f(A_tile[a_$i + $q * A_QUADS]);
+      //@end
+      //@for j in 0..J
+      let b_$j_$q = vec4f(B_tile[b_$j + $q * B_QUADS]);
+      //@end
+      //@for i in 0..I
+      //@for c in 0..4
+      //@for j in 0..J
+      sum_$i_$c_$j += a_$i_$q[$c] * b_$j_$q;
+      //@end
+      //@end
+      //@end
+      //@end
+    }
+    workgroupBarrier();
+  }
+  //@if SLICES/2
+  // One slice after another hands its sums over in the memory of A's tile, which is free by now.
+  let first = lane.y * X + lane.x;
+  for (var slice = 1u; slice < SLICES; slice++) {
+    if (lane.z == slice) {
+      //@for i in 0..I
+      //@for c in 0..4
+      //@for j in 0..J
+      A_tile[first + ((4 * $i + $c) * J + $j) * (X * Y)] = Staged(sum_$i_$c_$j);
+      //@end
+      //@end
+      //@end
+    }
+    workgroupBarrier();
+    if (lane.z == 0) {
+      //@for i in 0..I
+      //@for c in 0..4
+      //@for j in 0..J
+      sum_$i_$c_$j += vec4f(A_tile[first + ((4 * $i + $c) * J + $j) * (X * Y)]);
+      //@end
+      //@end
+      //@end
+    }
+    workgroupBarrier();
+  }
+  if (lane.z > 0) {
+    return;
+  }
+  //@end
+  //@for i in 0..I
+  //@for c in 0..4
+  //@for j in 0..J
+  finish_four(
+    group.z,
+    4 * (group.y * A_QUADS + lane.y + $i * Y) + $c,
+    4 * (group.x * B_QUADS + lane.x + $j * X),
+    sum_$i_$c_$j,
+  );
+  //@end
+  //@end
+  //@end
+}

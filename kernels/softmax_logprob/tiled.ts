@@ -1,0 +1,155 @@
+/**
+ * Launches of the `tiled` variant, for GPUs.
+ *
+ * @module
+ */
+import {
+  chooseTile,
+  countTiles,
+  type Gpu,
+  type KernelSource,
+  params,
+  type ProductShape,
+  read,
+  type Slice,
+  stagedBlocks,
+  subslice,
+  type Tile,
+  write,
+} from "../gpu/mod.ts";
+import type {
+  LinearLogprobBackwardOperands,
+  LinearLogprobChunk,
+  LinearLogprobOperands,
+  LinearLogprobShape,
+} from "./mod.ts";
+import source from "./tiled.wgsl" with { type: "text" };
+
+/** Workgroups that occupy a GPU: two for each of about 128 cores. */
+const ENOUGH_WORKGROUPS = 256;
+
+/** Rounds of the forward's loops, as {@linkcode tiledPanels} deals them out. */
+const MAX_PANEL_ROUNDS = 32_768;
+
+/** The forward's tile, the tiles of columns that a workgroup walks, and the workgroups side by side. */
+export function tiledPanels({ N, C, V }: Pick<LinearLogprobShape, "N" | "C" | "V">): {
+  readonly tile: Tile;
+  readonly tilesPerPanel: number;
+  readonly panels: number;
+} {
+  const product = { rows: N, columns: V, terms: C };
+  const tile = chooseTile(product, false);
+  const [down, across] = countTiles(product, tile);
+  const tilesPerPanel = Math.min(
+    Math.ceil(across / Math.ceil(ENOUGH_WORKGROUPS / down)),
+    // Five rounds a step: four of them multiply, four terms each.
+    Math.max(1, Math.floor(MAX_PANEL_ROUNDS / (5 * Math.ceil(C / tile.DEPTH) + 2))),
+  );
+  return { tile, tilesPerPanel, panels: Math.ceil(across / tilesPerPanel) };
+}
+
+/** Parts of each row that {@linkcode tiledForward} leaves in `partials`. */
+export function tiledParts(shape: Pick<LinearLogprobShape, "N" | "C" | "V">): number {
+  const { tile, panels } = tiledPanels(shape);
+  return panels * tile.X;
+}
+
+/** Writes `partials`, {@linkcode tiledParts} a row. */
+export function tiledForward(
+  gpu: Gpu,
+  { X, W, targets, partials }: LinearLogprobOperands,
+  shape: LinearLogprobShape,
+): void {
+  const { N, C, V, temperature } = shape;
+  const { tile, tilesPerPanel, panels } = tiledPanels(shape);
+  const [down] = countTiles({ rows: N, columns: V, terms: C }, tile);
+  gpu.dispatch({
+    kernel: kernel("forward", tile, {}),
+    bindings: [
+      read(X),
+      read(W),
+      write(partials),
+      params([N, V, C, 0, tilesPerPanel, 0], [temperature]),
+      read(targets),
+    ],
+    workgroups: [panels, down],
+  });
+}
+
+/** One chunk of rows of the backward: dLogits of the chunk, its dX, and what dW gains. */
+export function tiledChunk(
+  gpu: Gpu,
+  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  { C, V, temperature, row0, rows }: LinearLogprobChunk,
+): void {
+  const X_rows = subslice(X, row0 * C, rows * C);
+  const dLogits = subslice(scratch, 0, rows * V);
+  const logits = { rows, columns: V, terms: C };
+  const tile = chooseTile(logits, false);
+  const [down, across] = countTiles(logits, tile);
+  gpu.dispatch({
+    kernel: kernel("dlogits", tile, {}),
+    bindings: [
+      read(X_rows),
+      read(W),
+      write(dLogits),
+      params([rows, V, C, row0, 1, dEntropy ? 1 : 0], [temperature]),
+      read(targets),
+      read(lse),
+      read(entropy),
+      read(dLogprob),
+      read(dEntropy ?? gpu.placeholder),
+    ],
+    workgroups: [across, down],
+  });
+  multiply(gpu, [dLogits, W, subslice(dX, row0 * C, rows * C)], { rows, columns: C, terms: V }, {
+    TRANSPOSE_B: true,
+  });
+  if (dW === undefined) return;
+  multiply(gpu, [X_rows, dLogits, dW], { rows: C, columns: V, terms: rows }, {
+    TRANSPOSE_A: true,
+    ACCUMULATE: true,
+  });
+}
+
+type Flags = Partial<Record<"TRANSPOSE_A" | "TRANSPOSE_B" | "ACCUMULATE", boolean>>;
+
+function multiply(
+  gpu: Gpu,
+  [A, B, result]: readonly [A: Slice, B: Slice, result: Slice],
+  shape: ProductShape,
+  flags: Flags,
+): void {
+  const tile = chooseTile(shape, true);
+  const [down, across] = countTiles(shape, tile);
+  gpu.dispatch({
+    kernel: kernel("product", tile, flags),
+    bindings: [
+      read(A),
+      read(B),
+      write(result),
+      params([shape.rows, shape.columns, shape.terms, 0, 1, 0], [1]),
+    ],
+    workgroups: [across, down],
+  });
+}
+
+function kernel(entryPoint: "forward" | "dlogits" | "product", tile: Tile, flags: Flags): KernelSource {
+  return {
+    name: "softmax_logprob/tiled",
+    source,
+    entryPoint,
+    constants: {
+      ...tile,
+      STAGES: stagedBlocks(tile),
+      SUMS: 4 * tile.I * tile.J,
+      FORWARD: entryPoint === "forward",
+      DLOGITS: entryPoint === "dlogits",
+      PRODUCT: entryPoint === "product",
+      TRANSPOSE_A: false,
+      TRANSPOSE_B: false,
+      ACCUMULATE: false,
+      ...flags,
+    },
+  };
+}

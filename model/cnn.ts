@@ -1,0 +1,147 @@
+/**
+ * The baseline's network: pixels in, a distribution over an environment's actions and a value out. No language.
+ *
+ *     pixels -> convolutions -> linear layer -> features --+-> policy head -> log-probabilities of the actions
+ *                                                          +-> value head  -> value of the state
+ *
+ * Features: the same pixels and normalisation as the vision-language model; NHWC convolutions as matrix products, GELU
+ * after each; heads share all features. Layer sizes are those of Mnih et al. 2015 (doi:10.1038/nature14236).
+ *
+ * @module
+ */
+import { type Gpu, roundUp } from "../kernels/gpu/mod.ts";
+import { convolutionOutput } from "../kernels/convolution/mod.ts";
+import type { VlmConfig } from "./config.ts";
+import { Parameters, type ParameterSpec } from "./parameters.ts";
+import { add, convolution, linear, linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
+import { patchesOf } from "./vision.ts";
+
+/** One convolution. */
+export interface ConvolutionLayer {
+  /** Channels that come out. */
+  readonly channels: number;
+  /** Side of the window in pixels. */
+  readonly kernelSize: number;
+  /** Pixels from a window to the next. */
+  readonly stride: number;
+  /** Pixels of zeros around the input. */
+  readonly padding: number;
+}
+
+/** One network. */
+export interface CnnConfig extends Pick<VlmConfig, "imageSize" | "imageNormalization"> {
+  readonly convolutions: readonly ConvolutionLayer[];
+  /** Width of the features that both heads read. */
+  readonly width: number;
+  /** The environment's actions. */
+  readonly actions: number;
+}
+
+/** Sizes of the three convolutions and the linear layer after them: 64 -> 15 -> 6 -> 4 pixels a side. */
+export const CNN_LAYERS: Pick<CnnConfig, "imageSize" | "convolutions" | "width"> = {
+  imageSize: 64,
+  convolutions: [
+    { channels: 32, kernelSize: 8, stride: 4, padding: 0 },
+    { channels: 64, kernelSize: 4, stride: 2, padding: 0 },
+    { channels: 64, kernelSize: 3, stride: 1, padding: 0 },
+  ],
+  width: 512,
+};
+
+/** Added to the logit of an action that is not legal: its probability is 0 in f32. */
+const ILLEGAL_LOGIT = -1e9;
+
+/** V, the actions rounded up to what the fast kernels take; those beyond the environment's are never legal. */
+export function paddedActions({ actions }: Pick<CnnConfig, "actions">): number {
+  return roundUp(actions, 4);
+}
+
+/** Every parameter in data-flow order. Convolution weights are (kernelSize^2 in, out), rows in (ky,kx,c) order. */
+export function cnnParameterSpecs(config: CnnConfig): ParameterSpec[] {
+  const specs: ParameterSpec[] = [];
+  const affine = (
+    name: string,
+    part: ParameterSpec["part"],
+    [rows, columns]: readonly [number, number],
+    gain: number,
+  ) => {
+    const std = gain / Math.sqrt(rows);
+    specs.push({ name: `${name}.weight`, kind: "matrix", part, shape: [rows, columns], std });
+    specs.push({ name: `${name}.bias`, kind: "bias", part, shape: [columns], std: 0 });
+  };
+  let [side, C] = [config.imageSize, 3];
+  config.convolutions.forEach(({ channels, ...window }, layer) => {
+    // GELU halves the variance, as ReLU does: a gain of sqrt(2) keeps activations at unit scale.
+    affine(`vision.convolutions.${layer}`, "vision", [window.kernelSize ** 2 * C, channels], Math.SQRT2);
+    side = convolutionOutput({ height: side, width: side, ...window }).outHeight;
+    C = channels;
+  });
+  affine("vision.dense", "vision", [side * side * C, config.width], Math.SQRT2);
+  // Nearly uniform at first, so that exploration does not begin with a preference.
+  affine("policy_head", "policy_head", [config.width, paddedActions(config)], 0.01);
+  affine("value_head", "value_head", [config.width, 1], 0.1);
+  return specs;
+}
+
+/** A network on a GPU. */
+export class Cnn {
+  readonly gpu: Gpu;
+  readonly config: CnnConfig;
+  readonly parameters: Parameters;
+  /** (V, V) */
+  readonly #identity: Float32Array;
+
+  /** Allocates parameters (zero until initialised). Throws a `RangeError` where a convolution does not fit. */
+  constructor(gpu: Gpu, config: CnnConfig) {
+    this.gpu = gpu;
+    this.config = config;
+    this.parameters = new Parameters(gpu, cnnParameterSpecs(config));
+    const V = paddedActions(config);
+    this.#identity = Float32Array.from({ length: V * V }, (_, i) => i % (V + 1) === 0 ? 1 : 0);
+  }
+
+  /** `pixels` (images, S, S, 3) bytes -> features (images, width). */
+  features(tape: Tape, { pixels, images }: { pixels: Uint8Array; images: number }): Tensor {
+    const { imageSize: S, imageNormalization, convolutions } = this.config;
+    // One patch as large as the picture is the picture.
+    const patches = patchesOf(tape, { imageSize: S, patchSize: S, imageNormalization }, { pixels, images });
+    let X = reshape(tape, patches, [images, S, S, 3]);
+    convolutions.forEach(({ channels: _, ...window }, layer) => {
+      const filters = this.parameters.affine(`vision.convolutions.${layer}`);
+      X = convolution(tape, X, filters, { gelu: true, ...window }); // (images, side, side, channels)
+    });
+    const [, height, width, C] = X.shape;
+    const flat = reshape(tape, X, [images, height * width * C]);
+    return linear(tape, flat, this.parameters.affine("vision.dense"), { gelu: true }); // (images, width)
+  }
+
+  /** Logits (B, V); `legal` (B, actions) holds 1 for the actions that may be taken, null where all may. */
+  logits(tape: Tape, features: Tensor, legal: Uint8Array | null): Tensor {
+    const logits = linear(tape, features, this.parameters.affine("policy_head")); // (B, V)
+    const [B, V] = logits.shape;
+    const { actions } = this.config;
+    const mask = new Float32Array(B * V).fill(ILLEGAL_LOGIT);
+    for (let b = 0; b < B; b++) {
+      for (let a = 0; a < actions; a++) if (legal?.[b * actions + a] !== 0) mask[b * V + a] = 0;
+    }
+    return add(tape, logits, tape.constant(mask, logits.shape, "legal"));
+  }
+
+  /** Log-probabilities (B) of `actions` (B) under the softmax of the logits (B, V), and its entropies (B) in nats. */
+  actionLogprobs(
+    tape: Tape,
+    logits: Tensor,
+    actions: Uint32Array,
+  ): { logprob: Tensor; entropy: Tensor } {
+    const V = paddedActions(this.config);
+    // The kernel multiplies by a head first; the head is already in the logits, with bias and mask.
+    const head = tape.constant(this.#identity, [V, V], "identity");
+    return linearLogprob(tape, logits, head, { targets: actions, temperature: 1 });
+  }
+
+  /** Values (B) of the states, in units of return. */
+  values(tape: Tape, features: Tensor): Tensor {
+    const values = linear(tape, features, this.parameters.affine("value_head")); // (B, 1)
+    return reshape(tape, values, [features.shape[0]]);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * `docs/performance.md` from saved runs.
+ *
+ * @module
+ */
+import { type BenchRow, type BenchRun, shapeKey } from "../../kernels/bench.ts";
+import { formatShare } from "../cli/mod.ts";
+import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
+import { compareToTargets, fastestRows } from "./targets.ts";
+
+/** What `scripts/peer_pytorch.py --json` prints. */
+export interface PytorchRun {
+  readonly torch: string;
+  readonly device: string;
+  readonly command: string;
+  readonly rows: readonly {
+    readonly name: string;
+    readonly threads: number;
+    readonly ms: { readonly median: number; readonly low: number; readonly high: number };
+  }[];
+}
+
+/** A saved run and what belongs to it. */
+export interface SavedRun {
+  /** Of the files, without extension; charts are `<name>.svg` and `<name>_peers.svg`. */
+  readonly name: string;
+  readonly run: BenchRun;
+  readonly pytorch: PytorchRun | null;
+  /** Which charts there are. */
+  readonly charts: readonly string[];
+}
+
+/** The part of the page below this line is written by hand and kept. */
+export const HAND_WRITTEN = "## What was tried and did not help";
+
+/** The page; `earlier` is what the file holds now, whose hand-written part stays. */
+export function performancePage(saved: readonly SavedRun[], earlier: string): string {
+  const start = earlier.indexOf(HAND_WRITTEN);
+  const byHand = start < 0 ? `${HAND_WRITTEN}\n` : earlier.slice(start);
+  const blocks = [
+    "# Performance",
+    [
+      "Written by `./ponder bench --report` from the files in [results/bench](../results/bench), which",
+      "`scripts/performance.sh` measures. Times are medians with half the distance of the quartiles; ratios are taken",
+      "between neighbouring measurements of one run, in which all contenders take turns and agree on the result.",
+    ].join("\n"),
+    ...saved.flatMap(sectionsOf),
+    byHand.trimEnd(),
+  ];
+  return blocks.join("\n\n") + "\n";
+}
+
+function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
+  const hasBusy = run.rows.some(({ busyUs }) => busyUs !== null);
+  const { copy, update, multiplyAdd } = run.ceiling;
+  const rate = ({ wall, busy }: { wall: number; busy: number | null }) =>
+    `${wall.toFixed(1)}${busy === null ? "" : ` (CPU ${busy.toFixed(1)})`}`;
+  const facts = [
+    `\`${run.command}\`, ${run.startedAt.slice(0, 10)}, Deno ${run.deno}, ${run.threads} threads` +
+    (run.peers.length > 0 ? `, beside ${run.peers.join(", ")}` : "") + ".",
+    `Ceilings measured in the same run: copy ${rate(copy)} GB/s, update in place ${
+      rate(update)
+    } GB/s, multiply-add ${rate(multiplyAdd)} GFLOP/s.`,
+    ...(hasBusy
+      ? ["CPU: by the CPU time of the threads that play the GPU, which other work moves least."]
+      : []),
+  ].join("\n");
+  const kernels = run.rows.filter(({ suite }) => suite === "headline");
+  const steps = run.rows.filter(({ suite }) => suite === "steps");
+  return [
+    `## ${run.adapter}`,
+    facts,
+    ...targetTable(run),
+    ...(kernels.length > 0 ? ["### Kernels", kernelTable(run, kernels)] : []),
+    ...charts.map((chart) => `![${chart}](../results/bench/${chart})`),
+    ...(steps.length > 0 ? ["### Whole steps", stepTable(run, steps, pytorch)] : []),
+    ...(pytorch === null ? [] : [
+      `PyTorch ${pytorch.torch} eager on ${pytorch.device}: \`${pytorch.command}\`, saved as ${name}-pytorch.json.`,
+    ]),
+    ...(run.warnings.length > 0 ? [run.warnings.map((warning) => `- ${warning}`).join("\n")] : []),
+  ];
+}
+
+/** Targets are those of software Vulkan. */
+function targetTable(run: BenchRun): string[] {
+  if (!run.rows.some(({ busyUs }) => busyUs !== null)) return [];
+  const rows = compareToTargets(run).map(({ text, measured, isMet }) => [
+    text,
+    measured ?? "not measured",
+    isMet === null ? "" : isMet ? "yes" : "no",
+  ]);
+  return ["### Targets", table(["target", "measured, least to most", "reached"], rows)];
+}
+
+function kernelTable(run: BenchRun, rows: readonly BenchRow[]): string {
+  const peers = peersOf(rows);
+  const hasBusy = rows.some(({ busyUs }) => busyUs !== null);
+  return table(
+    [
+      "kernel",
+      "variant",
+      "time",
+      "rate",
+      ...(hasBusy ? ["CPU rate"] : []),
+      "of ceiling",
+      "over naive",
+      ...peers.map((name) => `over ${name}`),
+    ],
+    rows.filter(({ isPeer }) => !isPeer).map((row) => [
+      `${row.kernel} ${row.name}`,
+      row.variant,
+      `${formatUs(row.wallUs.median)} ${formatSpread(row.wallUs)}`,
+      rateOf(row, row.wallUs.median, run.ceiling),
+      ...(hasBusy ? [row.busyUs === null ? "" : rateOf(row, row.busyUs.median, run.ceiling)] : []),
+      row.share === null ? "" : formatShare(row.share),
+      row.overNaive === null ? "" : formatRatio(row.overNaive),
+      ...peers.map((name) => row.overPeers[name] === undefined ? "" : formatRatio(row.overPeers[name])),
+    ]),
+  );
+}
+
+function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun | null): string {
+  const peers = peersOf(rows);
+  const peerTime = (own: BenchRow, name: string) =>
+    rows.find((row) => row.isPeer && shapeKey(row) === shapeKey(own) && row.variant.startsWith(name));
+  return table(
+    [
+      "step",
+      "time",
+      "rate",
+      "CPU time",
+      ...peers.flatMap((name) => [name, `over ${name}`]),
+      ...(pytorch === null ? [] : ["PyTorch", "over PyTorch"]),
+    ],
+    fastestRows({ rows }).map((row) => {
+      const other = pytorch?.rows.find(({ name }) => row.name.replace(ROLLOUT_STEPS, "") === name);
+      return [
+        row.name,
+        `${formatUs(row.wallUs.median)} ${formatSpread(row.wallUs)}`,
+        rateOf(row, row.wallUs.median, run.ceiling),
+        row.busyUs === null ? "" : formatUs(row.busyUs.median),
+        ...peers.flatMap((name) => {
+          const theirs = peerTime(row, name);
+          return [
+            theirs === undefined ? "" : formatUs(theirs.wallUs.median),
+            row.overPeers[name] === undefined ? "" : formatRatio(row.overPeers[name]),
+          ];
+        }),
+        ...(pytorch === null ? [] : other === undefined ? ["", ""] : pytorchCells(row, other)),
+      ];
+    }),
+  );
+}
+
+/** Ends the name of a rollout. */
+const ROLLOUT_STEPS = / x (\d+) steps$/;
+
+/** PyTorch's time for the work of one of our steps, and how many times faster ours is by wall time. */
+function pytorchCells(row: BenchRow, { ms, threads }: PytorchRun["rows"][number]): string[] {
+  // A rollout of ours has several steps of what PyTorch times one of.
+  const steps = Number(row.name.match(ROLLOUT_STEPS)?.[1] ?? 1);
+  const theirUs = ms.median * 1e3 * steps;
+  return [
+    `${formatUs(theirUs)} at ${threads} thread${threads === 1 ? "" : "s"}`,
+    `${(theirUs / row.wallUs.median).toFixed(2)}x`,
+  ];
+}
+
+const peersOf = (rows: readonly BenchRow[]) => [
+  ...new Set(rows.flatMap(({ overPeers }) => Object.keys(overPeers))),
+];
+
+/** As `deno fmt` would write it. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, i) => Math.max(3, name.length, ...rows.map((cells) => cells[i].length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}

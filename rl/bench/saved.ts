@@ -1,0 +1,67 @@
+/** Reading saved runs back, and writing the page about them. */
+
+import { parseRun } from "../../kernels/bench.ts";
+import { performancePage, type PytorchRun, type SavedRun } from "./page.ts";
+
+/** Ends the name of a file of `scripts/peer_pytorch.py`. */
+const PYTORCH = "-pytorch.json";
+
+/**
+ * Writes the page from every saved run in a folder.
+ *
+ * @throws {Deno.errors.NotFound} when the folder has none.
+ * @throws {SyntaxError} for a file that the benchmark did not save.
+ */
+export async function writePage(folder: string, page: string): Promise<void> {
+  const names = await namesIn(folder);
+  const saved: SavedRun[] = [];
+  for (const file of names.filter((name) => name.endsWith(".json") && !name.endsWith(PYTORCH))) {
+    const name = file.slice(0, -".json".length);
+    const path = `${folder}/${file}`;
+    const pytorch = `${name}${PYTORCH}`;
+    saved.push({
+      name,
+      run: parseRun(await Deno.readTextFile(path), path),
+      pytorch: names.includes(pytorch) ? await readPytorch(`${folder}/${pytorch}`) : null,
+      charts: [`${name}.svg`, `${name}_peers.svg`].filter((chart) => names.includes(chart)),
+    });
+  }
+  if (saved.length === 0) {
+    throw new Deno.errors.NotFound(
+      `Cannot write ${page}: ${folder} has no saved run, measure with --out ${folder}`,
+    );
+  }
+  await Deno.writeTextFile(page, performancePage(saved, await textOf(page)));
+}
+
+async function readPytorch(path: string): Promise<PytorchRun> {
+  const text = await Deno.readTextFile(path);
+  try {
+    const run = JSON.parse(text);
+    if (typeof run?.torch === "string" && Array.isArray(run.rows)) return run;
+  } catch {
+    // Said below.
+  }
+  throw new SyntaxError(
+    `Cannot read ${path}: it is not what scripts/peer_pytorch.py --json prints, run it again`,
+  );
+}
+
+/** Names in a folder, sorted; none where it is missing. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}

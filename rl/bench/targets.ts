@@ -1,0 +1,156 @@
+/**
+ * What the kernels and steps are meant to reach on two CPU cores with software Vulkan, beside what a run measured.
+ *
+ * @module
+ */
+import { type BenchRow, type BenchRun, type Ceiling, shapeKey } from "../../kernels/bench.ts";
+
+/** A lower bound on a number of some rows. */
+export interface Target {
+  readonly text: string;
+  readonly matches: (row: BenchRow) => boolean;
+  /** Null where the run has no such number. */
+  readonly value: (row: BenchRow, ceiling: Ceiling) => number | null;
+  readonly least: number;
+  readonly format: (value: number) => string;
+}
+
+/** A target and the numbers of the rows it is about. */
+export interface TargetResult {
+  readonly text: string;
+  /** Least and largest, formatted; null where nothing was measured. */
+  readonly measured: string | null;
+  readonly isMet: boolean | null;
+}
+
+const times = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(1)}x`;
+const gigaflops = (value: number) => `${value.toPrecision(3)} GFLOP/s`;
+const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
+
+/** Per worker thread's CPU time where it is known. */
+const microsecondsOf = ({ busyUs, wallUs }: BenchRow) => (busyUs ?? wallUs).median;
+const gigaflopsOf = (row: BenchRow) => row.flops / microsecondsOf(row) / 1e3;
+const overJax = (row: BenchRow) => row.overPeers["jax-js"]?.median ?? null;
+const overTfjs = (row: BenchRow) => row.overPeers["tfjs-webgpu"]?.median ?? null;
+/** Over whichever peer is closer. */
+const overBoth = (row: BenchRow) => {
+  const [jax, tfjs] = [overJax(row), overTfjs(row)];
+  return jax === null || tfjs === null ? null : Math.min(jax, tfjs);
+};
+const copyShare = (row: BenchRow, { copy }: Ceiling) => {
+  const rate = row.busyUs === null ? copy.wall : copy.busy;
+  return rate === null ? null : row.bytes / microsecondsOf(row) / 1e3 / rate;
+};
+
+const isMatmul = ({ kernel }: BenchRow) => kernel === "matmul";
+const copiesA = ({ name }: BenchRow) => name.includes("A new each launch");
+const isForward = (D: number) => ({ kernel, name }: BenchRow) =>
+  kernel === "attention" && name.endsWith(` D${D}`);
+const isStep = (text: string) => ({ kernel, name }: BenchRow) => kernel === "steps" && name.startsWith(text);
+
+const least = (least: number, format: Target["format"]) => ({ least, format });
+
+/** All targets, in the order of the page. */
+export const targets: readonly Target[] = [
+  {
+    text: "matmul: 10x jax-js and tfjs-webgpu",
+    matches: (row) => isMatmul(row) && !copiesA(row),
+    value: overBoth,
+    ...least(10, times),
+  },
+  {
+    text: "matmul, activations copied each launch: 5x both",
+    matches: (row) => isMatmul(row) && copiesA(row),
+    value: overBoth,
+    ...least(5, times),
+  },
+  {
+    text: "matmul, all transposes: 60 GFLOP/s",
+    matches: (row) => isMatmul(row) && !copiesA(row),
+    value: gigaflopsOf,
+    ...least(60, gigaflops),
+  },
+  {
+    text: "causal attention forward, head size 32: 20x both",
+    matches: isForward(32),
+    value: overBoth,
+    ...least(20, times),
+  },
+  {
+    text: "causal attention forward, head size 64: 15x both",
+    matches: isForward(64),
+    value: overBoth,
+    ...least(15, times),
+  },
+  {
+    text: "attention forward and backward: 8x jax-js",
+    matches: ({ kernel, name }) => kernel === "attention" && name.endsWith("backward"),
+    value: overJax,
+    ...least(8, times),
+  },
+  {
+    text: "linear + log-prob, V 512 to 32768: 60 GFLOP/s",
+    matches: ({ kernel }) => kernel === "softmax_logprob",
+    value: gigaflopsOf,
+    ...least(60, gigaflops),
+  },
+  {
+    text: "layernorm: 85% of the copy rate",
+    matches: ({ kernel }) => kernel === "layernorm",
+    value: copyShare,
+    ...least(0.85, percent),
+  },
+  {
+    text: "AdamW: 85% of the copy rate",
+    matches: ({ kernel }) => kernel === "adamw",
+    value: copyShare,
+    ...least(0.85, percent),
+  },
+  {
+    text: "SFT step of nano: 10x jax-js",
+    matches: isStep("SFT step nano"),
+    value: overJax,
+    ...least(10, times),
+  },
+  {
+    text: "PPO minibatch of nano: 10x jax-js",
+    matches: isStep("PPO minibatch"),
+    value: overJax,
+    ...least(10, times),
+  },
+  {
+    text: "SFT step of mini: 10x jax-js",
+    matches: isStep("SFT step mini"),
+    value: overJax,
+    ...least(10, times),
+  },
+  {
+    text: "rollout: 10000 tokens/s of wall time",
+    matches: isStep("rollout"),
+    value: ({ tokens, wallUs }) => (tokens ?? 0) / wallUs.median * 1e6,
+    ...least(10_000, (value) => `${value.toFixed(0)} tokens/s`),
+  },
+];
+
+/** The fastest of our variants at every shape of the large shapes and steps. */
+export function fastestRows({ rows }: Pick<BenchRun, "rows">): BenchRow[] {
+  const fastest = new Map<string, BenchRow>();
+  for (const row of rows) {
+    if (row.isPeer || row.suite === "cases") continue;
+    const best = fastest.get(shapeKey(row));
+    if (best === undefined || microsecondsOf(row) < microsecondsOf(best)) fastest.set(shapeKey(row), row);
+  }
+  return [...fastest.values()];
+}
+
+/** What a run measured of each target. */
+export function compareToTargets(run: Pick<BenchRun, "rows" | "ceiling">): TargetResult[] {
+  const rows = fastestRows(run);
+  return targets.map(({ text, matches, value, least, format }) => {
+    const values = rows.filter(matches).map((row) => value(row, run.ceiling)).filter((each) => each !== null);
+    if (values.length === 0) return { text, measured: null, isMet: null };
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const measured = values.length === 1 ? format(low) : `${format(low)} to ${format(high)}`;
+    return { text, measured, isMet: low >= least };
+  });
+}

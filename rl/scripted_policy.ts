@@ -1,0 +1,33 @@
+/**
+ * Policies without a model: what chance reaches, and what the solver does.
+ *
+ * @module
+ */
+import { type Environment, Random } from "../envs/mod.ts";
+import type { Policy } from "./evaluation.ts";
+
+/** `random` is uniform over the actions that are legal in the state; `optimal` is the environment's solver. */
+export const SCRIPTED_POLICIES = ["random", "optimal"] as const;
+export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
+
+/** A policy that looks at no picture. Random actions follow from the seed. */
+export function scriptedPolicy(name: ScriptedPolicy, seed: number): Policy {
+  const random = new Random(seed, "policy");
+  const act = name === "optimal" ? (env: Environment) => env.solve() : (env: Environment) => {
+    const legal = legalActionsOf(env);
+    return legal[random.integer(legal.length)];
+  };
+  return {
+    respond: (situations) =>
+      Promise.resolve(situations.map(({ env }) => ({
+        parse: { action: act(env), start: -1, end: -1 },
+        judgement: { perception: null, faithful: null },
+      }))),
+  };
+}
+
+/** All actions, where an environment does not say which are legal. */
+function legalActionsOf(env: Environment): readonly number[] {
+  if ("legalActions" in env && typeof env.legalActions === "function") return env.legalActions();
+  return env.actions.map((_, action) => action);
+}

@@ -1,0 +1,66 @@
+/**
+ * Notices when thoughts collapse in RL.
+ *
+ * @module
+ */
+import { formatShare } from "./cli/mod.ts";
+
+/** What an iteration says of its thoughts; shares, null without a chain of thought. */
+export interface ThoughtQuality {
+  readonly thoughtInformation: number | null;
+  readonly perception: number | null;
+  readonly faithfulness: number | null;
+}
+
+/** What has gone wrong with an iteration's thoughts. */
+export type ThoughtSign = keyof ThoughtQuality;
+
+/** Information under this share of the first iteration's is a sign. */
+const INFORMATION_LEFT = 0.5;
+/** And so is one under this, whatever it was at the start: the same thought answers nearly all states. */
+const LEAST_INFORMATION = 0.15;
+/** Perception or faithfulness this far under the best so far is a sign; the error of 256 responses is 0.03. */
+const LARGEST_DROP = 0.25;
+
+const MEANINGS: Readonly<Record<ThoughtSign, string>> = {
+  thoughtInformation: "thoughts do not tell states apart",
+  perception: "thoughts do not read the picture",
+  faithfulness: "thoughts do not fit themselves and the action",
+};
+
+/** Compares each RL iteration's thoughts with those before it; it is told of all, in order. */
+export class ThoughtAlarm {
+  #start: number | null = null;
+  readonly #best = { perception: 0, faithfulness: 0 };
+  readonly #noted = new Set<ThoughtSign>();
+
+  /** What is wrong with this iteration's thoughts; nothing without a chain of thought. */
+  check({ thoughtInformation, perception, faithfulness }: ThoughtQuality): ThoughtSign[] {
+    const signs: ThoughtSign[] = [];
+    if (thoughtInformation !== null) {
+      this.#start ??= thoughtInformation;
+      const limit = Math.max(LEAST_INFORMATION, INFORMATION_LEFT * this.#start);
+      if (thoughtInformation < limit) signs.push("thoughtInformation");
+    }
+    for (const [sign, share] of Object.entries({ perception, faithfulness })) {
+      if (share === null) continue;
+      const name = sign as "perception" | "faithfulness";
+      if (share < this.#best[name] - LARGEST_DROP) signs.push(name);
+      this.#best[name] = Math.max(this.#best[name], share);
+    }
+    return signs;
+  }
+
+  /** The line to log for signs that were not noted before; null where there are none. */
+  note(iteration: number, quality: ThoughtQuality, signs: readonly ThoughtSign[]): string | null {
+    const fresh = signs.filter((sign) => !this.#noted.has(sign));
+    if (fresh.length === 0) return null;
+    for (const sign of fresh) this.#noted.add(sign);
+    const before = { ...this.#best, thoughtInformation: this.#start ?? 0 };
+    const list = fresh.map((sign) => {
+      const [now, was] = [quality[sign] ?? 0, before[sign]].map(formatShare);
+      return `${MEANINGS[sign]} (${sign} ${now}${now === was ? "" : `, was ${was}`})`;
+    });
+    return `Warning at RL iteration ${iteration}: ${list.join("; ")}`;
+  }
+}

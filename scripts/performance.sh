@@ -1,0 +1,18 @@
+#!/bin/sh
+# Measures everything that docs/performance.md shows, beside other WebGPU libraries and PyTorch, then writes the page.
+# About 15 minutes on two idle cores; other work on the machine shows in the spreads.
+#
+#     scripts/performance.sh [NAME]     NAME of the files under results/bench; llvmpipe when absent
+#
+# PyTorch is left out where /usr/bin/python3 has no torch; scripts/peer_pytorch.py says how to install it.
+set -eu
+cd -- "$(dirname -- "$0")/.."
+name=${1:-llvmpipe}
+
+./ponder bench --suite headline,steps --peers --rounds 5 --out results/bench --name "$name"
+if /usr/bin/python3 -c 'import torch' 2>/dev/null; then
+  /usr/bin/python3 scripts/peer_pytorch.py --ours "results/bench/$name.json" --out "results/bench/$name-pytorch.json"
+else
+  echo "Left out PyTorch: /usr/bin/python3 cannot import torch" >&2
+fi
+./ponder bench --report
