@@ -14,6 +14,7 @@ import type { HeadlineCase } from "./bench/peer_common.ts";
 import type { BenchCase } from "./bench/run.ts";
 import { caseValues, type KernelCase } from "./case.ts";
 import { cases as convolutionCases } from "./convolution/cases.ts";
+import { cases as decodeCases } from "./decode/cases.ts";
 import { cases as elementwiseCases } from "./elementwise/cases.ts";
 import { cases as embeddingCases } from "./embedding/cases.ts";
 import { cases as imageCases } from "./image/cases.ts";
@@ -59,6 +60,7 @@ const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
   sampling: samplingCases,
   image: imageCases,
   convolution: convolutionCases,
+  decode: decodeCases,
 };
 
 /** The variants that a kernel's cases have: headline shapes suit all of them. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { debugLevel, NotFiniteError, openGpu } from "../kernels/gpu/mod.ts";
+import { debugLevel, NotFiniteError } from "../kernels/gpu/mod.ts";
 import { type BaselineConfig, baselineOptions, resolveBaselineConfig } from "./baseline/config.ts";
 import { type BaselineContext, newCnn, runBaseline } from "./baseline/run.ts";
 import { type Command, formatBytes, formatDuration, Progress, runCommand } from "./cli/mod.ts";
@@ -13,6 +13,7 @@ import type { Evaluation } from "./evaluation.ts";
 import { PeakMemory } from "./memory.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { RunFolder } from "./run_folder.ts";
+import { openTunedGpu } from "./tuning.ts";
 
 /** The `baseline` command. */
 export const baselineCommand: Command<typeof baselineOptions> = {
@@ -28,7 +29,7 @@ export const baselineCommand: Command<typeof baselineOptions> = {
     const config = resolveBaselineConfig(given, environmentName(values.env));
     const out = config.out ?? `runs/${config.env}-cnn-s${config.seed}`;
     // Before the folder: without an adapter there should be no run to trip over next time.
-    const gpu = await openGpu();
+    const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
       const folder = await RunFolder.create(out, config);
