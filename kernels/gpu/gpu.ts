@@ -88,13 +88,13 @@ export class Gpu {
     this.adapterName = adapterName;
     this.isSoftware = isSoftware;
     this.pool = new StoragePool(device);
-    this.pipelines = new PipelineCache(device);
+    this.pipelines = new PipelineCache(device, isSoftware);
     this.profile = new Profile(device);
     this.#readback = new Readback(device);
     this.#uniforms = device.createBuffer({
       label: "uniforms",
       size: UNIFORM_BUFFER_BYTES,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     });
     this.placeholder = this.allocate(4, "placeholder");
     // Without a listener WebGPU drops errors silently; the next call on this object throws what was caught.

@@ -32,8 +32,16 @@ export class PipelineCache {
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #composed = new Map<string, ComposedWgsl>();
 
-  constructor(device: GPUDevice) {
+  readonly #hidesUniforms: boolean;
+
+  /**
+   * On a software adapter a kernel's uniforms are bound as read-only storage: lavapipe writes loop bounds that it finds
+   * in uniform buffers into the code, and then compiles the kernel anew at every pass and keeps what it compiled, about a
+   * megabyte each time.
+   */
+  constructor(device: GPUDevice, isSoftware: boolean) {
     this.#device = device;
+    this.#hidesUniforms = isSoftware;
   }
 
   /** Pipelines compiled so far. */
@@ -57,8 +65,11 @@ export class PipelineCache {
     const startMs = performance.now();
     const composed = composeWgsl(kernel.source, kernel.constants);
     this.#composed.set(key, composed);
+    const code = this.#hidesUniforms
+      ? composed.code.replaceAll("var<uniform>", "var<storage, read>")
+      : composed.code;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
-    const module = this.#device.createShaderModule({ label: key, code: composed.code });
+    const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
       label: key,
       layout: "auto",

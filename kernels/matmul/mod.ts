@@ -193,13 +193,11 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
 
 /** Rows and texels of C that a lane of the `texture` variant holds: little padding, every core busy, few pipelines. */
 function chooseRegisterTile(
-  { M, N, batch = 1, transposeA }: MatmulShape,
+  { M, N, batch = 1 }: MatmulShape,
 ): { rows: number; columnTexels: number } {
   const columnBlocks = (J: number) => Math.ceil(N / (32 * J));
   // In units of the arithmetic of a column: reading the rows of A costs half of one. Narrow tiles compile faster.
-  // With A transposed not wider than three texels: at four llvmpipe was seen to lose a megabyte at every pass.
-  const widths = transposeA ? [1, 2, 3] : [1, 2, 3, 4];
-  const columnTexels = firstNearBest(widths, 1.05, (J) => columnBlocks(J) * (J + 0.5));
+  const columnTexels = firstNearBest([1, 2, 3, 4], 1.05, (J) => columnBlocks(J) * (J + 0.5));
   const blocks = columnBlocks(columnTexels) * batch;
   const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
   // In units of the arithmetic of a row: reading the columns of B costs four, on the busiest thread.
