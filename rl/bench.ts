@@ -246,17 +246,13 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
   return failures.length === 0 ? 0 : 1;
 }
 
-/** Saves the run and its charts; prints the table, or JSON instead. */
-async function report(run: BenchRun, { json, out, name }: BenchOptions): Promise<void> {
-  await Deno.mkdir(out, { recursive: true });
-  const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
-  const text = JSON.stringify(run, null, 2) + "\n";
-  await Deno.writeTextFile(`${path}.json`, text);
-  const saved = [`${path}.json`];
+/** Draws what a run holds as `<path>.svg` and `<path>_peers.svg`; returns the files written. */
+export async function drawCharts(run: BenchRun, path: string): Promise<string[]> {
+  const drawn: string[] = [];
   const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
     if (bars.length === 0) return;
     await Deno.writeTextFile(file, await barChart(bars, settings));
-    saved.push(file);
+    drawn.push(file);
   };
   await draw(`${path}.svg`, barsOf(run), {
     title: `Share of the ceiling on ${run.adapter}`,
@@ -267,6 +263,16 @@ async function report(run: BenchRun, { json, out, name }: BenchOptions): Promise
     title: `Speed over ${run.peers.join(", ")} on ${run.adapter}`,
     xLabel: "times as fast, median and quartiles",
   });
+  return drawn;
+}
+
+/** Saves the run and its charts; prints the table, or JSON instead. */
+async function report(run: BenchRun, { json, out, name }: BenchOptions): Promise<void> {
+  await Deno.mkdir(out, { recursive: true });
+  const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
+  const text = JSON.stringify(run, null, 2) + "\n";
+  await Deno.writeTextFile(`${path}.json`, text);
+  const saved = [`${path}.json`, ...await drawCharts(run, path)];
   if (json) return processConsole.out(text);
   const profiles = formatProfiles(run.rows);
   processConsole.out(`${formatRun(run)}\n${profiles && `\n${profiles}\n`}`);

@@ -5,7 +5,7 @@
  * @module
  */
 import { modelPresets } from "../model/mod.ts";
-import { defineOptions, type Given, UsageError, type Values } from "./cli/mod.ts";
+import { defaultsOf, defineOptions, type Given, UsageError, type Values } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { environmentPresets } from "./presets.ts";
 
@@ -337,13 +337,8 @@ const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
  * @throws {UsageError} naming the settings that do not fit together.
  */
 export function resolveConfig(given: Given<typeof trainOptions>, environment: string): TrainConfig {
-  const defaults = Object.fromEntries(
-    Object.entries(trainOptions).map((
-      [name, option],
-    ) => [name, "default" in option ? option.default : undefined]),
-  );
   const config = {
-    ...defaults,
+    ...defaultsOf(trainOptions),
     ...environmentPresets[environment],
     ...given,
     env: environment,

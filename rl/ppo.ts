@@ -8,7 +8,7 @@
  * @module
  */
 import { Random } from "../envs/mod.ts";
-import { NotFiniteError } from "../kernels/gpu/mod.ts";
+import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
   add,
@@ -37,9 +37,19 @@ import { mean as meanOf, standardDeviation } from "./statistics.ts";
 /** How far the first minibatch's ratios may be from 1: it has the weights that collected it. */
 export const FIRST_RATIO_TOLERANCE = 1e-3;
 
+/** What PPO asks of a step, whoever took it. */
+export interface PpoStep {
+  /** Scaled. */
+  readonly reward: number;
+  /** Of the state when it was acted in, in units of scaled return. */
+  readonly value: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+}
+
 /** A step of the flat batch. */
-interface Sample {
-  readonly transition: Transition;
+export interface Sample<Step extends PpoStep = Transition> {
+  readonly transition: Step;
   /** Normalised. */
   readonly advantage: number;
   /** Target of the value head. */
@@ -69,11 +79,48 @@ export interface PpoMetrics {
 }
 
 /** Updates the model on one rollout. `iteration` seeds the minibatch order. */
-export async function ppoIteration(
+export function ppoIteration(
   vlm: Vlm,
   optimizer: AdamW,
   rollout: Rollout,
   { config, iteration, learningRate }: { config: TrainConfig; iteration: number; learningRate: number },
+): Promise<PpoMetrics> {
+  return improvePolicy(rollout, config, {
+    order: `ppo ${iteration}`,
+    suspects: "generation and training disagree on a prompt, a kernel or the temperature",
+    update: (mbSamples) => ppoMinibatch(vlm, optimizer, mbSamples, config, learningRate),
+  });
+}
+
+/** The settings of {@linkcode improvePolicy}; see `config.ts`. */
+type ImproveSettings = Pick<
+  TrainConfig,
+  | "envs"
+  | "gamma"
+  | "gaeLambda"
+  | "advantageFloor"
+  | "advantageClamp"
+  | "epochs"
+  | "minibatch"
+  | "klStop"
+  | "seed"
+>;
+
+/** What a policy adds to {@linkcode improvePolicy}. */
+export interface PolicyUpdate<Step extends PpoStep> {
+  /** Names the random orders of this iteration's minibatches. */
+  readonly order: string;
+  /** Where to look when unchanged weights give other ratios than 1. */
+  readonly suspects: string;
+  /** Updates the weights on one minibatch. */
+  readonly update: (mbSamples: readonly Sample<Step>[]) => Promise<MinibatchMetrics>;
+}
+
+/** Advantages, then epochs of minibatches over one rollout, whatever the policy is. */
+export async function improvePolicy<Step extends PpoStep>(
+  rollout: { readonly transitions: readonly Step[]; readonly bootstrapValues: Float32Array },
+  config: ImproveSettings,
+  { order, suspects, update }: PolicyUpdate<Step>,
 ): Promise<PpoMetrics> {
   const { transitions: bTransitions } = rollout;
   const { advantages, returns } = generalizedAdvantages({
@@ -90,7 +137,7 @@ export async function ppoIteration(
   // Scaled, not centred: once nearly all goes well, subtracting the mean would punish what is right where the value is
   // a little too high. The floor keeps such noise small.
   const advantageStd = standardDeviation(advantages);
-  const bSamples = bTransitions.map((transition, i): Sample => ({
+  const bSamples = bTransitions.map((transition, i): Sample<Step> => ({
     transition,
     advantage: limit(
       advantages[i] / Math.max(advantageStd, config.advantageFloor),
@@ -105,18 +152,15 @@ export async function ppoIteration(
   const results: MinibatchMetrics[] = [];
   epochs:
   for (let epoch = 0; epoch < config.epochs; epoch++) {
-    const order = shuffled(bSamples.length, new Random(config.seed, `ppo ${iteration} ${epoch}`));
-    for (let start = 0; start < order.length; start += config.minibatch) {
-      const mbSamples = Array.from(
-        order.subarray(start, start + config.minibatch),
-        (index) => bSamples[index],
-      );
-      const result = await ppoMinibatch(vlm, optimizer, mbSamples, config, learningRate);
+    const bIndices = shuffled(bSamples.length, new Random(config.seed, `${order} ${epoch}`));
+    for (let start = 0; start < bIndices.length; start += config.minibatch) {
+      const mbIndices = bIndices.subarray(start, start + config.minibatch);
+      const result = await update(Array.from(mbIndices, (index) => bSamples[index]));
       results.push(result);
       if (results.length === 1 && !(result.largestRatioError <= FIRST_RATIO_TOLERANCE)) {
         throw new Error(
           `Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ${result.largestRatioError}, ` +
-            `over ${FIRST_RATIO_TOLERANCE}; generation and training disagree on a prompt, a kernel or the temperature`,
+            `over ${FIRST_RATIO_TOLERANCE}; ${suspects}`,
         );
       }
       if (result.kl > config.klStop) break epochs;
@@ -137,7 +181,8 @@ export async function ppoIteration(
   };
 }
 
-interface MinibatchMetrics {
+/** What one update measured; see {@linkcode PpoMetrics}. */
+export interface MinibatchMetrics {
   policyLoss: number;
   valueLoss: number;
   entropy: number;
@@ -251,7 +296,24 @@ async function ppoMinibatch(
     valueClip: config.valueGradientClip,
   });
 
-  const [[policy], [value], [meanTokenEntropy], logRatios, norms] = await vlm.gpu.read(
+  return await readUpdate(vlm.gpu, { policyLoss, valueLoss, meanEntropy, logRatio }, optimizer, config.clip);
+}
+
+/**
+ * Submits an update and reads what it measured, in one round trip.
+ *
+ * @throws {NotFiniteError} when a loss or the gradient is not finite.
+ */
+export async function readUpdate(
+  gpu: Gpu,
+  { policyLoss, valueLoss, meanEntropy, logRatio }: Record<
+    "policyLoss" | "valueLoss" | "meanEntropy" | "logRatio",
+    Tensor
+  >,
+  optimizer: AdamW,
+  clip: number,
+): Promise<MinibatchMetrics> {
+  const [[policy], [value], [entropy], logRatios, norms] = await gpu.read(
     policyLoss.data,
     valueLoss.data,
     meanEntropy.data,
@@ -265,10 +327,10 @@ async function ppoMinibatch(
   return {
     policyLoss: policy,
     valueLoss: value,
-    entropy: meanTokenEntropy,
+    entropy,
     // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
     kl: meanOf(ratios.map((r, i) => r - 1 - logRatios[i])),
-    clipFraction: meanOf(ratios.map((r) => Number(Math.abs(r - 1) > config.clip))),
+    clipFraction: meanOf(ratios.map((r) => Number(Math.abs(r - 1) > clip))),
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm: norms[0],
   };

@@ -6,6 +6,7 @@
 import { type Gpu, type ProfileRow, type ProfileWait, summarizeProfile } from "../kernels/gpu/mod.ts";
 import { formatShare, formatTable } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
+import { trainingEnvSettings } from "./env_settings.ts";
 import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "./run.ts";
@@ -56,7 +57,7 @@ export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<Trac
   traced.push(await traceStep(gpu, "SFT step", () => sftUpdate(agent, warmStart, batch, 0)));
   warmStart.dispose();
 
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
   const collect = (steps: number) => collectRollout(agent, vectorEnv, { ...config, steps, stepsBefore: 0 });
   traced.push(await traceStep(gpu, "rollout step", () => collect(1)));
 

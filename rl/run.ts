@@ -288,13 +288,8 @@ async function rlIteration(run: Run, vectorEnv: VectorEnv, iterations: number): 
   const { config, agent, result, state: { iteration } } = run;
   const startMs = performance.now();
   const rollout = await collectRollout(agent, vectorEnv, {
+    ...config,
     steps: config.rolloutSteps,
-    lambda: config.lambda,
-    temperature: config.temperature,
-    maxNewTokens: config.maxNewTokens,
-    rewardScale: config.rewardScale,
-    formatPenalty: config.formatPenalty,
-    seed: config.seed,
     stepsBefore: iteration * config.rolloutSteps,
   });
   result.rolloutSeconds += (performance.now() - startMs) / 1e3;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { defineOptions, type Given, UsageError, type Values } from "../cli/mod.ts";
+import { defaultsOf, defineOptions, type Given, UsageError, type Values } from "../cli/mod.ts";
 import { trainOptions } from "../config.ts";
 
 const { env, imageNormalization, seed, overwrite, json, evalEpisodes, rewardScale } = trainOptions;
@@ -114,13 +114,8 @@ export function resolveBaselineConfig(
   given: Given<typeof baselineOptions>,
   environment: string,
 ): BaselineConfig {
-  const defaults = Object.fromEntries(
-    Object.entries(baselineOptions).map((
-      [name, option],
-    ) => [name, "default" in option ? option.default : undefined]),
-  );
   const config = {
-    ...defaults,
+    ...defaultsOf(baselineOptions),
     ...environmentSettings[environment],
     ...given,
     env: environment,

@@ -1,30 +1,28 @@
 /**
- * PPO on the baseline's network, read top to bottom: collect, advantages, epochs of minibatches, losses, update. Losses and
- * advantages are those of the vision-language model; an action is one draw instead of many tokens.
+ * PPO on the baseline's network, read top to bottom: collect, improve, update. Advantages, epochs and losses
+ * are those of the vision-language model; an action is one draw instead of many tokens.
  *
  * Source: Schulman et al. 2017 (arXiv:1707.06347).
  *
  * @module
  */
-import { Random } from "../../envs/mod.ts";
-import { NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type AdamW, type Cnn, scale, sum, Tape } from "../../model/mod.ts";
-import { generalizedAdvantages } from "../gae.ts";
 import { modelImage } from "../image.ts";
-import { clippedLosses, FIRST_RATIO_TOLERANCE, type PpoMetrics } from "../ppo.ts";
+import {
+  clippedLosses,
+  improvePolicy,
+  type MinibatchMetrics,
+  type PpoMetrics,
+  type PpoStep,
+  readUpdate,
+  type Sample,
+} from "../ppo.ts";
 import { type EpisodeOutcome, samplerState, type VectorEnv } from "../rollout.ts";
-import { shuffled } from "../sft.ts";
-import { mean, standardDeviation } from "../statistics.ts";
 import type { BaselineConfig } from "./config.ts";
 import { type Act, batchOf, type CnnPolicy, type State, stateOf } from "./policy.ts";
 
 /** One environment step. */
-export interface Transition extends State, Act {
-  /** Already multiplied by the reward scale. */
-  readonly reward: number;
-  readonly terminated: boolean;
-  readonly truncated: boolean;
-}
+export interface Transition extends State, Act, PpoStep {}
 
 /** One iteration's experience; `transitions[t * envs + e]`. */
 export interface BaselineRollout {
@@ -64,99 +62,30 @@ export async function collect(
   return { transitions, bootstrapValues, episodes };
 }
 
-/** A step of the flat batch. */
-interface Sample {
-  readonly transition: Transition;
-  /** Normalised. */
-  readonly advantage: number;
-  /** Target of the value head. */
-  readonly discountedReturn: number;
-}
-
 /** Updates the network on one rollout. `iteration` seeds the minibatch order. */
-export async function improve(
+export function improve(
   cnn: Cnn,
   optimizer: AdamW,
   rollout: BaselineRollout,
   { config, iteration, learningRate }: { config: BaselineConfig; iteration: number; learningRate: number },
 ): Promise<PpoMetrics> {
-  const { transitions } = rollout;
-  const { advantages, returns } = generalizedAdvantages({
-    rewards: transitions.map(({ reward }) => reward),
-    values: transitions.map(({ value }) => value),
-    terminated: transitions.map(({ terminated }) => Number(terminated)),
-    truncated: transitions.map(({ truncated }) => Number(truncated)),
-    bootstrapValues: rollout.bootstrapValues,
-    steps: transitions.length / config.envs,
-    envs: config.envs,
-    gamma: config.gamma,
-    lambda: config.gaeLambda,
+  return improvePolicy(rollout, config, {
+    order: `baseline ${iteration}`,
+    suspects: "acting and training disagree on a kernel",
+    update: (mbSamples) => updateOn(cnn, optimizer, mbSamples, config, learningRate),
   });
-  // As for the vision-language model: scaled by their deviation, which a floor keeps from amplifying noise.
-  const advantageStd = standardDeviation(advantages);
-  const divisor = Math.max(advantageStd, config.advantageFloor);
-  const bSamples = transitions.map((transition, i): Sample => ({
-    transition,
-    advantage: Math.max(-config.advantageClamp, Math.min(config.advantageClamp, advantages[i] / divisor)),
-    discountedReturn: returns[i],
-  }));
-  const residuals = returns.map((discountedReturn, i) => discountedReturn - transitions[i].value);
-  const explainedVariance = 1 -
-    standardDeviation(residuals) ** 2 / Math.max(standardDeviation(returns) ** 2, 1e-8);
-
-  const results: MinibatchMetrics[] = [];
-  epochs:
-  for (let epoch = 0; epoch < config.epochs; epoch++) {
-    const order = shuffled(bSamples.length, new Random(config.seed, `baseline ${iteration} ${epoch}`));
-    for (let start = 0; start < order.length; start += config.minibatch) {
-      const indices = order.subarray(start, start + config.minibatch);
-      const mbSamples = Array.from(indices, (index) => bSamples[index]);
-      const result = await updateOn(cnn, optimizer, mbSamples, config, learningRate);
-      results.push(result);
-      if (results.length === 1 && !(result.largestRatioError <= FIRST_RATIO_TOLERANCE)) {
-        throw new Error(
-          `Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ` +
-            `${result.largestRatioError}, over ${FIRST_RATIO_TOLERANCE}; acting and training disagree on a kernel`,
-        );
-      }
-      if (result.kl > config.klStop) break epochs;
-    }
-  }
-  const average = (key: keyof MinibatchMetrics) => mean(results.map((result) => result[key]));
-  return {
-    policyLoss: average("policyLoss"),
-    valueLoss: average("valueLoss"),
-    entropy: average("entropy"),
-    kl: results[results.length - 1].kl,
-    clipFraction: average("clipFraction"),
-    firstRatioError: results[0].largestRatioError,
-    gradientNorm: average("gradientNorm"),
-    updates: results.length,
-    advantageStd,
-    explainedVariance,
-  };
-}
-
-interface MinibatchMetrics {
-  policyLoss: number;
-  valueLoss: number;
-  entropy: number;
-  kl: number;
-  clipFraction: number;
-  largestRatioError: number;
-  gradientNorm: number;
 }
 
 /** One update: forward, backward and optimiser in one submission, one readback. */
 async function updateOn(
   cnn: Cnn,
   optimizer: AdamW,
-  mbSamples: readonly Sample[],
+  mbSamples: readonly Sample<Transition>[],
   config: BaselineConfig,
   learningRate: number,
 ): Promise<MinibatchMetrics> {
   const { gpu } = cnn;
-  const perSample = (value: (sample: Sample) => number) => Float32Array.from(mbSamples, value);
+  const perSample = (value: (sample: Sample<Transition>) => number) => Float32Array.from(mbSamples, value);
   const batch = batchOf(mbSamples.map(({ transition }) => transition));
   const actions = Uint32Array.from(mbSamples, ({ transition }) => transition.action);
   using tape = new Tape(gpu, { record: true });
@@ -184,25 +113,5 @@ async function updateOn(
     policyClip: config.gradientClip,
     valueClip: config.gradientClip,
   });
-  const [[policy], [value], [entropyNow], logRatios, norms] = await gpu.read(
-    policyLoss.data,
-    valueLoss.data,
-    meanEntropy.data,
-    logRatio.data,
-    optimizer.norms,
-  );
-  if (norms[2] !== 1 || !Number.isFinite(policy + value)) {
-    throw new NotFiniteError(`policy loss ${policy}, value loss ${value}, gradient norm ${norms[0]}`);
-  }
-  const ratios = Array.from(logRatios, Math.exp);
-  return {
-    policyLoss: policy,
-    valueLoss: value,
-    entropy: entropyNow,
-    // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
-    kl: mean(ratios.map((r, i) => r - 1 - logRatios[i])),
-    clipFraction: mean(ratios.map((r) => Number(Math.abs(r - 1) > config.clip))),
-    largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
-    gradientNorm: norms[0],
-  };
+  return await readUpdate(gpu, { policyLoss, valueLoss, meanEntropy, logRatio }, optimizer, config.clip);
 }

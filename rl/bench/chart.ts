@@ -25,7 +25,7 @@ export interface BarSettings {
 }
 
 /** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/). */
-const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#8c8c8c"];
 const INK = "#24292f";
 const GRID = "#e6e8eb";
 const BAR_PX = 11;
@@ -60,7 +60,7 @@ function barSpec(bars: readonly Bar[], { title, xLabel, xFormat, width = 560 }: 
     type: "nominal",
     sort: groups,
     title: null,
-    axis: { labelLimit: 420, ticks: false, domain: false },
+    axis: { labelLimit: 640, ticks: false, domain: false },
     scale: { paddingInner: 0.25 },
   } as const;
   const yOffset = { field: "series", sort: series } as const;
@@ -108,7 +108,7 @@ function barSpec(bars: readonly Bar[], { title, xLabel, xFormat, width = 560 }: 
         gridColor: GRID,
         labelFontSize: 11,
       },
-      legend: { labelColor: INK, labelFontSize: 12 },
+      legend: { labelColor: INK, labelFontSize: 12, labelLimit: 320 },
     },
   };
 }

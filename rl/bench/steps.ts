@@ -210,16 +210,7 @@ class NoveltyAgent extends Agent {
 }
 
 function collectFor(agent: Agent, config: TrainConfig, environments: VectorEnv) {
-  return collectRollout(agent, environments, {
-    steps: config.rolloutSteps,
-    lambda: config.lambda,
-    temperature: config.temperature,
-    maxNewTokens: config.maxNewTokens,
-    rewardScale: config.rewardScale,
-    formatPenalty: config.formatPenalty,
-    seed: config.seed,
-    stepsBefore: 0,
-  });
+  return collectRollout(agent, environments, { ...config, steps: config.rolloutSteps, stepsBefore: 0 });
 }
 
 function repeat(step: () => Promise<unknown>): Contender {

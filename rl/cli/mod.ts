@@ -9,6 +9,7 @@ export { type CommandText, formatHelp } from "./help.ts";
 export { editDistance, nearestName, suggestion } from "./nearest.ts";
 export {
   type BooleanOption,
+  defaultsOf,
   defineOptions,
   type Given,
   type ListOption,

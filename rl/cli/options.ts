@@ -68,6 +68,11 @@ export function defineOptions<const O extends Options>(options: O): O {
   return options;
 }
 
+/** The default of every option, undefined where it has none. */
+export function defaultsOf(options: Options): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
+}
+
 /** `envSteps` -> `env-steps`. */
 export const toFlag = (name: string): string => name.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 

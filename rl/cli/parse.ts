@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli";
 import { suggestion } from "./nearest.ts";
-import { type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
+import { defaultsOf, type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a command line said. */
@@ -130,8 +130,7 @@ export function parseOptions<const O extends Options>(
   }) as { _: (string | number)[]; [flag: string]: unknown };
 
   const base = { positional: raw._.map(String) };
-  const values: Record<string, unknown> = {};
-  for (const [name, option] of entries) values[name] = option.default;
+  const values = defaultsOf(options);
   if (raw.help) return { ...base, help: true, values: values as Values<O>, given: {} };
   if (unknown !== undefined) {
     throw new UsageError(`Unknown flag ${unknown}${suggestion(unknown, knownFlags(options))}`);
