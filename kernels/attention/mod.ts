@@ -26,7 +26,7 @@ import fillCacheTextureSource from "./fill_cache_texture.wgsl" with { type: "tex
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import naiveDkvSource from "./naive_dkv.wgsl" with { type: "text" };
 import naiveDqSource from "./naive_dq.wgsl" with { type: "text" };
-import { naiveUnroll, textureKeys, textureRows, workgroupTile } from "./tiles.ts";
+import { naiveUnroll, textureKeys, textureTile, textureWorkgroups, workgroupTile } from "./tiles.ts";
 import textureSource from "./texture.wgsl" with { type: "text" };
 import textureDkvSource from "./texture_dkv.wgsl" with { type: "text" };
 import textureDqSource from "./texture_dq.wgsl" with { type: "text" };
@@ -89,18 +89,19 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const scale = 1 / Math.sqrt(D);
   const variant = sequenceVariant(action, gpu, shape);
   if (variant === "texture") {
-    const [ROWS, KEYS] = [textureRows(T, D), textureKeys(D)];
+    const tile = textureTile(shape, false);
+    const constants = { D, ...tile, KEYS: textureKeys(D) };
     gpu.dispatch({
-      kernel: { name: "attention/texture", source: textureSource, constants: { D, ROWS, KEYS } },
+      kernel: { name: "attention/texture", source: textureSource, constants },
       bindings: [
         texels(QKV),
         read(prefix),
         read(length),
         write(Y),
         write(lse),
-        params([QKV.offset / 4, T, H], [scale]),
+        params([QKV.offset / 4, B * H, T, H], [scale]),
       ],
-      workgroups: [Math.ceil(T / (8 * ROWS)), H, B],
+      workgroups: textureWorkgroups(shape, tile),
     });
     return;
   }
@@ -180,13 +181,14 @@ export function attentionBackward(
 function textureBackward(
   gpu: Gpu,
   operands: AttentionBackwardOperands,
-  { B, T, H, D }: AttentionShape,
+  shape: AttentionShape,
 ): void {
   const { QKV, prefix, length, Y, lse, dY, delta, dQKV } = operands;
-  const uniform = params([QKV.offset / 4, dY.offset / 4, T, H], [1 / Math.sqrt(D)]);
-  const ROWS = textureRows(T, D);
-  const constants = { D, ROWS };
-  const workgroups = [Math.ceil(T / (8 * ROWS)), H, B] as const;
+  const { B, T, H, D } = shape;
+  const uniform = params([QKV.offset / 4, dY.offset / 4, B * H, T, H], [1 / Math.sqrt(D)]);
+  const tile = textureTile(shape, true);
+  const constants = { D, ...tile };
+  const workgroups = textureWorkgroups(shape, tile);
   gpu.dispatch({
     kernel: { name: "attention/texture_dq", source: textureDqSource, constants },
     bindings: [

@@ -16,28 +16,32 @@ struct Params { T: u32, H: u32, scale: f32 }
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let T = params.T;
+  let H = params.H;
+  let scale = params.scale;
   let q = id.x;
   let h = id.y;
   let b = id.z;
-  if (q >= params.T) { return; }
-  let C = params.H * D;
-  let row = (b * params.T + q) * 3 * C + h * D;
+  if (q >= T) { return; }
+  let C = H * D;
+  let row = (b * T + q) * 3 * C + h * D;
   // The visible keys of a query are one range that starts at 0; it is empty for padding rows.
-  let visible = min(min(length[b], params.T), max(q + 1, prefix[b]));
+  let visible = min(min(length[b], T), max(q + 1, prefix[b]));
   let kEnd = select(0u, visible, q < length[b]);
 
   var y: array<f32, D>;
   var maximum = -1e30;
   var sum = 0.0;
   for (var k = 0u; k < kEnd; k++) {
-    let key = (b * params.T + k) * 3 * C + C + h * D;
+    let key = (b * T + k) * 3 * C + C + h * D;
     var s = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
       s += QKV[row + d + $i] * QKV[key + d + $i];
       //@end
     }
-    s *= params.scale;
+    s *= scale;
     let newMaximum = max(maximum, s);
     let decay = exp(maximum - newMaximum);
     let p = exp(s - newMaximum);
@@ -51,6 +55,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let isEmpty = kEnd == 0;
   let normalizer = select(1 / sum, 0.0, isEmpty);
-  for (var d = 0u; d < D; d++) { Y[(b * params.T + q) * C + h * D + d] = y[d] * normalizer; }
-  lse[(b * params.H + h) * params.T + q] = select(maximum + log(sum), 0.0, isEmpty);
+  for (var d = 0u; d < D; d++) { Y[(b * T + q) * C + h * D + d] = y[d] * normalizer; }
+  lse[(b * H + h) * T + q] = select(maximum + log(sum), 0.0, isEmpty);
 }

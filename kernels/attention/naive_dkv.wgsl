@@ -19,13 +19,17 @@ struct Params { T: u32, H: u32, scale: f32 }
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let T = params.T;
+  let H = params.H;
+  let scale = params.scale;
   let k = id.x;
   let h = id.y;
   let b = id.z;
-  if (k >= params.T) { return; }
-  let C = params.H * D;
-  let key = (b * params.T + k) * 3 * C + C + h * D;
-  let keyEnd = min(length[b], params.T);
+  if (k >= T) { return; }
+  let C = H * D;
+  let key = (b * T + k) * 3 * C + C + h * D;
+  let keyEnd = min(length[b], T);
   // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
   let qStart = select(k, 0u, k < prefix[b]);
   let qEnd = select(0u, keyEnd, k < keyEnd);
@@ -33,9 +37,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var dK: array<f32, D>;
   var dV: array<f32, D>;
   for (var q = qStart; q < qEnd; q++) {
-    let row = (b * params.T + q) * 3 * C + h * D;
-    let out = (b * params.T + q) * C + h * D;
-    let statistic = (b * params.H + h) * params.T + q;
+    let row = (b * T + q) * 3 * C + h * D;
+    let out = (b * T + q) * C + h * D;
+    let statistic = (b * H + h) * T + q;
     var s = 0.0;
     var dP = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
@@ -44,8 +48,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       dP += dY[out + d + $i] * QKV[key + C + d + $i];
       //@end
     }
-    let p = exp(s * params.scale - lse[statistic]);
-    let dS = p * (dP - delta[statistic]) * params.scale;
+    let p = exp(s * scale - lse[statistic]);
+    let dS = p * (dP - delta[statistic]) * scale;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
       dV[d + $i] += p * dY[out + d + $i];

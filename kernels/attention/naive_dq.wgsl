@@ -19,16 +19,20 @@ struct Params { T: u32, H: u32, scale: f32 }
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let T = params.T;
+  let H = params.H;
+  let scale = params.scale;
   let q = id.x;
   let h = id.y;
   let b = id.z;
-  if (q >= params.T) { return; }
-  let C = params.H * D;
-  let row = (b * params.T + q) * 3 * C + h * D;
-  let out = (b * params.T + q) * C + h * D;
-  let statistic = (b * params.H + h) * params.T + q;
+  if (q >= T) { return; }
+  let C = H * D;
+  let row = (b * T + q) * 3 * C + h * D;
+  let out = (b * T + q) * C + h * D;
+  let statistic = (b * H + h) * T + q;
   let isPadding = q >= length[b];
-  let visible = min(min(length[b], params.T), max(q + 1, prefix[b]));
+  let visible = min(min(length[b], T), max(q + 1, prefix[b]));
   let kEnd = select(visible, 0u, isPadding);
 
   var rowDelta = 0.0;
@@ -37,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   var dQ: array<f32, D>;
   for (var k = 0u; k < kEnd; k++) {
-    let key = (b * params.T + k) * 3 * C + C + h * D;
+    let key = (b * T + k) * 3 * C + C + h * D;
     var s = 0.0;
     var dP = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
@@ -46,7 +50,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       dP += dY[out + d + $i] * QKV[key + C + d + $i];
       //@end
     }
-    let dS = exp(s * params.scale - lse[statistic]) * (dP - rowDelta) * params.scale;
+    let dS = exp(s * scale - lse[statistic]) * (dP - rowDelta) * scale;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
       dQ[d + $i] += dS * QKV[key + d + $i];

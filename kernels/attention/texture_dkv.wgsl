@@ -3,13 +3,14 @@
 // shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
 //                C = H*D, D a multiple of 4
 // bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 lse read, 5 delta read,
-//                6 dQKV write (k and v columns only), 7 {qkvBase4,dYBase4,T,H,scale} uniform
-// work           a lane holds ROWS keys (k, v, dK, dV), 8 rows apart; q and dY are broadcast, one query a step; f32 sums
-//                in query order
+//                6 dQKV write (k and v columns only), 7 {qkvBase4,dYBase4,BH,T,H,scale} uniform, BH = B*H
+// work           a lane holds ROWS keys (k, v, dK, dV) of one head, lanes as in texture.wgsl; one query a step; f32 sums in
+//                query order
 // traffic        24BTC + 8BHT bytes
 // steps          as texture.wgsl
 // source         arXiv:2205.14135, appendix B
-struct Params { qkvBase4: u32, dYBase4: u32, T: u32, H: u32, scale: f32 }
+struct Params { qkvBase4: u32, dYBase4: u32, BH: u32, T: u32, H: u32, scale: f32 }
+const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read> prefix: array<u32>;
@@ -23,25 +24,43 @@ fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index
 fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
 
 @compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let h = group.y;
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  // From both ends in turn: a causal mask makes one end light, and a CPU's threads get neighbouring workgroups.
+  let block = select(group.x / 2, groups.x - 1 - group.x / 2, group.x % 2 == 1);
+  let T = params.T;
+  let H = params.H;
+  //@if LANES_ARE_HEADS
+  let head = group.y * 8 + local.x;
+  let tokens = select(0u, T, head < params.BH);
+  let b = min(head, params.BH - 1) / H;
+  let h = min(head, params.BH - 1) % H;
+  let blockStart = block * ROWS;
+  let first = blockStart;
+  //@else
+  let tokens = T;
   let b = group.z;
-  let C4 = params.H * (D / 4);
-  let lengthB = min(length[b], params.T);
+  let h = group.y;
+  let blockStart = block * (8 * ROWS);
+  let first = blockStart + local.x;
+  //@end
+  let C4 = H * (D / 4);
+  let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
-  let lastK = params.T - 1;
-  let blockStart = group.x * (8 * ROWS);
-  let headBase = b * params.T * 3 * C4 + h * (D / 4);
-  let outBase = params.dYBase4 + b * params.T * C4 + h * (D / 4);
-  let statistics = (b * params.H + h) * params.T;
+  let headBase = b * T * 3 * C4 + h * (D / 4);
+  let outBase = params.dYBase4 + b * T * C4 + h * (D / 4);
+  let statistics = (b * H + h) * T;
   // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
   let qStart = select(blockStart, 0u, blockStart < prefixB);
   let qEnd = select(0u, lengthB, blockStart < lengthB);
 
   //@for r in 0..ROWS
-  let k_$r = blockStart + $r * 8 + local.x;
+  let k_$r = first + $r * ROW_STEP;
   let first_$r = select(k_$r, 0u, k_$r < prefixB);
-  let key_$r = headBase + min(k_$r, lastK) * 3 * C4 + C4;
+  let key_$r = headBase + min(k_$r, T - 1) * 3 * C4 + C4;
   //@for d in 0..D/4
   let k_$r_$d = qkv(params.qkvBase4 + key_$r + $d) * params.scale;
   let v_$r_$d = qkv(params.qkvBase4 + key_$r + C4 + $d);
@@ -55,20 +74,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let out = outBase + q * C4;
     let rowLse = lse[statistics + q];
     let rowDelta = delta[statistics + q];
-    //@for d in 0..D/4
-    let q_$d = qkv(row + $d);
-    let dY_$d = dy(out + $d);
-    //@end
     //@for r in 0..ROWS
     var s_$r = 0.0;
     var dP_$r = 0.0;
+    //@end
     //@for d in 0..D/4
+    let q_$d = qkv(row + $d);
+    let dY_$d = dy(out + $d);
+    //@for r in 0..ROWS
     s_$r += dot(k_$r_$d, q_$d);
     dP_$r += dot(v_$r_$d, dY_$d);
     //@end
+    //@end
+    //@for r in 0..ROWS
     let p_$r = select(0.0, exp(s_$r - rowLse), q >= first_$r);
     let dS_$r = select(0.0, p_$r * (dP_$r - rowDelta), q >= first_$r);
+    //@end
     //@for d in 0..D/4
+    //@for r in 0..ROWS
     dV_$r_$d += p_$r * dY_$d;
     dK_$r_$d += dS_$r * q_$d;
     //@end
@@ -76,7 +99,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
 
   //@for r in 0..ROWS
-  if (k_$r < params.T) {
+  if (k_$r < tokens) {
     let isPadding = k_$r >= lengthB;
     //@for d in 0..D/4
     dQKV[key_$r + $d] = select(dK_$r_$d * params.scale, vec4f(), isPadding);

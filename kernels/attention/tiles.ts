@@ -11,17 +11,57 @@ export function naiveUnroll(D: number): number {
   return [8, 7, 6, 5, 4, 3, 2].find((size) => D % size === 0) ?? 1;
 }
 
-/**
- * Query or key rows, 8 apart, that a lane of the texture kernels holds: up to 32 vec4s an operand. Beyond the registers
- * they go to the stack, which costs less on a CPU than loading the other side once more.
- */
-export function textureRows(T: number, D: number): number {
-  return rowsPerLane(T, { apart: 8, mostRows: Math.floor(128 / D) });
+/** Constants of the texture kernels: what the 8 lanes of a workgroup are, and the rows (queries or keys) of a lane. */
+export interface TextureTile {
+  /** Beyond the registers, rows go to the stack: on a CPU that costs less than loading the other side once more. */
+  readonly ROWS: number;
+  /**
+   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours, so that little is
+   * computed beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
+   */
+  readonly LANES_ARE_HEADS: boolean;
+}
+
+/** Few sizes, so that sequences of many lengths compile few kernels. */
+const TEXTURE_ROWS = [1, 2, 3, 4, 6, 8];
+/** Time of a workgroup of eight heads over one of eight rows: eight times the keys and values pass through the caches. */
+const HEADS_COST = 1.15;
+
+/** The tile of the texture forward, or of its backward kernels, with the least estimated time under a causal mask. */
+export function textureTile(
+  { B, T, H, D }: { B: number; T: number; H: number; D: number },
+  isBackward: boolean,
+): TextureTile {
+  // The backward kernels hold twice as much a row, and there are two to compile.
+  const mostWords = isBackward ? 192 : 256;
+  let best: TextureTile = { ROWS: 1, LANES_ARE_HEADS: false };
+  let bestCost = Infinity;
+  for (const LANES_ARE_HEADS of [false, true]) {
+    const lanesCost = LANES_ARE_HEADS ? HEADS_COST * Math.ceil(B * H / 8) : B * H;
+    for (const ROWS of TEXTURE_ROWS) {
+      if (ROWS > 1 && ROWS * D > mostWords) break;
+      const blockRows = LANES_ARE_HEADS ? ROWS : 8 * ROWS;
+      const blocks = Math.ceil(T / blockRows);
+      // Keys that the blocks of a head walk over.
+      const steps = blockRows * blocks * (blocks + 1) / 2;
+      const cost = lanesCost * steps * (ROWS + STEP_COST_ROWS);
+      if (cost < bestCost) [best, bestCost] = [{ ROWS, LANES_ARE_HEADS }, cost];
+    }
+  }
+  return best;
+}
+
+/** Workgroups of a texture kernel. */
+export function textureWorkgroups(
+  { B, T, H }: { B: number; T: number; H: number },
+  { ROWS, LANES_ARE_HEADS }: TextureTile,
+): readonly [x: number, y: number, z: number] {
+  return LANES_ARE_HEADS ? [Math.ceil(T / ROWS), Math.ceil(B * H / 8), 1] : [Math.ceil(T / (8 * ROWS)), H, B];
 }
 
 /** Keys a step of the texture forward's softmax: they share one rescaling. */
 export function textureKeys(D: number): number {
-  return D <= 32 ? 2 : 1;
+  return D <= 64 ? 2 : 1;
 }
 
 /** Constants of the tiled kernels. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
 import { NotFiniteError } from "./not_finite_error.ts";
@@ -17,28 +18,6 @@ import {
   StoragePool,
   subslice,
 } from "./storage.ts";
-
-/** What a dispatch binds, in the order of the shader's `@binding` numbers. */
-export type Binding =
-  | { readonly kind: "read" | "write"; readonly slice: Slice }
-  | { readonly kind: "texels"; readonly slice: Slice }
-  | { readonly kind: "params"; readonly words: readonly number[]; readonly floats: readonly number[] };
-
-/** Binds a slice as `var<storage, read>`. */
-export const read = (slice: Slice): Binding => ({ kind: "read", slice });
-/** Binds a slice as `var<storage, read_write>`. */
-export const write = (slice: Slice): Binding => ({ kind: "write", slice });
-/**
- * Binds the whole storage of a slice as `texture_storage_2d<rgba32float, read>`, copied first when it is stale. Word
- * `w` of the storage is component `w % 4` of texel `(w / 4) % 1024, (w / 4) / 1024`; pass `slice.offset / 4` along.
- */
-export const texels = (slice: Slice): Binding => ({ kind: "texels", slice });
-/** Binds an immutable uniform: first u32 words, then f32 floats, as the fields of one `struct`. */
-export const params = (words: readonly number[], floats: readonly number[] = []): Binding => ({
-  kind: "params",
-  words,
-  floats,
-});
 
 /** One kernel launch. */
 export interface Dispatch {
@@ -61,6 +40,11 @@ export class Gpu {
   readonly adapterName: string;
   /** True on CPU implementations such as llvmpipe, where texture reads are far cheaper than buffer reads. */
   readonly isSoftware: boolean;
+  /**
+   * True where a row of 8 invocations is a subgroup on a software adapter, so that a shader may have one of them read
+   * and `subgroupBroadcast` hand it to the others.
+   */
+  readonly canBroadcast: boolean;
   readonly pool: StoragePool;
   readonly pipelines: PipelineCache;
   readonly profile: Profile;
@@ -87,6 +71,7 @@ export class Gpu {
     this.device = device;
     this.adapterName = adapterName;
     this.isSoftware = isSoftware;
+    this.canBroadcast = isSoftware && device.features.has("subgroups");
     this.pool = new StoragePool(device);
     this.pipelines = new PipelineCache(device, isSoftware);
     this.profile = new Profile(device);
@@ -341,20 +326,12 @@ export class Gpu {
   }
 
   #refreshMirror(storage: Storage): void {
-    if (storage.mirror === null) {
-      storage.mirror = this.device.createTexture({
-        label: storage.label,
-        format: "rgba32float",
-        size: [MIRROR_ROW_TEXELS, storage.words / MIRROR_ROW_WORDS],
-        usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-      });
-      storage.mirrorView = storage.mirror.createView();
-    }
+    const mirror = storage.openMirror(this.device);
     this.#touch(storage, false);
     if (!storage.mirrorIsStale) return;
     this.#outsidePass().copyBufferToTexture(
       { buffer: storage.buffer, bytesPerRow: MIRROR_ROW_WORDS * 4 },
-      { texture: storage.mirror },
+      { texture: mirror },
       [MIRROR_ROW_TEXELS, Math.ceil(storage.usedWords / MIRROR_ROW_WORDS)],
     );
     storage.mirrorIsStale = false;

@@ -3,13 +3,23 @@
  *
  * @module
  */
-export { type Binding, type Dispatch, Gpu, params, read, texels, write } from "./gpu.ts";
+export { type Binding, params, read, texels, write } from "./bindings.ts";
+export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { NotFiniteError } from "./not_finite_error.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, type ProfileSummary, type ProfileWait, summarizeProfile } from "./profile.ts";
 export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "./storage.ts";
-export { chooseTile, countTiles, MAX_ROUNDS, type ProductShape, stagedBlocks, type Tile } from "./tiles.ts";
+export {
+  chooseRegisterTile,
+  chooseTile,
+  countTiles,
+  MAX_ROUNDS,
+  type ProductShape,
+  type RegisterTile,
+  stagedBlocks,
+  type Tile,
+} from "./tiles.ts";
 export { chooseVariant, type VariantQuestion } from "./variants.ts";
 export type { WgslConstants } from "./wgsl.ts";

@@ -35,16 +35,26 @@ export async function openGpu(): Promise<Gpu> {
       "Cannot find a WebGPU adapter: install a GPU driver, or software Vulkan with `apt-get install mesa-vulkan-drivers`",
     );
   }
-  const requiredLimits: Record<string, number> = {};
-  for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
-  const device = await adapter.requestDevice({
-    requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits,
-  });
   const { info } = adapter;
   const name = info.description || info.device || [info.vendor, info.architecture].filter(Boolean).join(" ");
   const isSoftware = info.isFallbackAdapter === true || /llvmpipe|lavapipe|swiftshader/i.test(name);
+  const requiredLimits: Record<string, number> = {};
+  for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  const request = (requiredFeatures: readonly GPUFeatureName[]) =>
+    adapter.requestDevice({ requiredFeatures: [...requiredFeatures], requiredLimits });
+  const listed = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const wanted = isSoftware && mayHideSubgroups(adapter) ? [...listed, "subgroups" as const] : listed;
+  const device = await request(wanted).catch(() => request(listed));
   const gpu = new Gpu(device, name || "unnamed adapter", isSoftware);
   await gpu.prime();
   return gpu;
+}
+
+/**
+ * Whether 8 invocations are a subgroup although the feature is not listed: on lavapipe Deno grants it nevertheless, and its
+ * WGSL knows the functions without `enable subgroups;`, which it refuses. Where the feature is listed that line is needed.
+ */
+function mayHideSubgroups({ features, info }: GPUAdapter): boolean {
+  return "Deno" in globalThis && !features.has("subgroups") &&
+    info.subgroupMinSize === 8 && info.subgroupMaxSize === 8;
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Binding } from "./gpu.ts";
+import type { Binding } from "./bindings.ts";
 
 /** One launch as measured. */
 export interface ProfileRow {

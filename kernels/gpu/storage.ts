@@ -49,6 +49,21 @@ export class Storage {
     });
   }
 
+  /** The texture mirror, made at first use; its contents are stale then. */
+  openMirror(device: GPUDevice): GPUTexture {
+    if (this.mirror !== null) return this.mirror;
+    // Never a power of two: lavapipe compiles a kernel once for textures that are and once for those that are not.
+    const height = Math.max(3, this.words / MIRROR_ROW_WORDS | 1);
+    this.mirror = device.createTexture({
+      label: this.label,
+      format: "rgba32float",
+      size: [MIRROR_ROW_TEXELS, height],
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+    });
+    this.mirrorView = this.mirror.createView();
+    return this.mirror;
+  }
+
   destroy(): void {
     this.buffer.destroy();
     this.mirror?.destroy();

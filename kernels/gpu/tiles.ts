@@ -1,5 +1,6 @@
 /**
- * Tiles of matrix products on GPUs, and how long a loop may be on software adapters: what several kernels share.
+ * Tiles of matrix products on GPUs and on software adapters, and how long a loop may be on the latter: what several
+ * kernels share.
  *
  * @module
  */
@@ -54,4 +55,37 @@ export function chooseTile(shape: ProductShape, allowsSlices: boolean): Tile {
 /** 4x4 blocks of both operands that each invocation of a tile's workgroup stages in a step. */
 export function stagedBlocks({ X, Y, I, J, SLICES, DEPTH }: Tile): number {
   return (I * Y + J * X) * DEPTH / 4 / (X * Y * SLICES);
+}
+
+/** ROWS x 4J words of a product in the registers of each of a workgroup's 8 lanes, on software adapters. */
+export interface RegisterTile {
+  readonly ROWS: number;
+  readonly J: number;
+}
+
+/**
+ * Time of matmul at 192x384x256 on llvmpipe, the fastest tile's at 1. Few, and of those of equal speed what compiles
+ * fastest (48 x 4 in half the time of 16 x 12), as each is compiled for every transpose and epilogue.
+ */
+const REGISTER_TILES: readonly (RegisterTile & { readonly slowness: number })[] = [
+  { ROWS: 32, J: 2, slowness: 1 },
+  { ROWS: 48, J: 1, slowness: 1.12 },
+  { ROWS: 16, J: 2, slowness: 1.13 },
+  { ROWS: 32, J: 1, slowness: 1.15 },
+  { ROWS: 8, J: 2, slowness: 1.33 },
+];
+
+/** The tile of at most `maxRows` rows that keeps the busiest thread of a software adapter shortest, padding included. */
+export function chooseRegisterTile(
+  { rows, columns, batch = 1 }: Omit<ProductShape, "terms">,
+  maxRows = Infinity,
+): RegisterTile {
+  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
+  const cost = ({ ROWS, J, slowness }: typeof REGISTER_TILES[number]) => {
+    const workgroups = Math.ceil(rows / ROWS) * Math.ceil(columns / (32 * J)) * batch;
+    return Math.ceil(workgroups / threads) * ROWS * J * slowness;
+  };
+  const { ROWS, J } = REGISTER_TILES.filter(({ ROWS }) => ROWS <= maxRows)
+    .reduce((best, tile) => cost(tile) < cost(best) ? tile : best);
+  return { ROWS, J };
 }

@@ -13,7 +13,7 @@
  * ...
  * //@end
  * ```
- * Loop variables are one lower-case letter; bounds and conditions are integers, constants, or `NAME/2`-like quotients.
+ * Loop variables are one lower-case letter; `${i/8}` stands for the quotient of one, in names. Bounds and conditions are integers, constants, or `NAME/2`-like quotients.
  *
  * @module
  */
@@ -73,10 +73,12 @@ function expand(lines: readonly Line[], constants: WgslConstants, out: Line[]): 
     if (loop !== null) {
       const [, variable, from, to] = loop;
       const block = lines.slice(index + 1, end);
+      const quotient = new RegExp(`\\$\\{${variable}/(\\d+)\\}`, "g");
       for (let value = evaluate(from, constants); value < evaluate(to, constants); value++) {
         const unrolled = block.map((line) => ({
           ...line,
-          text: line.text.replaceAll(`$${variable}`, `${value}`),
+          text: line.text.replaceAll(quotient, (_, divisor) => `${Math.floor(value / divisor)}`)
+            .replaceAll(`$${variable}`, `${value}`),
         }));
         expand(unrolled, constants, out);
       }

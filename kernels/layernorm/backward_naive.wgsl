@@ -18,19 +18,21 @@ struct Params { R: u32, C: u32 }
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x;
   if (row >= params.R) { return; }
-  let start = row * params.C;
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let C = params.C;
+  let start = row * C;
   let rowMean = mean[row];
   let rowRstd = rstd[row];
   var sum = 0.0;
   var product = 0.0;
-  for (var c = 0u; c < params.C; c++) {
+  for (var c = 0u; c < C; c++) {
     let g = dY[start + c] * weight[c];
     sum += g;
     product += g * ((X[start + c] - rowMean) * rowRstd);
   }
-  sum /= f32(params.C);
-  product /= f32(params.C);
-  for (var c = 0u; c < params.C; c++) {
+  sum /= f32(C);
+  product /= f32(C);
+  for (var c = 0u; c < C; c++) {
     let g = dY[start + c] * weight[c];
     dX[start + c] = rowRstd * (g - sum - (X[start + c] - rowMean) * rowRstd * product);
   }

@@ -3,7 +3,16 @@
  *
  * @module
  */
-import { chooseVariant, type Gpu, type KernelSource, params, read, type Slice, write } from "../gpu/mod.ts";
+import {
+  chooseVariant,
+  type Gpu,
+  type KernelSource,
+  params,
+  read,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import backwardNaiveSource from "./backward_naive.wgsl" with { type: "text" };
 import backwardRowsSource from "./backward_rows.wgsl" with { type: "text" };
 import backwardWorkgroupSource from "./backward_workgroup.wgsl" with { type: "text" };
@@ -12,6 +21,7 @@ import columnSumSource from "./column_sum.wgsl" with { type: "text" };
 import columnSumWorkgroupSource from "./column_sum_workgroup.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import rowsSource from "./rows.wgsl" with { type: "text" };
+import textureSource from "./texture.wgsl" with { type: "text" };
 import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** Rows R of C values; a row is normalized over its C values. */
@@ -20,7 +30,10 @@ export interface LayernormShape {
   readonly C: number;
   /** Added to the variance. */
   readonly epsilon: number;
-  /** `naive`, or for C a multiple of 4 `rows` (at most 256) or `workgroup` (at most 8192); by adapter when absent. */
+  /**
+   * `naive`, or for C a multiple of 4 `rows` (at most 256), `workgroup` (at most 8192) or, forward only, `texture`; by
+   * adapter when absent.
+   */
   readonly variant?: string;
 }
 
@@ -77,16 +90,17 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   const { variant, kernel, rows } = forwardKernel(gpu, shape);
   const workgroups = Math.ceil(R / rows);
   const y = Math.max(1, Math.ceil(workgroups / 65535));
+  const words: Record<string, number[]> = { naive: [R, C], texture: [X.offset / 4, R] };
   gpu.dispatch({
     kernel,
     bindings: [
-      read(X),
+      variant === "texture" ? texels(X) : read(X),
       read(weight),
       read(bias),
       write(Y),
       write(mean),
       write(rstd),
-      params(variant === "naive" ? [R, C] : [R], [epsilon]),
+      params(words[variant] ?? [R], [epsilon]),
     ],
     workgroups: variant === "workgroup" ? [Math.ceil(workgroups / y), y] : [workgroups],
   });
@@ -97,7 +111,9 @@ function forwardKernel(
   gpu: Gpu,
   shape: LayernormShape,
 ): { variant: string; kernel: KernelSource; rows: number } {
-  const variant = variantFor("layernorm", gpu, shape);
+  const isWide = shape.C > NARROW_C && shape.R * shape.C >= MANY_WORDS;
+  const software = isWide ? ["texture", "rows", "naive"] : ["rows", "texture", "naive"];
+  const variant = variantFor("layernorm", gpu, shape, software);
   const WORKGROUP = workgroupSize(gpu);
   if (variant === "workgroup") {
     const constants = workgroupTile(shape.C);
@@ -112,6 +128,14 @@ function forwardKernel(
     return {
       variant,
       kernel: { name: "layernorm/rows", source: rowsSource, constants },
+      rows: WORKGROUP * constants.LANE_ROWS,
+    };
+  }
+  if (variant === "texture") {
+    const constants = { WORKGROUP, LANE_ROWS: TEXTURE_LANE_ROWS, COLUMNS: shape.C / 4 };
+    return {
+      variant,
+      kernel: { name: "layernorm/texture", source: textureSource, constants },
       rows: WORKGROUP * constants.LANE_ROWS,
     };
   }
@@ -140,7 +164,7 @@ export function layernormBackward(
   });
   checkWords("layernormBackward", shape, { mean: [mean, R], rstd: [rstd, R] });
   const parameters = parameterGradients(operands, shape);
-  const variant = variantFor("layernormBackward", gpu, shape);
+  const variant = variantFor("layernormBackward", gpu, shape, ["rows", "naive"]);
   if (variant === "workgroup") {
     backwardWorkgroup(gpu, operands, shape, parameters);
     return;
@@ -262,7 +286,14 @@ function workgroupTile(C: number) {
 }
 
 /** Larger rows are not unrolled: compile time grows with C, and a GPU's registers end. */
-const MAX_C: Readonly<Record<string, number>> = { rows: 256, workgroup: 8192 };
+const MAX_C: Readonly<Record<string, number>> = { rows: 256, workgroup: 8192, texture: 16_384 };
+
+/** Rows a lane of the texture variant takes together: they share each load of weight and bias. */
+const TEXTURE_LANE_ROWS = 8;
+/** Up to this width rows.wgsl keeps up with texture.wgsl, and needs no copy. */
+const NARROW_C = 128;
+/** With fewer words than this the copy costs what it saves. */
+const MANY_WORDS = 1 << 16;
 
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; naive.wgsl takes three a column. */
 const MAX_SOFTWARE_C = 21_800;
@@ -271,6 +302,7 @@ function variantFor(
   action: string,
   gpu: Gpu,
   { R, C, variant }: { R: number; C: number; variant?: string },
+  software: readonly string[],
 ): string {
   if (gpu.isSoftware && C > MAX_SOFTWARE_C) {
     throw new RangeError(
@@ -280,7 +312,7 @@ function variantFor(
   return chooseVariant(gpu, {
     kernel: "layernorm",
     action: `run ${action} with (R,C) = (${R},${C})`,
-    software: ["rows", "naive"],
+    software,
     hardware: ["workgroup", "naive"],
     variant,
     obstacle: (name) =>

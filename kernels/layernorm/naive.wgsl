@@ -17,17 +17,19 @@ struct Params { R: u32, C: u32, epsilon: f32 }
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x;
   if (row >= params.R) { return; }
-  let start = row * params.C;
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let C = params.C;
+  let start = row * C;
   var sum = 0.0;
-  for (var c = 0u; c < params.C; c++) { sum += X[start + c]; }
-  let rowMean = sum / f32(params.C);
+  for (var c = 0u; c < C; c++) { sum += X[start + c]; }
+  let rowMean = sum / f32(C);
   var squares = 0.0;
-  for (var c = 0u; c < params.C; c++) {
+  for (var c = 0u; c < C; c++) {
     let centered = X[start + c] - rowMean;
     squares += centered * centered;
   }
-  let rowRstd = 1.0 / sqrt(squares / f32(params.C) + params.epsilon);
-  for (var c = 0u; c < params.C; c++) {
+  let rowRstd = 1.0 / sqrt(squares / f32(C) + params.epsilon);
+  for (var c = 0u; c < C; c++) {
     Y[start + c] = weight[c] * ((X[start + c] - rowMean) * rowRstd) + bias[c];
   }
   mean[row] = rowMean;

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  chooseRegisterTile,
   chooseTile,
   chooseVariant,
   countTiles,
@@ -146,18 +147,11 @@ function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, s
   });
 }
 
-/**
- * Multiply-adds below which A is read from its buffer: reads cost more, but a copy to the mirror ends the pass, which
- * takes about 35 us.
- */
-const SMALL_PRODUCT = 2 ** 20;
-
 function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
   const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
-  const readsTexels = batch * M * N * K >= SMALL_PRODUCT;
-  const { rows, columnTexels } = chooseRegisterTile(shape);
+  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch });
   const bindings = [
-    readsTexels ? texels(A) : read(A),
+    texels(A),
     texels(B),
     read(bias ?? gpu.placeholder),
     read(residual ?? gpu.placeholder),
@@ -168,7 +162,7 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
       K,
       (transposeA ? M : K) / 4,
       (transposeB ? K : N) / 4,
-      readsTexels ? A.offset / 4 : 0,
+      A.offset / 4,
       B.offset / 4,
       M * K / 4,
       K * N / 4,
@@ -176,9 +170,9 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
   ];
   if (U !== undefined) bindings.push(write(U));
   const constants = {
-    ROWS: rows,
-    J: columnTexels,
-    A_TEXELS: readsTexels,
+    ROWS,
+    J,
+    BROADCAST: gpu.canBroadcast,
     TRANSPOSE_A: transposeA,
     TRANSPOSE_B: transposeB,
     K_TAIL: K % 4 !== 0,
@@ -187,26 +181,8 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
   gpu.dispatch({
     kernel: { name: "matmul/texture", source: textureSource, constants },
     bindings,
-    workgroups: [Math.ceil(N / (32 * columnTexels)), Math.ceil(M / rows), batch],
+    workgroups: [Math.ceil(N / (32 * J)), Math.ceil(M / ROWS), batch],
   });
-}
-
-/** Rows and texels of C that a lane of the `texture` variant holds: little padding, every core busy, few pipelines. */
-function chooseRegisterTile(
-  { M, N, batch = 1 }: MatmulShape,
-): { rows: number; columnTexels: number } {
-  const columnBlocks = (J: number) => Math.ceil(N / (32 * J));
-  // In units of the arithmetic of a column: reading the rows of A costs half of one. Narrow tiles compile faster.
-  const columnTexels = firstNearBest([1, 2, 3, 4], 1.05, (J) => columnBlocks(J) * (J + 0.5));
-  const blocks = columnBlocks(columnTexels) * batch;
-  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
-  // In units of the arithmetic of a row: reading the columns of B costs four, on the busiest thread.
-  const rows = firstNearBest(
-    [16, 8, 4],
-    1.15,
-    (R) => Math.ceil(Math.ceil(M / R) * blocks / threads) * (R + 4),
-  );
-  return { rows, columnTexels };
 }
 
 function launchTiled(
@@ -251,16 +227,6 @@ function launchTiled(
     bindings,
     workgroups: [across, down, batch],
   });
-}
-
-/** The first candidate whose cost is at most `slack` times the lowest. */
-function firstNearBest(
-  candidates: readonly number[],
-  slack: number,
-  cost: (value: number) => number,
-): number {
-  const limit = slack * Math.min(...candidates.map(cost));
-  return candidates.find((value) => cost(value) <= limit)!;
 }
 
 function epilogue(

@@ -40,13 +40,17 @@ fn main(@builtin(global_invocation_id) invocation: vec3u) {
   if (id.x >= p.N || id.y >= p.M) {
     return;
   }
+  // Copied out of the loop: software adapters read parameters from a storage buffer, anew each round.
+  let K = p.K;
+  let A_col = p.A_col;
+  let B_row = p.B_row;
   var a = id.z * p.M * p.K + id.y * p.A_row;
   var b = id.z * p.K * p.N + id.x * p.B_col;
   var sum = 0.0;
-  for (var k = 0u; k < p.K; k++) {
+  for (var k = 0u; k < K; k++) {
     sum += A[a] * B[b];
-    a += p.A_col;
-    b += p.B_row;
+    a += A_col;
+    b += B_row;
   }
   let at = (id.z * p.M + id.y) * p.N + id.x;
   // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.

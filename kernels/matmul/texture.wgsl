@@ -1,13 +1,14 @@
 // matmul    C = gelu(op(A) op(B) + bias) + residual,  or C += op(A) op(B);  U = op(A) op(B) + bias
 // shapes    op(A) (M,K)  op(B) (K,N)  bias (N)  residual, C, U (M,N), all but bias once per batch item
-// bindings  0 A texels (read buffer without A_TEXELS), 1 B texels, 2 bias read, 3 residual read, 4 C write,
+// bindings  0 A texels, 1 B texels, 2 bias read, 3 residual read, 4 C write,
 //           5 {shape, strides and offsets in texels} uniform, 6 U write (with HAS_U)
 // work      each of a workgroup's 8 lanes holds ROWS x 4J of C in registers; k goes by 4; z is the batch item
 // limits    N % 4 = 0; the contiguous dimension of A and of B too; M ragged, K ragged where A is (K,M), B (K,N)
 // traffic   per 4 values of k and ROWS x 32J of C: ROWS + 32J texels, against 4 ROWS 32J multiply-adds
-// steps     on llvmpipe, two cores: texel reads in place of buffer reads, which are loops over lanes there, 39 to 74
-//           GFLOP/s at 512^3; ROWS x 4J of 16 x 16 over 8 x 8, 1.3x, over 16 x 8, 1.15x; k innermost, under rows,
-//           under columns, 1.6x; the epilogue as a loop, 1.5x with bias and GELU, and compiled in 0.4 s, not 1.3
+// steps     on llvmpipe, two cores, at 512^3: texel reads in place of buffer reads, which are loops over lanes there, 39
+//           to 74 GFLOP/s; 16 x 16 a lane over 8 x 8, 1.3x; k innermost, under rows, under columns, 1.6x; the epilogue as
+//           a loop, 1.5x with bias and GELU, and compiled in 0.4 s, not 1.3; with BROADCAST each lane reads a row of A for
+//           all, 1.07x, at 16 x 12 a lane 1.17x; then 32 x 8 over 16 x 16, 1.05x, B^T 1.12x, compiled in 0.24 s
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
 struct Params {
@@ -22,11 +23,7 @@ struct Params {
   B_item: u32,
 }
 
-//@if A_TEXELS
 @group(0) @binding(0) var A: texture_storage_2d<rgba32float, read>;
-//@else
-@group(0) @binding(0) var<storage, read> A: array<vec4f>;
-//@end
 @group(0) @binding(1) var B: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
@@ -37,16 +34,25 @@ struct Params {
 //@end
 
 fn load_A(i: u32) -> vec4f {
-  //@if A_TEXELS
   return textureLoad(A, vec2u(i & 1023u, i >> 10u));
-  //@else
-  return A[i];
-  //@end
 }
 
 fn load_B(i: u32) -> vec4f {
   return textureLoad(B, vec2u(i & 1023u, i >> 10u));
 }
+
+// First texel of A's operand `id` among those that ROWS rows need for four k; A_step texels on lie those of the next four.
+//@if TRANSPOSE_A
+// Row k = id % 4 of A as stored, four rows of op(A).
+fn A_first(row: u32, id: u32) -> u32 {
+  return id % 4 * p.A_stride + min(row / 4 + id / 4, p.A_stride - 1);
+}
+//@else
+// Row id of op(A), four k.
+fn A_first(row: u32, id: u32) -> u32 {
+  return min(row + id, p.M - 1) * p.A_stride;
+}
+//@end
 
 // 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
 fn gelu(x: vec4f) -> vec4f {
@@ -87,12 +93,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   let B_start = p.B_offset + group.z * p.B_item;
 
   // Rows and columns beyond the end read the last one, and are not stored.
-  //@for g in 0..ROWS/4
-  //@if TRANSPOSE_A
-  let row_$g = A_start + min(row / 4 + $g, p.A_stride - 1);
+  //@if BROADCAST
+  //@for h in 0..ROWS/8
+  let own_$h_start = A_start + A_first(row, 8 * $h + lane.x);
+  //@end
   //@else
+  //@for g in 0..ROWS/4
   //@for c in 0..4
-  let row_$g_$c = A_start + min(row + 4 * $g + $c, p.M - 1) * p.A_stride;
+  let a_$g_$c_start = A_start + A_first(row, 4 * $g + $c);
   //@end
   //@end
   //@end
@@ -108,14 +116,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   //@end
   //@end
 
+  //@if TRANSPOSE_A
+  let A_step = 4 * p.A_stride;
+  //@else
+  let A_step = 1u;
+  //@end
   let steps = p.K / 4;
   for (var k = 0u; k < steps; k++) {
+    let A_k = k * A_step;
+    //@if BROADCAST
+    //@for h in 0..ROWS/8
+    let own_$h = load_A(own_$h_start + A_k);
+    //@end
+    //@end
     //@for g in 0..ROWS/4
     //@for c in 0..4
-    //@if TRANSPOSE_A
-    let a_$g_$c = load_A(row_$g + (4 * k + $c) * p.A_stride);
+    //@if BROADCAST
+    let a_$g_$c = subgroupBroadcast(own_${g/2}, (4 * $gu + $cu) % 8);
     //@else
-    let a_$g_$c = load_A(row_$g_$c + k);
+    let a_$g_$c = load_A(a_$g_$c_start + A_k);
     //@end
     //@end
     //@end
@@ -151,7 +170,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   //@if K_TAIL
   for (var k = 4 * steps; k < p.K; k++) {
     //@for g in 0..ROWS/4
-    let a_$g = load_A(row_$g + k * p.A_stride);
+    let a_$g = load_A(A_start + k * p.A_stride + min(row / 4 + $g, p.A_stride - 1));
     //@end
     //@for j in 0..J
     let b_$j = load_B(B_start + k * p.B_stride + col_$j);

@@ -3,7 +3,7 @@
 // shapes    dLogits (rows,V)  W (C,V)  dX (N,C), rows row0.. of it;  C and V multiples of 4
 // bindings  0 dLogits texels, 1 W texels, 2 dX write,
 //           3 {row0, rows, C/4, V/4, dLogits offset/4, W offset/4} uniform
-// work      8 lanes hold ROWS x (32 COLUMNS) elements of dX in registers; f32 sums over the vocabulary
+// work      8 lanes hold ROWS x (32J) elements of dX in registers; f32 sums over the vocabulary
 // traffic   4 rows V + 4CV rows/ROWS + 4 rows C bytes
 struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetLogits: u32, offsetW: u32 }
 @group(0) @binding(0) var dLogits: texture_storage_2d<rgba32float, read>;
@@ -17,17 +17,30 @@ fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let row = group.y * ROWS;
-  let column = group.x * (8u * COLUMNS) + lane.x;
-  //@for i in 0..ROWS
-  //@for j in 0..COLUMNS
-  var dx_$i_$j = vec4f();
+  let column = group.x * (8u * J) + lane.x;
+  //@for h in 0..ROWS/4
+  //@for c in 0..4
+  //@for j in 0..J
+  var dx_$h_$c_$j = vec4f();
+  //@end
   //@end
   //@end
   for (var k = 0u; k < params.V4; k++) {
-    //@for i in 0..ROWS
-    let d_$i = loadLogits(params.offsetLogits + (row + $iu) * params.V4 + k);
+    //@if BROADCAST
+    //@for h in 0..ROWS/8
+    let own_$h = loadLogits(params.offsetLogits + (row + 8u * $hu + lane.x) * params.V4 + k);
     //@end
-    //@for j in 0..COLUMNS
+    //@end
+    //@for h in 0..ROWS/4
+    //@for c in 0..4
+    //@if BROADCAST
+    let d_$h_$c = subgroupBroadcast(own_${h/2}, (4u * $hu + $cu) % 8u);
+    //@else
+    let d_$h_$c = loadLogits(params.offsetLogits + (row + 4u * $hu + $cu) * params.V4 + k);
+    //@end
+    //@end
+    //@end
+    //@for j in 0..J
     //@for q in 0..4
     let t_$j_$q = loadW(params.offsetW + ((column + $ju * 8u) * 4u + $qu) * params.V4 + k);
     //@end
@@ -35,21 +48,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     let w_$j_$q = vec4f(t_$j_0[$q], t_$j_1[$q], t_$j_2[$q], t_$j_3[$q]);
     //@end
     //@end
-    //@for j in 0..COLUMNS
-    //@for i in 0..ROWS
+    //@for j in 0..J
+    //@for h in 0..ROWS/4
+    //@for c in 0..4
     //@for q in 0..4
-    dx_$i_$j += d_$i[$q] * w_$j_$q;
+    dx_$h_$c_$j += d_$h_$c[$q] * w_$j_$q;
+    //@end
     //@end
     //@end
     //@end
   }
-  //@for i in 0..ROWS
-  if (row + $iu < params.rows) {
-    //@for j in 0..COLUMNS
-    if (column + $ju * 8u < params.C4) {
-      dX[(params.row0 + row + $iu) * params.C4 + column + $ju * 8u] = dx_$i_$j;
+  // A loop over groups of four rows: unrolled, this part takes the compiler longer than all the rest.
+  for (var g = 0u; g < ROWS / 4; g++) {
+    //@for c in 0..4
+    if (row + 4u * g + $cu < params.rows) {
+      //@for j in 0..J
+      if (column + $ju * 8u < params.C4) {
+        var dx = dx_0_$c_$j;
+        //@for h in 1..ROWS/4
+        dx = select(dx, dx_$h_$c_$j, g == $hu);
+        //@end
+        dX[(params.row0 + row + 4u * g + $cu) * params.C4 + column + $ju * 8u] = dx;
+      }
+      //@end
     }
     //@end
   }
-  //@end
 }

@@ -4,7 +4,18 @@
  *
  * @module
  */
-import { chooseVariant, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import {
+  chooseRegisterTile,
+  chooseVariant,
+  type Gpu,
+  params,
+  read,
+  type RegisterTile,
+  roundUp,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import dLogitsNaiveSource from "./dlogits_naive.wgsl" with { type: "text" };
 import dLogitsTextureSource from "./dlogits_texture.wgsl" with { type: "text" };
 import dwNaiveSource from "./dw_naive.wgsl" with { type: "text" };
@@ -75,9 +86,6 @@ export function linearLogprobPartialsWords(shape: Pick<LinearLogprobShape, "N" |
   return 4 * shape.N * Math.max(...parts);
 }
 
-/** Rows of a register tile. */
-const ROWS = 16;
-
 /** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
 const MAX_C = 65_000;
 /** Largest V of the backward, whose sums over the vocabulary take four terms a round. */
@@ -89,22 +97,26 @@ function naivePanels({ C, V }: { C: number; V: number }) {
   return { panelColumns, panels: Math.ceil(V / panelColumns) };
 }
 
-/** vec4s a lane holds of a row of `columns`, 1 to 4: few blocks of 8 lanes with few idle lanes. */
-function tileColumns(columns: number): number {
-  // A block costs its loads of rows, worth half a vec4 a lane, besides its columns.
-  const cost = (perLane: number) => Math.ceil(columns / (32 * perLane)) * (perLane + 0.5);
-  return [4, 3, 2, 1].reduce((best, perLane) => cost(perLane) < cost(best) ? perLane : best);
-}
+/** Rows of the forward's tiles: with 32, whose statistics are unrolled, the kernel takes twice as long to compile. */
+const MAX_ROWS = 16;
 
-/** Blocks of columns are dealt to enough panels to occupy the machine, else one workgroup takes all of them. */
+/** Words of W that a panel's workgroups, one for each tile of rows, read in turn from the caches of a core. */
+const PANEL_WORDS = 1 << 17;
+
+/** Tile and panels of the `texture` variant: blocks of columns are dealt to enough panels to occupy the machine. */
 function texturePanels({ N, C, V }: { N: number; C: number; V: number }) {
-  const blocks = Math.ceil(V / (32 * tileColumns(V)));
-  const blocksPerPanel = Math.min(
-    Math.ceil(blocks / Math.max(1, Math.ceil(32 / Math.ceil(N / ROWS)))),
-    // No invocation may loop too long here either.
-    Math.max(1, Math.floor(32768 / (C / 4 + 2))),
+  const { ROWS, J } = chooseRegisterTile({ rows: N, columns: V }, MAX_ROWS);
+  const blocks = Math.ceil(V / (32 * J));
+  const blocksPerPanel = Math.max(
+    1,
+    Math.min(
+      Math.floor(blocks / Math.max(1, Math.ceil(32 / Math.ceil(N / ROWS)))),
+      Math.floor(PANEL_WORDS / (32 * J * C)),
+      // No invocation may loop too long here either.
+      Math.floor(32768 / (C / 4 + 2)),
+    ),
   );
-  return { blocksPerPanel, panels: Math.ceil(blocks / blocksPerPanel) };
+  return { ROWS, J, blocksPerPanel, panels: Math.ceil(blocks / blocksPerPanel) };
 }
 
 /** At most this many words (4 MiB) of dLogits exist at a time, as long as that is 16 rows. */
@@ -149,13 +161,13 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
     parts = tiledParts(shape);
     tiledForward(gpu, operands, shape);
   } else if (variant === "texture") {
-    const { panels, blocksPerPanel } = texturePanels(shape);
+    const { ROWS, J, panels, blocksPerPanel } = texturePanels(shape);
     parts = panels * 8;
     gpu.dispatch({
       kernel: {
         name: "softmax_logprob/texture",
         source: textureSource,
-        constants: { ROWS, COLUMNS: tileColumns(V) },
+        constants: { ROWS, J, BROADCAST: gpu.canBroadcast },
       },
       bindings: [
         texels(X),
@@ -164,7 +176,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
         write(partials),
         params([N, C / 4, V / 4, X.offset / 4, W.offset / 4, blocksPerPanel], [temperature]),
       ],
-      workgroups: [panels, Math.ceil(N / ROWS)],
+      workgroups: [Math.ceil(N / ROWS), panels],
     });
   } else {
     const { panels, panelColumns } = naivePanels(shape);
@@ -269,13 +281,16 @@ function textureChunk(
   const [C4, V4, offsetX, offsetW, offsetLogits] = [C, V, X.offset, W.offset, scratch.offset].map((words) =>
     words / 4
   );
-  const tileV = tileColumns(V);
-  const tileC = tileColumns(C);
+  const BROADCAST = gpu.canBroadcast;
+  const tileLogits = chooseRegisterTile({ rows, columns: V });
+  const tileX = chooseRegisterTile({ rows, columns: C });
+  // The lanes of a workgroup read 8 texels, 32 rows of dW.
+  const tileW = chooseRegisterTile({ rows: C, columns: V }, 32);
   gpu.dispatch({
     kernel: {
       name: "softmax_logprob/dlogits_texture",
       source: dLogitsTextureSource,
-      constants: { ROWS, COLUMNS: tileV },
+      constants: { ...tileLogits, BROADCAST },
     },
     bindings: [
       texels(X),
@@ -288,13 +303,13 @@ function textureChunk(
       write(scratch),
       params([row0, rows, C4, V4, offsetX, offsetW, dEntropy ? 1 : 0], [temperature]),
     ],
-    workgroups: [Math.ceil(V4 / (8 * tileV)), Math.ceil(rows / ROWS)],
+    workgroups: registerTiles(rows, V, tileLogits),
   });
   gpu.dispatch({
     kernel: {
       name: "softmax_logprob/dx_texture",
       source: dxTextureSource,
-      constants: { ROWS, COLUMNS: tileC },
+      constants: { ...tileX, BROADCAST },
     },
     bindings: [
       texels(scratch),
@@ -302,15 +317,14 @@ function textureChunk(
       write(dX),
       params([row0, rows, C4, V4, offsetLogits, offsetW]),
     ],
-    workgroups: [Math.ceil(C4 / (8 * tileC)), Math.ceil(rows / ROWS)],
+    workgroups: registerTiles(rows, C, tileX),
   });
   if (dW === undefined) return;
-  const QUADS = ROWS / 4;
   gpu.dispatch({
     kernel: {
       name: "softmax_logprob/dw_texture",
       source: dwTextureSource,
-      constants: { QUADS, COLUMNS: tileV },
+      constants: { ...tileW, BROADCAST },
     },
     bindings: [
       texels(X),
@@ -318,9 +332,15 @@ function textureChunk(
       write(dW),
       params([row0, rows, C4, V4, offsetX, offsetLogits]),
     ],
-    workgroups: [Math.ceil(V4 / (8 * tileV)), Math.ceil(C4 / QUADS)],
+    workgroups: registerTiles(C, V, tileW),
   });
 }
+
+/** Workgroups across and down. */
+const registerTiles = (rows: number, columns: number, { ROWS, J }: RegisterTile): [number, number] => [
+  Math.ceil(columns / (32 * J)),
+  Math.ceil(rows / ROWS),
+];
 
 /** One SIMD group of a software adapter, a few warps of a real one. */
 const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;

@@ -15,16 +15,20 @@ struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let row = id.x;
   if (row >= params.N) { return; }
+  // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
+  let C = params.C;
+  let V = params.V;
+  let temperature = params.temperature;
   let label = targets[row];
   var largest = -1e30;
   var total = 0.0; // sum_v e^(logit - largest)
   var weighted = 0.0; // sum_v (logit - largest) e^(logit - largest)
   var chosen = 0.0; // logit of the target, if it lies in this panel
-  let end = min((id.y + 1u) * params.panelColumns, params.V);
+  let end = min((id.y + 1u) * params.panelColumns, V);
   for (var v = id.y * params.panelColumns; v < end; v++) {
     var dot = 0.0;
-    for (var c = 0u; c < params.C; c++) { dot += X[row * params.C + c] * W[c * params.V + v]; }
-    let logit = dot / params.temperature;
+    for (var c = 0u; c < C; c++) { dot += X[row * C + c] * W[c * V + v]; }
+    let logit = dot / temperature;
     if (logit > largest) {
       let shift = largest - logit;
       let decay = exp(shift);

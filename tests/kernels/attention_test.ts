@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { cases } from "../../kernels/attention/cases.ts";
 import { attention, attentionBackward, attentionDecode, fillCache } from "../../kernels/attention/mod.ts";
 import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
-import { workgroupTile } from "../../kernels/attention/tiles.ts";
+import { textureTile, textureWorkgroups, workgroupTile } from "../../kernels/attention/tiles.ts";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
 import { testCases, testGpu } from "./check_cases.ts";
@@ -60,6 +60,27 @@ Deno.test("tiles of every head size fit the workgroup memory that WebGPU promise
         assert(workgroupBytes <= 16384, `${workgroupBytes} bytes at T ${T}, D ${D}`);
       }
     }
+  }
+});
+
+Deno.test("texture kernels put eight heads side by side where there are many, else eight rows of one head", () => {
+  for (const isBackward of [false, true]) {
+    const of = (B: number, T: number, H: number, D: number) =>
+      textureTile({ B, T, H, D }, isBackward).LANES_ARE_HEADS;
+    assert(of(64, 36, 4, 24) && of(32, 64, 2, 32));
+    assert(!of(1, 600, 1, 64) && !of(2, 512, 4, 64));
+  }
+});
+
+Deno.test("workgroups of the texture kernels cover every row of every head", () => {
+  for (
+    const [B, T, H, D] of [[64, 36, 4, 24], [5, 45, 3, 8], [1, 1, 1, 4], [3, 130, 1, 128], [7, 33, 3, 64]]
+  ) {
+    const tile = textureTile({ B, T, H, D }, false);
+    const [x, y, z] = textureWorkgroups({ B, T, H }, tile);
+    const [rows, heads] = tile.LANES_ARE_HEADS ? [x * tile.ROWS, 8 * y] : [x * 8 * tile.ROWS, y * z];
+    assert(rows >= T && rows - T < 8 * tile.ROWS, `${rows} rows for T ${T}`);
+    assert(heads >= B * H && heads - B * H < 8, `${heads} heads for ${B * H}`);
   }
 });
 

@@ -1,7 +1,7 @@
 /** Runs a kernel's cases: every variant of every case against its f64 reference. */
 import { assert } from "@std/assert";
 import type { KernelCase } from "../../kernels/case.ts";
-import { type Gpu, openGpu, type Slice } from "../../kernels/gpu/mod.ts";
+import { Gpu, openGpu, type Slice } from "../../kernels/gpu/mod.ts";
 
 let shared: Promise<Gpu> | null = null;
 
@@ -13,6 +13,15 @@ export function testGpu(): Promise<Gpu> {
     addEventListener("unload", () => gpu.destroy());
     return gpu;
   });
+}
+
+/** A software adapter whose device has no subgroups, as elsewhere than in Deno on lavapipe. */
+export async function gpuWithoutSubgroups(): Promise<Gpu> {
+  const adapter = await navigator.gpu.requestAdapter();
+  const gpu = new Gpu(await adapter!.requestDevice(), "no subgroups", true);
+  await gpu.prime();
+  assert(!gpu.canBroadcast);
+  return gpu;
 }
 
 /** Registers one test per case and variant. */

@@ -1,9 +1,39 @@
-import { assertThrows } from "@std/assert";
+import { assertAlmostEquals, assertThrows } from "@std/assert";
+import { caseValues } from "../../kernels/case.ts";
+import { subslice } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/layernorm/cases.ts";
 import { layernorm, layernormBackward } from "../../kernels/layernorm/mod.ts";
+import { layernormReference } from "../../kernels/layernorm/reference.ts";
 import { testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
+
+Deno.test({
+  name:
+    "texture layernorm is exact to float error when rows start far from their mean, in slices inside a storage",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await testGpu();
+    const shape = { R: 9, C: 160, epsilon: 1e-5 };
+    const inputs = {
+      X: caseValues(9 * 160, 1, 2).map((value, i) => value + 5 + (i % 160 < 20 ? 300 : 0)),
+      weight: caseValues(160, 2),
+      bias: caseValues(160, 3),
+    };
+    const whole = gpu.acquire(64 + 9 * 160, "whole");
+    const X = subslice(whole, 64, 9 * 160);
+    gpu.write(X, inputs.X);
+    const [weight, bias] = [gpu.upload(inputs.weight, "weight"), gpu.upload(inputs.bias, "bias")];
+    const [Y, mean, rstd] = [gpu.acquire(9 * 160, "Y"), gpu.acquire(9, "mean"), gpu.acquire(9, "rstd")];
+    layernorm(gpu, { X, weight, bias, Y, mean, rstd }, { ...shape, variant: "texture" });
+    const [gotY, gotRstd] = await gpu.read(Y, rstd);
+    const want = layernormReference(inputs, shape);
+    gotRstd.forEach((got, r) => assertAlmostEquals(got / want.rstd[r], 1, 2e-6, `rstd[${r}]`));
+    gotY.forEach((got, i) => assertAlmostEquals(got, want.Y[i], 1e-5, `Y[${i}]`));
+    for (const slice of [whole, weight, bias, Y, mean, rstd]) gpu.release(slice);
+  },
+});
 
 Deno.test({
   name: "layernorm names the operand that is too small and the variant that cannot do a shape",

@@ -4,12 +4,27 @@ import { cases } from "../../kernels/matmul/cases.ts";
 import { matmul, type MatmulShape } from "../../kernels/matmul/mod.ts";
 import { matmulReference } from "../../kernels/matmul/reference.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
 
 // The variants for GPUs have a file of their own.
 testCases(
   cases.map((each) => ({ ...each, variants: each.variants.filter((variant) => variant !== "tiled") })),
 );
+
+Deno.test({
+  name: "matmul (texture) matches its reference on a device without subgroups",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await gpuWithoutSubgroups();
+    const names = ["37x44x12 bias U gelu residual", "36x44x13 A^T accumulate", "19x36x20 B^T batch 3"];
+    for (const kernelCase of cases.filter(({ name }) => names.includes(name))) {
+      await checkCase(gpu, kernelCase, "texture");
+    }
+    assertEquals(gpu.dispatchCount, names.length);
+    gpu.destroy();
+  },
+});
 
 function testOnGpu(name: string, fn: (gpu: Gpu) => void | Promise<void>): void {
   Deno.test({
@@ -33,7 +48,6 @@ function launchShort(
 }
 
 for (const variant of ["naive", "texture", "tiled"]) {
-  // 40x36x60 reads A from its buffer in the texture variant, 256x96x96 from its mirror.
   for (const { M, N, K } of [{ M: 40, N: 36, K: 60 }, { M: 256, N: 96, K: 96 }]) {
     testOnGpu(
       `matmul (${variant}) reads and writes slices inside larger storages at ${M}x${N}x${K}`,

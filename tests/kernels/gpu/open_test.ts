@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NoAdapterError, openGpu } from "../../../kernels/gpu/mod.ts";
+import { NoAdapterError, openGpu, write } from "../../../kernels/gpu/mod.ts";
 
 /** Runs with another `navigator.gpu`. */
 async function withNavigatorGpu(gpu: unknown, fn: () => Promise<void>): Promise<void> {
@@ -45,6 +45,35 @@ Deno.test({
     );
     assert(gpu.adapterName.length > 0);
     assertEquals(gpu.isSoftware, /llvmpipe|lavapipe|swiftshader/i.test(gpu.adapterName));
+    gpu.destroy();
+  },
+});
+
+Deno.test({
+  name: "where a device can broadcast, 8 invocations are a subgroup in the order of their ids",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await openGpu();
+    const adapter = (await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }))!;
+    const isLavapipe = /llvmpipe/.test(gpu.adapterName) && adapter.info.subgroupMinSize === 8;
+    if (isLavapipe) assert(gpu.canBroadcast, "lavapipe grants subgroups");
+    if (gpu.canBroadcast) {
+      const Y = gpu.acquire(24, "Y");
+      gpu.dispatch({
+        kernel: {
+          name: "test/broadcast",
+          source: `@group(0) @binding(0) var<storage, read_write> Y: array<u32>;
+@compute @workgroup_size(8) fn main(@builtin(global_invocation_id) id: vec3u) {
+  Y[id.x] = subgroupBroadcast(100u + id.x, 5u);
+}`,
+          constants: {},
+        },
+        bindings: [write(Y)],
+        workgroups: [3],
+      });
+      assertEquals([...await gpu.readWords(Y)], [105, 113, 121].flatMap((value) => Array(8).fill(value)));
+    }
     gpu.destroy();
   },
 });

@@ -95,6 +95,16 @@ test("subslice takes a range and refuses one outside", (_gpu, pool) => {
   pool.release(slice);
 });
 
+test("a mirror has room for its storage and a height that is no power of two", (gpu, pool) => {
+  for (let rows = 1; rows <= 17; rows++) {
+    const slice = pool.acquire(rows * MIRROR_ROW_WORDS, "x");
+    const { height } = slice.storage.openMirror(gpu.device);
+    assert(height >= rows && (height & (height - 1)) !== 0, `${height} for ${rows} rows`);
+    assertEquals(slice.storage.openMirror(gpu.device).height, height);
+    pool.release(slice);
+  }
+});
+
 Deno.test({
   name: "memory beyond the adapter's limits is refused with the limit",
   fn: async () => {

@@ -45,6 +45,13 @@ Deno.test("an inner loop may run to the outer one's variable", () => {
   assertEquals(expand("//@for i in 0..3\n//@for j in 0..$i\n$j<$i\n//@end\n//@end"), ["0<1", "0<2", "1<2"]);
 });
 
+Deno.test("a loop variable's quotient can be part of a name", () => {
+  assertEquals(
+    expand("//@for i in 3..6\n//@for j in 1..3\nx_${i/4}_${j/2}[$i, $j]\n//@end\n//@end"),
+    ["x_0_0[3, 1]", "x_0_1[3, 2]", "x_1_0[4, 1]", "x_1_1[4, 2]", "x_1_0[5, 1]", "x_1_1[5, 2]"],
+  );
+});
+
 Deno.test("a loop without values leaves nothing", () => {
   assertEquals(expand("//@for i in 2..2\nx\n//@end"), [""]);
 });

@@ -1,0 +1,28 @@
+/**
+ * What a dispatch binds: ranges of memory, textures of it, and parameters.
+ *
+ * @module
+ */
+import type { Slice } from "./storage.ts";
+
+/** What a dispatch binds, in the order of the shader's `@binding` numbers. */
+export type Binding =
+  | { readonly kind: "read" | "write"; readonly slice: Slice }
+  | { readonly kind: "texels"; readonly slice: Slice }
+  | { readonly kind: "params"; readonly words: readonly number[]; readonly floats: readonly number[] };
+
+/** Binds a slice as `var<storage, read>`. */
+export const read = (slice: Slice): Binding => ({ kind: "read", slice });
+/** Binds a slice as `var<storage, read_write>`. */
+export const write = (slice: Slice): Binding => ({ kind: "write", slice });
+/**
+ * Binds the whole storage of a slice as `texture_storage_2d<rgba32float, read>`, copied first when it is stale. Word
+ * `w` of the storage is component `w % 4` of texel `(w / 4) % 1024, (w / 4) / 1024`; pass `slice.offset / 4` along.
+ */
+export const texels = (slice: Slice): Binding => ({ kind: "texels", slice });
+/** Binds an immutable uniform: first u32 words, then f32 floats, as the fields of one `struct`. */
+export const params = (words: readonly number[], floats: readonly number[] = []): Binding => ({
+  kind: "params",
+  words,
+  floats,
+});
