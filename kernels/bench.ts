@@ -21,6 +21,9 @@ import { cases as imageCases } from "./image/cases.ts";
 import { cases as layernormCases } from "./layernorm/cases.ts";
 import { layernorm } from "./layernorm/mod.ts";
 import { layernormReference } from "./layernorm/reference.ts";
+import { cases as logSoftmaxCases } from "./log_softmax/cases.ts";
+import { logSoftmax } from "./log_softmax/mod.ts";
+import { logSoftmaxReference } from "./log_softmax/reference.ts";
 import { cases as matmulCases } from "./matmul/cases.ts";
 import { describeMatmul, matmul, type MatmulShape } from "./matmul/mod.ts";
 import { matmulReference } from "./matmul/reference.ts";
@@ -52,6 +55,7 @@ const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
   matmul: matmulCases,
   attention: attentionCases,
   softmax_logprob: logprobCases,
+  log_softmax: logSoftmaxCases,
   layernorm: layernormCases,
   adamw: adamwCases,
   elementwise: elementwiseCases,
@@ -161,6 +165,27 @@ function logprobCase(N: number, C: number, V: number): HeadlineCase {
   };
 }
 
+function logSoftmaxCase(N: number, V: number): HeadlineCase {
+  const shape = { N, V, temperature: 1 };
+  return {
+    kernel: "log_softmax",
+    name: `${N}x${V} forward`,
+    variants: variantsOf("log_softmax"),
+    inputs: () => ({ X: caseValues(N * V, 1, 8) }),
+    outputs: { Y: N * V },
+    launch: (gpu, { X, Y }, variant) => {
+      X.storage.mirrorIsStale = true;
+      logSoftmax(gpu, { X, Y }, { ...shape, variant });
+    },
+    reference: ({ X }) => logSoftmaxReference({ X }, shape),
+    tolerance: 1e-5,
+    flops: 6 * N * V,
+    bytes: 8 * N * V,
+    peerWork: { op: "log-softmax", N, V },
+    peerOutputs: ["Y"],
+  };
+}
+
 function layernormCase(R: number, C: number): HeadlineCase {
   const shape = { R, C, epsilon: 1e-5 };
   return {
@@ -232,6 +257,9 @@ export const headlineCases: readonly HeadlineCase[] = [
   logprobCase(512, 256, 512),
   logprobCase(512, 256, 4096),
   logprobCase(128, 256, 32_768),
+  logSoftmaxCase(2048, 512),
+  logSoftmaxCase(512, 4096),
+  logSoftmaxCase(128, 32_768),
   layernormCase(4096, 96),
   layernormCase(4096, 256),
   adamwCase(1 << 20),

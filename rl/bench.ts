@@ -32,6 +32,7 @@ import {
   UsageError,
   type Values,
 } from "./cli/mod.ts";
+import { PeakMemory } from "./memory.ts";
 import { openTunedGpu, tuneGpu } from "./tuning.ts";
 
 /** Runs that are kept with the code, and the page about them. */
@@ -177,6 +178,7 @@ async function runWithPeers(): Promise<number> {
 async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): Promise<number> {
   const { rounds, sampleMs } = options;
   const progress = new Progress();
+  const memory = new PeakMemory();
   const warnings: string[] = [];
   const failures: string[] = [];
   const warn = (message: string) => {
@@ -229,6 +231,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     show("end");
   } finally {
     progress.close();
+    memory.close();
   }
   const run: BenchRun = {
     command: `deno task bench ${Deno.args.join(" ")}`.trim(),
@@ -236,6 +239,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
     threads,
+    peakBytes: memory.sample(),
     tuned: Object.fromEntries(gpu.tuned),
     peers: peers.map(({ name, version }) => `${name} ${version}`),
     ceiling,
@@ -250,7 +254,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
 export async function drawCharts(run: BenchRun, path: string): Promise<string[]> {
   const drawn: string[] = [];
   const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
-    if (bars.length === 0) return;
+    if (bars.length < 2) return; // one bar compares nothing
     await Deno.writeTextFile(file, await barChart(bars, settings));
     drawn.push(file);
   };
@@ -327,16 +331,18 @@ async function compare(before: string, after: string | undefined): Promise<numbe
   if (after === undefined) {
     throw new UsageError("--compare needs two files: --compare BEFORE.json AFTER.json");
   }
-  const [a, b] = await Promise.all([before, after].map(async (path) => {
-    try {
-      return parseRun(await Deno.readTextFile(path), path);
-    } catch (error) {
-      if (error instanceof SyntaxError) throw error;
-      throw new UsageError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
-    }
-  }));
+  const [a, b] = [await readRun(before), await readRun(after)];
   processConsole.out(`${formatComparison(compareRuns(a, b), a, b)}\n`);
   return 0;
+}
+
+async function readRun(path: string): Promise<BenchRun> {
+  try {
+    return parseRun(await Deno.readTextFile(path), path);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw error;
+    throw new UsageError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 if (import.meta.main) {

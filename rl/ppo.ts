@@ -30,7 +30,7 @@ import {
 } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import { generalizedAdvantages } from "./gae.ts";
-import type { Rollout, Transition } from "./rollout.ts";
+import type { Transition } from "./rollout.ts";
 import { shuffled } from "./sft.ts";
 import { mean as meanOf, standardDeviation } from "./statistics.ts";
 
@@ -47,8 +47,11 @@ export interface PpoStep {
   readonly truncated: boolean;
 }
 
+/** A step that a written response took. */
+export type WrittenStep = PpoStep & Pick<Transition, "prompt" | "response" | "weights" | "logPi">;
+
 /** A step of the flat batch. */
-export interface Sample<Step extends PpoStep = Transition> {
+export interface Sample<Step extends PpoStep = WrittenStep> {
   readonly transition: Step;
   /** Normalised. */
   readonly advantage: number;
@@ -82,7 +85,7 @@ export interface PpoMetrics {
 export function ppoIteration(
   vlm: Vlm,
   optimizer: AdamW,
-  rollout: Rollout,
+  rollout: Experience<WrittenStep>,
   { config, iteration, learningRate }: { config: TrainConfig; iteration: number; learningRate: number },
 ): Promise<PpoMetrics> {
   return improvePolicy(rollout, config, {
@@ -90,6 +93,12 @@ export function ppoIteration(
     suspects: "generation and training disagree on a prompt, a kernel or the temperature",
     update: (mbSamples) => ppoMinibatch(vlm, optimizer, mbSamples, config, learningRate),
   });
+}
+
+/** What a rollout holds for {@linkcode improvePolicy}; see `Rollout`. */
+export interface Experience<Step extends PpoStep> {
+  readonly transitions: readonly Step[];
+  readonly bootstrapValues: Float32Array;
 }
 
 /** The settings of {@linkcode improvePolicy}; see `config.ts`. */
@@ -118,7 +127,7 @@ export interface PolicyUpdate<Step extends PpoStep> {
 
 /** Advantages, then epochs of minibatches over one rollout, whatever the policy is. */
 export async function improvePolicy<Step extends PpoStep>(
-  rollout: { readonly transitions: readonly Step[]; readonly bootstrapValues: Float32Array },
+  rollout: Experience<Step>,
   config: ImproveSettings,
   { order, suspects, update }: PolicyUpdate<Step>,
 ): Promise<PpoMetrics> {

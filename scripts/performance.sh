@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures everything that docs/performance.md shows, beside other WebGPU libraries and PyTorch, then writes the page.
-# About 15 minutes on two idle cores; other work on the machine shows in the spreads.
+# About 7 minutes on two idle cores; other work on the machine shows in the spreads.
 #
 #     scripts/performance.sh [NAME]     NAME of the files under results/bench; llvmpipe when absent
 #
@@ -10,6 +10,8 @@ cd -- "$(dirname -- "$0")/.."
 name=${1:-llvmpipe}
 
 ./ponder bench --suite headline,steps --peers --rounds 5 --out results/bench --name "$name"
+# In a process of its own, whose peak memory is then that of this step.
+./ponder bench --only "PPO minibatch mini" --rounds 3 --out results/bench --name "$name-mini"
 if /usr/bin/python3 -c 'import torch' 2>/dev/null; then
   /usr/bin/python3 scripts/peer_pytorch.py --ours "results/bench/$name.json" --out "results/bench/$name-pytorch.json"
 else

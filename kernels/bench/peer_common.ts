@@ -34,6 +34,7 @@ export type PeerWork =
     readonly D: number;
   }
   | { readonly op: "linear logprob"; readonly N: number; readonly C: number; readonly V: number }
+  | { readonly op: "log-softmax"; readonly N: number; readonly V: number }
   | { readonly op: "layernorm"; readonly R: number; readonly C: number; readonly epsilon: number }
   | { readonly op: "adamw"; readonly words: number };
 

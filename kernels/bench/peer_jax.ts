@@ -171,6 +171,13 @@ function build(jax: Jax, work: PeerWork, inputs: Readonly<Record<string, CaseArr
         collect: ([logprob]: Float32Array[]) => ({ logprob }),
       };
     }
+    case "log-softmax": {
+      return {
+        f: jax.jit((X: JaxArray) => nn.logSoftmax(X, -1)),
+        operands: [floats(inputs.X, [work.N, work.V])],
+        collect: ([Y]: Float32Array[]) => ({ Y }),
+      };
+    }
     case "layernorm": {
       const { R, C, epsilon } = work;
       return {

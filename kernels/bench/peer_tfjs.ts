@@ -147,6 +147,10 @@ function build(tf: Tfjs, work: PeerWork, inputs: Readonly<Record<string, CaseArr
         collect: ([logprob]) => ({ logprob }),
       };
     }
+    case "log-softmax": {
+      const X = floats(inputs.X, [work.N, work.V]);
+      return { f: () => [tf.logSoftmax(X)], operands: [X], collect: ([Y]) => ({ Y }) };
+    }
     case "layernorm": {
       const { R, C, epsilon } = work;
       const X = floats(inputs.X, [R, C]);

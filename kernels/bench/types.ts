@@ -77,6 +77,8 @@ export interface BenchRun {
   readonly adapter: string;
   readonly deno: string;
   readonly threads: number;
+  /** The process's largest resident set, sampled, in bytes, peers included; absent from older runs. */
+  readonly peakBytes?: number;
   /** Variants that tuning chose over the adapter's usual ones, by kernel; absent from older runs. */
   readonly tuned?: Readonly<Record<string, string>>;
   readonly peers: readonly string[];

@@ -93,13 +93,18 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
+/** A free storage may stand in for one of up to this many times fewer words. */
+const MOST_SPARE = 4;
+
 /**
- * Free storages by capacity. Every acquired slice must be released; `inUse` counts those that are not. The oldest
- * free storage is handed out first, so that equal steps get equal storages and their cached bind groups.
+ * Free storages by capacity. Every acquired slice must be released; `inUse` counts those that are not. Of the smallest
+ * that fit the oldest is handed out, so that equal steps get equal storages and their cached bind groups, and steps of
+ * many shapes share those of the largest.
  */
 export class StoragePool {
   readonly #device: GPUDevice;
-  readonly #freeByWords = new Map<number, Storage[]>();
+  /** Smallest first; those of one capacity by age. */
+  readonly #free: Storage[] = [];
   /** Slices acquired and not yet released. */
   inUse = 0;
   /** Bytes of all storages this pool has made (buffers only, without mirrors). */
@@ -114,9 +119,10 @@ export class StoragePool {
   /** A slice of `words` words that submission `notIn` has not used (the host may write to it at once). */
   acquire(words: number, label: string, notIn = -2): Slice {
     const capacity = sizeClass(words);
-    const free = this.#freeByWords.get(capacity) ?? [];
-    const index = free.findIndex((candidate) => candidate.lastSubmission !== notIn);
-    let storage = index < 0 ? undefined : free.splice(index, 1)[0];
+    let index = this.#firstOf(capacity, 0);
+    while (this.#free[index]?.lastSubmission === notIn) index++;
+    const fits = index < this.#free.length && this.#free[index].words <= MOST_SPARE * capacity;
+    let storage = fits ? this.#free.splice(index, 1)[0] : undefined;
     if (storage === undefined) {
       storage = new Storage(this.#device, capacity, label);
       this.totalBytes += storage.words * 4;
@@ -135,22 +141,27 @@ export class StoragePool {
     if (storage.isFree) throw new Error(`Cannot release ${slice.label}: it was released before`);
     storage.isFree = true;
     this.inUse--;
-    const free = this.#freeByWords.get(storage.words) ?? [];
-    this.#freeByWords.set(storage.words, free);
-    let index = free.length;
-    while (index > 0 && free[index - 1].id > storage.id) index--;
-    free.splice(index, 0, storage);
+    this.#free.splice(this.#firstOf(storage.words, storage.id), 0, storage);
+  }
+
+  /** Where the first free storage is that has at least `words` words and, of those with as many, at least this id. */
+  #firstOf(words: number, id: number): number {
+    let [low, high] = [0, this.#free.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { words: has, id: its } = this.#free[middle];
+      if (has < words || (has === words && its < id)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Destroys every free storage, for instance before a phase with other shapes. */
   trim(): void {
-    for (const free of this.#freeByWords.values()) {
-      for (const storage of free) {
-        this.totalBytes -= storage.words * 4;
-        storage.destroy();
-      }
+    for (const storage of this.#free.splice(0)) {
+      this.totalBytes -= storage.words * 4;
+      storage.destroy();
     }
-    this.#freeByWords.clear();
   }
 }
 

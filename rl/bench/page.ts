@@ -4,7 +4,7 @@
  * @module
  */
 import { type BenchRow, type BenchRun, shapeKey } from "../../kernels/bench.ts";
-import { formatShare } from "../cli/mod.ts";
+import { formatBytes, formatShare } from "../cli/mod.ts";
 import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
 import { compareToTargets, fastestRows } from "./targets.ts";
 
@@ -57,7 +57,8 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
     `${wall.toFixed(1)}${busy === null ? "" : ` (CPU ${busy.toFixed(1)})`}`;
   const facts = [
     `\`${run.command}\`, ${run.startedAt.slice(0, 10)}, Deno ${run.deno}, ${run.threads} threads` +
-    (run.peers.length > 0 ? `, beside ${run.peers.join(", ")}` : "") + ".",
+    (run.peers.length > 0 ? `, beside ${run.peers.join(", ")}` : "") +
+    (run.peakBytes === undefined ? "" : `, peak memory ${formatBytes(run.peakBytes)}`) + ".",
     `Ceilings measured in the same run: copy ${rate(copy)} GB/s, update in place ${
       rate(update)
     } GB/s, multiply-add ${rate(multiplyAdd)} GFLOP/s.`,
@@ -68,7 +69,7 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
   const kernels = run.rows.filter(({ suite }) => suite === "headline");
   const steps = run.rows.filter(({ suite }) => suite === "steps");
   return [
-    `## ${run.adapter}`,
+    `## ${run.adapter}${run.rows.length === 1 ? `, ${run.rows[0].name} alone` : ""}`,
     facts,
     ...targetTable(run),
     ...(kernels.length > 0 ? ["### Kernels", kernelTable(run, kernels)] : []),
@@ -84,7 +85,10 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
 /** Targets are those of software Vulkan. */
 function targetTable(run: BenchRun): string[] {
   if (!run.rows.some(({ busyUs }) => busyUs !== null)) return [];
-  const rows = compareToTargets(run).map(({ text, measured, isMet }) => [
+  const results = compareToTargets(run);
+  // A run of a single step is about that step.
+  const shown = run.rows.length === 1 ? results.filter(({ isMet }) => isMet !== null) : results;
+  const rows = shown.map(({ text, measured, isMet }) => [
     text,
     measured ?? "not measured",
     isMet === null ? "" : isMet ? "yes" : "no",

@@ -53,6 +53,8 @@ export interface StepSpec {
 const PROMPT_TOKENS = 6;
 const RESPONSE_TOKENS = 14;
 
+const MINI_SHAPE = { batch: 8, promptTokens: 22, responseTokens: 70 };
+
 /** All whole steps. The weights stay as initialised: learning rates are 0, which costs the same. */
 export const stepSpecs: readonly StepSpec[] = [
   sftSpec("nano", { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS }),
@@ -60,7 +62,8 @@ export const stepSpecs: readonly StepSpec[] = [
   ppoSpec("task"),
   rolloutSpec("new"),
   rolloutSpec("task"),
-  sftSpec("mini", { batch: 8, promptTokens: 22, responseTokens: 70 }),
+  sftSpec("mini", MINI_SHAPE),
+  miniPpoSpec(),
 ];
 
 /** Sizes of a synthetic batch. */
@@ -127,8 +130,40 @@ function ppoSpec(pictures: Pictures): StepSpec {
   };
 }
 
-/** A PPO minibatch of the same shape on jax-js. */
-async function ppoOnJax(jax: Jax, vlm: Vlm, batch: readonly Demonstration[], config: TrainConfig) {
+/** A PPO minibatch of `mini`, whose sequences are longer than any environment's: made up. */
+function miniPpoSpec(): StepSpec {
+  const { batch } = MINI_SHAPE;
+  const name = `PPO minibatch mini batch ${batch}`;
+  return {
+    name,
+    async make(gpu) {
+      const config = { ...benchConfig("mini"), envs: batch, rolloutSteps: 1, minibatch: batch, epochs: 1 };
+      const { vlm } = newAgent(gpu, config);
+      const optimizer = rlOptimizer(vlm, config);
+      const sequences = syntheticBatch(vlm, MINI_SHAPE);
+      const mb = syntheticMinibatch(vlm, sequences, config);
+      const { logRatio: logPi } = await mb.lossesAt(new Float32Array(batch));
+      const transitions = sequences.map(({ prompt, response, discountedReturn }, b) => ({
+        ...{ prompt, response, logPi: logPi[b], weights: mb.weights.subarray(b * mb.R, (b + 1) * mb.R) },
+        ...{ reward: discountedReturn, value: mb.values[b], terminated: true, truncated: false },
+      }));
+      const rollout = { transitions, bootstrapValues: new Float32Array(batch) };
+      const positions = deriveSizes(vlm.config).imageTokens + MINI_SHAPE.promptTokens +
+        MINI_SHAPE.responseTokens;
+      return {
+        name: `${name} x ${positions} tokens`,
+        contender: repeat(() =>
+          ppoIteration(vlm, optimizer, rollout, { config, iteration: 0, learningRate: 0 })
+        ),
+        flops: 3 * forwardFlops(vlm, batch, positions, MINI_SHAPE.responseTokens),
+        tokens: batch * positions,
+      };
+    },
+  };
+}
+
+/** What PPO knows of made-up sequences, and its losses for any behaviour log pi. */
+function syntheticMinibatch(vlm: Vlm, batch: readonly Demonstration[], config: TrainConfig) {
   const layout = layOut(batch, vlm.config);
   const { B, R } = layout;
   const perSample = (value: (b: number) => number) => Float32Array.from({ length: B }, (_, b) => value(b));
@@ -139,21 +174,32 @@ async function ppoOnJax(jax: Jax, vlm: Vlm, batch: readonly Demonstration[], con
     returns: perSample((b) => batch[b].discountedReturn),
     values: perSample((b) => (b % 5 - 2) / 5),
   };
-  const losses = async (logPi: Float32Array) => {
+  const lossesAt = async (logPi: Float32Array) => {
     using tape = new Tape(vlm.gpu, { record: false });
-    const { policyLoss, valueLoss, logRatio } = ppoLosses(tape, vlm, { ...mb, logPi, layout }, config);
-    return await vlm.gpu.read(policyLoss.data, valueLoss.data, logRatio.data);
+    const losses = ppoLosses(tape, vlm, { ...mb, logPi, layout }, config);
+    const [[policyLoss], [valueLoss], logRatio] = await vlm.gpu.read(
+      losses.policyLoss.data,
+      losses.valueLoss.data,
+      losses.logRatio.data,
+    );
+    return { policyLoss, valueLoss, logRatio };
   };
-  const [, , present] = await losses(new Float32Array(B));
+  return { ...mb, R, lossesAt };
+}
+
+/** A PPO minibatch of the same shape on jax-js. */
+async function ppoOnJax(jax: Jax, vlm: Vlm, batch: readonly Demonstration[], config: TrainConfig) {
+  const { lossesAt, R: _, ...mb } = syntheticMinibatch(vlm, batch, config);
+  const { logRatio: present } = await lossesAt(new Float32Array(batch.length));
   // Ratios on both sides of 1, some beyond the clip.
   const logPi = present.map((value, b) => value + (b % 9 - 4) / 10);
-  const [[policy], [value]] = await losses(logPi);
+  const { policyLoss, valueLoss } = await lossesAt(logPi);
   return await jaxStep(jax, {
     vlm,
     batch,
     ppo: { batch: { ...mb, logPi }, settings: config },
     trains: ({ kind, part }) => part === "value_head" || !config.freeze.includes(kind),
-    wantLoss: policy + config.valueCoefficient * value,
+    wantLoss: policyLoss + config.valueCoefficient * valueLoss,
   });
 }
 

@@ -5,7 +5,7 @@
  */
 import type { BenchRow, BenchRun, Ceiling, compareRuns, KernelShare, Spread } from "../../kernels/bench.ts";
 import type { TuningTime } from "../../kernels/tune.ts";
-import { formatCount, formatShare, formatTable } from "../cli/mod.ts";
+import { formatBytes, formatCount, formatShare, formatTable } from "../cli/mod.ts";
 
 /** `12.3 us`, `4.56 ms`. */
 export function formatUs(us: number): string {
@@ -73,7 +73,9 @@ export function formatRun(run: BenchRun): string {
     .filter(({ rows }) => rows.length > 0)
     .map(({ suite, rows }) => `${suite}\n${formatTable(headers, rows.map(line))}`);
   return [
-    `${run.adapter}, ${run.threads} threads, Deno ${run.deno}`,
+    `${run.adapter}, ${run.threads} threads, Deno ${run.deno}${
+      run.peakBytes === undefined ? "" : `, peak memory ${formatBytes(run.peakBytes)}`
+    }`,
     `ceilings: copy ${rate(ceiling.copy, "GB/s")}, in-place update ${
       rate(ceiling.update, "GB/s")
     }, multiply-add ${rate(ceiling.multiplyAdd, "GFLOP/s")}`,

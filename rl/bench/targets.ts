@@ -4,6 +4,7 @@
  * @module
  */
 import { type BenchRow, type BenchRun, type Ceiling, shapeKey } from "../../kernels/bench.ts";
+import { formatBytes } from "../cli/mod.ts";
 
 /** A lower bound on a number of some rows. */
 export interface Target {
@@ -95,6 +96,12 @@ export const targets: readonly Target[] = [
     ...least(60, gigaflops),
   },
   {
+    text: "log-softmax: 15x jax-js and tfjs-webgpu",
+    matches: ({ kernel }) => kernel === "log_softmax",
+    value: overBoth,
+    ...least(15, times),
+  },
+  {
     text: "layernorm: 85% of the copy rate",
     matches: ({ kernel }) => kernel === "layernorm",
     value: copyShare,
@@ -114,7 +121,7 @@ export const targets: readonly Target[] = [
   },
   {
     text: "PPO minibatch of nano: 10x jax-js",
-    matches: isStep("PPO minibatch"),
+    matches: isStep("PPO minibatch nano"),
     value: overJax,
     ...least(10, times),
   },
@@ -143,8 +150,26 @@ export function fastestRows({ rows }: Pick<BenchRun, "rows">): BenchRow[] {
   return [...fastest.values()];
 }
 
+/** The most that a process may hold which runs nothing but PPO minibatches of `mini`. */
+const MINI_PEAK_BYTES = 2e9;
+
 /** What a run measured of each target. */
-export function compareToTargets(run: Pick<BenchRun, "rows" | "ceiling">): TargetResult[] {
+export function compareToTargets(run: Pick<BenchRun, "rows" | "ceiling" | "peakBytes">): TargetResult[] {
+  return [...targetsOfRows(run), memoryTarget(run)];
+}
+
+/** Memory is the process's, so only a run of that step alone tells. */
+function memoryTarget({ rows, peakBytes }: Pick<BenchRun, "rows" | "peakBytes">): TargetResult {
+  const isAlone = rows.length === 1 && isStep("PPO minibatch mini")(rows[0]);
+  const measured = isAlone && peakBytes !== undefined ? peakBytes : null;
+  return {
+    text: `PPO minibatch of mini, alone: at most ${formatBytes(MINI_PEAK_BYTES)} (2 GB)`,
+    measured: measured === null ? null : formatBytes(measured),
+    isMet: measured === null ? null : measured <= MINI_PEAK_BYTES,
+  };
+}
+
+function targetsOfRows(run: Pick<BenchRun, "rows" | "ceiling">): TargetResult[] {
   const rows = fastestRows(run);
   return targets.map(({ text, matches, value, least, format }) => {
     const values = rows.filter(matches).map((row) => value(row, run.ceiling)).filter((each) => each !== null);

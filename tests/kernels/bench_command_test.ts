@@ -157,6 +157,20 @@ Deno.test("targets are held against the fastest variant, each over all its rows"
   assertEquals(norm.layernorm, { measured: "50%", isMet: false });
 });
 
+Deno.test("memory is held against its target where a process ran that step alone", () => {
+  const mini = step("PPO minibatch mini batch 8 x 128 tokens", 1000);
+  const memoryOf = (peakBytes: number, ...rows: BenchRow[]) =>
+    compareToTargets({ ...runOf(...rows), peakBytes }).find(({ text }) => text.includes("alone"));
+  assertEquals(memoryOf(2 ** 30, mini), {
+    text: "PPO minibatch of mini, alone: at most 1.86 GiB (2 GB)",
+    measured: "1.00 GiB",
+    isMet: true,
+  });
+  assertEquals(memoryOf(2 ** 31, mini)?.isMet, false);
+  assertEquals(memoryOf(2 ** 30, mini, row)?.isMet, null);
+  assertEquals(memoryOf(2 ** 30, step("PPO minibatch nano", 1000))?.isMet, null);
+});
+
 Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what is written by hand", async () => {
   using folder = new TempFolder();
   const page = `${folder.path}/performance.md`;
@@ -195,9 +209,16 @@ Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what
   assertStringIncludes(text, "![cpu_peers.svg](../results/bench/cpu_peers.svg)");
   assert(!text.includes("cpu.svg"), "there is no such chart");
   assert(text.endsWith(`${HAND_WRITTEN}\n\nTiling lost.\n`));
+  assert(text.includes("\n## some adapter\n"));
   // Written again from the same files it is the same page.
   await writePage(`${folder.path}/runs`, page);
   assertEquals(Deno.readTextFileSync(page), text);
+
+  save("one.json", { ...runOf(step("PPO minibatch mini", 1000)), peakBytes: 2 ** 30 });
+  await writePage(`${folder.path}/runs`, page);
+  const withOne = Deno.readTextFileSync(page).split("## some adapter, PPO minibatch mini alone\n")[1];
+  assertStringIncludes(withOne, "peak memory 1.00 GiB");
+  assert(!withOne.includes("not measured"), "a run of one step shows the targets about it");
 
   save("cpu-pytorch.json", {});
   await assertRejects(() => writePage(`${folder.path}/runs`, page), SyntaxError, "scripts/peer_pytorch.py");

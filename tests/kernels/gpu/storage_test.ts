@@ -36,14 +36,28 @@ test("a released storage is handed out again to a slice of its class", (_gpu, po
   pool.release(third);
 });
 
-test("slices of other classes get storages of their own", (_gpu, pool) => {
-  const small = pool.acquire(1, "small");
-  pool.release(small);
-  const large = pool.acquire(MIRROR_ROW_WORDS + 1, "large");
-  assert(large.storage !== small.storage);
-  assertEquals(large.storage.words, 2 * MIRROR_ROW_WORDS);
-  pool.release(large);
-});
+test(
+  "a slice gets the smallest free storage that holds it, none more than four times its size",
+  (_gpu, pool) => {
+    const [one, three, nine] = [1, 3, 9].map((rows) => pool.acquire(rows * MIRROR_ROW_WORDS, `${rows}`));
+    for (const slice of [one, three, nine]) pool.release(slice);
+    const storageFor = (rows: number) => {
+      const slice = pool.acquire(rows * MIRROR_ROW_WORDS, "x");
+      pool.release(slice);
+      return slice.storage;
+    };
+    assertEquals(storageFor(2), three.storage);
+    assertEquals(storageFor(4), nine.storage);
+    const ten = storageFor(10);
+    assert(ten !== nine.storage, "too small");
+    assertEquals(pool.created, 4);
+    pool.acquire(1, "one again");
+    pool.acquire(1, "three stands in");
+    assertEquals(pool.created, 4);
+    pool.acquire(1, "nine would be too much");
+    assertEquals(pool.created, 5);
+  },
+);
 
 test("the oldest free storage comes first, whatever the order of release", (_gpu, pool) => {
   const slices = ["a", "b", "c"].map((label) => pool.acquire(10, label));

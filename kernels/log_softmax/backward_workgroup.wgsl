@@ -1,0 +1,46 @@
+// log-softmax backward  forward: Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
+//                       dX[n,v] = (dY[n,v] - e^Y[n,v] * sum_u dY[n,u]) / temperature
+// shapes                Y,dY,dX (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
+// bindings              0 Y read, 1 dY read, 2 dX write, 3 {N,temperature} uniform
+// work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree in
+//                       workgroup memory over the lanes, a walk to write; f32
+// traffic               12NV bytes (second read of dY from cache)
+struct Params { N: u32, temperature: f32 }
+//@if IS_VEC4
+alias Element = vec4f;
+fn sumOf(e: vec4f) -> f32 { return dot(e, vec4f(1)); }
+//@else
+alias Element = f32;
+fn sumOf(e: f32) -> f32 { return e; }
+//@end
+@group(0) @binding(0) var<storage, read> Y: array<Element>;
+@group(0) @binding(1) var<storage, read> dY: array<Element>;
+@group(0) @binding(2) var<storage, read_write> dX: array<Element>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+var<workgroup> sums: array<f32, ROWS * LANES>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let start = min(row, params.N - 1) * ELEMENTS;
+  let scale = 1 / params.temperature;
+  var part = Element();
+  for (var c = lane.x; c < ELEMENTS; c += LANES) { part += dY[start + c]; }
+  let own = lane.y * LANES + lane.x;
+  sums[own] = sumOf(part);
+  for (var half = u32(LANES / 2); half > 0; half /= 2) {
+    workgroupBarrier();
+    if (lane.x < half) { sums[own] += sums[own + half]; }
+  }
+  workgroupBarrier();
+  if (row >= params.N) { return; }
+  let sum = sums[lane.y * LANES];
+  for (var c = lane.x; c < ELEMENTS; c += LANES) {
+    dX[start + c] = (dY[start + c] - exp(Y[start + c]) * sum) * scale;
+  }
+}

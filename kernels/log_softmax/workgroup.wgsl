@@ -1,0 +1,65 @@
+// log-softmax  Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
+// shapes       X,Y (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
+// bindings     0 X read, 1 Y write, 2 {N,temperature} uniform
+// work         LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk with a running maximum and sum of each
+//              invocation, 4 elements a round, a tree in workgroup memory over the lanes, a walk to write; f32
+// traffic      8NV bytes (second read of X from cache)
+// source       running maximum and sum: arXiv:1805.02867
+struct Params { N: u32, temperature: f32 }
+//@if IS_VEC4
+alias Element = vec4f;
+fn maxOf(e: vec4f) -> f32 { return max(max(e.x, e.y), max(e.z, e.w)); }
+fn sumOf(e: vec4f) -> f32 { return dot(e, vec4f(1)); }
+//@else
+alias Element = f32;
+fn maxOf(e: f32) -> f32 { return e; }
+fn sumOf(e: f32) -> f32 { return e; }
+//@end
+@group(0) @binding(0) var<storage, read> X: array<Element>;
+@group(0) @binding(1) var<storage, read_write> Y: array<Element>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+var<workgroup> largests: array<f32, ROWS * LANES>;
+var<workgroup> totals: array<f32, ROWS * LANES>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+) {
+  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let start = min(row, params.N - 1) * ELEMENTS;
+  let scale = 1 / params.temperature;
+  var largest = -3e38;
+  var total = 0.0; // sum of e^((x - largest) / temperature)
+  for (var c = lane.x; c < ELEMENTS; c += 4 * LANES) {
+    //@for j in 0..4
+    // Beyond the end the last element again: the maximum stays, the sum leaves it out.
+    let x_$j = X[start + min(c + $j * LANES, ELEMENTS - 1)];
+    //@end
+    let next = max(largest, max(max(maxOf(x_0), maxOf(x_1)), max(maxOf(x_2), maxOf(x_3))));
+    total *= exp((largest - next) * scale);
+    //@for j in 0..4
+    total += select(0.0, sumOf(exp((x_$j - next) * scale)), c + $j * LANES < ELEMENTS);
+    //@end
+    largest = next;
+  }
+  let own = lane.y * LANES + lane.x;
+  largests[own] = largest;
+  totals[own] = total;
+  for (var half = u32(LANES / 2); half > 0; half /= 2) {
+    workgroupBarrier();
+    if (lane.x < half) {
+      let next = max(largests[own], largests[own + half]);
+      totals[own] = totals[own] * exp((largests[own] - next) * scale) +
+        totals[own + half] * exp((largests[own + half] - next) * scale);
+      largests[own] = next;
+    }
+  }
+  workgroupBarrier();
+  if (row >= params.N) { return; }
+  let whole = largests[lane.y * LANES];
+  let logTotal = log(totals[lane.y * LANES]);
+  for (var c = lane.x; c < ELEMENTS; c += LANES) { Y[start + c] = (X[start + c] - whole) * scale - logTotal; }
+}
