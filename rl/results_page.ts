@@ -5,6 +5,7 @@
  */
 import type { EvaluationResult } from "./evaluation.ts";
 import { type Experiment, tasks } from "./experiments.ts";
+import { environmentPresets } from "./presets.ts";
 import { resultCurves } from "./results_curves.ts";
 import {
   commandTable,
@@ -67,7 +68,17 @@ paper reports of trained policies: its RL4VLM and CNN + RL rows compare with it,
 Of thoughts, _perception_ is the share of the picture's fields that are stated correctly; a response is _faithful_ when
 its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states; _informed_
 is the share of the state's entropy that the thought tells, 0 for one thought whatever is shown; _alarms_ counts the RL
-iterations whose thoughts had collapsed (\`rl/thought_alarm.ts\`). A dash is what was not measured or does not apply.`;
+iterations whose thoughts had collapsed (\`rl/thought_alarm.ts\`). A dash is what was not measured or does not apply.
+
+[Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
+
+/** What is different where a policy trains: its curves do not compare with its evaluation then. */
+function trainingNote(task: string): string {
+  const settings = environmentPresets[task]?.trainingSettings ?? [];
+  if (settings.length === 0) return "";
+  const code = settings.map((setting) => `\`${setting}\``).join(", ");
+  return ` The VLM trains with ${code}, which its curves and peaks count, and is evaluated without.`;
+}
 
 /** The page, as `deno fmt` would write it, and its plots by file name. */
 export async function resultsPage(
@@ -78,7 +89,7 @@ export async function resultsPage(
   const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed)];
   for (const task of tasks) {
     const own = bySeed.filter(({ experiment }) => experiment.environment === task);
-    blocks.push(`## ${task}`, `Success: ${successMeaning(task)}.`, mainTable(task, own));
+    blocks.push(`## ${task}`, `Success: ${successMeaning(task)}.${trainingNote(task)}`, mainTable(task, own));
     for (const { suffix, title, svg } of await resultCurves(task, own)) {
       const name = `${task.toLowerCase()}_${suffix}.svg`;
       plots[name] = svg;

@@ -125,6 +125,13 @@ Deno.test("what was not run says so, once in each table, and its command is ther
   assertEquals(overview["best since (2B to 7B)"], "53.5");
 });
 
+Deno.test("a task whose training differs from its evaluation says so", async () => {
+  const { markdown } = await resultsPage([]);
+  const sections = markdown.split(/^## /m).filter((section) => section.includes("The VLM trains with"));
+  assertEquals(sections.map((section) => section.split("\n")[0]), ["Points24"]);
+  assertStringIncludes(sections[0], "`solvableOnly=true`");
+});
+
 Deno.test("the overview has a line a task with the success of each kind of policy", async () => {
   const { markdown } = await resultsPage([
     cell("EZPoints/default", 0, 1),
