@@ -105,7 +105,17 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
   }
   const ROWS = rowsPerWorkgroup(B);
   gpu.dispatch({
-    kernel: { name: "decode/step", source, constants: { ROWS, J: COLUMN_TEXELS, D: C / H } },
+    kernel: {
+      name: "decode/step",
+      source,
+      constants: {
+        ROWS,
+        OWN: Math.ceil(ROWS / LANES),
+        J: COLUMN_TEXELS,
+        D: C / H,
+        BROADCAST: gpu.canBroadcast,
+      },
+    },
     bindings: [
       texels(parameters),
       read(offsets),

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/decode/cases.ts";
 import { decodesInOneLaunch, decodeStep, type DecodeStepShape } from "../../kernels/decode/mod.ts";
 import { environment } from "../../kernels/gpu/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
 
@@ -25,6 +25,17 @@ function gpuTest(name: string, fn: (gpu: Awaited<ReturnType<typeof testGpu>>) =>
     fn: async () => fn(await testGpu()),
   });
 }
+
+Deno.test({
+  name: "a decoding step matches its reference on a device without subgroups",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await gpuWithoutSubgroups();
+    await checkCase(gpu, cases.find(({ name }) => name.startsWith("11 sequences"))!, "texture");
+    gpu.destroy();
+  },
+});
 
 gpuTest("a software adapter decodes in one launch what the kernel can do, other sizes op by op", (gpu) => {
   const forced = environment("PONDER_VARIANT");
