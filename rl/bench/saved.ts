@@ -15,9 +15,10 @@ const PYTORCH = "-pytorch.json";
 export async function writePage(folder: string, page: string): Promise<void> {
   const names = await namesIn(folder);
   const saved: SavedRun[] = [];
-  for (const file of names.filter((name) => name.endsWith(".json") && !name.endsWith(PYTORCH))) {
-    const name = file.slice(0, -".json".length);
-    const path = `${folder}/${file}`;
+  const runs = names.filter((file) => file.endsWith(".json") && !file.endsWith(PYTORCH))
+    .map((file) => file.slice(0, -".json".length)).sort();
+  for (const name of runs) {
+    const path = `${folder}/${name}.json`;
     const pytorch = `${name}${PYTORCH}`;
     saved.push({
       name,
