@@ -12,6 +12,7 @@ import {
   read,
   roundUp,
   type Slice,
+  softwareThreads,
   texels,
   write,
 } from "../gpu/mod.ts";
@@ -152,6 +153,5 @@ function roundsOf({ B, C, H, layers, capacity, V }: DecodeStepShape): number {
 
 /** Most rows share each load of a weight, as long as every core has some. */
 function rowsPerWorkgroup(B: number): number {
-  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
-  return [16, 8, 4].find((rows) => B > rows * (threads - 1)) ?? 4;
+  return [16, 8, 4].find((rows) => B > rows * (softwareThreads() - 1)) ?? 4;
 }

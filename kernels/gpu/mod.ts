@@ -18,6 +18,7 @@ export {
   MAX_ROUNDS,
   type ProductShape,
   type RegisterTile,
+  softwareThreads,
   stagedBlocks,
   type Tile,
 } from "./tiles.ts";

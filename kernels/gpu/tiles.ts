@@ -57,6 +57,9 @@ export function stagedBlocks({ X, Y, I, J, SLICES, DEPTH }: Tile): number {
   return (I * Y + J * X) * DEPTH / 4 / (X * Y * SLICES);
 }
 
+/** Threads that a software adapter plays the GPU with. */
+export const softwareThreads = (): number => globalThis.navigator?.hardwareConcurrency ?? 2;
+
 /** ROWS x 4J words of a product in the registers of each of a workgroup's 8 lanes, on software adapters. */
 export interface RegisterTile {
   readonly ROWS: number;
@@ -80,7 +83,7 @@ export function chooseRegisterTile(
   { rows, columns, batch = 1 }: Omit<ProductShape, "terms">,
   maxRows = Infinity,
 ): RegisterTile {
-  const threads = globalThis.navigator?.hardwareConcurrency ?? 2;
+  const threads = softwareThreads();
   const cost = ({ ROWS, J, slowness }: typeof REGISTER_TILES[number]) => {
     const workgroups = Math.ceil(rows / ROWS) * Math.ceil(columns / (32 * J)) * batch;
     return Math.ceil(workgroups / threads) * ROWS * J * slowness;

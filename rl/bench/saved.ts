@@ -48,10 +48,10 @@ async function readPytorch(path: string): Promise<PytorchRun> {
   );
 }
 
-/** Names in a folder, sorted; none where it is missing. */
+/** Names in a folder; none where it is missing. */
 async function namesIn(folder: string): Promise<string[]> {
   try {
-    return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+    return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
