@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Gpu, params, read, roundUp, type Slice, write } from "../gpu/mod.ts";
+import { flatGrid, type Gpu, params, read, requireWords, roundUp, type Slice, write } from "../gpu/mod.ts";
 import adamwSource from "./adamw.wgsl" with { type: "text" };
 import normPartialsSource from "./norm_partials.wgsl" with { type: "text" };
 import normTotalSource from "./norm_total.wgsl" with { type: "text" };
@@ -120,8 +120,6 @@ export function adamw(gpu: Gpu, operands: AdamwOperands, { words, G }: AdamwShap
     [norms, 4],
   ]);
   const quarters = words / 16;
-  const workgroups = Math.ceil(quarters / 64);
-  const y = Math.max(1, Math.ceil(workgroups / 65535));
   gpu.dispatch({
     kernel: { name: "adamw/adamw", source: adamwSource, constants: {} },
     bindings: [
@@ -129,7 +127,7 @@ export function adamw(gpu: Gpu, operands: AdamwOperands, { words, G }: AdamwShap
       ...[blockGroups, groups, settings, norms].map(read),
       params([quarters, G]),
     ],
-    workgroups: [Math.ceil(workgroups / y), y],
+    workgroups: flatGrid(Math.ceil(quarters / 64)),
   });
 }
 
@@ -139,9 +137,5 @@ function requireBlocks(action: string, words: number, lengths: readonly (readonl
       `Cannot ${action}: ${words} words are not whole blocks, pad to a multiple of ${ADAMW_BLOCK_WORDS}`,
     );
   }
-  for (const [slice, needed] of lengths) {
-    if (slice.length < needed) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${needed}`);
-    }
-  }
+  requireWords(action, lengths);
 }

@@ -4,7 +4,17 @@
  *
  * @module
  */
-import { chooseVariant, type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
+import {
+  chooseVariant,
+  flatGrid,
+  type Gpu,
+  params,
+  read,
+  requireWords,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import foldSource from "./fold.wgsl" with { type: "text" };
 import unfoldSource from "./unfold.wgsl" with { type: "text" };
 
@@ -104,7 +114,7 @@ export function unfold(
       write(columns),
       params([words / values, isTexture ? X.offset / 4 : 0]),
     ],
-    workgroups: flatGrid(words / values),
+    workgroups: flatGrid(Math.ceil(words / values / 64)),
   });
 }
 
@@ -152,7 +162,7 @@ export function fold(
       write(dX),
       params([words / values, isTexture ? dcolumns.offset / 4 : 0]),
     ],
-    workgroups: flatGrid(words / values),
+    workgroups: flatGrid(Math.ceil(words / values / 64)),
   });
 }
 
@@ -177,19 +187,4 @@ function chooseFor(gpu: Gpu, direction: "unfold" | "fold", action: string, shape
 
 function describe({ B, height, width, C, kernelSize, stride, padding }: ConvolutionShape): string {
   return `${B} images of ${height}x${width}x${C} by ${kernelSize}x${kernelSize}/${stride}, padding ${padding}`;
-}
-
-/** Workgroups of 64 invocations; those beyond WebGPU's 65535 a dimension go on in y. */
-function flatGrid(n: number): [number, number] {
-  const workgroups = Math.ceil(n / 64);
-  const y = Math.max(1, Math.ceil(workgroups / 65535));
-  return [Math.ceil(workgroups / y), y];
-}
-
-function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
-  for (const [slice, words] of lengths) {
-    if (slice.length < words) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
-    }
-  }
 }

@@ -10,6 +10,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  requireWords,
   roundUp,
   type Slice,
   softwareThreads,
@@ -91,19 +92,14 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
   const action = `decode ${B} sequences through ${layers} layers of width ${C}`;
   const obstacle = obstacleOf(shape);
   if (obstacle !== null) throw new RangeError(`Cannot ${action}: ${obstacle}, use the ops one by one`);
-  const words: [Slice, number][] = [
+  requireWords(action, [
     [offsets, 12 * layers + 5],
     [current, B],
     [position, B],
     [cache, layers * B * capacity * 2 * C],
     [scratch, decodeScratchWords(shape)],
     [logits, B * V],
-  ];
-  for (const [slice, wanted] of words) {
-    if (slice.length < wanted) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${wanted}`);
-    }
-  }
+  ]);
   const ROWS = rowsPerWorkgroup(B);
   gpu.dispatch({
     kernel: {

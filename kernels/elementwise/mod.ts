@@ -4,7 +4,17 @@
  *
  * @module
  */
-import { type Binding, type Gpu, params, read, type Slice, type WgslConstants, write } from "../gpu/mod.ts";
+import {
+  type Binding,
+  flatGrid,
+  type Gpu,
+  params,
+  read,
+  requireWords,
+  type Slice,
+  type WgslConstants,
+  write,
+} from "../gpu/mod.ts";
 import addInPlaceSource from "./add_in_place.wgsl" with { type: "text" };
 import binarySource from "./binary.wgsl" with { type: "text" };
 import choiceSource from "./choice_backward.wgsl" with { type: "text" };
@@ -145,10 +155,7 @@ interface Launch {
 const WORKGROUP_ELEMENTS = 256;
 
 function launch(gpu: Gpu, action: string, n: number, slices: readonly Slice[], kernel: Launch): void {
-  for (const { label, length } of slices) {
-    if (length < n) throw new RangeError(`Cannot ${action}: ${label} has ${length} words, it needs ${n}`);
-  }
-  const workgroups = Math.ceil(n / WORKGROUP_ELEMENTS);
-  const y = Math.ceil(workgroups / 65535);
-  gpu.dispatch({ kernel, bindings: kernel.bindings, workgroups: [Math.ceil(workgroups / y), y] });
+  requireWords(action, slices.map((slice) => [slice, n] as const));
+  const workgroups = flatGrid(Math.ceil(n / WORKGROUP_ELEMENTS));
+  gpu.dispatch({ kernel, bindings: kernel.bindings, workgroups });
 }

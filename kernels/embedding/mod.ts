@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { environment, type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
+import {
+  environment,
+  flatGrid,
+  type Gpu,
+  params,
+  read,
+  requireWords,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import embedSource from "./embed.wgsl" with { type: "text" };
 import gatherSource from "./gather_rows.wgsl" with { type: "text" };
 import sumSource from "./sum_rows.wgsl" with { type: "text" };
@@ -154,15 +164,5 @@ function valuesPerRow(C: number): [vector: boolean, width: number] {
 
 /** Workgroups of 8 columns x 8 rows; rows beyond WebGPU's 65535 workgroups a dimension go on in z. */
 function rowGrid(rows: number, width: number): [number, number, number] {
-  const y = Math.ceil(rows / 8);
-  const z = Math.ceil(y / 65535);
-  return [Math.ceil(width / 8), z > 1 ? Math.ceil(y / z) : y, z];
-}
-
-function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
-  for (const [slice, words] of lengths) {
-    if (slice.length < words) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
-    }
-  }
+  return [Math.ceil(width / 8), ...flatGrid(Math.ceil(rows / 8))];
 }

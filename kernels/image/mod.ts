@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, params, read, type Slice, write } from "../gpu/mod.ts";
+import { flatGrid, type Gpu, params, read, requireWords, type Slice, write } from "../gpu/mod.ts";
 import mergeSource from "./merge.wgsl" with { type: "text" };
 import patchesSource from "./patches.wgsl" with { type: "text" };
 import statisticsSource from "./statistics.wgsl" with { type: "text" };
@@ -77,7 +77,7 @@ export function extractPatches(
       constants: { VECTOR: vector, SIZE: S, PATCH: patchSize },
     },
     bindings: [read(pixels), read(statistics), write(patches), params([n])],
-    workgroups: flatGrid(n),
+    workgroups: flatGrid(Math.ceil(n / 64)),
   });
 }
 
@@ -117,26 +117,11 @@ export function pixelShuffleMerge(
       constants: { VECTOR: vector, INVERSE: inverse, SIDE: side, FACTOR: factor, WIDTH: vector ? C / 4 : C },
     },
     bindings: [read(X), write(Y), params([n])],
-    workgroups: flatGrid(n),
+    workgroups: flatGrid(Math.ceil(n / 64)),
   });
 }
 
 /** Words of B images of S x S RGB bytes. */
 function pixelWords(B: number, S: number): number {
   return Math.ceil((B * S * S * 3) / 4);
-}
-
-/** Workgroups of 64 invocations; those beyond WebGPU's 65535 a dimension go on in y. */
-function flatGrid(n: number): [number, number] {
-  const workgroups = Math.ceil(n / 64);
-  const y = Math.max(1, Math.ceil(workgroups / 65535));
-  return [Math.ceil(workgroups / y), y];
-}
-
-function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
-  for (const [slice, words] of lengths) {
-    if (slice.length < words) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
-    }
-  }
 }

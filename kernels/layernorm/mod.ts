@@ -5,6 +5,7 @@
  */
 import {
   chooseVariant,
+  flatGrid,
   type Gpu,
   type KernelSource,
   params,
@@ -89,7 +90,6 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
   const { variant, kernel, rows } = forwardKernel(gpu, shape);
   const workgroups = Math.ceil(R / rows);
-  const y = Math.max(1, Math.ceil(workgroups / 65535));
   const words: Record<string, number[]> = { naive: [R, C], texture: [X.offset / 4, R] };
   gpu.dispatch({
     kernel,
@@ -102,7 +102,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
       write(rstd),
       params(words[variant] ?? [R], [epsilon]),
     ],
-    workgroups: variant === "workgroup" ? [Math.ceil(workgroups / y), y] : [workgroups],
+    workgroups: variant === "workgroup" ? flatGrid(workgroups) : [workgroups],
   });
 }
 

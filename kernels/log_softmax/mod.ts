@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { chooseVariant, type Gpu, MAX_ROUNDS, params, read, type Slice, texels, write } from "../gpu/mod.ts";
+import {
+  chooseVariant,
+  flatGrid,
+  type Gpu,
+  MAX_ROUNDS,
+  params,
+  read,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import backwardNaiveSource from "./backward_naive.wgsl" with { type: "text" };
 import backwardTextureSource from "./backward_texture.wgsl" with { type: "text" };
 import backwardWorkgroupSource from "./backward_workgroup.wgsl" with { type: "text" };
@@ -135,10 +145,7 @@ function workgroupTile({ N, V }: LogSoftmaxShape) {
   const ELEMENTS = IS_VEC4 ? V / 4 : V;
   const LANES = Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(ELEMENTS / 4))));
   const ROWS = Math.max(1, 64 / LANES);
-  const count = Math.ceil(N / ROWS);
-  const y = Math.ceil(count / 65535);
-  const workgroups: [number, number] = [Math.ceil(count / y), y];
-  return { constants: { IS_VEC4, ELEMENTS, LANES, ROWS }, workgroups };
+  return { constants: { IS_VEC4, ELEMENTS, LANES, ROWS }, workgroups: flatGrid(Math.ceil(N / ROWS)) };
 }
 
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; naive.wgsl takes two for 8 columns. */

@@ -4,15 +4,24 @@
  *
  * @module
  */
-import { chooseVariant, type Gpu, params, read, roundUp, type Slice, texels, write } from "../gpu/mod.ts";
+import {
+  chooseVariant,
+  flatGrid,
+  type Gpu,
+  MAX_ROUNDS,
+  params,
+  read,
+  requireWords,
+  roundUp,
+  type Slice,
+  texels,
+  write,
+} from "../gpu/mod.ts";
 import columnSumSource from "./column_sum.wgsl" with { type: "text" };
 import rowBroadcastSource from "./row_broadcast.wgsl" with { type: "text" };
 import rowSumSource from "./row_sum.wgsl" with { type: "text" };
 import sumPartialsSource from "./sum_partials.wgsl" with { type: "text" };
 import sumTotalSource from "./sum_total.wgsl" with { type: "text" };
-
-/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; a few go to loops' ends and tails. */
-const MAX_ROUNDS = 65_500;
 
 /** Rows and columns of a matrix. */
 export interface MatrixShape {
@@ -35,12 +44,10 @@ export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: Mat
       } in multiples of 4`,
     );
   }
-  const workgroups = Math.ceil(R / 64);
-  const y = Math.ceil(workgroups / 65535);
   gpu.dispatch({
     kernel: { name: "reduce/row_sum", source: rowSumSource, constants: { VECTOR: vector } },
     bindings: [read(X), write(Y), params([R, width])],
-    workgroups: [Math.ceil(workgroups / Math.max(y, 1)), y],
+    workgroups: flatGrid(Math.ceil(R / 64)),
   });
 }
 
@@ -48,12 +55,10 @@ export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: Mat
 export function rowBroadcast(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
   requireWords(`broadcast to (${R},${C})`, [[X, R], [Y, R * C]]);
   const [vector, width] = valuesPerRow(C);
-  const y = Math.ceil(R / 8);
-  const z = Math.ceil(y / 65535);
   gpu.dispatch({
     kernel: { name: "reduce/row_broadcast", source: rowBroadcastSource, constants: { VECTOR: vector } },
     bindings: [read(X), write(Y), params([R, width])],
-    workgroups: [Math.ceil(width / 8), z > 1 ? Math.ceil(y / z) : y, z],
+    workgroups: [Math.ceil(width / 8), ...flatGrid(Math.ceil(R / 8))],
   });
 }
 
@@ -183,12 +188,4 @@ export function sum(
 /** Whether rows are read as vec4s, and how many values a row then has. */
 function valuesPerRow(C: number): [vector: boolean, width: number] {
   return C % 4 === 0 ? [true, C / 4] : [false, C];
-}
-
-function requireWords(action: string, lengths: readonly (readonly [Slice, number])[]): void {
-  for (const [slice, words] of lengths) {
-    if (slice.length < words) {
-      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
-    }
-  }
 }
