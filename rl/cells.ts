@@ -54,9 +54,13 @@ export function resultPath({ results }: Places, cell: Cell): string {
 }
 
 /** The folder a cell trains in, or whose weights it evaluates. */
-export function runPath({ runs }: Places, { experiment, seed }: Cell): string {
-  const name = experiment.command === "variant" ? DEFAULT : experiment.name;
-  return `${runs}/${experiment.environment}-${name}-s${seed}`;
+export function runPath(places: Places, cell: Cell): string {
+  const { command, name } = cell.experiment;
+  return runFolder(places, cell, command === "variant" ? DEFAULT : name);
+}
+
+function runFolder({ runs }: Places, { experiment: { environment }, seed }: Cell, name: string): string {
+  return `${runs}/${environment}-${name}-s${seed}`;
 }
 
 /** The command line of a cell after `./ponder`; training commands choose a folder of their own when asked by hand. */
@@ -123,11 +127,8 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   const args = [...cellCommand(places, cell), ...extra[command]];
   const isTraining = command === "train" || command === "baseline";
   const run = runPath(places, cell);
-  const begun = isTraining && await isThere(`${run}/config.json`);
-  // The baseline keeps no checkpoint: it begins again.
-  const again = !begun ? [] : command === "train" ? ["--resume"] : ["--overwrite"];
   const startMs = performance.now();
-  const [name, ...own] = [...args, ...isTraining ? ["--out", run, ...again] : ["--json"]];
+  const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...await taskArguments(name), ...own],
     stdin: "null",
@@ -147,6 +148,19 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   await writeFileAtomic(path, JSON.stringify(summary, null, 2) + "\n");
   return 0;
+}
+
+/** Where training happens, and how it begins: where it stopped, or anew. */
+async function startFlags(places: Places, cell: Cell): Promise<string[]> {
+  const { command, sharesWarmStart } = cell.experiment;
+  const out = ["--out", runPath(places, cell)];
+  if (await isThere(`${runPath(places, cell)}/config.json`)) {
+    // The baseline keeps no checkpoint: it begins again.
+    return [...out, command === "train" ? "--resume" : "--overwrite"];
+  }
+  const trained = runFolder(places, cell, DEFAULT);
+  const hasWarmStart = sharesWarmStart && await isThere(`${trained}/warm_start`);
+  return hasWarmStart ? [...out, "--warm-start", trained] : out;
 }
 
 /** What `deno task` would run, without a shell between that keeps signals from it, and from any folder. */

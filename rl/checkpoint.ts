@@ -20,7 +20,7 @@ import {
 } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import type { SlotState } from "./rollout.ts";
-import type { RunFolder } from "./run_folder.ts";
+import type { CheckpointName, RunFolder } from "./run_folder.ts";
 
 /** Where a run stands. */
 export interface TrainerState {
@@ -42,6 +42,7 @@ export async function saveCheckpoint(
   agent: Agent,
   optimizer: AdamW,
   state: TrainerState,
+  name?: CheckpointName,
 ): Promise<void> {
   const { parameters, config } = agent.vlm;
   const { m, v } = await optimizer.toHost();
@@ -54,7 +55,7 @@ export async function saveCheckpoint(
     "config.json": JSON.stringify({ ...config, cot: agent.cot }, null, 2) + "\n",
     "tokenizer.json": JSON.stringify(agent.tokenizer.toJson(), null, 1) + "\n",
     "trainer.json": JSON.stringify(state, null, 1) + "\n",
-  });
+  }, name);
 }
 
 /** The agent of a checkpoint folder. Throws where a file is missing, broken, or does not fit the config. */

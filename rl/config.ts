@@ -5,7 +5,7 @@
  * @module
  */
 import { modelPresets } from "../model/mod.ts";
-import { defaultsOf, defineOptions, type Given, UsageError, type Values } from "./cli/mod.ts";
+import { defaultsOf, defineOptions, type Given, type Options, UsageError, type Values } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { environmentPresets } from "./presets.ts";
 
@@ -142,6 +142,11 @@ export const trainOptions = defineOptions({
     min: 0,
     unit: "updates",
     meaning: "most SFT updates added, 50 at a time, until the gate is passed",
+    group: "Warm start (SFT)",
+  },
+  warmStart: {
+    type: "string",
+    meaning: "run folder to take the warm start from instead: the same result, sooner",
     group: "Warm start (SFT)",
   },
 
@@ -327,7 +332,18 @@ export const trainOptions = defineOptions({
 export type TrainConfig = Values<typeof trainOptions>;
 
 /** Settings that say where and how a run is kept, not what it computes. */
-export const bookkeepingSettings = ["out", "overwrite", "resume", "json", "profile"] as const;
+export const bookkeepingSettings = ["out", "overwrite", "resume", "json", "profile", "warmStart"] as const;
+
+/** Settings of RL that the warm start reads too: its value head learns discounted, scaled returns. */
+const RETURN_SETTINGS = ["gamma", "rewardScale"];
+
+/** Settings that RL alone reads: runs that differ in no other have the same warm start. */
+export const rlSettings: readonly string[] = [
+  ...["lambda", "freeze"],
+  ...Object.entries(trainOptions as Options)
+    .filter(([name, { group }]) => group === "RL (PPO)" && !RETURN_SETTINGS.includes(name))
+    .map(([name]) => name),
+];
 
 const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
 
@@ -346,6 +362,11 @@ export function resolveConfig(given: Given<typeof trainOptions>, environment: st
   if (config.overwrite && config.resume) {
     throw new UsageError(
       "Cannot use --overwrite and --resume together: one replaces the run, the other goes on",
+    );
+  }
+  if (config.warmStart !== undefined && config.resume) {
+    throw new UsageError(
+      "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",
     );
   }
   readEnvSettings(environment, config.envSettings);

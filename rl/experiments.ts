@@ -22,6 +22,8 @@ export interface Experiment {
   readonly command: "train" | "baseline" | "policy" | "variant";
   /** Flags beside environment, seed and folder. */
   readonly flags: readonly string[];
+  /** Does it differ from the default experiment in RL alone? Then it takes that one's warm start, where it is kept. */
+  readonly sharesWarmStart?: true;
 }
 
 /** Name of the experiment whose trained policies the variants evaluate. */
@@ -57,6 +59,7 @@ function lambdas(environment: string): Experiment[] {
     group: "lambda",
     command: "train",
     flags: ["--lambda", lambda],
+    sharesWarmStart: true,
   }));
 }
 
@@ -68,7 +71,7 @@ function variant(environment: string, name: string, title: string, ...flags: str
 /** All experiments, in the order of the report; variants come after what they evaluate. */
 export const experiments: readonly Experiment[] = [
   ...common("NumberLine"),
-  ablation("NumberLine", "unfrozen", "nothing frozen", "--freeze", "none"),
+  { ...ablation("NumberLine", "unfrozen", "nothing frozen", "--freeze", "none"), sharesWarmStart: true },
   ...lambdas("NumberLine"),
   ...[10, 20, 50].map((n) =>
     variant("NumberLine", `max-${n}`, `numbers to ${n}`, "--env-settings", `maxPosition=${n}`)

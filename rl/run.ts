@@ -18,7 +18,7 @@ import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
 import { type MetricsLine, rolloutMetrics } from "./metrics.ts";
 import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
-import type { RunFolder } from "./run_folder.ts";
+import type { CheckpointName, RunFolder } from "./run_folder.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "./sft.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
 
@@ -174,10 +174,10 @@ class Run {
     this.state = { ...this.state, ...changes };
   }
 
-  /** Writes the checkpoint to go on from. */
-  async save(): Promise<void> {
+  /** Writes the checkpoint to go on from, or the one for other runs to begin RL from. */
+  async save(name?: CheckpointName): Promise<void> {
     this.advance({ optimizerStep: this.optimizer.step });
-    await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state);
+    await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state, name);
   }
 
   /** Adds the wall time of `work` to a stage's. */
@@ -210,6 +210,7 @@ async function warmStart(run: Run): Promise<boolean> {
   run.optimizer.dispose();
   run.optimizer = rlOptimizer(agent.vlm, config);
   run.advance({ stage: "rl" });
+  await run.save("warm_start");
   await run.save();
   return true;
 }

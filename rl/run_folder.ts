@@ -12,6 +12,13 @@ import {
 /** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
 export type JsonObject = Record<string, unknown>;
 
+/** A run until RL. */
+export interface WarmStart {
+  /** Its checkpoint, by name of the file. */
+  readonly files: Readonly<Record<string, FileContent>>;
+  readonly metrics: readonly JsonObject[];
+}
+
 export interface RunFolderSettings {
   /** Replace a run that is already there. */
   readonly overwrite?: boolean;
@@ -19,9 +26,13 @@ export interface RunFolderSettings {
   readonly resume?: boolean;
 }
 
+/** `checkpoint` is the latest one, `warm_start` the one from before RL. */
+const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
+export type CheckpointName = typeof CHECKPOINT_NAMES[number];
+
 /** What a run writes; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^(config\.json|metrics\.jsonl|summary\.json|learning_curve\.svg|profile\.json|checkpoint)(\..+\.tmp|\.new|\.old)?$/;
+  /^(config\.json|metrics\.jsonl|summary\.json|learning_curve\.svg|profile\.json|checkpoint|warm_start)(\..+\.tmp|\.new|\.old)?$/;
 
 /**
  * `runs/<name>/`:
@@ -29,11 +40,12 @@ const RUN_ENTRIES =
  *     config.json          every setting of the run
  *     metrics.jsonl        one object a line
  *     checkpoint/          model.safetensors, optimizer.safetensors, config.json, tokenizer.json, trainer.json
+ *     warm_start/          the checkpoint from before RL, for other runs to begin RL from
  *     summary.json         the result
  *     learning_curve.svg   its picture
  *     profile.json         a trace of one step of each kind, with --profile
  *
- * Whatever moment the process is killed at, config, summary and checkpoint are the old ones or the new ones, whole.
+ * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
  */
 export class RunFolder {
   readonly path: string;
@@ -159,20 +171,44 @@ export class RunFolder {
   }
 
   /**
-   * Replaces the checkpoint by these files, given by name. Killed halfway, the run still has the checkpoint from
+   * Replaces a checkpoint by these files, given by name. Killed halfway, the run still has the checkpoint from
    * before or this one.
    */
-  async writeCheckpoint(files: Readonly<Record<string, FileContent>>): Promise<void> {
-    await writeFolderAtomic(this.#at("checkpoint"), files);
+  async writeCheckpoint(
+    files: Readonly<Record<string, FileContent>>,
+    name: CheckpointName = "checkpoint",
+  ): Promise<void> {
+    await writeFolderAtomic(this.#at(name), files);
   }
 
-  /** The folder that holds the last whole checkpoint; null when there is none yet. */
-  async checkpointPath(): Promise<string | null> {
+  /** The folder that holds the last whole checkpoint of that name; null when there is none yet. */
+  async checkpointPath(name: CheckpointName = "checkpoint"): Promise<string | null> {
     // `.old` is the last one while another is put in its place, or was when that process was killed.
-    for (const path of [this.#at("checkpoint"), this.#at("checkpoint.old")]) {
+    for (const path of [this.#at(name), this.#at(`${name}.old`)]) {
       if (await isThere(path)) return path;
     }
     return null;
+  }
+
+  /** What other runs need to begin RL where this one did. Throws `Deno.errors.NotFound` before it began. */
+  async readWarmStart(): Promise<WarmStart> {
+    const path = await this.checkpointPath("warm_start");
+    if (path === null) {
+      throw new Deno.errors.NotFound(
+        `Cannot begin from ${this.path}: it has no warm_start folder, name a run that got as far as RL`,
+      );
+    }
+    const files: Record<string, FileContent> = {};
+    for await (const { name } of Deno.readDir(path)) files[name] = await readBytes(`${path}/${name}`);
+    const metrics = await this.readMetrics();
+    const rl = metrics.findIndex(({ stage }) => stage === "rl");
+    return { files, metrics: rl < 0 ? metrics : metrics.slice(0, rl) };
+  }
+
+  /** Makes a new run one that is about to begin RL. */
+  async writeWarmStart({ files, metrics }: WarmStart): Promise<void> {
+    for (const line of metrics) this.appendMetrics(line);
+    for (const name of CHECKPOINT_NAMES) await this.writeCheckpoint(files, name);
   }
 
   async #mend(entries: readonly string[] | null): Promise<void> {
@@ -182,7 +218,7 @@ export class RunFolder {
         `Cannot resume ${this.path}: ${state}, leave out --resume to begin a run`,
       );
     }
-    await recoverFolder(this.#at("checkpoint"));
+    for (const name of CHECKPOINT_NAMES) await recoverFolder(this.#at(name));
     for (const entry of entries) {
       if (RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry)) await this.#remove(entry);
     }

@@ -13,7 +13,7 @@ import {
   runCommand,
   UsageError,
 } from "./cli/mod.ts";
-import { bookkeepingSettings, resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
+import { bookkeepingSettings, resolveConfig, rlSettings, type TrainConfig, trainOptions } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -22,7 +22,7 @@ import { newAgent, type RunResult, runTraining } from "./run.ts";
 import { chromeTrace } from "./chrome_trace.ts";
 import { PeakMemory } from "./memory.ts";
 import { formatTrace, traceTraining } from "./profile.ts";
-import { RunFolder } from "./run_folder.ts";
+import { RunFolder, type WarmStart } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
 
@@ -34,6 +34,7 @@ export const trainCommand: Command<typeof trainOptions> = {
     "deno task train",
     "deno task train --seed 1 --lambda 0.3",
     "deno task train --no-cot --out runs/no-cot",
+    "deno task train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
     "deno task train --resume",
     "deno task train --profile --overwrite",
   ],
@@ -42,13 +43,15 @@ export const trainCommand: Command<typeof trainOptions> = {
     const name = environmentName(values.env);
     const out = values.out ?? `runs/${name}-s${values.seed}`;
     const fresh = values.resume ? null : resolveConfig(given, name);
+    const warmStart = fresh?.warmStart === undefined ? null : await readWarmStart(fresh.warmStart, fresh);
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     try {
       if (fresh === null) return await train(gpu, ...await resumed(out, given));
       const folder = await RunFolder.create(out, fresh);
       await folder.writeConfig(settingsOf(fresh));
-      return await train(gpu, fresh, folder);
+      if (warmStart !== null) await folder.writeWarmStart(warmStart);
+      return await train(gpu, { ...fresh, resume: warmStart !== null }, folder);
     } finally {
       gpu.destroy();
     }
@@ -63,6 +66,18 @@ async function resumed(out: string, given: Given<typeof trainOptions>): Promise<
   const config = resolveConfig(settings, environmentName(settings.env ?? trainOptions.env.default));
   await requireSameSettings(folder, settingsOf(config));
   return [config, folder];
+}
+
+/** Another run's warm start, where it is the one that this run would have. */
+async function readWarmStart(path: string, config: TrainConfig): Promise<WarmStart> {
+  const folder = await RunFolder.open(path);
+  const changed = changedSettings(await folder.readConfig(), settingsOf(config))
+    .filter(([name]) => !rlSettings.includes(name));
+  if (changed.length === 0) return await folder.readWarmStart();
+  throw new UsageError(
+    `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +
+      "use the same, or leave out --warm-start",
+  );
 }
 
 /** What a run computes, as its `config.json` keeps it. */
@@ -136,16 +151,23 @@ async function profile(gpu: Gpu, config: TrainConfig, folder: RunFolder, progres
 }
 
 async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
-  const earlier = await folder.readConfig();
-  const changed = Object.keys({ ...earlier, ...settings })
-    .filter((key) => JSON.stringify(earlier[key]) !== JSON.stringify(settings[key]));
+  const changed = changedSettings(await folder.readConfig(), settings);
   if (changed.length === 0) return;
-  const list = changed.map((key) =>
-    `${key} (was ${JSON.stringify(earlier[key])}, now ${JSON.stringify(settings[key])})`
-  );
   throw new UsageError(
-    `Cannot resume with other settings: ${list.join(", ")}; leave those flags out, or use another --out`,
+    `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
   );
+}
+
+type Change = readonly [name: string, was: string | undefined, now: string | undefined];
+
+function changedSettings(earlier: Record<string, unknown>, settings: Record<string, unknown>): Change[] {
+  return Object.keys({ ...earlier, ...settings })
+    .map((name): Change => [name, JSON.stringify(earlier[name]), JSON.stringify(settings[name])])
+    .filter(([, was, now]) => was !== now);
+}
+
+function listChanges(changes: readonly Change[]): string {
+  return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
 }
 
 /** The contents of `summary.json`. */

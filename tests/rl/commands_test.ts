@@ -1,5 +1,5 @@
 /** What commands say, and exit with, when they are called wrongly or cannot go on. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { type Command, type Options, runCommand, toFlag } from "../../rl/cli/mod.ts";
 import { evalCommand } from "../../rl/eval.ts";
 import { playCommand } from "../../rl/play.ts";
@@ -146,6 +146,32 @@ Deno.test("eval and play say what is missing, exit 1", async () => {
   assertStringIncludes(hot.err, `Cannot use ${run}/config.json: "temperature" needs a number, got "hot"`);
   assertEquals(hot.code, 1);
 });
+
+gpuTest(
+  "a warm start that would be another, or is not there, is refused before anything is written",
+  async () => {
+    using temp = new TempFolder();
+    const run = `${temp.path}/run`, out = `${temp.path}/out`;
+    await untrainedRun(run);
+    const start = (...args: string[]) =>
+      call(trainCommand, ...TINY_FLAGS, "--out", out, "--warm-start", run, ...args);
+    const other = await start("--sft-steps=5", "--gamma=0.5", "--lambda=0.9", "--clip=0.1");
+    assertStringIncludes(
+      other.err,
+      `Cannot take the warm start of ${run}, whose settings were others: sftSteps (was 4, now 5), ` +
+        "gamma (was 0.9, now 0.5); use the same",
+    );
+    assertEquals(other.code, 2);
+    const none = await start("--lambda=0.9");
+    assertStringIncludes(none.err, `Cannot begin from ${run}: it has no warm_start folder`);
+    assertEquals(none.code, 1);
+    const nowhere = await call(trainCommand, "--out", out, "--warm-start", `${temp.path}/x`);
+    assertStringIncludes(nowhere.err, `Cannot open run ${temp.path}/x: no such folder`);
+    assertEquals((await start("--resume")).code, 1, "there is no run to resume");
+    assertEquals((await call(trainCommand, "--resume", "--warm-start", run, "--out", run)).code, 2);
+    assertThrows(() => Deno.statSync(out), Deno.errors.NotFound);
+  },
+);
 
 gpuTest("a checkpoint that does not fit or is broken is refused by name, exit 1", async () => {
   using temp = new TempFolder();

@@ -101,6 +101,27 @@ gpuTest("a run that died late in the warm start does not begin it anew", async (
   assertEquals(metricsOf(run), metricsOf(`${temp.path}/whole`));
 });
 
+gpuTest("a run that takes another's warm start ends as if it had had its own", async () => {
+  using temp = new TempFolder();
+  const run = async (name: string, ...more: string[]) => {
+    const out = `${temp.path}/${name}`;
+    const outcome = await outcomeOf(startCommand("train", [...flags, "--out", out, ...more]));
+    assertEquals(outcome.code, 0, outcome.err);
+    return outcome;
+  };
+  await run("first");
+  const { err } = await run("second", "--lambda=0.9", "--freeze=none", "--warm-start", `${temp.path}/first`);
+  assert(!err.includes("sft "), err);
+  await trainHere(`${temp.path}/own`, tinyConfig({ ...settings, lambda: 0.9, freeze: ["none"] }));
+  const metrics = metricsOf(`${temp.path}/second`);
+  assertEquals(metrics, metricsOf(`${temp.path}/own`));
+  assert(metrics !== await expected(), "other settings end elsewhere");
+  // Its settings do not tell, and others can begin from it in turn.
+  assert(!Deno.readTextFileSync(`${temp.path}/second/config.json`).includes("warmStart"));
+  await run("third", "--warm-start", `${temp.path}/second`);
+  assertEquals(metricsOf(`${temp.path}/third`), await expected());
+});
+
 /** Waits until the run has written that many lines of metrics. */
 async function waitForLines(run: string, lines: number): Promise<void> {
   for (let waitedMs = 0; metricsOf(run).split("\n").length <= lines; waitedMs += 20) {

@@ -80,7 +80,8 @@ Deno.test("an empty folder counts as new", async () => {
 
 Deno.test("overwriting removes all that a run leaves", async () => {
   await inScratch(async (path) => {
-    await finishedRun(path);
+    const run = await finishedRun(path);
+    await run.writeCheckpoint({ "model.safetensors": "first" }, "warm_start");
     await Deno.mkdir(`${path}/checkpoint.new`);
     await Deno.writeTextFile(`${path}/summary.json.5f0c.tmp`, "{");
     await RunFolder.create(path, { overwrite: true });
