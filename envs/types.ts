@@ -94,12 +94,17 @@ export interface Environment<I extends Info = Info> {
   reset(settings?: ResetSettings): ResetResult<I>;
   /** Applies an action. Throws `RangeError` on an illegal index and `Error` when no episode is under way. */
   step(action: number): StepResult<I>;
-  /** A legal action from the environment's own seeded stream: what stands in where a text parses to none. */
+  /**
+   * A legal action from the environment's own seeded stream: what stands in where a text parses to none. It is an action
+   * like any other: its reward may be a penalty.
+   */
   randomAction(): number;
+  /** The actions that can be carried out in the current state, ascending; all of them where this is absent. */
+  legalActions?(): readonly number[];
 
   /** The published task prompt of the state that `info` describes. */
   prompt(info: I, settings: PromptSettings): string;
-  /** Finds the action in a response, as the published projection does. */
+  /** Finds the action in a response, as the published projection does; what it finds may depend on the current state. */
   parse(text: string): Parse;
 
   /** An optimal action for the current state. Throws `Error` when no episode is under way. */

@@ -52,7 +52,15 @@ const POSITION_BUCKET = 4;
 const IMAGE_BUCKET = 8;
 
 /**
- * Lays out a batch.
+ * Lays out a batch. An image of P = 1 token, two words of prompt and three of response become T = 8 positions:
+ *
+ *     position     0      1      2      3      4      5      6      7
+ *     holds        image  id 7   id 8   id 4   id 5   id 2   padding
+ *     sources      -1     7      8      4      5      2      0      0
+ *     predicts                   id 4   id 5   id 2
+ *
+ * so prefix is 3 and length 6, readouts are [2, 3, 4, -1], targets [4, 5, 2, 0] and mask [1, 1, 1, 0], R being 4. The
+ * hidden state at position 2, the prompt's last, gives the value as well.
  *
  * @throws {RangeError} when a sequence is longer than the context or has an empty prompt, an image is of another size,
  * or an id is not in the vocabulary.

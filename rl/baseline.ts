@@ -7,12 +7,13 @@ import { debugLevel, NotFiniteError } from "../kernels/gpu/mod.ts";
 import { type BaselineConfig, baselineOptions, resolveBaselineConfig } from "./baseline/config.ts";
 import { type BaselineContext, newCnn, runBaseline } from "./baseline/run.ts";
 import { type Command, formatBytes, formatDuration, Progress, runCommand } from "./cli/mod.ts";
-import { bookkeepingSettings } from "./config.ts";
+import { settingsOf } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { PeakMemory } from "./memory.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { RunFolder } from "./run_folder.ts";
+import { stoppable } from "./stop.ts";
 import { openTunedGpu } from "./tuning.ts";
 
 /** The `baseline` command. */
@@ -34,40 +35,14 @@ export const baselineCommand: Command<typeof baselineOptions> = {
     try {
       const folder = await RunFolder.create(out, config);
       await folder.writeConfig(settingsOf(config));
-      return await withStop(progress, (isStopped) => train(config, { gpu, folder, progress, isStopped }));
+      const note = () => progress.note("Stopping: finishing this step. Once more to stop at once.");
+      return await stoppable(note, (isStopped) => train(config, { gpu, folder, progress, isStopped }));
     } finally {
       progress.close();
       gpu.destroy();
     }
   },
 };
-
-/** What a run computes, as its `config.json` keeps it. */
-function settingsOf(config: BaselineConfig): Record<string, unknown> {
-  const bookkeeping: readonly string[] = bookkeepingSettings;
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name)));
-}
-
-/** Runs `work`, telling it when Ctrl-C was pressed; a second one ends the process. */
-async function withStop(
-  progress: Progress,
-  work: (isStopped: () => boolean) => Promise<number>,
-): Promise<number> {
-  let isStopped = false;
-  const stop = () => {
-    if (isStopped) Deno.exit(1);
-    isStopped = true;
-    progress.note("Stopping: finishing this step. Once more to stop at once.");
-  };
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
-  try {
-    return await work(() => isStopped);
-  } finally {
-    Deno.removeSignalListener("SIGINT", stop);
-    Deno.removeSignalListener("SIGTERM", stop);
-  }
-}
 
 async function train(config: BaselineConfig, context: BaselineContext): Promise<number> {
   const { gpu, folder, progress } = context;

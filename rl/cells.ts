@@ -4,6 +4,7 @@
  * @module
  */
 import { readJson, writeFileAtomic } from "../model/mod.ts";
+import { readTrainerState } from "./checkpoint.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import { type JsonObject, RunFolder } from "./run_folder.ts";
 import type { CellResult } from "./results_page.ts";
@@ -30,7 +31,7 @@ export const PLACES: Places = { results: "results", runs: "runs/results" };
 
 /**
  * `done`: there is a result. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
- * whose checkpoint is gone.
+ * whose checkpoint is gone or in the middle of being trained again.
  */
 export type CellState = "done" | "begun" | "to run" | "no weights";
 
@@ -86,12 +87,13 @@ export async function cellState(places: Places, cell: Cell): Promise<CellState> 
   if (command !== "variant") return await isThere(`${run}/config.json`) ? "begun" : "to run";
   const trained = experiments.find((e) => e.environment === environment && e.name === DEFAULT)!;
   const isTrained = await isThere(resultPath(places, { ...cell, experiment: trained }));
-  return isTrained && !await hasWeights(places, cell) ? "no weights" : "to run";
+  return isTrained && !await isFullyTrained(places, cell) ? "no weights" : "to run";
 }
 
-/** Is there a checkpoint in the folder of a cell's run? */
-export function hasWeights(places: Places, cell: Cell): Promise<boolean> {
-  return isThere(`${runPath(places, cell)}/checkpoint`);
+/** Does the folder of a cell's run hold weights that were trained to the end? */
+export async function isFullyTrained(places: Places, cell: Cell): Promise<boolean> {
+  const checkpoint = `${runPath(places, cell)}/checkpoint`;
+  return await isThere(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
 }
 
 /** All results of known experiments. */

@@ -34,7 +34,22 @@ export interface TrainerState {
   /** RL's episodes under way, and how many were begun. */
   readonly slots: readonly SlotState[];
   readonly episodes: number;
+  readonly effort: Effort;
 }
+
+/** What the stages of a run cost, over all its processes. */
+export interface Effort {
+  /** Wall time in seconds. */
+  readonly sft: number;
+  readonly rl: number;
+  readonly evaluation: number;
+  /** The part of `rl` that rollouts took, and the response tokens they wrote. */
+  readonly rollout: number;
+  readonly rolloutTokens: number;
+}
+
+/** Nothing done yet. */
+export const NO_EFFORT: Effort = { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 };
 
 /** Writes everything needed to go on, atomically. */
 export async function saveCheckpoint(
@@ -61,6 +76,9 @@ export async function saveCheckpoint(
 /** The agent of a checkpoint folder. Throws where a file is missing, broken, or does not fit the config. */
 export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
   const { cot, ...config } = await readJson(`${path}/config.json`) as VlmConfig & { cot: boolean };
+  if (typeof cot !== "boolean") {
+    throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${cot}`);
+  }
   const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw new RangeError(
@@ -74,9 +92,35 @@ export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
   return new Agent(vlm, tokenizer, { cot });
 }
 
+/**
+ * Where the run of a checkpoint folder stands.
+ *
+ * @throws {SyntaxError} naming what is missing from `trainer.json`.
+ */
+export async function readTrainerState(path: string): Promise<TrainerState> {
+  const state = await readJson(`${path}/trainer.json`) as TrainerState;
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+  const isKnown: { [K in keyof TrainerState]: boolean } = {
+    stage: ["sft", "rl", "done"].includes(state?.stage),
+    sftUpdates: isCount(state?.sftUpdates),
+    iteration: isCount(state?.iteration),
+    optimizerStep: isCount(state?.optimizerStep),
+    slots: Array.isArray(state?.slots),
+    episodes: isCount(state?.episodes),
+    effort: Object.keys(NO_EFFORT).every((key) => state?.effort?.[key as keyof Effort] >= 0),
+  };
+  for (const [name, isGood] of Object.entries(isKnown)) {
+    if (isGood) continue;
+    throw new SyntaxError(
+      `Cannot go on from ${path}: trainer.json has no usable "${name}", begin the run again with --overwrite`,
+    );
+  }
+  return state;
+}
+
 /** Restores the optimiser of a checkpoint folder and returns where the run stands. */
 export async function loadTrainer(path: string, vlm: Vlm, makeOptimizer: (state: TrainerState) => AdamW) {
-  const state = await readJson(`${path}/trainer.json`) as TrainerState;
+  const state = await readTrainerState(path);
   const optimizer = makeOptimizer(state);
   const moments = await readTensors(`${path}/optimizer.safetensors`, vlm.parameters.list, ["m.", "v."]);
   const [m, v] = ["m.", "v."].map((prefix) =>

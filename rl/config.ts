@@ -261,14 +261,14 @@ export const trainOptions = defineOptions({
     type: "number",
     default: 1,
     min: 0,
-    meaning: "largest gradient norm, value head apart",
+    meaning: "largest gradient norm, value head apart; 0 clips nothing",
     group: "RL (PPO)",
   },
   valueGradientClip: {
     type: "number",
     default: 1,
     min: 0,
-    meaning: "largest gradient norm of the value head",
+    meaning: "largest gradient norm of the value head; 0 clips nothing",
     group: "RL (PPO)",
   },
   adamBeta1: {
@@ -334,6 +334,12 @@ export type TrainConfig = Values<typeof trainOptions>;
 /** Settings that say where and how a run is kept, not what it computes. */
 export const bookkeepingSettings = ["out", "overwrite", "resume", "json", "profile", "warmStart"] as const;
 
+/** What a run computes, as its `config.json` keeps it. */
+export function settingsOf(config: object): Record<string, unknown> {
+  const bookkeeping: readonly string[] = bookkeepingSettings;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name)));
+}
+
 /** Settings of RL that the warm start reads too: its value head learns discounted, scaled returns. */
 const RETURN_SETTINGS = ["gamma", "rewardScale"];
 
@@ -378,7 +384,7 @@ export function resolveConfig(given: Given<typeof trainOptions>, environment: st
     }
   }
   const perIteration = config.envs * config.rolloutSteps;
-  if (config.minibatch > perIteration || perIteration % config.minibatch !== 0) {
+  if (perIteration % config.minibatch !== 0) {
     throw new UsageError(
       `--minibatch ${config.minibatch} must divide the ${perIteration} steps of an iteration ` +
         `(--envs ${config.envs} x --rollout-steps ${config.rolloutSteps})`,

@@ -5,7 +5,7 @@
  */
 import { matmul } from "../kernels/matmul/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import { deriveSizes, sizeOf, type Vlm } from "../model/mod.ts";
+import { deriveSizes, parameterSpecs, sizeOf, type VlmConfig } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
@@ -16,9 +16,10 @@ const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
 /** The work of each stage in floating-point operations, and time left from the pace so far. */
-export function estimateWork({ parameters, config: model }: Vlm, config: TrainConfig) {
+export function estimateWork(model: VlmConfig, config: TrainConfig) {
+  const specs = parameterSpecs(model);
   const weights = (part: string) =>
-    parameters.list.filter((p) => p.part === part && p.kind === "matrix").reduce(
+    specs.filter((p) => p.part === part && p.kind === "matrix").reduce(
       (n, p) => n + sizeOf(p.shape),
       0,
     );

@@ -9,6 +9,7 @@ import {
   type Info,
   makeEnv,
   type Observation,
+  type Parse,
   type ResetResult,
 } from "../envs/mod.ts";
 import type { Decision, RespondSettings, Situation } from "./agent.ts";
@@ -50,7 +51,10 @@ export interface Evaluation {
 }
 
 /** A decision, its response only from what writes one. */
-type Judged = Pick<Decision, "parse" | "judgement"> & Partial<Pick<Decision, "prompt" | "decoding">>;
+type Judged =
+  & { readonly parse: Pick<Parse, "action" | "start"> }
+  & Pick<Decision, "judgement">
+  & Partial<Pick<Decision, "prompt" | "decoding">>;
 
 /** What can be evaluated: an `Agent`, or anything else that decides in situations. */
 export interface Policy {
@@ -71,7 +75,7 @@ export interface EvaluationSettings {
   readonly maxNewTokens: number;
   /** Environments side by side. */
   readonly envs?: number;
-  /** Called after each batch of steps. */
+  /** Called after each batch of steps; what it throws ends the evaluation. */
   readonly onProgress?: (episodesDone: number) => void;
 }
 
@@ -107,8 +111,8 @@ export async function evaluate(agent: Policy, settings: EvaluationSettings): Pro
       }
       slots[index] = begin(slot.env);
     });
-    onProgress?.(done);
     await eventLoopTurn();
+    onProgress?.(done);
   }
   return {
     success: successes / episodes,

@@ -5,13 +5,12 @@
  * @module
  */
 import type { Tokenizer } from "../model/mod.ts";
-import type { EvaluationResult } from "./evaluation.ts";
-import type { PpoMetrics } from "./ppo.ts";
+import { type EvaluationResult, ResponseTally } from "./evaluation.ts";
+import type { PpoMetrics } from "./ppo_loop.ts";
 import type { Rollout } from "./rollout.ts";
 import type { SftMetrics } from "./sft.ts";
 import { mean } from "./statistics.ts";
 import type { ThoughtSign } from "./thought_alarm.ts";
-import { stateKey, thoughtOf, ThoughtTally } from "./thought_tally.ts";
 
 /** After each SFT update. */
 export interface SftLine extends SftMetrics {
@@ -77,28 +76,20 @@ export function rolloutMetrics(
   { transitions, episodes }: Rollout,
   tokenizer: Pick<Tokenizer, "decodeWithOffsets">,
 ) {
-  const thoughts = new ThoughtTally();
-  for (const { prompt, response, isParsed, action, actionSpan: [start], perception } of transitions) {
-    const parse = { action: isParsed ? action : null, start };
-    const states = perception !== null; // else it is action-only, or babble
-    thoughts.add(
-      stateKey(prompt),
-      states ? thoughtOf(tokenizer.decodeWithOffsets(response), parse) : null,
-    );
+  const responses = new ResponseTally();
+  for (const { prompt, response, isParsed, action, actionSpan, perception, faithful } of transitions) {
+    responses.add({
+      prompt,
+      decoding: tokenizer.decodeWithOffsets(response),
+      parse: { action: isParsed ? action : null, start: actionSpan[0] },
+      judgement: { perception, faithful },
+    });
   }
-  const rate = (values: readonly (number | boolean | null)[]) => {
-    const known = values.filter((value) => value !== null);
-    // Once some response states a thought, one that states none counts as wrong.
-    return known.length === 0 ? null : mean(values.map(Number));
-  };
   return {
     episodes: episodes.length,
     success: episodes.length === 0 ? null : mean(episodes.map(({ success }) => Number(success))),
     meanReturn: episodes.length === 0 ? null : mean(episodes.map(({ episodeReturn }) => episodeReturn)),
-    parseRate: mean(transitions.map(({ isParsed }) => Number(isParsed))),
-    perception: rate(transitions.map(({ perception }) => perception)),
-    faithfulness: rate(transitions.map(({ faithful }) => faithful)),
     responseTokens: mean(transitions.map(({ response }) => response.length)),
-    ...thoughts.rates(),
+    ...responses.rates(),
   };
 }

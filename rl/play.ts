@@ -11,7 +11,7 @@ import { type Command, defineOptions, processConsole, runCommand } from "./cli/m
 import { trainOptions } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import { EVALUATION_SEEDS } from "./evaluation.ts";
-import { samplerState } from "./rollout.ts";
+import { isSuccess, samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
@@ -58,6 +58,8 @@ export interface PlayedStep {
   readonly terminated: boolean;
   readonly truncated: boolean;
   readonly goalReached: boolean;
+  /** By the environment's own measure, were the episode to end here. */
+  readonly success: boolean;
 }
 
 /** What to play. */
@@ -99,6 +101,7 @@ export async function* playEpisode(agent: Agent, settings: PlaySettings): AsyncG
       terminated,
       truncated,
       goalReached: info.goalReached,
+      success: isSuccess(env, episodeReturn, info.goalReached),
     };
     state = result;
     isOver = terminated || truncated;
@@ -123,6 +126,7 @@ export function stepAsJson(played: PlayedStep) {
     terminated: played.terminated,
     truncated: played.truncated,
     goal_reached: played.goalReached,
+    success: played.success,
   };
 }
 
@@ -161,13 +165,13 @@ export async function showStep(
 }
 
 /** How the episode went, after its last step. */
-export function formatEnd({ step, episodeReturn, goalReached, truncated }: PlayedStep): string {
+export function formatEnd({ step, episodeReturn, goalReached, success, truncated }: PlayedStep): string {
   const how = goalReached
     ? "the goal was reached"
     : truncated
     ? "the step limit was reached"
     : "the goal was missed";
-  const verdict = episodeReturn > 0 ? "success" : "no success";
+  const verdict = success ? "success" : "no success";
   return `Return ${episodeReturn} after ${step} ${step === 1 ? "step" : "steps"}: ${verdict}, ${how}.`;
 }
 

@@ -9,7 +9,7 @@ import type { TrainConfig } from "./config.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "./run.ts";
+import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
 import { demonstrate, sftBatch, sftUpdate } from "./sft.ts";
 
 /** One step as it was measured. Host times are those of `performance.now()`. */

@@ -11,7 +11,7 @@ import {
   cellsOf,
   type CellState,
   cellState,
-  hasWeights,
+  isFullyTrained,
   type Places,
   readResults,
   resultPath,
@@ -106,6 +106,11 @@ async function runCells(
     isStopped = true;
     child?.kill("SIGTERM");
   };
+  const onChild = (started: Deno.ChildProcess | null) => {
+    child = started;
+    // The signal came just before.
+    if (isStopped) child?.kill("SIGTERM");
+  };
   Deno.addSignalListener("SIGINT", onInterrupt);
   Deno.addSignalListener("SIGTERM", onTerminate);
   const failed: string[] = [];
@@ -114,17 +119,17 @@ async function runCells(
       const { environment, title } = cell.experiment;
       const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
       // Also where training them has just failed.
-      if (cell.experiment.command === "variant" && !await hasWeights(places, cell)) {
+      if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
         console.error(
-          `\nSkipping ${label}: ${run} has no weights; to train them again: ` +
-            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}`,
+          `\nSkipping ${label}: ${run} has no fully trained weights; to train them: ` +
+            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}, with --resume if it was begun`,
         );
         continue;
       }
       const left = estimateSeconds(todo.slice(index), await readResults(places));
       console.error(`\n[${index + 1}/${todo.length}] ${label}; time left: ${formatEstimate(left)}`);
-      const code = await runCell(cell, { places, extra, onChild: (started) => child = started });
+      const code = isStopped ? 1 : await runCell(cell, { places, extra, onChild });
       if (isStopped) {
         console.error(`Stopped at ${cellName(cell)}; the same command goes on from there`);
         return 1;

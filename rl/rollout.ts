@@ -32,6 +32,7 @@ export interface Transition {
   readonly truncated: boolean;
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];
+  /** Of each token's distribution at the sampling temperature, in nats: what PPO's first `entropy` must agree with. */
   readonly entropies: Float32Array;
   readonly perception: number | null;
   readonly faithful: boolean | null;
@@ -187,7 +188,7 @@ export async function collectRollout(
       if (truncated || (t === steps - 1 && !terminated)) {
         bootstraps.push({ index: t * envs + e, prompt: agent.promptOf(final) });
       }
-      const weights = responseWeights(decoding, parse, { thoughtWeight: lambda });
+      const weights = responseWeights(decoding, parse, lambda);
       transitions.push({
         prompt,
         response: response.ids,

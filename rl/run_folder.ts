@@ -32,7 +32,7 @@ export type CheckpointName = typeof CHECKPOINT_NAMES[number];
 
 /** What a run writes; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^(config\.json|metrics\.jsonl|summary\.json|learning_curve\.svg|profile\.json|checkpoint|warm_start)(\..+\.tmp|\.new|\.old)?$/;
+  /^(config\.json|metrics\.jsonl|summary\.json|profile\.json|checkpoint|warm_start)(\..+\.tmp|\.new|\.old)?$/;
 
 /**
  * `runs/<name>/`:
@@ -42,7 +42,6 @@ const RUN_ENTRIES =
  *     checkpoint/          model.safetensors, optimizer.safetensors, config.json, tokenizer.json, trainer.json
  *     warm_start/          the checkpoint from before RL, for other runs to begin RL from
  *     summary.json         the result
- *     learning_curve.svg   its picture
  *     profile.json         a trace of one step of each kind, with --profile
  *
  * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
@@ -129,11 +128,6 @@ export class RunFolder {
   async writeProfile(trace: object): Promise<string> {
     await writeFileAtomic(this.#at("profile.json"), JSON.stringify(trace) + "\n");
     return this.#at("profile.json");
-  }
-
-  /** Writes the picture of the run's learning curve. */
-  async writeLearningCurve(svg: string): Promise<void> {
-    await writeFileAtomic(this.#at("learning_curve.svg"), svg);
   }
 
   /** Adds a line; NaN and infinities are written as null, as JSON has neither. */
@@ -251,8 +245,8 @@ async function removeRun(path: string, entries: readonly string[]): Promise<void
     );
   }
   // config.json goes last: should the process be killed before that, the rest can still be recognised as a run's.
-  const last = [...entries.filter((entry) => entry !== "config.json"), "config.json"];
-  for (const entry of last) await Deno.remove(`${path}/${entry}`, { recursive: true });
+  const configLast = entries.toSorted((a, b) => Number(a === "config.json") - Number(b === "config.json"));
+  for (const entry of configLast) await Deno.remove(`${path}/${entry}`, { recursive: true });
 }
 
 /** Names in a folder; null when there is none. */

@@ -14,7 +14,7 @@ export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
 export function scriptedPolicy(name: ScriptedPolicy, seed: number): Policy {
   const random = new Random(seed, "policy");
   const act = name === "optimal" ? (env: Environment) => env.solve() : (env: Environment) => {
-    const legal = legalActionsOf(env);
+    const legal = env.legalActions?.() ?? env.actions.map((_, action) => action);
     return legal[random.integer(legal.length)];
   };
   return {
@@ -24,10 +24,4 @@ export function scriptedPolicy(name: ScriptedPolicy, seed: number): Policy {
         judgement: { perception: null, faithful: null },
       }))),
   };
-}
-
-/** All actions, where an environment does not say which are legal. */
-function legalActionsOf(env: Environment): readonly number[] {
-  if ("legalActions" in env && typeof env.legalActions === "function") return env.legalActions();
-  return env.actions.map((_, action) => action);
 }

@@ -120,7 +120,7 @@ export async function sftUpdate(
   const tokens = mask.reduce((count, value) => count + value, 0);
   using tape = new Tape(vlm.gpu, { record: true });
 
-  const hidden = vlm.hidden(tape, layout); // (B, T, C)
+  const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
   const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1); // (B, R)
   const sftLoss = tape.keep(
     sum(tape, multiply(tape, logprob, tape.constant(mask, [B, R], "mask")), -1 / tokens),

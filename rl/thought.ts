@@ -19,13 +19,6 @@ const ACTION_KEY = /"action":/gi;
 /** Something that can be read as a thought; brackets, quotes and white space cannot. */
 const THOUGHT = /[\p{L}\p{N}]/u;
 
-export interface ResponseWeightSettings {
-  /** Weight of a thought token: the method's lambda, in [0, 1]. */
-  readonly thoughtWeight: number;
-  /** Length of the result; elements past the response are 0. Default: the number of tokens. */
-  readonly width?: number;
-}
-
 /**
  * The index of the response's first action token; its length when the text has no action.
  *
@@ -52,14 +45,13 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
 }
 
 /**
- * The weight of each response token's log-probability in log pi: `thoughtWeight` for the thought, 1 for the action, 0
- * for padding.
+ * The weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
  * Where the text has no action, the action taken was drawn at random and no token stands for it: all tokens are
  * thought, so that the text is reinforced no more than any other thought (the published code credits the random
  * action to whatever tokens are at a fixed place).
  *
- * Throws `RangeError` when `width` is smaller than the response, or `thoughtWeight` outside [0, 1].
+ * Throws `RangeError` when lambda is outside [0, 1].
  *
  * @example
  * ```ts
@@ -67,23 +59,17 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
  *
  * const response = { text: 'so "action": "+"', starts: [0, 3, 14, 16], ends: [3, 14, 16, 16] };
  * const parse = { action: 1, start: 14 };
- * responseWeights(response, parse, { thoughtWeight: 0.5, width: 6 }); // [0.5, 1, 1, 1, 0, 0]
+ * responseWeights(response, parse, 0.5); // [0.5, 1, 1, 1]
  * ```
  */
 export function responseWeights(
   response: Decoding,
   parse: Pick<Parse, "action" | "start">,
-  { thoughtWeight, width = response.ends.length }: ResponseWeightSettings,
+  lambda: number,
 ): Float32Array {
-  const { length } = response.ends;
-  if (!(thoughtWeight >= 0 && thoughtWeight <= 1)) {
-    throw new RangeError(`Cannot weigh a response: lambda is ${thoughtWeight}, use a number in [0, 1]`);
-  }
-  if (width < length) {
-    throw new RangeError(
-      `Cannot weigh a response: it has ${length} tokens and width is ${width}, use a width of at least ${length}`,
-    );
+  if (!(lambda >= 0 && lambda <= 1)) {
+    throw new RangeError(`Cannot weigh a response: lambda is ${lambda}, use a number in [0, 1]`);
   }
   const first = actionTokenStart(response, parse);
-  return new Float32Array(width).fill(thoughtWeight, 0, first).fill(1, first, length);
+  return new Float32Array(response.ends.length).fill(lambda, 0, first).fill(1, first);
 }

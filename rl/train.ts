@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parameterSpecs, sizeOf } from "../model/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
@@ -13,12 +14,15 @@ import {
   runCommand,
   UsageError,
 } from "./cli/mod.ts";
-import { bookkeepingSettings, resolveConfig, rlSettings, type TrainConfig, trainOptions } from "./config.ts";
+import { resolveConfig, rlSettings, settingsOf, type TrainConfig, trainOptions } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
-import { newAgent, type RunResult, runTraining } from "./run.ts";
+import { runTraining } from "./run.ts";
+import type { RunResult } from "./run_state.ts";
+import { designModel } from "./setup.ts";
+import { stoppable } from "./stop.ts";
 import { chromeTrace } from "./chrome_trace.ts";
 import { PeakMemory } from "./memory.ts";
 import { formatTrace, traceTraining } from "./profile.ts";
@@ -80,34 +84,25 @@ async function readWarmStart(path: string, config: TrainConfig): Promise<WarmSta
   );
 }
 
-/** What a run computes, as its `config.json` keeps it. */
-function settingsOf(config: TrainConfig): Record<string, unknown> {
-  const bookkeeping: readonly string[] = bookkeepingSettings;
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name)));
-}
-
 async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
   const startMs = performance.now();
   const progress = new Progress();
   const memory = new PeakMemory();
-  await announce(gpu, config, progress);
-  if (config.profile) await profile(gpu, config, folder, progress);
-  let isStopped = false;
-  const stop = () => {
-    if (isStopped) Deno.exit(1);
-    isStopped = true;
+  const onStop = () =>
     progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
-  };
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
   try {
-    const result = await runTraining(config, { gpu, folder, progress, isStopped: () => isStopped });
+    await announce(gpu, config, progress);
+    if (config.profile) await profile(gpu, config, folder, progress);
+    const result = await stoppable(
+      onStop,
+      (isStopped) => runTraining(config, { gpu, folder, progress, isStopped }),
+    );
     progress.close();
     if (result.afterRl === null) {
       console.error(`Saved ${folder.path}. Go on with: ./ponder train --resume --out ${folder.path}`);
       return 1;
     }
-    const seconds = (performance.now() - startMs) / 1e3;
+    const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
     const summary = summarize(config, gpu, result, { seconds, peakBytes: memory.sample() });
     await folder.writeSummary(summary);
     report(config, result, { out: folder.path, seconds, peakBytes: memory.sample() });
@@ -126,20 +121,21 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     throw error;
   } finally {
     memory.close();
-    Deno.removeSignalListener("SIGINT", stop);
-    Deno.removeSignalListener("SIGTERM", stop);
   }
 }
 
 /** Says where it runs and how long it should take, before anything long begins. */
 async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Promise<void> {
-  const { vlm } = newAgent(gpu, config);
-  const expectedMs = await estimateDurationMs(gpu, estimateWork(vlm, config).total);
-  const size = `${(vlm.parameters.count / 1e6).toFixed(2)}M parameters`;
+  const { model } = designModel(config);
+  const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const size = `${(parameters / 1e6).toFixed(2)}M parameters`;
   progress.note(
     `${config.env}, ${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}, ` +
       `lambda ${config.lambda}, seed ${config.seed}`,
   );
+  // Of a run that goes on, progress soon tells what is left.
+  if (config.resume) return progress.note(`On ${gpu.adapterName}`);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(model, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 
@@ -178,6 +174,7 @@ function summarize(
   { seconds, peakBytes }: { seconds: number; peakBytes: number },
 ) {
   const { env: environment, evalEpisodes: episodes } = config;
+  const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
   return {
@@ -192,10 +189,8 @@ function summarize(
     freeze: config.freeze,
     evaluation: reportOf(result.afterRl),
     evaluation_after_sft: reportOf(result.afterSft),
-    wall_seconds: { total: seconds, ...result.seconds },
-    rollout_tokens_per_second: result.rolloutSeconds > 0
-      ? result.rolloutTokens / result.rolloutSeconds
-      : null,
+    wall_seconds: { total: seconds, sft, rl, evaluation },
+    rollout_tokens_per_second: rollout > 0 ? rolloutTokens / rollout : null,
     peak_memory_bytes: peakBytes,
   };
 }

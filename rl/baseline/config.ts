@@ -81,7 +81,13 @@ export const baselineOptions = defineOptions({
   valueCoefficient,
   ratioGuard,
   klStop,
-  gradientClip: { type: "number", default: 0.5, min: 0, meaning: "largest gradient norm", group },
+  gradientClip: {
+    type: "number",
+    default: 0.5,
+    min: 0,
+    meaning: "largest gradient norm; 0 clips nothing",
+    group,
+  },
   advantageFloor: {
     type: "number",
     default: 0.25,

@@ -40,18 +40,10 @@ export function stateOf(
   { env, observation }: { env: Environment; observation: Observation },
   size: number,
 ): State {
-  const indices = legalActionsOf(env);
-  let legal: Uint8Array | null = null;
-  if (indices !== null) {
-    legal = new Uint8Array(env.actions.length);
-    for (const index of indices) legal[index] = 1;
-  }
+  const indices = env.legalActions?.();
+  const legal = indices === undefined ? null : new Uint8Array(env.actions.length);
+  for (const index of indices ?? []) legal![index] = 1;
   return { image: modelImage(observation, size), legal };
-}
-
-/** The actions that an environment with `legalActions` allows now; null for one without. */
-function legalActionsOf(env: Environment): readonly number[] | null {
-  return "legalActions" in env && typeof env.legalActions === "function" ? env.legalActions() : null;
 }
 
 /** Joins states of one environment. */

@@ -8,15 +8,15 @@
  */
 import { type AdamW, type Cnn, scale, sum, Tape } from "../../model/mod.ts";
 import { modelImage } from "../image.ts";
+import { clippedLosses } from "../ppo.ts";
 import {
-  clippedLosses,
   improvePolicy,
   type MinibatchMetrics,
   type PpoMetrics,
   type PpoStep,
   readUpdate,
   type Sample,
-} from "../ppo.ts";
+} from "../ppo_loop.ts";
 import { type EpisodeOutcome, samplerState, type VectorEnv } from "../rollout.ts";
 import type { BaselineConfig } from "./config.ts";
 import { type Act, batchOf, type CnnPolicy, type State, stateOf } from "./policy.ts";
@@ -96,7 +96,7 @@ async function updateOn(
   const { policyLoss, valueLoss, logRatio } = clippedLosses(tape, { logPi, values }, {
     logPi: perSample(({ transition }) => transition.logprob),
     advantages: perSample(({ advantage }) => advantage),
-    returns: perSample(({ discountedReturn }) => discountedReturn),
+    returns: perSample(({ valueTarget }) => valueTarget),
     values: perSample(({ transition }) => transition.value),
   }, config);
   const meanEntropy = tape.keep(sum(tape, entropy, 1 / mbSamples.length));

@@ -10,10 +10,11 @@ import { formatShare, type Progress } from "../cli/mod.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import { evaluateBoth, type Evaluation } from "../evaluation.ts";
 import type { RlLine } from "../metrics.ts";
-import type { PpoMetrics } from "../ppo.ts";
+import type { PpoMetrics } from "../ppo_loop.ts";
 import { VectorEnv } from "../rollout.ts";
 import type { RunFolder } from "../run_folder.ts";
 import { mean } from "../statistics.ts";
+import { Stopped } from "../stop.ts";
 import type { BaselineConfig } from "./config.ts";
 import { CnnPolicy } from "./policy.ts";
 import { collect, improve } from "./ppo.ts";
@@ -64,17 +65,21 @@ export async function runBaseline(
     return result;
   };
   const policy = new CnnPolicy(cnn);
-  if (!await timed("rl", reinforce(policy, config, context))) return { evaluation: null, seconds };
-  const evaluation = await timed("evaluation", evaluatePolicy(policy, config, context));
-  return { evaluation, seconds };
+  try {
+    await timed("rl", reinforce(policy, config, context));
+    return { evaluation: await timed("evaluation", evaluatePolicy(policy, config, context)), seconds };
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    return { evaluation: null, seconds };
+  }
 }
 
-/** RL to its last iteration. False when stopped. */
+/** RL to its last iteration. */
 async function reinforce(
   policy: CnnPolicy,
   config: BaselineConfig,
   { folder, progress, isStopped }: BaselineContext,
-): Promise<boolean> {
+): Promise<void> {
   const { cnn } = policy;
   const optimizer = new AdamW(cnn.gpu, cnn.parameters, () => ({
     learningRateScale: 1,
@@ -86,7 +91,7 @@ async function reinforce(
   const iterations = Math.ceil(config.envSteps / stepsPerIteration);
   for (let iteration = 0; iteration < iterations; iteration++) {
     await eventLoopTurn();
-    if (isStopped()) return false;
+    if (isStopped()) throw new Stopped();
     const rollout = await collect(policy, vectorEnv, { config, iteration });
     const learningRate = config.learningRate * (1 - 0.9 * iteration / iterations);
     const update = await improve(cnn, optimizer, rollout, { config, iteration, learningRate });
@@ -115,34 +120,25 @@ async function reinforce(
     });
   }
   optimizer.dispose();
-  return true;
 }
 
-/** Thrown to leave an evaluation that the user stopped. */
-class Stopped extends Error {}
-
-/** The policy on held-out episodes, sampled and greedy. Null when stopped. */
+/** Sampling and the likeliest actions on held-out episodes. */
 async function evaluatePolicy(
   policy: CnnPolicy,
   { env, evalEpisodes: episodes }: BaselineConfig,
   { folder, progress, isStopped }: BaselineContext,
-): Promise<Evaluation | null> {
-  try {
-    const evaluation = await evaluateBoth(policy, {
-      environment: env,
-      episodes,
-      seed: 0,
-      temperature: 1,
-      maxNewTokens: 1,
-      onProgress: (step) => {
-        if (isStopped()) throw new Stopped();
-        progress.update({ stage: "evaluation", step, total: 2 * episodes });
-      },
-    });
-    folder.appendMetrics({ stage: "evaluation", after: "rl", ...evaluation });
-    return evaluation;
-  } catch (error) {
-    if (error instanceof Stopped) return null;
-    throw error;
-  }
+): Promise<Evaluation> {
+  const evaluation = await evaluateBoth(policy, {
+    environment: env,
+    episodes,
+    seed: 0,
+    temperature: 1,
+    maxNewTokens: 1,
+    onProgress: (step) => {
+      if (isStopped()) throw new Stopped();
+      progress.update({ stage: "evaluation", step, total: 2 * episodes });
+    },
+  });
+  folder.appendMetrics({ stage: "evaluation", after: "rl", ...evaluation });
+  return evaluation;
 }

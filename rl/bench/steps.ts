@@ -29,7 +29,7 @@ import { Agent, type Situation } from "../agent.ts";
 import { resolveConfig, type TrainConfig } from "../config.ts";
 import { ppoIteration, ppoLosses } from "../ppo.ts";
 import { collectRollout, VectorEnv } from "../rollout.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../run.ts";
+import { newAgent, rlOptimizer, sftOptimizer } from "../setup.ts";
 import { type Demonstration, sftUpdate } from "../sft.ts";
 import { isJaxPeer, jaxStep } from "./jax_step.ts";
 

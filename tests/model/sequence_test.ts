@@ -30,6 +30,18 @@ function rows(layout: Layout, field: "sources" | "positions"): number[][] {
   return Array.from({ length: B }, (_, b) => [...layout[field].subarray(b * T, (b + 1) * T)]);
 }
 
+Deno.test("layOut's own example is right", () => {
+  const oneToken = { ...config, imageSize: 8, patchSize: 8, mergeFactor: 1 };
+  const pixels = new Uint8Array(8 * 8 * 3);
+  const prompt: Segment[] = [{ kind: "image", pixels }, text(7, 8)];
+  const layout = layOut([{ prompt, response: [4, 5, 2] }], oneToken);
+  assertEquals(rows(layout, "sources"), [[-1, 7, 8, 4, 5, 2, 0, 0]]);
+  assertEquals([layout.prefix[0], layout.length[0], layout.R], [3, 6, 4]);
+  assertEquals([...layout.readouts], [2, 3, 4, -1]);
+  assertEquals([...layout.targets], [4, 5, 2, 0]);
+  assertEquals([...layout.mask], [1, 1, 1, 0]);
+});
+
 Deno.test("segments take their positions in order, images their rows in the order of their segments", () => {
   const layout = layOut(sequences, config);
   assertEquals([layout.B, layout.T, layout.R, layout.images], [2, 16, 4, 3]);

@@ -1,8 +1,14 @@
 /** A run's state on disk and back. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeSafetensors, encodeSafetensors } from "../../model/mod.ts";
-import { loadAgent, loadTrainer, saveCheckpoint, type TrainerState } from "../../rl/checkpoint.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/run.ts";
+import {
+  loadAgent,
+  loadTrainer,
+  readTrainerState,
+  saveCheckpoint,
+  type TrainerState,
+} from "../../rl/checkpoint.ts";
+import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
 import { demonstrate, sftUpdate } from "../../rl/sft.ts";
 import { gpuTest, TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
@@ -20,6 +26,7 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
     optimizerStep: 2,
     slots: [{ episodeSeed: 11, history: [{ action: 1, isRandom: false }, { action: 0, isRandom: true }] }],
     episodes: 12,
+    effort: { sft: 1, rl: 2, evaluation: 3, rollout: 1, rolloutTokens: 99 },
   };
   const folder = await RunFolder.create(`${temp.path}/run`);
   await saveCheckpoint(folder, agent, optimizer, state);
@@ -44,6 +51,39 @@ gpuTest("the model file is plain safetensors with the model's names and nothing 
   assertEquals([...tensors.keys()], parameters.list.map(({ name }) => name));
   assertEquals([...tensors.values()].map(({ shape }) => shape), parameters.list.map(({ shape }) => shape));
   await gpu.settle();
+});
+
+gpuTest("a state or a config that lacks something is refused by its name", async (gpu) => {
+  using temp = new TempFolder();
+  await untrainedRun(`${temp.path}/run`);
+  const path = `${temp.path}/run/checkpoint`;
+  const edit = (file: string, name: string, value?: unknown) => {
+    const content = JSON.parse(Deno.readTextFileSync(`${path}/${file}`));
+    Deno.writeTextFileSync(`${path}/${file}`, JSON.stringify({ ...content, [name]: value }));
+    return () => Deno.writeTextFileSync(`${path}/${file}`, JSON.stringify(content));
+  };
+  const cases: [name: string, value?: unknown][] = [
+    ["stage"],
+    ["stage", "end"],
+    ["iteration", -1],
+    ["sftUpdates", 0.5],
+    ["optimizerStep", "3"],
+    ["episodes"],
+    ["slots", {}],
+    ["effort", { sft: 1 }],
+  ];
+  for (const [name, value] of cases) {
+    const restore = edit("trainer.json", name, value);
+    await assertRejects(() => readTrainerState(path), SyntaxError, `has no usable "${name}"`);
+    restore();
+  }
+  assertEquals((await readTrainerState(path)).stage, "done");
+  edit("config.json", "cot");
+  await assertRejects(
+    () => loadAgent(gpu, path),
+    SyntaxError,
+    '"cot" in its config.json must be true or false',
+  );
 });
 
 gpuTest("a missing tensor, a missing moment and a foreign tokenizer are named", async (gpu) => {

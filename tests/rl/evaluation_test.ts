@@ -10,7 +10,7 @@ import {
 } from "../../rl/evaluation.ts";
 import { trainOptions } from "../../rl/config.ts";
 import { TRAINING_SEEDS, VectorEnv } from "../../rl/rollout.ts";
-import { newAgent } from "../../rl/run.ts";
+import { newAgent } from "../../rl/setup.ts";
 import { scriptedPolicy } from "../../rl/scripted_policy.ts";
 import { demonstrate } from "../../rl/sft.ts";
 import { wilsonInterval } from "../../rl/statistics.ts";

@@ -28,6 +28,7 @@ function stepOf(tokens: string[]): PlayedStep {
     terminated: false,
     truncated: false,
     goalReached: false,
+    success: false,
   };
 }
 
@@ -70,12 +71,17 @@ Deno.test("the end says the return and why it ended", () => {
     "Return -1 after 2 steps: no success, the step limit was reached.",
   );
   assertEquals(
-    formatEnd({ ...step, step: 1, episodeReturn: 1, terminated: true, goalReached: true }),
+    formatEnd({ ...step, step: 1, episodeReturn: 1, terminated: true, goalReached: true, success: true }),
     "Return 1 after 1 step: success, the goal was reached.",
   );
   assertEquals(
     formatEnd({ ...step, terminated: true }),
     "Return -1 after 2 steps: no success, the goal was missed.",
+  );
+  // Where only the goal counts, rewards on the way there are no success.
+  assertEquals(
+    formatEnd({ ...step, episodeReturn: 12.5, truncated: true }),
+    "Return 12.5 after 2 steps: no success, the step limit was reached.",
   );
 });
 
@@ -95,6 +101,7 @@ Deno.test("a step as JSON names what was seen, written, done and earned", () => 
     terminated: false,
     truncated: false,
     goal_reached: false,
+    success: false,
   });
 });
 
@@ -119,6 +126,7 @@ gpuTest("play shows a held-out episode to its end, the same one for one seed", a
   );
   const last = steps.at(-1);
   assertEquals(last.return, steps.reduce((sum, { reward }) => sum + reward, 0));
+  assertEquals(last.success, last.return > 0);
 
   // The prompt once, every step, every response, the end.
   assertEquals(plain.out.split("You are playing a game called number line.").length - 1, 1);

@@ -8,7 +8,7 @@ import type { TrainConfig } from "../../rl/config.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
 import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/run.ts";
+import { newAgent, rlOptimizer } from "../../rl/setup.ts";
 import { shuffled } from "../../rl/sft.ts";
 import { mean, standardDeviation } from "../../rl/statistics.ts";
 import { gpuTest, tinyConfig } from "./tiny_run.ts";

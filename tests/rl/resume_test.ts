@@ -51,6 +51,24 @@ gpuTest("a run stopped and resumed writes the metrics of one that was not, where
   }
 });
 
+gpuTest("a run stopped in an evaluation saves and begins that evaluation anew", async () => {
+  using temp = new TempFolder();
+  const want = await expected();
+  for (const lines of [SFT_LINES, want.trimEnd().split("\n").length - 1]) {
+    const run = `${temp.path}/${lines}`;
+    // The first time it is asked may be before the evaluation.
+    let asked = 0;
+    await trainHere(run, tinyConfig(settings), (soFar) => soFar >= lines && ++asked > 2);
+    assertEquals(metricsOf(run).trimEnd().split("\n").length, lines);
+    const { effort: before } = JSON.parse(Deno.readTextFileSync(`${run}/checkpoint/trainer.json`));
+    assert(before.evaluation > 0 && before.sft > 0 && (lines === SFT_LINES || before.rl > 0));
+    const { effort, earlierSeconds } = await trainHere(run, tinyConfig({ ...settings, resume: true }));
+    assertEquals(metricsOf(run), want);
+    assertEquals(earlierSeconds, before.sft + before.rl + before.evaluation);
+    assert(effort.evaluation > before.evaluation && effort.sft >= before.sft && effort.rollout < effort.rl);
+  }
+});
+
 gpuTest("a run stopped at the gate looks at perception again, once", async () => {
   using temp = new TempFolder();
   const settings: Given<typeof trainOptions> = { sftSteps: 2, envSteps: 0, evalEpisodes: 1 };

@@ -1,7 +1,7 @@
 /** Vectorised environments and what a rollout keeps of each step. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { collectRollout, type RolloutSettings, samplerState, VectorEnv } from "../../rl/rollout.ts";
-import { newAgent } from "../../rl/run.ts";
+import { newAgent } from "../../rl/setup.ts";
 import { gpuTest, tinyConfig } from "./tiny_run.ts";
 
 const settings: RolloutSettings = {

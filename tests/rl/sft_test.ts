@@ -2,7 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
-import { newAgent, sftOptimizer } from "../../rl/run.ts";
+import { newAgent, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
 import { gpuTest, tinyConfig } from "./tiny_run.ts";
 

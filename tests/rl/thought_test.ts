@@ -18,11 +18,11 @@ function responseOf(pieces: readonly string[]) {
   return { text, starts, ends };
 }
 
-/** The weights of `pieces` as one letter each: t thought, a action, 0 padding. */
-function spansOf(pieces: readonly string[], actions: readonly string[], width?: number): string {
+/** The weights of `pieces` as one letter each: t thought, a action. */
+function spansOf(pieces: readonly string[], actions: readonly string[]): string {
   const response = responseOf(pieces);
   const parse = createParser(actions)(response.text);
-  const weights = responseWeights(response, parse, { thoughtWeight: LAMBDA, width });
+  const weights = responseWeights(response, parse, LAMBDA);
   return Array.from(weights, (weight) => weight === LAMBDA ? "t" : weight === 1 ? "a" : String(weight)).join(
     "",
   );
@@ -30,9 +30,9 @@ function spansOf(pieces: readonly string[], actions: readonly string[], width?: 
 
 const NUMBER_LINE = ["-", "+"];
 
-Deno.test("tokens before the action key are thought, those from it on are action, the rest is padding", () => {
+Deno.test("tokens before the action key are thought, those from it on are action", () => {
   const pieces = ['{"thoughts": "', "2 is", " below", ' 5", ', '"action": "', "+", '"}', END];
-  assertEquals(spansOf(pieces, NUMBER_LINE, 10), "ttttaaaa00");
+  assertEquals(spansOf(pieces, NUMBER_LINE), "ttttaaaa");
 });
 
 Deno.test("the token that holds the key's first character is an action token, whatever else it holds", () => {
@@ -72,12 +72,12 @@ Deno.test("an action-only response is all action, with or without a key or an op
 });
 
 Deno.test("a response without an action is all thought, its end token included", () => {
-  assertEquals(spansOf(["I", " cannot", " say", END], NUMBER_LINE, 6), "tttt00");
+  assertEquals(spansOf(["I", " cannot", " say", END], NUMBER_LINE), "tttt");
   assertEquals(spansOf(['"action": "', "+", "-", END], NUMBER_LINE), "tttt");
 });
 
-Deno.test("a response of no tokens is all padding", () => {
-  assertEquals(spansOf([], NUMBER_LINE, 2), "00");
+Deno.test("a response of no tokens has no weights", () => {
+  assertEquals(spansOf([], NUMBER_LINE), "");
 });
 
 Deno.test("special tokens belong to the part around them", () => {
@@ -96,23 +96,19 @@ Deno.test("any cut of a response into tokens gives thought, then action, and the
   fc.assert(fc.property(pieces, (pieces) => {
     const response = responseOf(pieces);
     const parse = createParser(NUMBER_LINE)(response.text);
-    const spans = spansOf(pieces, NUMBER_LINE, pieces.length + 1);
-    assert(/^t*a*0$/.test(spans), spans);
+    const spans = spansOf(pieces, NUMBER_LINE);
+    assert(/^t*a*$/.test(spans) && spans.length === pieces.length, spans);
     assertEquals(spans.includes("a"), parse.action !== null);
-    for (const [i, span] of [...spans].slice(0, -1).entries()) {
+    for (const [i, span] of [...spans].entries()) {
       const overlaps = response.ends[i] > parse.start && response.starts[i] < parse.end;
       if (parse.action !== null && overlaps) assertEquals(span, "a");
     }
   }));
 });
 
-Deno.test("a width below the response and a lambda outside [0, 1] are refused", () => {
+Deno.test("a lambda outside [0, 1] is refused", () => {
   const response = responseOf(["low", "+"]);
   const parse = { action: 1, start: 3 };
-  assertThrows(
-    () => responseWeights(response, parse, { thoughtWeight: 0.5, width: 1 }),
-    RangeError,
-    "width is 1",
-  );
-  assertThrows(() => responseWeights(response, parse, { thoughtWeight: 2 }), RangeError, "lambda is 2");
+  assertThrows(() => responseWeights(response, parse, 2), RangeError, "lambda is 2");
+  assertThrows(() => responseWeights(response, parse, NaN), RangeError, "lambda is NaN");
 });

@@ -1,10 +1,12 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { testGpu } from "../kernels/check_cases.ts";
-import { saveCheckpoint } from "../../rl/checkpoint.ts";
+import { NO_EFFORT, saveCheckpoint } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
-import { bookkeepingSettings, resolveConfig, type TrainConfig, type trainOptions } from "../../rl/config.ts";
-import { newAgent, rlOptimizer, type RunResult, runTraining } from "../../rl/run.ts";
+import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
+import { runTraining } from "../../rl/run.ts";
+import type { RunResult } from "../../rl/run_state.ts";
+import { newAgent, rlOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -84,11 +86,7 @@ export function metricsOf(run: string): string {
 export async function untrainedRun(path: string, changes: Given<typeof trainOptions> = {}): Promise<void> {
   const config = tinyConfig(changes);
   const folder = await RunFolder.create(path);
-  // As train writes it: without where and how the run is kept.
-  const bookkeeping: readonly string[] = bookkeepingSettings;
-  await folder.writeConfig(
-    Object.fromEntries(Object.entries(config).filter(([name]) => !bookkeeping.includes(name))),
-  );
+  await folder.writeConfig(settingsOf(config));
   const agent = newAgent(await testGpu(), config);
   const optimizer = rlOptimizer(agent.vlm, config);
   const state = {
@@ -98,6 +96,7 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
     optimizerStep: 0,
     slots: [],
     episodes: 0,
+    effort: NO_EFFORT,
   } as const;
   await saveCheckpoint(folder, agent, optimizer, state);
 }

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { decodeSafetensors } from "../../model/mod.ts";
 import type { MetricsLine, RlLine } from "../../rl/metrics.ts";
 import { NotFiniteError } from "../../kernels/gpu/mod.ts";
-import { FIRST_RATIO_TOLERANCE } from "../../rl/ppo.ts";
+import { FIRST_RATIO_TOLERANCE } from "../../rl/ppo_loop.ts";
 import {
   gpuTest,
   metricsOf,
@@ -20,7 +20,7 @@ const linesOf = (metrics: string): MetricsLine[] =>
 
 /** The property names of an interface and of those it extends, read from the source. */
 function keysOf(name: string): string[] {
-  for (const file of ["metrics", "ppo", "sft", "evaluation"]) {
+  for (const file of ["metrics", "ppo_loop", "sft", "evaluation"]) {
     const source = Deno.readTextFileSync(new URL(`../../rl/${file}.ts`, import.meta.url));
     const [, parent, body] = source.match(
       new RegExp(`export interface ${name}(?: extends (\\w+))? \\{\n([^]*?)\n\\}`),
@@ -109,12 +109,15 @@ gpuTest(
 
 gpuTest("RL does not begin while perception is under the gate", async () => {
   using temp = new TempFolder();
-  const config = tinyConfig({ perceptionGate: 1, perceptionExtraSteps: 0, sftSteps: 1 });
+  const config = tinyConfig({ perceptionGate: 1, perceptionExtraSteps: 2, sftSteps: 1 });
   await assertRejects(
     () => trainHere(`${temp.path}/run`, config),
     Error,
-    "Cannot begin RL: perception stayed under 1 for 1 SFT updates, raise --demonstrations",
+    "Cannot begin RL: perception stayed under 1 for 3 SFT updates, raise --demonstrations",
   );
+  // It looks after the planned updates, and again after the last of those added.
+  const looks = linesOf(metricsOf(`${temp.path}/run`)).filter((line) => line.stage === "gate");
+  assertEquals(looks.map(({ update }) => update), [1, 3]);
 });
 
 gpuTest("a loss that is no number stops RL at its iteration and keeps the checkpoint", async () => {

@@ -1,0 +1,171 @@
+/**
+ * A training run under way: what it trains, where it stands, what it has measured; kept so that it can go on.
+ *
+ * @module
+ */
+import type { Gpu } from "../kernels/gpu/mod.ts";
+import type { AdamW } from "../model/mod.ts";
+import type { Agent } from "./agent.ts";
+import {
+  type Effort,
+  loadAgent,
+  loadTrainer,
+  NO_EFFORT,
+  saveCheckpoint,
+  type TrainerState,
+} from "./checkpoint.ts";
+import type { Progress } from "./cli/mod.ts";
+import type { TrainConfig } from "./config.ts";
+import { estimateWork } from "./estimate.ts";
+import type { Evaluation } from "./evaluation.ts";
+import type { MetricsLine } from "./metrics.ts";
+import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
+import { Stopped } from "./stop.ts";
+import { ThoughtAlarm } from "./thought_alarm.ts";
+
+/** Outside world of a run. */
+export interface RunContext {
+  readonly gpu: Gpu;
+  readonly folder: RunFolder;
+  readonly progress: Progress;
+  /** True once the user asked to stop. */
+  readonly isStopped: () => boolean;
+}
+
+/** What a run came to; evaluations that it did not get to are null. */
+export interface RunResult {
+  readonly afterSft: Evaluation | null;
+  readonly afterRl: Evaluation | null;
+  readonly parameters: number;
+  /** Of all processes that worked on the run. */
+  readonly effort: Effort;
+  /** Seconds that earlier processes put in. */
+  readonly earlierSeconds: number;
+}
+
+type Stage = "sft" | "rl" | "evaluation";
+
+/** Nothing done yet. */
+const START: TrainerState = {
+  stage: "sft",
+  sftUpdates: 0,
+  iteration: 0,
+  optimizerStep: 0,
+  slots: [],
+  episodes: 0,
+  effort: NO_EFFORT,
+};
+
+/** A run under way. */
+export class Run {
+  readonly progress: Progress;
+  readonly work: ReturnType<typeof estimateWork>;
+  readonly thoughtAlarm = new ThoughtAlarm();
+  afterSft: Evaluation | null = null;
+  afterRl: Evaluation | null = null;
+  readonly effort: { -readonly [K in keyof Effort]: Effort[K] };
+  readonly #earlierSeconds: number;
+  readonly #context: RunContext;
+  #clock: { readonly stage: Stage; sinceMs: number } | null = null;
+
+  private constructor(
+    readonly config: TrainConfig,
+    context: RunContext,
+    readonly agent: Agent,
+    /** Of the current stage. */
+    public optimizer: AdamW,
+    public state: TrainerState,
+  ) {
+    this.#context = context;
+    this.progress = context.progress;
+    this.work = estimateWork(agent.vlm.config, config);
+    this.effort = { ...state.effort };
+    this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
+  }
+
+  /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
+  static async open(config: TrainConfig, context: RunContext): Promise<Run> {
+    const { gpu, folder } = context;
+    const checkpoint = config.resume ? await folder.checkpointPath() : null;
+    const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
+    const { vlm } = agent;
+    const { state, optimizer } = checkpoint === null
+      ? { state: START, optimizer: sftOptimizer(vlm, config) }
+      : await loadTrainer(
+        checkpoint,
+        vlm,
+        ({ stage }) => stage === "sft" ? sftOptimizer(vlm, config) : rlOptimizer(vlm, config),
+      );
+    const run = new Run(config, context, agent, optimizer, state);
+    if (!config.resume) return run;
+    await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
+    for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
+      if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
+      if (line.stage === "rl") run.thoughtAlarm.check(line);
+    }
+    return run;
+  }
+
+  get result(): RunResult {
+    return {
+      afterSft: this.afterSft,
+      afterRl: this.afterRl,
+      parameters: this.agent.vlm.parameters.count,
+      effort: this.effort,
+      earlierSeconds: this.#earlierSeconds,
+    };
+  }
+
+  /** Throws {@linkcode Stopped} where the user asked to stop. */
+  throwIfStopped(): void {
+    if (this.#context.isStopped()) throw new Stopped();
+  }
+
+  log(line: MetricsLine): void {
+    this.#context.folder.appendMetrics(line);
+  }
+
+  advance(changes: Partial<TrainerState>): void {
+    this.state = { ...this.state, ...changes };
+  }
+
+  /** Writes the checkpoint to go on from, or the one for other runs to begin RL from. */
+  async save(name?: CheckpointName): Promise<void> {
+    this.#readClock();
+    this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort } });
+    await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state, name);
+  }
+
+  /** Adds the wall time of `work` to a stage's, as it goes. */
+  async timed<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
+    this.#clock = { stage, sinceMs: performance.now() };
+    try {
+      return await work();
+    } finally {
+      this.#readClock();
+      this.#clock = null;
+    }
+  }
+
+  #readClock(): void {
+    if (this.#clock === null) return;
+    const nowMs = performance.now();
+    this.effort[this.#clock.stage] += (nowMs - this.#clock.sinceMs) / 1e3;
+    this.#clock.sinceMs = nowMs;
+  }
+}
+
+/** Was this line written before the checkpoint with this state? */
+function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
+  switch (line.stage) {
+    case "sft":
+      return line.update <= sftUpdates;
+    case "gate":
+      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
+    case "rl":
+      return line.iteration <= iteration;
+    case "evaluation":
+      return line.after === "sft" && stage !== "sft";
+  }
+}
