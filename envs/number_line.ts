@@ -6,7 +6,7 @@
  * | actions | 0 `-`, 1 `+` |
  * | observation | 300 x 300 RGB, the words `Target: t` above `Current: c` |
  * | state | current and target, integers in [0, maxPosition]; the current number stays in that range |
- * | start | current and target uniform over the pairs that differ |
+ * | start | current and target each uniform; a target that is the current number gives way to (target + 1) mod maxPosition |
  * | reward | 1 on reaching the target, 0 for a step that comes closer, -1 for one that does not |
  * | end | terminated at the target; truncated after 2 x maxPosition steps |
  * | info | `current`, `target`, `goalReached` |
@@ -131,7 +131,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
       this.#fallback = new Random(seed, "fallback");
     }
     this.#current = start ?? this.#drawOther(target);
-    this.#target = target ?? this.#drawOther(this.#current);
+    this.#target = target ?? this.#drawTarget();
     this.#steps = 0;
     this.#phase = "running";
     return this.#show();
@@ -206,6 +206,13 @@ export class NumberLine implements Environment<NumberLineInfo> {
       );
     }
     return { start, target };
+  }
+
+  #drawTarget(): number {
+    const target = this.#deals.integer(this.maxPosition + 1);
+    if (target !== this.#current) return target;
+    // On a line of two numbers the published rule can leave both the same.
+    return this.maxPosition === 1 ? 1 - target : (target + 1) % this.maxPosition;
   }
 
   /** A position, uniform over those that differ from `taken`. */
