@@ -49,7 +49,15 @@ export interface Effort {
 }
 
 /** Nothing done yet. */
-export const NO_EFFORT: Effort = { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 };
+export const START: TrainerState = {
+  stage: "sft",
+  sftUpdates: 0,
+  iteration: 0,
+  optimizerStep: 0,
+  slots: [],
+  episodes: 0,
+  effort: { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 },
+};
 
 /** Writes everything needed to go on, atomically. */
 export async function saveCheckpoint(
@@ -107,7 +115,7 @@ export async function readTrainerState(path: string): Promise<TrainerState> {
     optimizerStep: isCount(state?.optimizerStep),
     slots: Array.isArray(state?.slots),
     episodes: isCount(state?.episodes),
-    effort: Object.keys(NO_EFFORT).every((key) => state?.effort?.[key as keyof Effort] >= 0),
+    effort: Object.keys(START.effort).every((key) => state?.effort?.[key as keyof Effort] >= 0),
   };
   for (const [name, isGood] of Object.entries(isKnown)) {
     if (isGood) continue;

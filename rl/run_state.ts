@@ -10,8 +10,8 @@ import {
   type Effort,
   loadAgent,
   loadTrainer,
-  NO_EFFORT,
   saveCheckpoint,
+  START,
   type TrainerState,
 } from "./checkpoint.ts";
 import type { Progress } from "./cli/mod.ts";
@@ -45,17 +45,6 @@ export interface RunResult {
 }
 
 type Stage = "sft" | "rl" | "evaluation";
-
-/** Nothing done yet. */
-const START: TrainerState = {
-  stage: "sft",
-  sftUpdates: 0,
-  iteration: 0,
-  optimizerStep: 0,
-  slots: [],
-  episodes: 0,
-  effort: NO_EFFORT,
-};
 
 /** A run under way. */
 export class Run {

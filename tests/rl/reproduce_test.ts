@@ -1,6 +1,6 @@
 /** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { NO_EFFORT } from "../../rl/checkpoint.ts";
+import { START } from "../../rl/checkpoint.ts";
 import { ENV_NAMES } from "../../envs/mod.ts";
 import { baselineOptions, resolveBaselineConfig } from "../../rl/baseline/config.ts";
 import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../rl/cells.ts";
@@ -125,8 +125,7 @@ Deno.test("a variant whose policy's weights are gone is passed over, with the co
   assertStringIncludes(err, ` --seed 0 --out ${run}, with --resume if it was begun\n`);
   // Nor are weights that are still being trained: their result would be kept for good.
   Deno.mkdirSync(`${temp.path}/${run}/checkpoint`, { recursive: true });
-  const state = { stage: "rl", sftUpdates: 200, iteration: 6, optimizerStep: 48, slots: [], episodes: 9 };
-  const trainer = JSON.stringify({ ...state, effort: NO_EFFORT });
+  const trainer = JSON.stringify({ ...START, stage: "rl", iteration: 6 });
   Deno.writeTextFileSync(`${temp.path}/${run}/checkpoint/trainer.json`, trainer);
   const again = await reproduceIn(temp.path, "--only", "NumberLine/ood-max-10", "--seeds", "0");
   assertStringIncludes(again.err, "Skipping NumberLine: numbers to 10, seed 0");

@@ -1,7 +1,7 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { testGpu } from "../kernels/check_cases.ts";
-import { NO_EFFORT, saveCheckpoint } from "../../rl/checkpoint.ts";
+import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
 import { runTraining } from "../../rl/run.ts";
@@ -89,16 +89,7 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
   await folder.writeConfig(settingsOf(config));
   const agent = newAgent(await testGpu(), config);
   const optimizer = rlOptimizer(agent.vlm, config);
-  const state = {
-    stage: "done",
-    sftUpdates: 0,
-    iteration: 0,
-    optimizerStep: 0,
-    slots: [],
-    episodes: 0,
-    effort: NO_EFFORT,
-  } as const;
-  await saveCheckpoint(folder, agent, optimizer, state);
+  await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }
 
 /** A command started as its task starts it. */
