@@ -128,8 +128,7 @@ export async function tune(gpu: Gpu, settings: TuneSettings = {}): Promise<Tunin
   applyTuning(gpu, tuning);
   // The operands are as large as a training step's: give their memory back.
   await gpu.settle();
-  gpu.pool.trim();
-  gpu.pipelines.clearBindGroups();
+  gpu.trim();
   return tuning;
 }
 

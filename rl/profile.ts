@@ -71,7 +71,7 @@ export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<Trac
 
   gpu.free(vlm.parameters.values);
   if (vlm.parameters.gradients !== null) gpu.free(vlm.parameters.gradients);
-  gpu.pool.trim();
+  gpu.trim();
   return traced;
 }
 

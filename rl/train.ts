@@ -102,6 +102,8 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
       console.error(`Saved ${folder.path}. Go on with: ./ponder train --resume --out ${folder.path}`);
       return 1;
     }
+    // What went wrong on the GPU is known only now; no result is kept then.
+    await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
     const summary = summarize(config, gpu, result, { seconds, peakBytes: memory.sample() });
     await folder.writeSummary(summary);

@@ -92,6 +92,9 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
   const action = `decode ${B} sequences through ${layers} layers of width ${C}`;
   const obstacle = obstacleOf(shape);
   if (obstacle !== null) throw new RangeError(`Cannot ${action}: ${obstacle}, use the ops one by one`);
+  if (parameters.offset !== 0) {
+    throw new RangeError(`Cannot ${action}: ${parameters.label} must be the whole of its storage`);
+  }
   requireWords(action, [
     [offsets, 12 * layers + 5],
     [current, B],

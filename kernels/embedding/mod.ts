@@ -4,7 +4,7 @@
  * @module
  */
 import {
-  environment,
+  chooseVariant,
   flatGrid,
   type Gpu,
   params,
@@ -66,7 +66,10 @@ export interface GatherRowsOperands {
   readonly Y: Slice;
 }
 
-/** Y[r] = X[index[r]], or zeros where the index is negative. Its backward is {@linkcode sumRows}. */
+/**
+ * Y[r] = X[index[r]], or zeros where the index is negative. Its backward is {@linkcode sumRows}, or, of distinct
+ * rows, a gather by the inverse.
+ */
 export function gatherRows(gpu: Gpu, operands: GatherRowsOperands, shape: { rows: number; C: number }): void {
   const { X, index, Y } = operands;
   const { rows, C } = shape;
@@ -127,7 +130,14 @@ export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape
     );
   }
   const [vector, width] = valuesPerRow(C);
-  const texture = chooseVariant(gpu, shape) === "texture";
+  const texture = chooseVariant(gpu, {
+    kernel: "embedding",
+    action: `sum rows of ${C} into ${rows}`,
+    software: ["texture", "naive"],
+    hardware: ["naive"],
+    variant: shape.variant,
+    obstacle: (name) => name === "naive" || C % 4 === 0 ? null : `C is ${C}, it must be a multiple of 4`,
+  }) === "texture";
   gpu.dispatch({
     kernel: {
       name: "embedding/sum_rows",
@@ -143,18 +153,6 @@ export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape
     ],
     workgroups: rowGrid(rows, width),
   });
-}
-
-function chooseVariant(gpu: Gpu, { C, variant }: SumRowsShape): string {
-  const fits = C % 4 === 0;
-  if (variant === undefined) {
-    const preferred = environment("PONDER_VARIANT") ?? (gpu.isSoftware ? "texture" : "naive");
-    return preferred === "texture" && fits ? "texture" : "naive";
-  }
-  if (variant === "naive" || (variant === "texture" && fits)) return variant;
-  throw new RangeError(
-    `Cannot sum rows of ${C} with variant ${variant}: use naive, or texture where C is a multiple of 4`,
-  );
 }
 
 /** Whether rows are read as vec4s, and how many values a row then has. */

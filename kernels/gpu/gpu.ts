@@ -87,6 +87,12 @@ export class Gpu {
       event.preventDefault();
       this.#error ??= new Error(this.pipelines.explain((event as GPUUncapturedErrorEvent).error.message));
     });
+    device.lost.then(({ reason, message }) => {
+      if (reason === "destroyed") return;
+      this.#error ??= new Error(
+        `The GPU was lost: ${message}; run the command again, with --resume to go on`,
+      );
+    });
   }
 
   /** Memory that lives as long as the GPU: parameters, gradients, caches. Contents start as zero. */
@@ -94,9 +100,17 @@ export class Gpu {
     return { storage: new Storage(this.device, words, label), offset: 0, length: words, label };
   }
 
-  /** Destroys memory from {@linkcode Gpu.allocate}. */
+  /** Destroys memory from {@linkcode Gpu.allocate}, once the recorded work that uses it is on its way. */
   free(slice: Slice): void {
+    if (slice.storage.lastSubmission === this.submissionCount) this.flush();
     slice.storage.destroy();
+    this.pipelines.clearBindGroups();
+  }
+
+  /** Destroys the pool's free storages, for instance before a phase with other shapes. */
+  trim(): void {
+    this.flush();
+    this.pool.trim();
     this.pipelines.clearBindGroups();
   }
 

@@ -28,8 +28,8 @@ export class Storage {
   mirrorIsStale = true;
   /** The submission that last used this storage; compared with the open one before the host writes to it. */
   lastSubmission = -1;
-  /** True while the storage belongs to the pool's free list. */
-  isFree = false;
+  /** The slice that the pool lent this storage as, until it is released. */
+  lease: Slice | null = null;
 
   constructor(device: GPUDevice, words: number, label: string) {
     this.words = roundUp(Math.max(words, 1), MIRROR_ROW_WORDS);
@@ -54,6 +54,13 @@ export class Storage {
     if (this.mirror !== null) return this.mirror;
     // Never a power of two: lavapipe compiles a kernel once for textures that are and once for those that are not.
     const height = Math.max(3, this.words / MIRROR_ROW_WORDS | 1);
+    const limit = device.limits.maxTextureDimension2D;
+    if (height > limit) {
+      throw new RangeError(
+        `Cannot read ${this.label} as a texture: its ${height} rows exceed the adapter's limit of ${limit}, ` +
+          "use a smaller batch or model, or PONDER_VARIANT=naive",
+      );
+    }
     this.mirror = device.createTexture({
       label: this.label,
       format: "rgba32float",
@@ -128,18 +135,20 @@ export class StoragePool {
       this.totalBytes += storage.words * 4;
       this.created++;
     }
-    storage.isFree = false;
     storage.label = label;
     storage.usedWords = words;
     storage.mirrorIsStale = true;
     this.inUse++;
-    return { storage, offset: 0, length: words, label };
+    return storage.lease = { storage, offset: 0, length: words, label };
   }
 
+  /** Takes back what `acquire` returned. Throws when that was done before, or for any other slice. */
   release(slice: Slice): void {
     const { storage } = slice;
-    if (storage.isFree) throw new Error(`Cannot release ${slice.label}: it was released before`);
-    storage.isFree = true;
+    if (storage.lease !== slice) {
+      throw new Error(`Cannot release ${slice.label}: it was released before, or never acquired`);
+    }
+    storage.lease = null;
     this.inUse--;
     this.#free.splice(this.#firstOf(storage.words, storage.id), 0, storage);
   }
@@ -156,7 +165,7 @@ export class StoragePool {
     return low;
   }
 
-  /** Destroys every free storage, for instance before a phase with other shapes. */
+  /** Destroys every free storage; none may be in work that is recorded and not submitted. */
   trim(): void {
     for (const storage of this.#free.splice(0)) {
       this.totalBytes -= storage.words * 4;

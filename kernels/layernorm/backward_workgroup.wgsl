@@ -50,8 +50,10 @@ fn main(
   var dWeight_$i = vec4f();
   var dBias_$i = vec4f();
   //@end
-  let blockEnd = min((group.x + 1) * BLOCK_ROWS, params.R);
-  for (var first = group.x * BLOCK_ROWS; first < blockEnd; first += ROWS) {
+  let blocks = (params.R + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  let block = group.x + group.y * grid.x;
+  let blockEnd = min((block + 1) * BLOCK_ROWS, params.R);
+  for (var first = block * BLOCK_ROWS; first < blockEnd; first += ROWS) {
     let row = first + lane.y;
     let isRow = row < blockEnd;
     let start = min(row, params.R - 1) * COLUMNS;
@@ -86,13 +88,13 @@ fn main(
   dWeights[own] = dWeight_$i;
   dBiases[own] = dBias_$i;
   workgroupBarrier();
-  if (lane.y == 0 && isColumn_$i) {
+  if (lane.y == 0 && isColumn_$i && block < blocks) {
     for (var slot = 1u; slot < ROWS; slot++) {
       dWeight_$i += dWeights[slot * LANES + lane.x];
       dBias_$i += dBiases[slot * LANES + lane.x];
     }
-    partials[group.x * COLUMNS + c_$i] = dWeight_$i;
-    partials[(grid.x + group.x) * COLUMNS + c_$i] = dBias_$i;
+    partials[block * COLUMNS + c_$i] = dWeight_$i;
+    partials[(blocks + block) * COLUMNS + c_$i] = dBias_$i;
   }
   //@end
   //@end

@@ -263,7 +263,7 @@ function backwardWorkgroup(
       params([R]),
       ...(parameters === null ? [] : [write(partials)]),
     ],
-    workgroups: [blocks],
+    workgroups: flatGrid(blocks),
   });
   if (parameters === null) return;
   gpu.dispatch({

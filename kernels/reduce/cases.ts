@@ -89,6 +89,8 @@ export const cases: KernelCase[] = [
   rowSumCase(130, 36),
   rowSumCase(2304, 96),
   rowBroadcastCase(1, 1),
+  // More workgroups than a dimension holds.
+  rowBroadcastCase(1, 64 * 65535 + 67),
   rowBroadcastCase(67, 13),
   rowBroadcastCase(2304, 96),
   columnSumCase(1, 1, false),

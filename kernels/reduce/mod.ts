@@ -51,14 +51,14 @@ export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: Mat
   });
 }
 
-/** Y[r,c] = X[r]: X (R), Y (R,C). The backward of {@linkcode rowSum}. */
+/** Y[r,c] = X[r]: X (R), Y (R,C). The backward of {@linkcode rowSum} and, with one row, of {@linkcode sum}. */
 export function rowBroadcast(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
   requireWords(`broadcast to (${R},${C})`, [[X, R], [Y, R * C]]);
   const [vector, width] = valuesPerRow(C);
   gpu.dispatch({
     kernel: { name: "reduce/row_broadcast", source: rowBroadcastSource, constants: { VECTOR: vector } },
     bindings: [read(X), write(Y), params([R, width])],
-    workgroups: [Math.ceil(width / 8), ...flatGrid(Math.ceil(R / 8))],
+    workgroups: flatGrid(Math.ceil(R * width / 64)),
   });
 }
 

@@ -1,7 +1,7 @@
-// rowBroadcast   Y[r,c] = X[r]; backward of rowSum
+// rowBroadcast   Y[r,c] = X[r]; backward of rowSum and, with one row, of sum
 // shapes    X (R)  Y (R,C); C counts vec4s when VECTOR
 // bindings  0 X read, 1 Y write, 2 {R,C} uniform
-// work      one invocation per Value of Y; x runs over columns, y and z over rows
+// work      one invocation per Value of Y
 // traffic   4RC + 4R bytes
 
 //@if VECTOR
@@ -19,11 +19,11 @@ struct Shape {
 @group(0) @binding(1) var<storage, read_write> Y: array<Value>;
 @group(0) @binding(2) var<uniform> shape: Shape;
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let r = id.y + id.z * groups.y * 8u;
-  if (id.x >= shape.C || r >= shape.R) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= shape.R * shape.C) {
     return;
   }
-  Y[r * shape.C + id.x] = Value(X[r]);
+  Y[i] = Value(X[i / shape.C]);
 }

@@ -80,10 +80,20 @@ export interface LinearLogprobBackwardOperands {
   readonly scratch: Slice;
 }
 
-/** Words of `partials` that {@linkcode linearLogprob} needs, whichever the variant. */
-export function linearLogprobPartialsWords(shape: Pick<LinearLogprobShape, "N" | "C" | "V">): number {
-  const parts = [naivePanels(shape).panels, 8 * texturePanels(shape).panels, tiledParts(shape)];
-  return 4 * shape.N * Math.max(...parts);
+/** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
+export function linearLogprobPartialsWords(
+  shape: Omit<LinearLogprobShape, "temperature">,
+  gpu?: Gpu,
+): number {
+  const parts: Readonly<Record<string, number>> = {
+    naive: naivePanels(shape).panels,
+    texture: 8 * texturePanels(shape).panels,
+    tiled: tiledParts(shape),
+  };
+  const most = gpu === undefined
+    ? Math.max(...Object.values(parts))
+    : parts[choose("linearLogprob", gpu, shape)];
+  return 4 * shape.N * most;
 }
 
 /** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
@@ -152,7 +162,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
     logprob: [logprob, N],
     lse: [lse, N],
     entropy: [entropy, N],
-    partials: [partials, linearLogprobPartialsWords(shape)],
+    partials: [partials, linearLogprobPartialsWords(shape, gpu)],
   });
   const variant = choose("linearLogprob", gpu, shape);
   const WORKGROUP = workgroupSize(gpu);
@@ -348,7 +358,11 @@ const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
 /** What the `tiled` variant's backward can add on a software adapter: five rounds for 16 terms. */
 const MAX_TILED_V = 200_000;
 
-function choose(action: string, gpu: Gpu, { C, V, variant }: LinearLogprobShape): string {
+function choose(
+  action: string,
+  gpu: Gpu,
+  { C, V, variant }: Omit<LinearLogprobShape, "temperature">,
+): string {
   return chooseVariant(gpu, {
     kernel: "softmax_logprob",
     action: `run ${action} with (C,V) = (${C},${V})`,

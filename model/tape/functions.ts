@@ -26,7 +26,12 @@ export function linear(
 }
 
 /** Layer normalisation over the last dimension. */
-export function layernorm(tape: Tape, X: Tensor, { weight, bias }: Affine, epsilon: number): Tensor {
+export function layernorm(
+  tape: Tape,
+  X: Tensor,
+  { weight, bias }: { weight: Tensor; bias: Tensor },
+  epsilon: number,
+): Tensor {
   return tape.apply("layernorm", [X, weight, bias], { epsilon })[0];
 }
 

@@ -94,6 +94,8 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
     backward(tape, { inputs: [X, weight, bias], saved: [mean, rstd] }, [dY]) {
       const { rows: R, columns: C } = asMatrix(X!);
       const dX = tape.gradientOf(X!);
+      // The kernel makes both or none: what is frozen goes nowhere.
+      const isTrained = weight!.gradient !== null || bias!.gradient !== null;
       layernormBackward(tape.gpu, {
         X: X!.data,
         weight: weight!.data,
@@ -101,8 +103,10 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
         rstd,
         dY: dY!,
         dX,
-        dWeight: weight!.gradient ?? undefined,
-        dBias: bias!.gradient ?? undefined,
+        ...isTrained && {
+          dWeight: weight!.gradient ?? tape.scratch(C, "layernorm.dWeight"),
+          dBias: bias!.gradient ?? tape.scratch(C, "layernorm.dBias"),
+        },
         partials: tape.scratch(layernormPartialsWords(R, C), "layernorm.partials"),
       }, { R, C });
       return [dX, null, null];
@@ -128,7 +132,7 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
         logprob: logprob.data,
         lse,
         entropy: entropy.data,
-        partials: tape.scratch(linearLogprobPartialsWords({ N, C, V }), "linearLogprob.partials"),
+        partials: tape.scratch(linearLogprobPartialsWords({ N, C, V }, tape.gpu), "linearLogprob.partials"),
       }, { N, C, V, temperature });
       return [logprob, entropy];
     },

@@ -88,7 +88,11 @@ export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<Sequ
   /** inputs X (..,C);  Y (rows,C) = X[index], a gather of distinct rows, so that its backward is a gather too */
   gatherRows: {
     forward(tape, [X], { index }) {
-      const { columns: C } = asMatrix(X!);
+      const { rows, columns: C } = asMatrix(X!);
+      const beyond = index.find((row) => row >= rows);
+      if (beyond !== undefined) {
+        throw new RangeError(`Cannot gather row ${beyond} of ${X!.label}: it has ${rows} rows`);
+      }
       const Y = tape.output([index.length, C], `${X!.label}.rows`);
       gatherRows(tape.gpu, { X: X!.data, index: tape.indices(index, "index"), Y: Y.data }, {
         rows: index.length,

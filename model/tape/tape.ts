@@ -39,11 +39,17 @@ export class Tape implements Disposable {
   ): Tensor[] {
     const rule = ops[name] as Op<OpAttributes[Name]>;
     const requiresGradient = this.#record && inputs.some((input) => input?.requiresGradient);
-    const made = rule.forward(this, inputs, attributes);
+    let made: Tensor[];
+    let saved: Slice[];
+    try {
+      made = rule.forward(this, inputs, attributes);
+    } finally {
+      // Also of an op that failed: the next one must not take its memory for its own.
+      saved = this.#saved;
+      this.#saved = [];
+      this.#memory.releaseScratch();
+    }
     const outputs = made.map((output) => ({ ...output, requiresGradient }));
-    const saved = this.#saved;
-    this.#saved = [];
-    this.#memory.releaseScratch();
     if (requiresGradient) this.#calls.push({ name, attributes, inputs, outputs, saved });
     else saved.forEach((slice) => this.#memory.release(slice));
     return outputs;

@@ -27,7 +27,7 @@ Deno.test({
     assertThrows(
       () => sumRows(gpu, operands, { ...shape, variant: "texture" }),
       RangeError,
-      "Cannot sum rows of 3 with variant texture",
+      'Cannot sum rows of 3 into 1: for variant "texture" C is 3, it must be a multiple of 4',
     );
     assertThrows(
       () => sumRows(gpu, operands, { ...shape, C: 8 }),

@@ -20,8 +20,7 @@ Deno.test({
     sum(gpu, { X, Y, partials }, { n, scale: 1 });
     const [got] = await gpu.read(Y);
     for (const slice of [X, partials, Y]) gpu.release(slice);
-    gpu.pool.trim();
-    gpu.pipelines.clearBindGroups();
+    gpu.trim();
     assertEquals(got[0], n);
   },
 });

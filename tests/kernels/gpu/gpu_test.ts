@@ -97,6 +97,19 @@ test("a write comes after the launches recorded before it and before those after
   [X, before, after].forEach((slice) => gpu.release(slice));
 });
 
+test("memory is freed and trimmed only once the launches that use it are on their way", async (gpu) => {
+  const X = gpu.allocate(8, "X");
+  gpu.write(X, range(8));
+  const [Y, Z] = [gpu.acquire(8, "Y"), gpu.acquire(8, "Z")];
+  launch(gpu, X, Y, 2, 0);
+  gpu.free(X);
+  launch(gpu, Y, Z, 1, 1);
+  gpu.release(Y);
+  gpu.trim();
+  assertEquals(await contents(gpu, Z), Array.from(range(8), (x) => 2 * x + 1));
+  gpu.release(Z);
+});
+
 test("a write to a slice leaves the words around it", async (gpu) => {
   const X = gpu.upload(range(200), "X");
   gpu.write(subslice(X, 64, 100), Float32Array.of(-1, -2));

@@ -91,7 +91,23 @@ test("releasing twice is refused", (_gpu, pool) => {
   const slice = pool.acquire(8, "x");
   pool.release(slice);
   assertThrows(() => pool.release(slice), Error, "Cannot release x: it was released before");
+  // Nor does a late release take the storage from the one who has it now.
+  const next = pool.acquire(8, "y");
+  assertEquals(next.storage, slice.storage);
+  assertThrows(() => pool.release(slice), Error, "Cannot release x: it was released before");
+  assertThrows(() => pool.release(subslice(next, 0, 4, "part")), Error, "Cannot release part");
+  pool.release(next);
   assertEquals(pool.inUse, 0);
+});
+
+test("memory that no pool lent is not taken back", (gpu, pool) => {
+  const slice = gpu.allocate(8, "own");
+  assertThrows(
+    () => pool.release(slice),
+    Error,
+    "Cannot release own: it was released before, or never acquired",
+  );
+  gpu.free(slice);
 });
 
 test("subslice takes a range and refuses one outside", (_gpu, pool) => {
