@@ -19,7 +19,7 @@ import { misreadNumber, resolveBias } from "./bias.ts";
 import { addCard, type Hand, handOf, isHitBetter } from "./blackjack_optimal.ts";
 import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
 import { type Card, cardName, cardValue, drawCard, drawCards, drawTable, RANKS, SUITS } from "./cards.ts";
-import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
+import { checkBooleans, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import { frame, FRAME_PIXELS } from "./frame.ts";
 import { createParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
@@ -127,6 +127,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
   #phase: Phase = "before the first reset";
 
   constructor({ natural = false, sab = false, seed = 0 }: BlackjackSettings = {}) {
+    checkBooleans("make", "Blackjack", { natural, sab });
     this.#settings = this.#rules = { natural, sab };
     this.#hands = new Random(seed, "hands");
     this.#spare = new Random(seed, "spare");
@@ -301,15 +302,9 @@ function checkOptions(
   options: Readonly<Record<string, unknown>>,
 ): { draws?: readonly Card[]; natural?: boolean; sab?: boolean } {
   checkOptionNames("Blackjack", options, ["draws", "natural", "sab"]);
-  for (const [name, value] of Object.entries(options)) {
-    if (name !== "draws" && value !== undefined && typeof value !== "boolean") {
-      throw new RangeError(`Cannot reset Blackjack: ${name} is ${show(value)}, use true or false`);
-    }
-  }
-  const rules = Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => name !== "draws" && value !== undefined),
-  );
-  const { draws } = options;
+  const { draws, ...flags } = options;
+  checkBooleans("reset", "Blackjack", flags);
+  const rules = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   if (draws === undefined) return rules;
   if (!Array.isArray(draws) || draws.length < 4) {
     const state = Array.isArray(draws) ? `draws has ${draws.length} cards` : `draws is ${show(draws)}`;

@@ -47,7 +47,7 @@ export function cardValue({ rank }: Card, faceValue: FaceValue = "ten"): number 
 }
 
 /** Green of the published table. */
-export const TABLE_COLOR = "rgb(53, 101, 77)";
+const TABLE_COLOR = "rgb(53, 101, 77)";
 
 /** Fills the frame with the table's green. */
 export function drawTable(canvas: Canvas2D): void {
@@ -55,12 +55,7 @@ export function drawTable(canvas: Canvas2D): void {
   canvas.fillRect(0, 0, FRAME_PIXELS, FRAME_PIXELS);
 }
 
-/** Height of a card `width` pixels wide, as the faces are drawn: 1.4 times as high. */
-export function cardHeight(width: number): number {
-  return Math.round(width * 1.4);
-}
-
-/** Draws a face, or the back for `null`, with its upper left corner at (x, y), `width` pixels wide. */
+/** Draws a face, or the back for `null`, with its upper left corner at (x, y), `width` wide and 1.4 times as high. */
 export function drawCard(canvas: Canvas2D, card: Card | null, x: number, y: number, width: number): void {
   canvas.drawImage(picture(card, width), x, y);
 }

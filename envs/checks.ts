@@ -23,6 +23,14 @@ export function checkOptionNames(
   }
 }
 
+/** Throws `RangeError` naming the first setting or option that is not true or false; `verb` is `make` or `reset`. */
+export function checkBooleans(verb: string, env: string, values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || typeof value === "boolean") continue;
+    throw new RangeError(`Cannot ${verb} ${env}: ${name} is ${show(value)}, use true or false`);
+  }
+}
+
 /** A value as an error message shows it, at most 80 characters. */
 export function show(value: unknown): string {
   if (typeof value === "number") return String(value); // JSON has no NaN

@@ -122,11 +122,11 @@ export const ENV_NAMES: readonly string[] = Object.keys(MAKERS);
  * Throws `RangeError` on an unknown name, a setting that the environment does not have, or an illegal one.
  */
 export function makeEnv(name: string, settings: EnvSettings = {}): Environment {
-  const short = /^(?:gym_cards|alfworld)\/(.*)-v0$/.exec(name)?.[1] ?? name;
-  if (!Object.hasOwn(MAKERS, short)) {
+  const short = /^\w+\/(.*)-v0$/.exec(name)?.[1] ?? name;
+  if (!Object.hasOwn(MAKERS, short) || (name !== short && name !== publishedName(short))) {
     throw new RangeError(
       `Cannot make environment "${name}": no such name, did you mean "${nearest(short, ENV_NAMES)}"? ` +
-        `Known: ${ENV_NAMES.map((known) => `${known} (${suiteOf(known)}/${known}-v0)`).join(", ")}`,
+        `Known: ${ENV_NAMES.map((known) => `${known} (${publishedName(known)})`).join(", ")}`,
     );
   }
   const { make, settings: known } = MAKERS[short];
@@ -149,7 +149,7 @@ export function envSettingMeanings(name: string): Readonly<Record<string, string
   );
 }
 
-const suiteOf = (name: string): string => name === "Household" ? "alfworld" : "gym_cards";
+const publishedName = (short: string): string => MAKERS[short].make({}).id;
 
 function nearest(word: string, words: readonly string[]): string {
   const distance = (other: string) => editDistance(word.toLowerCase().slice(0, 64), other.toLowerCase());

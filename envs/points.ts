@@ -171,13 +171,14 @@ export abstract class Points implements Environment<PointsInfo> {
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<PointsInfo> {
     const target = this.resolveTarget(options);
     const pinned = options.cards === undefined ? undefined : this.#checkCards(options.cards);
-    if (seed !== undefined) {
-      checkSeed(seed);
-      this.#deals = new Random(seed, "deals");
-      this.#fallback = new Random(seed, "fallback");
-    }
+    if (seed !== undefined) checkSeed(seed);
+    const deals = seed === undefined ? this.#deals : new Random(seed, "deals");
+    const cards = pinned ?? this.deal(deals, target);
+    // Nothing can fail from here on: until now the episode is as it was.
+    this.#deals = deals;
+    if (seed !== undefined) this.#fallback = new Random(seed, "fallback");
     this.#target = target;
-    this.#cards = pinned ?? this.deal(this.#deals, target);
+    this.#cards = cards;
     this.#numbers = this.numbersOf(this.#cards);
     this.#unused = [...this.#numbers];
     this.#formula = [];

@@ -22,7 +22,7 @@
 
 import type { Canvas2D } from "./canvas.ts";
 import type { Card, FaceValue } from "./cards.ts";
-import { checkOptionNames, show } from "./checks.ts";
+import { checkBooleans, checkOptionNames, show } from "./checks.ts";
 import {
   CARD_SEPARATOR,
   dealCard,
@@ -116,6 +116,7 @@ export class Points24 extends Points {
         `Cannot make Points24: faceValue is ${show(faceValue)}, use "ten" or "11-13"`,
       );
     }
+    checkBooleans("make", "Points24", { solvableOnly });
     super({ name: "Points24", cardCount: 4, maxItems: 20, faceValue, operators: OPERATORS, target }, seed);
     this.#solvableOnly = solvableOnly;
     this.tokens = [
@@ -140,7 +141,7 @@ export class Points24 extends Points {
       const cards = Array.from({ length: 4 }, () => dealCard(1 + random.integer(13), random));
       if (!this.#solvableOnly || this.complete(this.numbersOf(cards), [], target) !== null) return cards;
     }
-    throw new Error(
+    throw new RangeError(
       `Cannot deal Points24: no deal in ${DEAL_ATTEMPTS} makes ${target}, use a smaller target`,
     );
   }

@@ -6,7 +6,7 @@
 import { debugLevel, NotFiniteError } from "../kernels/gpu/mod.ts";
 import { type BaselineConfig, baselineOptions, resolveBaselineConfig } from "./baseline/config.ts";
 import { type BaselineContext, newCnn, runBaseline } from "./baseline/run.ts";
-import { type Command, formatBytes, formatDuration, Progress, runCommand } from "./cli/mod.ts";
+import { type Command, commandLine, formatBytes, formatDuration, Progress, runCommand } from "./cli/mod.ts";
 import { settingsOf } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -62,7 +62,7 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
     const total = (performance.now() - startMs) / 1e3;
     const peakBytes = memory.sample();
     const summary = {
-      command: `deno task baseline ${Deno.args.join(" ")}`.trim(),
+      command: commandLine("baseline"),
       adapter: gpu.adapterName,
       deno: Deno.version.deno,
       preset: "cnn",

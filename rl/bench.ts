@@ -25,6 +25,7 @@ import { formatComparison, formatProfiles, formatRun, formatTuning } from "./ben
 import { fastestRows } from "./bench/targets.ts";
 import {
   type Command,
+  commandLine,
   defineOptions,
   processConsole,
   Progress,
@@ -136,9 +137,7 @@ function select({ only, suite, variant }: BenchOptions): Work {
   try {
     const terms = only.filter((term) => !stepSpecs.some(({ name }) => name.includes(term)));
     const isOnlySteps = only.length > 0 && terms.every((term) => term === "steps");
-    const cases = isOnlySteps && variant === undefined
-      ? []
-      : selectCases(benchCases, { only: terms, suites: suite, variant });
+    const cases = isOnlySteps ? [] : selectCases(benchCases, { only: terms, suites: suite, variant });
     const steps = !suite.includes("steps") || variant !== undefined
       ? []
       : stepSpecs.filter(({ name }) =>
@@ -234,7 +233,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     memory.close();
   }
   const run: BenchRun = {
-    command: `deno task bench ${Deno.args.join(" ")}`.trim(),
+    command: commandLine("bench"),
     startedAt,
     adapter: gpu.adapterName,
     deno: Deno.version.deno,

@@ -13,6 +13,11 @@ export function readEnvSettings(environment: string, items: readonly string[]): 
     if (match === null) throw new UsageError(`Environment settings are written key=value, got "${item}"`);
     return [match[1], readValue(match[2])];
   }));
+  if (Object.hasOwn(settings, "seed")) {
+    throw new UsageError(
+      `Cannot set the seed of ${environment}: episodes have seeds of their own, use --seed`,
+    );
+  }
   try {
     makeEnv(environment, settings);
   } catch (error) {

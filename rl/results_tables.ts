@@ -31,7 +31,7 @@ export function overviewTable(cells: Cells): string {
       cells.filter(({ experiment: e }) => e.environment === task && e.name === name);
     const success = (name: string) => averageOf(of(name), ({ evaluation }) => evaluation.sampled.success);
     const quoted = (system: string) =>
-      decimal(published[task].find((row) => row.system === system)?.success ?? null);
+      decimal(published[task]?.find((row) => row.system === system)?.success ?? null);
     return [
       task,
       success("random"),
@@ -77,7 +77,7 @@ export function mainTable(task: string, cells: Cells): string {
     row(titleOf("cnn"), of("cnn"), final, true),
     row(titleOf("optimal"), of("optimal"), final, false),
     ...exact === undefined ? [] : [publishedRow(header, "optimal, all deals (exact)", "-", exact(), null)],
-    ...published[task].map(({ system, size, success, isPeak }) =>
+    ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
       publishedRow(header, `${system}, published`, size, isPeak ? null : success, isPeak ? success : null)
     ),
   ]);

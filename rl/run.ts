@@ -63,6 +63,13 @@ async function warmStart(run: Run): Promise<void> {
 async function sftToGate(run: Run): Promise<boolean> {
   const { config, agent } = run;
   const demonstrations = demonstrate(agent, config);
+  const longest = Math.max(...demonstrations.map(({ response }) => response.length));
+  if (longest > config.maxNewTokens) {
+    run.progress.note(
+      `Demonstrations have up to ${longest} tokens, but responses are cut at ${config.maxNewTokens}: ` +
+        `what comes later is never acted on, use --max-new-tokens ${longest}`,
+    );
+  }
   const most = config.sftSteps + (config.cot ? config.perceptionExtraSteps : 0);
   while (true) {
     await eventLoopTurn();

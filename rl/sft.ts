@@ -105,7 +105,7 @@ export interface SftMetrics {
  * Weight of the value loss. Its gradient reaches the whole model, as it does not in RL: without it the last prompt
  * position, which predicts but the response's fixed beginning, need not know what the picture shows.
  */
-const VALUE_COEFFICIENT = 0.1;
+export const SFT_VALUE_COEFFICIENT = 0.1;
 
 /** One update: forward, backward and optimiser in one submission, one readback. */
 export async function sftUpdate(
@@ -130,7 +130,7 @@ export async function sftUpdate(
   const error = subtract(tape, vlm.values(tape, hidden, layout), tape.constant(returns, [B], "returns"));
   const squaredError = tape.keep(mean(tape, square(tape, error)));
 
-  tape.backward(sftLoss, sum(tape, squaredError, 0.5 * VALUE_COEFFICIENT));
+  tape.backward(sftLoss, sum(tape, squaredError, 0.5 * SFT_VALUE_COEFFICIENT));
   optimizer.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, policyClip: 1, valueClip: 1 });
   const [[loss], [squared], norms] = await vlm.gpu.read(sftLoss.data, squaredError.data, optimizer.norms);
   const metrics = { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };

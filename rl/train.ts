@@ -7,6 +7,7 @@ import { parameterSpecs, sizeOf } from "../model/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
+  commandLine,
   formatBytes,
   formatDuration,
   type Given,
@@ -180,7 +181,7 @@ function summarize(
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
   return {
-    command: `deno task train ${Deno.args.join(" ")}`.trim(),
+    command: commandLine("train"),
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
     preset: config.preset,

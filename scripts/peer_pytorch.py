@@ -31,7 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch  # noqa: E402 (the setting above must come first)
 import torch.nn.functional as F  # noqa: E402
 
-NANO = dict(image=64, patch=8, vision_width=64, vision_layers=2, vision_heads=2, merge=2, context=64, width=96,
+NANO = dict(image=64, patch=8, vision_width=64, vision_layers=2, vision_heads=2, merge=2, context=96, width=96,
             layers=3, heads=4, value_width=128, vocabulary=96)
 MINI = dict(image=96, patch=8, vision_width=256, vision_layers=4, vision_heads=4, merge=2, context=256, width=384,
             layers=6, heads=6, value_width=384, vocabulary=96)
@@ -122,8 +122,9 @@ class Vlm:
             x = self.block(f"language.{i}", x, self.config["heads"], mask, caches and caches[i])
         return self.norm("language.norm", x)
 
-    def values(self, hidden, prefix):
-        return self.mlp("value.up", "value.down", hidden[:, prefix - 1].detach())[:, 0]
+    def values(self, hidden, prefix, detaches):
+        last = hidden[:, prefix - 1]
+        return self.mlp("value.up", "value.down", last.detach() if detaches else last)[:, 0]
 
 
 class Batch:
@@ -145,7 +146,7 @@ class Batch:
             if isinstance(value, torch.Tensor):
                 setattr(self, name, value.to(device))
 
-    def forward(self, model, temperature):
+    def forward(self, model, temperature, detaches_value):
         """-> log-probabilities (B, R), values (B)."""
         p = model.parameters
         text = F.embedding(self.ids, p["token"])
@@ -153,7 +154,7 @@ class Batch:
         hidden = model.language(x, self.mask)
         logits = hidden[:, self.prefix - 1:-1] @ p["head"] / temperature
         logprobs = F.log_softmax(logits, dim=-1).gather(-1, self.ids[:, self.prompt:, None])[..., 0]
-        return logprobs, model.values(hidden, self.prefix)
+        return logprobs, model.values(hidden, self.prefix, detaches_value)
 
 
 def updater(model, trainable, rate=1e-4):
@@ -180,8 +181,8 @@ def sft_step(config, device, size, prompt, response):
     update = updater(model, lambda name: True)
 
     def step():
-        logprobs, values = batch.forward(model, 1.0)
-        update(-logprobs.mean() + 0.5 * ((values - batch.returns) ** 2).mean())
+        logprobs, values = batch.forward(model, 1.0, detaches_value=False)
+        update(-logprobs.mean() + 0.05 * ((values - batch.returns) ** 2).mean())
 
     return step
 
@@ -192,12 +193,12 @@ def ppo_step(config, device, size, prompt, response, clip=0.2):
     update = updater(model, lambda name: name.startswith("value.") or not (
         name in frozen or "norm" in name or name.endswith(".bias")))
     with torch.no_grad():
-        behaviour, old_values = batch.forward(model, 0.4)
+        behaviour, old_values = batch.forward(model, 0.4, detaches_value=True)
     weights = torch.full_like(behaviour, 0.5)
     weights[:, -3:] = 1  # the action counts whole, the thought half
 
     def step():
-        logprobs, values = batch.forward(model, 0.4)
+        logprobs, values = batch.forward(model, 0.4, detaches_value=True)
         ratio = torch.exp(((logprobs - behaviour) * weights).sum(-1))
         gain = torch.minimum(ratio * batch.advantages, ratio.clamp(1 - clip, 1 + clip) * batch.advantages)
         clipped = old_values + (values - old_values).clamp(-clip, clip)
@@ -221,7 +222,7 @@ def rollout_step(config, device, size, prompt, response):
         text = F.embedding(batch.ids[:, :prompt], p["token"])
         x = torch.cat([model.image_tokens(batch.patches), text], dim=1) + p["position"][:prefix]
         hidden = model.language(x, None, [(k, v, slice(0, prefix)) for k, v in caches])
-        values, tokens, last = model.values(hidden, prefix), [], hidden[:, -1]
+        values, tokens, last = model.values(hidden, prefix, detaches=True), [], hidden[:, -1]
         for at in range(prefix, capacity):
             distribution = torch.softmax(last @ p["head"] / 0.4, dim=-1)
             tokens.append(torch.multinomial(distribution, 1))

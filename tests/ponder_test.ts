@@ -19,6 +19,7 @@ const TOOLS = [
   "mktemp",
   "rm",
   "uname",
+  "readlink",
   "bash",
 ];
 
@@ -128,6 +129,35 @@ Deno.test("an unknown command is named with the nearest one, exit 2, installing 
   assertStringIncludes(err, "Unknown command trian: did you mean train?");
   assertEquals(err.includes("called:"), false);
   assertStringIncludes(sandbox.run("ponder", "dance").err, "ponder: Unknown command dance\n");
+});
+
+Deno.test("the script works through links, from any folder", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  Deno.symlinkSync(`${sandbox.folder}/repository/ponder`, `${sandbox.folder}/home/absolute`);
+  Deno.symlinkSync("../home/absolute", `${sandbox.folder}/bin/relative`);
+  for (const link of ["home/absolute", "bin/relative"]) {
+    const { code, out, err } = sandbox.run(`../${link}`, "train");
+    assertEquals([code, err], [0, ""]);
+    assertStringIncludes(out, "<train>");
+  }
+});
+
+Deno.test("what needs no GPU asks for none and installs no driver", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6")).logged("apt-get");
+  Deno.removeSync(sandbox.driver);
+  const free = [
+    ["envs", "--sheet"],
+    ["train", "--help"],
+    ["eval", "--policy", "random"],
+    ["eval", "--policy=optimal"],
+    ["bench", "--report"],
+    ["bench", "--compare", "a.json", "b.json"],
+  ];
+  for (const args of free) {
+    const { code, err } = sandbox.run("ponder", ...args);
+    assertEquals([code, err], [0, ""], args.join(" "));
+  }
+  assertEquals(sandbox.run("ponder", "eval").code, 1);
 });
 
 Deno.test("arguments reach the task as they are", noWindows, () => {

@@ -50,6 +50,14 @@ function compare(a: unknown, b: unknown, seen: Seen): boolean {
   if (a instanceof DataView || a instanceof ArrayBuffer) return sameBytes(bytesOf(a), bytesOf(b as DataView));
   if (seen.get(a)?.has(b)) return true;
   seen.set(a, (seen.get(a) ?? new Set()).add(b));
+  const isEqual = compareContents(a, b, seen);
+  // Taken for equal only while they are being compared, where they hold themselves.
+  if (!isEqual) seen.get(a)!.delete(b);
+  return isEqual;
+}
+
+/** Compares two objects of one kind. */
+function compareContents(a: object, b: object, seen: Seen): boolean {
   if (a instanceof Set) return sameSet(a, b as Set<unknown>, seen);
   if (a instanceof Map) return sameMap(a, b as Map<unknown, unknown>, seen);
   if (Array.isArray(a) && a.length !== (b as unknown[]).length) return false;

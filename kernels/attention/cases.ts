@@ -113,7 +113,7 @@ function backwardCase(setting: Setting): KernelCase {
       attentionBackward(gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, { ...shape, variant }),
     reference: (inputs) => attentionBackwardReference(inputs, shape),
     tolerance: 1e-5,
-    flops: 14 * D * H * visiblePairs(T, prefix, length),
+    flops: 10 * D * H * visiblePairs(T, prefix, length),
     bytes: 32 * B * T * H * D + 8 * B * H * T,
   };
 }

@@ -13,7 +13,15 @@ export const SLICE_ALIGNMENT_WORDS = 64;
 
 let nextStorageId = 1;
 
-/** One GPU buffer and, where a kernel wants to read it as texels, a texture with the same contents. */
+/**
+ * One GPU buffer and, where a kernel wants to read it as texels, a texture with the same contents. Two things are kept
+ * true of it, by `Gpu`:
+ *
+ *     mirrorIsStale    every write of the buffer sets it; a kernel that reads texels copies the buffer first where it is
+ *                      set, in order with the launches around it
+ *     lastSubmission   every use sets it to the submission being recorded; the host's own writes overtake what is only
+ *                      recorded, so where it is the open one that is submitted first
+ */
 export class Storage {
   readonly id: number = nextStorageId++;
   readonly buffer: GPUBuffer;

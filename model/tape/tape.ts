@@ -2,7 +2,14 @@
  * The autograd tape: records ops as they run forward, then runs their backward rules in reverse.
  *
  * The tape owns every tensor made through it. Activations go back to the pool as soon as the backward of the op that
- * made them has run, gradients as soon as they are used, the rest in `dispose`.
+ * made them has run, gradients as soon as they are used, the rest in `dispose`. Of `loss = sum(x * x)`, x a parameter:
+ *
+ *     y = multiply(x, x)   takes y from the pool; recorded, since a gradient flows through x
+ *     s = sum(y)           takes s; recorded
+ *     backward(s)          takes ds = 1, held for s
+ *       sum's rule         takes dy, held for y; ds and s go back
+ *       multiply's rule    takes dx = dy x for each input: the second is added to the first, held for x; dy and y go back
+ *       at the end         x.gradient += dx, which goes back: x itself is no memory of the tape's
  *
  * @module
  */

@@ -8,7 +8,7 @@ import { type Contender, type Jax, type JaxArray, jaxTask, type Peer } from "../
 import { deriveSizes, type Parameter, type Vlm, type VlmConfig } from "../../model/mod.ts";
 import type { TrainConfig } from "../config.ts";
 import type { PpoBatch, PpoLossSettings } from "../ppo.ts";
-import type { Demonstration } from "../sft.ts";
+import { type Demonstration, SFT_VALUE_COEFFICIENT } from "../sft.ts";
 
 /** Whether a peer is jax-js, with its module at hand. */
 export function isJaxPeer(peer: Peer): peer is Peer & { readonly jax: Jax } {
@@ -85,7 +85,7 @@ export async function jaxStep(
       jax,
       read,
       config,
-      { ...data, temperature: ppo?.settings.temperature ?? 1 },
+      { ...data, temperature: ppo?.settings.temperature ?? 1, detachesValue: ppo !== undefined },
       inputs,
     );
     return ppo === undefined
@@ -220,7 +220,10 @@ function forward(
   jax: Jax,
   read: Read,
   config: VlmConfig,
-  { B, T, R, prefix, textTokens, temperature }: HostData & { temperature: number },
+  { B, T, R, prefix, textTokens, temperature, detachesValue }: HostData & {
+    temperature: number;
+    detachesValue: boolean;
+  },
   [patches, ids, targets, bias]: readonly JaxArray[],
 ): Outputs {
   const { numpy: np, nn, lax } = jax;
@@ -271,12 +274,14 @@ function forward(
   const predicting = hidden.ref.slice([], [prefix - 1, T - 1]).reshape([B * R, C]);
   const logits = np.matmul(predicting, read("language.head.weight")).div(temperature);
   const logprobs = np.sum(nn.logSoftmax(logits, -1).mul(targets), -1);
-  const features = lax.stopGradient(hidden.slice([], prefix - 1));
+  // The value's gradient reaches the model in the warm start alone.
+  const last = hidden.slice([], prefix - 1);
+  const features = detachesValue ? lax.stopGradient(last) : last;
   const values = mlp(features, "value_head.up", "value_head.down").reshape([B]);
   return { logprobs, values };
 }
 
-/** Mean -log p of the response, plus half the mean squared error of the value. */
+/** Mean -log p of the response, plus half the mean squared error of the value, weighted: the losses of `sft.ts`. */
 function sftLoss(
   { numpy: np }: Jax,
   { B, R }: HostData,
@@ -284,7 +289,9 @@ function sftLoss(
   inputs: readonly JaxArray[],
 ): JaxArray {
   const returns = inputs[4];
-  return np.sum(logprobs).mul(-1 / (B * R)).add(np.sum(np.square(values.sub(returns))).mul(0.5 / B));
+  return np.sum(logprobs).mul(-1 / (B * R)).add(
+    np.sum(np.square(values.sub(returns))).mul(0.5 * SFT_VALUE_COEFFICIENT / B),
+  );
 }
 
 /** The losses of `ppo.ts`. */

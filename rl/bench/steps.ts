@@ -30,7 +30,7 @@ import { resolveConfig, type TrainConfig } from "../config.ts";
 import { ppoIteration, ppoLosses } from "../ppo.ts";
 import { collectRollout, VectorEnv } from "../rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../setup.ts";
-import { type Demonstration, sftUpdate } from "../sft.ts";
+import { type Demonstration, SFT_VALUE_COEFFICIENT, sftUpdate } from "../sft.ts";
 import { isJaxPeer, jaxStep } from "./jax_step.ts";
 
 /** A whole step, ready to be timed. */
@@ -95,7 +95,7 @@ function sftSpec(preset: ModelPreset, shape: BatchShape): StepSpec {
         tokens: shape.batch * positions,
         onJax: async (jax) => {
           const { sftLoss, valueLoss } = await sftUpdate(agent, optimizer, batch, 0);
-          const wantLoss = sftLoss + valueLoss;
+          const wantLoss = sftLoss + SFT_VALUE_COEFFICIENT * valueLoss;
           return await jaxStep(jax, { vlm: agent.vlm, batch, trains: () => true, wantLoss });
         },
       });

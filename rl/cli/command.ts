@@ -57,3 +57,9 @@ export async function runCommand<const O extends Options>(
     return isUsage ? error.exitCode : 1;
   }
 }
+
+/** The command line of this process as a shell would take it: `deno task bench --only 'PPO minibatch'`. */
+export function commandLine(task: string, args: readonly string[] = Deno.args): string {
+  const quoted = args.map((arg) => /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`);
+  return ["deno task", task, ...quoted].join(" ");
+}

@@ -107,6 +107,13 @@ for (const [name, a, b] of differentPairs) {
   });
 }
 
+Deno.test("what was found different once stays different where it comes up again", () => {
+  const [one, two, otherOne, otherTwo] = [{ a: 1 }, { a: 2 }, { a: 2 }, { a: 1 }];
+  // The sets are equal in another order; in looking for it one is compared with otherOne.
+  assert(!equal([new Set([one, two]), one], [new Set([otherOne, otherTwo]), otherOne]));
+  assert(equal([new Set([one, two]), one], [new Set([otherOne, otherTwo]), otherTwo]));
+});
+
 Deno.test("cyclic values compare without end", () => {
   const make = () => {
     const node: Record<string, unknown> = { name: "x" };

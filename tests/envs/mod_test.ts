@@ -10,7 +10,16 @@ Deno.test("an environment is made by its short name and by its published name", 
 });
 
 Deno.test("an unknown name is answered with the nearest and with all known ones", () => {
-  for (const name of ["numberlin", "gym_cards/NumberLin-v0", "NumberLine-v0", "toString", ""]) {
+  for (
+    const name of [
+      "numberlin",
+      "gym_cards/NumberLin-v0",
+      "alfworld/NumberLine-v0",
+      "NumberLine-v0",
+      "toString",
+      "",
+    ]
+  ) {
     const error = assertThrows(() => makeEnv(name), RangeError, `Cannot make environment "${name}"`);
     if (/numberlin/i.test(name)) assertStringIncludes(error.message, 'did you mean "NumberLine"');
     for (const known of ENV_NAMES) assertStringIncludes(error.message, `${known} (${makeEnv(known).id})`);

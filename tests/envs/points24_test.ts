@@ -300,3 +300,16 @@ Deno.test("a Points24 frame shows the published picture", async () => {
   assert(await frameDifference(observation.data, "points24_frame_2.png", 205) > 0.85);
   assertNotEquals(step.observation.data, observation.data);
 });
+
+Deno.test("a reset that finds no deal leaves the episode as it was", () => {
+  const env = new Points24({ solvableOnly: true });
+  const { info } = env.reset({ seed: 3 });
+  const reset = () => env.reset({ seed: 4, options: { target: 767 } });
+  assertThrows(reset, RangeError, "makes 767, use a smaller target");
+  const { info: after } = env.step(env.solve());
+  assertEquals([after.target, after.cards], [24, info.cards]);
+  const next = env.reset().info;
+  const undisturbed = new Points24({ solvableOnly: true });
+  undisturbed.reset({ seed: 3 });
+  assertEquals(next, undisturbed.reset().info);
+});

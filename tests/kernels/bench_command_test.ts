@@ -65,6 +65,7 @@ Deno.test("wrong kernels, variants, suites and stray files end with exit code 2 
   const wrong = [
     [["--only", "matmull"], "matmul"],
     [["--variant", "fastest"], "naive, rows, texture"],
+    [["--only", "SFT step", "--variant", "texture"], "no case fits --only, --suite and --variant together"],
     [["--suite", "case"], "known are cases, headline, steps"],
     [["a.json"], `Unexpected argument "a.json"`],
     [["--compare", "a.json"], "--compare needs two files"],

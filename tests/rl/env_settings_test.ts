@@ -20,6 +20,19 @@ Deno.test("an environment setting that is malformed, unknown or illegal is a usa
     'no setting "target", known: seed, maxPosition',
   );
   assertThrows(() => readEnvSettings("Points24", ["target=0"]), UsageError, "target is 0");
+  for (
+    const [env, setting] of [["Blackjack", "natural"], ["Blackjack", "sab"], ["Points24", "solvableOnly"]]
+  ) {
+    for (const value of ["no", "False", "0"]) {
+      const read = () => readEnvSettings(env, [`${setting}=${value}`]);
+      assertThrows(read, UsageError, `Cannot make ${env}: ${setting} is`);
+    }
+  }
+  assertThrows(
+    () => readEnvSettings("Blackjack", ["seed=5"]),
+    UsageError,
+    "Cannot set the seed of Blackjack",
+  );
   assertThrows(() => resolveConfig({ envSettings: ["mode=x"] }, "Household"), UsageError, "mode");
 });
 

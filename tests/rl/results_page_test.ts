@@ -1,6 +1,6 @@
 /** The report: its tables, its curves, what it says of cells without a result. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { ENV_NAMES, makeEnv } from "../../envs/mod.ts";
+import { ENV_NAMES } from "../../envs/mod.ts";
 import { experiments } from "../../rl/experiments.ts";
 import { BEST_SINCE, published, RL4VLM } from "../../rl/published.ts";
 import { peakSuccess, smoothedSuccess } from "../../rl/results_curves.ts";
@@ -30,13 +30,11 @@ function rowOf(section: string, title: string): Record<string, string> {
 const share = (value: number) => (100 * value).toFixed(1);
 
 Deno.test("published rows are percentages of known environments, the overview's two among them", () => {
-  assertEquals(Object.keys(published), ENV_NAMES);
-  for (const [environment, rows] of Object.entries(published)) {
-    assertEquals(makeEnv(environment).name, environment);
+  for (const [environment, rows = []] of Object.entries(published)) {
+    assert(ENV_NAMES.includes(environment), environment);
     for (const { system, success } of rows) {
       assert(success >= 0 && success <= 100, `${environment}, ${system}: ${success}`);
     }
-    if (rows.length === 0) continue;
     for (const name of [RL4VLM, BEST_SINCE]) assert(rows.some(({ system }) => system === name), name);
   }
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type Command, defineOptions, runCommand } from "../../../rl/cli/mod.ts";
+import { type Command, commandLine, defineOptions, runCommand } from "../../../rl/cli/mod.ts";
 
 const options = defineOptions({ seed: { type: "integer", default: 0, meaning: "seed" } });
 
@@ -44,4 +44,13 @@ Deno.test("a failure shows its message, exit 1; its stack only for debugging", a
   };
   assertEquals(await run([], fail), { code: 1, out: "", err: "Cannot train: no data, make some\n" });
   assertStringIncludes((await run([], fail, true)).err, "command_test.ts");
+});
+
+Deno.test("a command line can be pasted into a shell", () => {
+  assertEquals(
+    commandLine("train", ["--env", "EZPoints", "--lambda=0.3"]),
+    "deno task train --env EZPoints --lambda=0.3",
+  );
+  assertEquals(commandLine("bench", ["--only", "SFT step"]), "deno task bench --only 'SFT step'");
+  assertEquals(commandLine("eval", ["it's", "", "$HOME"]), `deno task eval 'it'\\''s' '' '$HOME'`);
 });
