@@ -28,14 +28,18 @@ import textureSource from "./texture.wgsl" with { type: "text" };
 import { tiledChunk, tiledForward, tiledParts } from "./tiled.ts";
 
 /** N tokens of width C, scored against a vocabulary of V. */
-export interface LinearLogprobShape {
+export interface LinearLogprobSize {
   readonly N: number;
   readonly C: number;
   readonly V: number;
-  /** Logits are divided by it; above 0. */
-  readonly temperature: number;
   /** `naive`, or `texture` or `tiled` (C and V multiples of 4); by `PONDER_VARIANT`, adapter and shape when absent. */
   readonly variant?: string;
+}
+
+/** The same, with the settings of a launch. */
+export interface LinearLogprobShape extends LinearLogprobSize {
+  /** Logits are divided by it; above 0. */
+  readonly temperature: number;
 }
 
 /** Operands of {@linkcode linearLogprob}. */
@@ -81,19 +85,14 @@ export interface LinearLogprobBackwardOperands {
 }
 
 /** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
-export function linearLogprobPartialsWords(
-  shape: Omit<LinearLogprobShape, "temperature">,
-  gpu?: Gpu,
-): number {
+export function linearLogprobPartialsWords(shape: LinearLogprobSize, gpu?: Gpu): number {
   const parts: Readonly<Record<string, number>> = {
     naive: naivePanels(shape).panels,
     texture: 8 * texturePanels(shape).panels,
     tiled: tiledParts(shape),
   };
-  const most = gpu === undefined
-    ? Math.max(...Object.values(parts))
-    : parts[choose("linearLogprob", gpu, shape)];
-  return 4 * shape.N * most;
+  const variant = gpu && choose("linearLogprob", gpu, shape);
+  return 4 * shape.N * (variant === undefined ? Math.max(...Object.values(parts)) : parts[variant]);
 }
 
 /** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
@@ -358,11 +357,7 @@ const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
 /** What the `tiled` variant's backward can add on a software adapter: five rounds for 16 terms. */
 const MAX_TILED_V = 200_000;
 
-function choose(
-  action: string,
-  gpu: Gpu,
-  { C, V, variant }: Omit<LinearLogprobShape, "temperature">,
-): string {
+function choose(action: string, gpu: Gpu, { C, V, variant }: LinearLogprobSize): string {
   return chooseVariant(gpu, {
     kernel: "softmax_logprob",
     action: `run ${action} with (C,V) = (${C},${V})`,
@@ -372,10 +367,8 @@ function choose(
     obstacle: (name) => {
       if (name === "naive") return null;
       if (C % 4 !== 0 || V % 4 !== 0) return "both must be multiples of 4";
-      if (name === "tiled" && gpu.isSoftware && V > MAX_TILED_V) {
-        return `V must be at most ${MAX_TILED_V} on a software adapter`;
-      }
-      return null;
+      const isTooMuch = name === "tiled" && gpu.isSoftware && V > MAX_TILED_V;
+      return isTooMuch ? `V must be at most ${MAX_TILED_V} on a software adapter` : null;
     },
   });
 }
