@@ -8,7 +8,7 @@ import { checkOutputs, runOnce, uploadOperands } from "./bench/check.ts";
 import { launchContender } from "./bench/measure.ts";
 import { type BenchCase, benchCases } from "./bench.ts";
 import type { KernelCase } from "./case.ts";
-import type { Gpu, Slice } from "./gpu/mod.ts";
+import { type Gpu, OutOfMemoryError, type Slice } from "./gpu/mod.ts";
 
 /** What tuning found out; plain data, to be kept as JSON. */
 export interface Tuning {
@@ -113,6 +113,10 @@ export async function tune(gpu: Gpu, settings: TuneSettings = {}): Promise<Tunin
       isLate: () => !isFirst && performance.now() - startMs > budgetMs,
       onNote,
       onTime,
+    }).catch((error) => {
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      onNote(`Not measuring ${folder} now: ${error.message}`);
+      return null;
     });
     if (found === null) break;
     tuning = {
@@ -226,6 +230,8 @@ async function timeCase(
         contenders.push({ variant, ...launchContender(gpu, launch) });
       } catch (error) {
         await clearErrors(gpu);
+        // No fault of the variant's, and none to keep on disk.
+        if (error instanceof OutOfMemoryError) throw error;
         if (variant !== null) reject(variant, error as Error);
       }
     }

@@ -48,7 +48,7 @@ async function warmStart(run: Run): Promise<void> {
     await run.save();
     throw new Error(
       `Cannot begin RL: perception stayed under ${config.perceptionGate} for ${run.state.sftUpdates} SFT updates, ` +
-        "raise --demonstrations or --perception-extra-steps, or lower --perception-gate",
+        "begin again with --overwrite and more --demonstrations or --perception-extra-steps, or a lower --perception-gate",
     );
   }
   run.afterSft = await evaluateAfter(run, "sft");

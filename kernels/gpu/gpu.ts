@@ -6,7 +6,7 @@
 import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
-import { NotFiniteError } from "./not_finite_error.ts";
+import { NotFiniteError, OutOfMemoryError } from "./errors.ts";
 import { Profile } from "./profile.ts";
 import { PRIMED_WORDS, Readback } from "./readback.ts";
 import {
@@ -85,7 +85,10 @@ export class Gpu {
     // Without a listener WebGPU drops errors silently; the next call on this object throws what was caught.
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
-      this.#error ??= new Error(this.pipelines.explain((event as GPUUncapturedErrorEvent).error.message));
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#error ??= error instanceof GPUOutOfMemoryError
+        ? new OutOfMemoryError(`The GPU is out of memory: ${error.message}, use a smaller batch or model`)
+        : new Error(this.pipelines.explain(error.message));
     });
     device.lost.then(({ reason, message }) => {
       if (reason === "destroyed") return;

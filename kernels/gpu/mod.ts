@@ -7,7 +7,7 @@ export { type Binding, params, read, texels, write } from "./bindings.ts";
 export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { flatGrid, requireWords } from "./launch.ts";
-export { NotFiniteError } from "./not_finite_error.ts";
+export { NotFiniteError, OutOfMemoryError } from "./errors.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, type ProfileSummary, type ProfileWait, summarizeProfile } from "./profile.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { BenchCase } from "../../kernels/bench.ts";
 import type { KernelCase } from "../../kernels/case.ts";
-import { chooseVariant, type Gpu, write } from "../../kernels/gpu/mod.ts";
+import { chooseVariant, type Gpu, OutOfMemoryError, write } from "../../kernels/gpu/mod.ts";
 import {
   applyTuning,
   bestVariant,
@@ -33,6 +33,7 @@ function countingCase(variants: readonly string[]): BenchCase {
     inputs: () => ({}),
     outputs: { Y: 512 },
     launch: (gpu, { Y }, variant = chooseVariant(gpu, questionOf(variants))) => {
+      if (variant === "large") throw new OutOfMemoryError("The GPU is out of memory");
       if (variant === "broken") throw new RangeError("Cannot count: out of fingers");
       gpu.dispatch({
         kernel: {
@@ -148,4 +149,12 @@ Deno.test("every kernel with several exact variants is tuned, at more work on a 
   assert(work(hardware) > 2 * work(software));
   assert(work(software) < 2e8, "naive variants must take a second or so on two cores");
   assert(!tuningVersion().includes("f16"));
+});
+
+gpuTest("what does not fit into memory now is neither dropped nor done", async (gpu) => {
+  const notes: string[] = [];
+  const cases = [countingCase(["large", "usual"])];
+  assertEquals(await tune(gpu, { cases, onNote: (line) => notes.push(line) }), UNTUNED);
+  assertEquals(gpu.rejected.size, 0);
+  assertEquals(notes, ["Not measuring counting now: The GPU is out of memory"]);
 });

@@ -113,7 +113,7 @@ gpuTest("RL does not begin while perception is under the gate", async () => {
   await assertRejects(
     () => trainHere(`${temp.path}/run`, config),
     Error,
-    "Cannot begin RL: perception stayed under 1 for 3 SFT updates, raise --demonstrations",
+    "Cannot begin RL: perception stayed under 1 for 3 SFT updates, begin again with --overwrite and more",
   );
   // It looks after the planned updates, and again after the last of those added.
   const looks = linesOf(metricsOf(`${temp.path}/run`)).filter((line) => line.stage === "gate");

@@ -4,6 +4,7 @@ import {
   type Gpu,
   type KernelSource,
   openGpu,
+  OutOfMemoryError,
   params,
   read,
   type Slice,
@@ -287,4 +288,11 @@ test("an error of the device becomes an exception of the next call", async (gpu)
   gpu.write(X, range(4));
   assertEquals(await contents(gpu, X), [0, 1, 2, 3], "the device goes on");
   gpu.release(X);
+});
+
+test("what is wrong with memory has a class of its own, and is thrown by the next launch", (gpu) => {
+  const error = new GPUOutOfMemoryError("no room");
+  gpu.device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+  assertThrows(() => gpu.flush(), OutOfMemoryError, "The GPU is out of memory: no room");
+  gpu.flush();
 });
