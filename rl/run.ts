@@ -63,7 +63,7 @@ async function warmStart(run: Run): Promise<void> {
 async function sftToGate(run: Run): Promise<boolean> {
   const { config, agent } = run;
   const demonstrations = demonstrate(agent, config);
-  const longest = Math.max(...demonstrations.map(({ response }) => response.length));
+  const longest = demonstrations.reduce((most, { response }) => Math.max(most, response.length), 0);
   if (longest > config.maxNewTokens) {
     run.progress.note(
       `Demonstrations have up to ${longest} tokens, but responses are cut at ${config.maxNewTokens}: ` +
