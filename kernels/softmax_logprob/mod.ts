@@ -86,14 +86,16 @@ export interface LinearLogprobBackwardOperands {
 
 /** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
 export function linearLogprobPartialsWords(shape: LinearLogprobSize, gpu?: Gpu): number {
-  const parts: Readonly<Record<string, number>> = {
-    naive: naivePanels(shape).panels,
-    texture: 8 * texturePanels(shape).panels,
-    tiled: tiledParts(shape),
-  };
-  const variant = gpu && choose("linearLogprob", gpu, shape);
-  return 4 * shape.N * (variant === undefined ? Math.max(...Object.values(parts)) : parts[variant]);
+  const variants = gpu ? [choose("linearLogprob", gpu, shape)] : Object.keys(PARTS);
+  return 4 * shape.N * Math.max(...variants.map((variant) => PARTS[variant](shape)));
 }
+
+/** Partial results a row has, by variant. */
+const PARTS: Readonly<Record<string, (shape: LinearLogprobSize) => number>> = {
+  naive: (shape) => naivePanels(shape).panels,
+  texture: (shape) => 8 * texturePanels(shape).panels,
+  tiled: tiledParts,
+};
 
 /** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
 const MAX_C = 65_000;
@@ -165,13 +167,10 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
   });
   const variant = choose("linearLogprob", gpu, shape);
   const WORKGROUP = workgroupSize(gpu);
-  let parts: number;
   if (variant === "tiled") {
-    parts = tiledParts(shape);
     tiledForward(gpu, operands, shape);
   } else if (variant === "texture") {
     const { ROWS, J, panels, blocksPerPanel } = texturePanels(shape);
-    parts = panels * 8;
     gpu.dispatch({
       kernel: {
         name: "softmax_logprob/texture",
@@ -189,7 +188,6 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
     });
   } else {
     const { panels, panelColumns } = naivePanels(shape);
-    parts = panels;
     gpu.dispatch({
       kernel: { name: "softmax_logprob/naive", source: naiveSource, constants: { WORKGROUP } },
       bindings: [
@@ -202,6 +200,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
       workgroups: [Math.ceil(N / WORKGROUP), panels],
     });
   }
+  const parts = PARTS[variant](shape);
   gpu.dispatch({
     kernel: { name: "softmax_logprob/merge", source: mergeSource, constants: { WORKGROUP } },
     bindings: [read(partials), write(logprob), write(lse), write(entropy), params([N, parts])],

@@ -1,9 +1,9 @@
-import { assertAlmostEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import { subslice } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/layernorm/cases.ts";
-import { layernorm, layernormBackward } from "../../kernels/layernorm/mod.ts";
-import { layernormReference } from "../../kernels/layernorm/reference.ts";
+import { layernorm, layernormBackward, layernormPartialsWords } from "../../kernels/layernorm/mod.ts";
+import { layernormBackwardReference, layernormReference } from "../../kernels/layernorm/reference.ts";
 import { testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
@@ -32,6 +32,38 @@ Deno.test({
     gotRstd.forEach((got, r) => assertAlmostEquals(got / want.rstd[r], 1, 2e-6, `rstd[${r}]`));
     gotY.forEach((got, i) => assertAlmostEquals(got, want.Y[i], 1e-5, `Y[${i}]`));
     for (const slice of [whole, weight, bias, Y, mean, rstd]) gpu.release(slice);
+  },
+});
+
+Deno.test({
+  name: "workgroup layernorm's backward takes more blocks of rows than a dimension has workgroups",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await testGpu();
+    const shape = { R: 16 * 65535 + 37, C: 4 };
+    const { R, C } = shape;
+    const inputs = {
+      X: caseValues(R * C, 1, 2),
+      weight: caseValues(C, 2),
+      mean: caseValues(R, 3),
+      rstd: caseValues(R, 4),
+      dY: caseValues(R * C, 5),
+    };
+    const want = layernormBackwardReference(inputs, shape);
+    const [X, weight, mean, rstd, dY] = Object.entries(inputs).map(([name, data]) => gpu.upload(data, name));
+    const [dWeight, dBias] = ["dWeight", "dBias"].map((name) => gpu.upload(new Float32Array(C), name));
+    const dX = gpu.acquire(R * C, "dX"), partials = gpu.acquire(layernormPartialsWords(R, C), "partials");
+    const operands = { X, weight, mean, rstd, dY, dX, dWeight, dBias, partials };
+    layernormBackward(gpu, operands, { ...shape, variant: "workgroup" });
+    const [gotX, gotWeight, gotBias] = await gpu.read(dX, dWeight, dBias);
+    const furthest = (got: Float32Array, wanted: Float64Array) =>
+      got.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0);
+    assert(furthest(gotX, want.dX) < 1e-5);
+    // Sums of R terms of up to 2.
+    assert(furthest(gotWeight, want.dWeight) < 1e-6 * R && furthest(gotBias, want.dBias) < 1e-6 * R);
+    for (const slice of Object.values(operands)) gpu.release(slice);
+    gpu.trim();
   },
 });
 
