@@ -4,7 +4,7 @@
  * @module
  */
 import type { Binding } from "./bindings.ts";
-import { debugLevel, debugLog } from "./host.ts";
+import { debugLevel, debugLog, isDeno } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
 import { NotFiniteError, OutOfMemoryError } from "./errors.ts";
 import { Profile } from "./profile.ts";
@@ -40,10 +40,9 @@ export class Gpu {
   readonly adapterName: string;
   /** True on CPU implementations such as llvmpipe, where texture reads are far cheaper than buffer reads. */
   readonly isSoftware: boolean;
-  /**
-   * True where a row of 8 invocations is a subgroup on a software adapter, so that a shader may have one of them read
-   * and `subgroupBroadcast` hand it to the others.
-   */
+  /** Neighbouring invocations that are in one subgroup at least; 0 where shaders may not use subgroup functions. */
+  readonly subgroupSize: number;
+  /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
   readonly canBroadcast: boolean;
   readonly pool: StoragePool;
   readonly pipelines: PipelineCache;
@@ -71,9 +70,10 @@ export class Gpu {
     this.device = device;
     this.adapterName = adapterName;
     this.isSoftware = isSoftware;
-    this.canBroadcast = isSoftware && device.features.has("subgroups");
+    this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
+    this.canBroadcast = isSoftware && this.subgroupSize === 8;
     this.pool = new StoragePool(device);
-    this.pipelines = new PipelineCache(device, isSoftware);
+    this.pipelines = new PipelineCache(device, isSoftware, this.subgroupSize > 0 && !isDeno);
     this.profile = new Profile(device);
     this.#readback = new Readback(device);
     this.#uniforms = device.createBuffer({

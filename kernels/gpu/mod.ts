@@ -19,6 +19,7 @@ export {
   MAX_ROUNDS,
   type ProductShape,
   type RegisterTile,
+  rowLanes,
   softwareThreads,
   stagedBlocks,
   type Tile,

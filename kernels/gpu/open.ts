@@ -4,13 +4,14 @@
  * @module
  */
 import { Gpu } from "./gpu.ts";
+import { isDeno } from "./host.ts";
 
 /** Raised when there is no WebGPU adapter; the message says what to install. */
 export class NoAdapterError extends Error {
   override name = "NoAdapterError";
 }
 
-const WANTED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16"];
+const WANTED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16", "subgroups"];
 
 const WANTED_LIMITS = [
   "maxBufferSize",
@@ -50,11 +51,8 @@ export async function openGpu(): Promise<Gpu> {
   return gpu;
 }
 
-/**
- * Whether 8 invocations are a subgroup although the feature is not listed: on lavapipe Deno grants it nevertheless, and its
- * WGSL knows the functions without `enable subgroups;`, which it refuses. Where the feature is listed that line is needed.
- */
+/** Whether 8 invocations are a subgroup although the feature is not listed: on lavapipe Deno grants it nevertheless. */
 function mayHideSubgroups({ features, info }: GPUAdapter): boolean {
-  return "Deno" in globalThis && !features.has("subgroups") &&
+  return isDeno && !features.has("subgroups") &&
     info.subgroupMinSize === 8 && info.subgroupMaxSize === 8;
 }

@@ -33,15 +33,17 @@ export class PipelineCache {
   readonly #composed = new Map<string, ComposedWgsl>();
 
   readonly #hidesUniforms: boolean;
+  readonly #enablesSubgroups: boolean;
 
   /**
    * On a software adapter a kernel's uniforms are bound as read-only storage: lavapipe writes loop bounds that it finds
    * in uniform buffers into the code, and then compiles the kernel anew at every pass and keeps what it compiled, about a
-   * megabyte each time.
+   * megabyte each time. With `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
-  constructor(device: GPUDevice, isSoftware: boolean) {
+  constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
     this.#device = device;
     this.#hidesUniforms = isSoftware;
+    this.#enablesSubgroups = enablesSubgroups;
   }
 
   /** Pipelines compiled so far. */
@@ -65,9 +67,10 @@ export class PipelineCache {
     const startMs = performance.now();
     const composed = composeWgsl(kernel.source, kernel.constants);
     this.#composed.set(key, composed);
-    const code = this.#hidesUniforms
-      ? composed.code.replaceAll("var<uniform>", "var<storage, read>")
-      : composed.code;
+    let { code } = composed;
+    if (this.#hidesUniforms) code = code.replaceAll("var<uniform>", "var<storage, read>");
+    // On the first line, so that positions in error messages stay.
+    if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({

@@ -57,6 +57,20 @@ export function stagedBlocks({ X, Y, I, J, SLICES, DEPTH }: Tile): number {
   return (I * Y + J * X) * DEPTH / 4 / (X * Y * SLICES);
 }
 
+/** How the workgroup variants of kernels that walk rows split them; a type, so that it can be spread into constants. */
+export type RowLanes = Readonly<{ LANES: number; ROWS: number; SUBGROUP: boolean }>;
+
+/**
+ * LANES neighbouring invocations for a row of some vec4s or words, about 4 of them each, and ROWS rows for 64 invocations or
+ * more. Up to 8 elements each the lanes of a row stay in one subgroup, SUBGROUP: they then need no barrier to add up.
+ */
+export function rowLanes(elements: number, subgroupSize: number): RowLanes {
+  const wanted = Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(elements / 4))));
+  const SUBGROUP = subgroupSize >= 8 && (wanted <= subgroupSize || elements <= 8 * subgroupSize);
+  const LANES = SUBGROUP ? Math.min(wanted, subgroupSize) : wanted;
+  return { LANES, ROWS: Math.max(1, 64 / LANES), SUBGROUP };
+}
+
 /** Threads that a software adapter plays the GPU with. */
 export const softwareThreads = (): number => globalThis.navigator?.hardwareConcurrency ?? 2;
 

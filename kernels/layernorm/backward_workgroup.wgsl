@@ -22,9 +22,15 @@ var<workgroup> dWeights: array<vec4f, ROWS * LANES>;
 var<workgroup> dBiases: array<vec4f, ROWS * LANES>;
 //@end
 
-var<workgroup> sums: array<vec2f, ROWS * LANES>;
-
 // The sums of both values over the lanes of a row; all invocations call it together.
+//@if SUBGROUP
+fn rowTotals(values: vec2f, lane: vec3u) -> vec2f {
+  var sum = values;
+  for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
+  return sum;
+}
+//@else
+var<workgroup> sums: array<vec2f, ROWS * LANES>;
 fn rowTotals(values: vec2f, lane: vec3u) -> vec2f {
   let own = lane.y * LANES + lane.x;
   workgroupBarrier();
@@ -36,6 +42,7 @@ fn rowTotals(values: vec2f, lane: vec3u) -> vec2f {
   workgroupBarrier();
   return sums[lane.y * LANES];
 }
+//@end
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(

@@ -10,6 +10,7 @@ import {
   type KernelSource,
   params,
   read,
+  rowLanes,
   type Slice,
   texels,
   write,
@@ -116,7 +117,7 @@ function forwardKernel(
   const variant = variantFor("layernorm", gpu, shape, software);
   const WORKGROUP = workgroupSize(gpu);
   if (variant === "workgroup") {
-    const constants = workgroupTile(shape.C);
+    const constants = workgroupTile(gpu, shape.C);
     return {
       variant,
       kernel: { name: "layernorm/workgroup", source: workgroupSource, constants },
@@ -252,7 +253,7 @@ function backwardWorkgroup(
       name: "layernorm/backward_workgroup",
       source: backwardWorkgroupSource,
       constants: {
-        ...workgroupTile(C),
+        ...workgroupTile(gpu, C),
         BLOCK_ROWS: WORKGROUP_BLOCK_ROWS,
         HAS_PARTIALS: parameters !== null,
       },
@@ -278,11 +279,11 @@ const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
 /** Rows an invocation takes in turn: where loads are dear, the weights are worth keeping while both cores have work. */
 const laneRows = (gpu: Gpu, R: number) => !gpu.isSoftware ? 1 : R < 2048 ? 8 : 16;
 
-/** Lanes that share a row of the workgroup variant, about 4 vec4s each, and the rows of 64 lanes or more. */
-function workgroupTile(C: number) {
+/** How the workgroup variants split rows and columns. */
+function workgroupTile({ subgroupSize }: Gpu, C: number) {
   const COLUMNS = C / 4;
-  const LANES = Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(COLUMNS / 4))));
-  return { COLUMNS, LANES, ROWS: Math.max(1, 64 / LANES), ELEMENTS: Math.ceil(COLUMNS / LANES) };
+  const lanes = rowLanes(COLUMNS, subgroupSize);
+  return { COLUMNS, ...lanes, ELEMENTS: Math.ceil(COLUMNS / lanes.LANES) };
 }
 
 /** Larger rows are not unrolled: compile time grows with C, and a GPU's registers end. */

@@ -2,10 +2,10 @@
 // shapes     X,Y (R, 4 COLUMNS)  weight,bias (4 COLUMNS)  mean,rstd (R)
 // bindings   0 X read, 1 weight read, 2 bias read, 3 Y write, 4 mean write, 5 rstd write, 6 {R,epsilon} uniform
 // work       LANES neighbouring invocations share a row, ELEMENTS vec4s each in registers; ROWS rows a workgroup; f32 sums,
-//            a tree in workgroup memory over the lanes
+//            a tree over the lanes, in workgroup memory or, with SUBGROUP, where a row's lanes are in one subgroup, without
 // traffic    8RC + 8R bytes
 // steps      neighbours read neighbouring vec4s (rows.wgsl has them a row apart, which a GPU fetches in pieces); rows are
-//            short of lanes rather than lanes of rows: C/16 lanes a row
+//            short of lanes rather than lanes of rows: C/16 lanes a row; SUBGROUP saves the tree's barriers
 // source     arXiv:1607.06450
 struct Params { R: u32, epsilon: f32 }
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
@@ -16,9 +16,15 @@ struct Params { R: u32, epsilon: f32 }
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
-var<workgroup> sums: array<f32, ROWS * LANES>;
-
 // The sum of `value` over the lanes of a row; all invocations call it together.
+//@if SUBGROUP
+fn rowTotal(value: f32, lane: vec3u) -> f32 {
+  var sum = value;
+  for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
+  return sum;
+}
+//@else
+var<workgroup> sums: array<f32, ROWS * LANES>;
 fn rowTotal(value: f32, lane: vec3u) -> f32 {
   let own = lane.y * LANES + lane.x;
   workgroupBarrier();
@@ -30,6 +36,7 @@ fn rowTotal(value: f32, lane: vec3u) -> f32 {
   workgroupBarrier();
   return sums[lane.y * LANES];
 }
+//@end
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(

@@ -2,8 +2,8 @@
 //                       dX[n,v] = (dY[n,v] - e^Y[n,v] * sum_u dY[n,u]) / temperature
 // shapes                Y,dY,dX (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
 // bindings              0 Y read, 1 dY read, 2 dX write, 3 {N,temperature} uniform
-// work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree in
-//                       workgroup memory over the lanes, a walk to write; f32
+// work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree
+//                       over the lanes as in workgroup.wgsl, a walk to write; f32
 // traffic               12NV bytes (second read of dY from cache)
 struct Params { N: u32, temperature: f32 }
 //@if IS_VEC4
@@ -18,7 +18,10 @@ fn sumOf(e: f32) -> f32 { return e; }
 @group(0) @binding(2) var<storage, read_write> dX: array<Element>;
 @group(0) @binding(3) var<uniform> params: Params;
 
+//@if SUBGROUP
+//@else
 var<workgroup> sums: array<f32, ROWS * LANES>;
+//@end
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(
@@ -31,15 +34,20 @@ fn main(
   let scale = 1 / params.temperature;
   var part = Element();
   for (var c = lane.x; c < ELEMENTS; c += LANES) { part += dY[start + c]; }
+  var sum = sumOf(part);
+  //@if SUBGROUP
+  for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
+  //@else
   let own = lane.y * LANES + lane.x;
-  sums[own] = sumOf(part);
+  sums[own] = sum;
   for (var half = u32(LANES / 2); half > 0; half /= 2) {
     workgroupBarrier();
     if (lane.x < half) { sums[own] += sums[own + half]; }
   }
   workgroupBarrier();
+  sum = sums[lane.y * LANES];
+  //@end
   if (row >= params.N) { return; }
-  let sum = sums[lane.y * LANES];
   for (var c = lane.x; c < ELEMENTS; c += LANES) {
     dX[start + c] = (dY[start + c] - exp(Y[start + c]) * sum) * scale;
   }

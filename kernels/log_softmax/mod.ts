@@ -10,6 +10,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  rowLanes,
   type Slice,
   texels,
   write,
@@ -67,7 +68,7 @@ export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSof
     return;
   }
   if (variant === "workgroup") {
-    const { constants, workgroups } = workgroupTile(shape);
+    const { constants, workgroups } = workgroupTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/workgroup", source: workgroupSource, constants },
       bindings: [read(X), write(Y), params([N], [temperature])],
@@ -107,7 +108,7 @@ export function logSoftmaxBackward(
     return;
   }
   if (variant === "workgroup") {
-    const { constants, workgroups } = workgroupTile(shape);
+    const { constants, workgroups } = workgroupTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/backward_workgroup", source: backwardWorkgroupSource, constants },
       bindings: [read(Y), read(dY), write(dX), params([N], [temperature])],
@@ -139,13 +140,12 @@ function lanesTile(gpu: Gpu, { N, V }: LogSoftmaxShape) {
   return { COLUMNS, J, ROWS, IS_RAGGED: COLUMNS % (8 * J) !== 0, BROADCAST: gpu.canBroadcast };
 }
 
-/** Lanes that share a row of the workgroup variant, about 4 elements each, and the rows of 64 lanes or more. */
-function workgroupTile({ N, V }: LogSoftmaxShape) {
+/** How the workgroup variants split rows and columns. */
+function workgroupTile({ subgroupSize }: Gpu, { N, V }: LogSoftmaxShape) {
   const IS_VEC4 = V % 4 === 0;
   const ELEMENTS = IS_VEC4 ? V / 4 : V;
-  const LANES = Math.min(256, Math.max(8, 2 ** Math.ceil(Math.log2(ELEMENTS / 4))));
-  const ROWS = Math.max(1, 64 / LANES);
-  return { constants: { IS_VEC4, ELEMENTS, LANES, ROWS }, workgroups: flatGrid(Math.ceil(N / ROWS)) };
+  const constants = { IS_VEC4, ELEMENTS, ...rowLanes(ELEMENTS, subgroupSize) };
+  return { constants, workgroups: flatGrid(Math.ceil(N / constants.ROWS)) };
 }
 
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; naive.wgsl takes two for 8 columns. */

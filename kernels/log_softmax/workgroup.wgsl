@@ -2,7 +2,8 @@
 // shapes       X,Y (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
 // bindings     0 X read, 1 Y write, 2 {N,temperature} uniform
 // work         LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk with a running maximum and sum of each
-//              invocation, 4 elements a round, a tree in workgroup memory over the lanes, a walk to write; f32
+//              invocation, 4 elements a round, a tree over the lanes, in workgroup memory or, with SUBGROUP, where a row's
+//              lanes are in one subgroup, without, a walk to write; f32
 // traffic      8NV bytes (second read of X from cache)
 // source       running maximum and sum: arXiv:1805.02867
 struct Params { N: u32, temperature: f32 }
@@ -19,8 +20,11 @@ fn sumOf(e: f32) -> f32 { return e; }
 @group(0) @binding(1) var<storage, read_write> Y: array<Element>;
 @group(0) @binding(2) var<uniform> params: Params;
 
+//@if SUBGROUP
+//@else
 var<workgroup> largests: array<f32, ROWS * LANES>;
 var<workgroup> totals: array<f32, ROWS * LANES>;
+//@end
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(
@@ -45,6 +49,15 @@ fn main(
     //@end
     largest = next;
   }
+  //@if SUBGROUP
+  for (var half = u32(LANES / 2); half > 0; half /= 2) {
+    let largestThere = subgroupShuffleXor(largest, half);
+    let totalThere = subgroupShuffleXor(total, half);
+    let next = max(largest, largestThere);
+    total = total * exp((largest - next) * scale) + totalThere * exp((largestThere - next) * scale);
+    largest = next;
+  }
+  //@else
   let own = lane.y * LANES + lane.x;
   largests[own] = largest;
   totals[own] = total;
@@ -58,8 +71,10 @@ fn main(
     }
   }
   workgroupBarrier();
+  largest = largests[lane.y * LANES];
+  total = totals[lane.y * LANES];
+  //@end
   if (row >= params.N) { return; }
-  let whole = largests[lane.y * LANES];
-  let logTotal = log(totals[lane.y * LANES]);
-  for (var c = lane.x; c < ELEMENTS; c += LANES) { Y[start + c] = (X[start + c] - whole) * scale - logTotal; }
+  let logTotal = log(total);
+  for (var c = lane.x; c < ELEMENTS; c += LANES) { Y[start + c] = (X[start + c] - largest) * scale - logTotal; }
 }

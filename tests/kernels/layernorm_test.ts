@@ -4,9 +4,24 @@ import { subslice } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/layernorm/cases.ts";
 import { layernorm, layernormBackward, layernormPartialsWords } from "../../kernels/layernorm/mod.ts";
 import { layernormBackwardReference, layernormReference } from "../../kernels/layernorm/reference.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
+
+Deno.test({
+  name: "layernorm (workgroup) needs no subgroups",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await gpuWithoutSubgroups();
+    const narrow = cases.filter(({ name, variants }) =>
+      variants.includes("workgroup") && /x(96|64) /.test(name)
+    );
+    assert(narrow.length > 1);
+    for (const kernelCase of narrow) await checkCase(gpu, kernelCase, "workgroup");
+    gpu.destroy();
+  },
+});
 
 Deno.test({
   name:

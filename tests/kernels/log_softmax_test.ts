@@ -9,13 +9,14 @@ import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_case
 testCases(cases);
 
 Deno.test({
-  name: "log_softmax (texture) needs no subgroups",
+  name: "log_softmax (texture, workgroup) needs no subgroups",
   sanitizeResources: false,
   sanitizeOps: false,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     for (const name of ["19x260 t=0.7 forward", "19x260 t=0.7 backward", "600x128 t=1 forward"]) {
-      await checkCase(gpu, cases.find((each) => each.name === name)!, "texture");
+      const kernelCase = cases.find((each) => each.name === name)!;
+      for (const variant of ["texture", "workgroup"]) await checkCase(gpu, kernelCase, variant);
     }
     gpu.destroy();
   },

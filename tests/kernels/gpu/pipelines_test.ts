@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Gpu, type KernelSource, openGpu, write } from "../../../kernels/gpu/mod.ts";
+import { PipelineCache } from "../../../kernels/gpu/pipelines.ts";
 
 function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
   Deno.test({
@@ -80,4 +81,18 @@ test("a pipeline is compiled once for each kernel, entry point and set of consta
   for (const other of others) assert(other.gpuPipeline !== first.gpuPipeline);
   assertEquals(gpu.pipelines.size, 4);
   return Promise.resolve();
+});
+
+Deno.test("where subgroups need a line, shaders that use them get it, and keep their line numbers", () => {
+  const codes: string[] = [];
+  const device = {
+    createShaderModule: ({ code }: { code: string }) => codes.push(code),
+    createComputePipeline: () => ({ getBindGroupLayout: () => null }),
+  } as unknown as GPUDevice;
+  const sources = ["// 1\nlet a = subgroupAdd(b);", "// 2\nlet a = b;"];
+  for (const enablesSubgroups of [true, false]) {
+    const cache = new PipelineCache(device, false, enablesSubgroups);
+    for (const source of sources) cache.get({ name: source, source, constants: {} });
+  }
+  assertEquals(codes, [`enable subgroups; ${sources[0]}`, sources[1], ...sources]);
 });
