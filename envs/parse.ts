@@ -18,29 +18,31 @@ export function afterKey(text: string, tailLength: number): number {
   return key < 0 ? Math.max(0, text.length - tailLength) : key;
 }
 
-/** UTF-8 of the part of a text from `from` on, and where it comes from; good until the next text is encoded. */
-export interface EncodedTail {
+/** UTF-8 of a part of a text, and where it comes from; good until the next part is encoded. */
+export interface EncodedPart {
   readonly bytes: Uint8Array;
-  /** The place in the text, in UTF-16 code units, of the ASCII character at `bytes[i]`. */
+  /** The place in the text, in UTF-16 code units, that `bytes[i]` begins at; i may be the length. */
   placeOf(i: number): number;
 }
 
+/** UTF-16 code units in a part. */
+export const PART_LENGTH = 1 << 14;
+/** A code unit takes three bytes at most. Kept: memory that was never written costs more than the loop over it. */
+const buffer = new Uint8Array(3 * PART_LENGTH);
 const encoder = new TextEncoder();
-// Lone surrogates come back as another character, but as one, so lengths are those of the text.
+// Halves of a surrogate pair, alone or parted, come back as another character, but as one, so lengths are those of the text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** Kept: `encode`, which has to find out how long the result is, takes three times as long on text beyond ASCII. */
-let buffer = new Uint8Array(0);
 
 /**
- * Encodes `text` from `from` on, for loops over every character of a long text: bytes are read faster than a string,
- * which may be a rope or a slice, and much faster before the loop is fully compiled.
+ * Encodes `text` from `from` on, part by part, for loops over every character of a long text: bytes are read faster than
+ * a string, which may be a rope or a slice, and much faster before the loop is fully compiled.
  */
-export function encodeTail(text: string, from: number): EncodedTail {
-  const tail = text.slice(from);
-  // A code unit takes three bytes at most.
-  if (buffer.length < 3 * tail.length) buffer = new Uint8Array(3 * tail.length);
-  const bytes = buffer.subarray(0, encoder.encodeInto(tail, buffer).written);
-  return { bytes, placeOf: (i) => from + decoder.decode(bytes.subarray(0, i)).length };
+export function* encodeParts(text: string, from: number): Generator<EncodedPart, void> {
+  for (let start = from; start < text.length; start += PART_LENGTH) {
+    const part = text.slice(start, start + PART_LENGTH);
+    const bytes = buffer.subarray(0, encoder.encodeInto(part, buffer).written);
+    yield { bytes, placeOf: (i) => start + decoder.decode(bytes.subarray(0, i)).length };
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Finds commands in texts of any length, in one pass. */
 
-import { afterKey, encodeTail, NO_ACTION } from "../parse.ts";
+import { afterKey, encodeParts, NO_ACTION } from "../parse.ts";
 import type { Parse } from "../types.ts";
 import { COMMANDS } from "./vocabulary.ts";
 
@@ -80,28 +80,29 @@ const tailOf = (text: string): string => [...text.slice(-2 * TAIL_LENGTH)].slice
  * Source: RL4VLM, `process_action`.
  */
 export function parseCommand(text: string, admissible: readonly number[]): Parse {
-  const { bytes, placeOf } = encodeTail(text, afterKey(text, tailOf(text).length));
-  const { firstAt, earliest } = findCommands(bytes);
+  const { firstAt, earliest } = findCommands(text, afterKey(text, tailOf(text).length));
   const action = admissible.find((index) => firstAt[index] >= 0) ?? earliest;
   if (action < 0) return NO_ACTION;
-  const start = placeOf(firstAt[action]);
-  return { action, start, end: start + COMMANDS[action].text.length };
+  return { action, start: firstAt[action], end: firstAt[action] + COMMANDS[action].text.length };
 }
 
 /**
- * Where each command first occurs in the bytes, -1 where it does not, and the command that occurs first of all, or -1:
- * the one that ends first, for commands do not overlap.
+ * Where each command first occurs in the text from `from` on, -1 where it does not, and the command that occurs first of
+ * all, or -1: the one that ends first, for commands do not overlap.
  */
-function findCommands(bytes: Uint8Array): { firstAt: Int32Array; earliest: number } {
+function findCommands(text: string, from: number): { firstAt: Int32Array; earliest: number } {
   const firstAt = new Int32Array(COMMANDS.length).fill(-1);
   let earliest = -1;
   let node = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    node = next[node + branchOf[bytes[i]]];
-    const index = command[node >> LOG_BRANCHES];
-    if (index >= 0 && firstAt[index] < 0) {
-      firstAt[index] = i + 1 - COMMANDS[index].text.length;
-      if (earliest < 0) earliest = index;
+  for (const { bytes, placeOf } of encodeParts(text, from)) {
+    for (let i = 0; i < bytes.length; i++) {
+      node = next[node + branchOf[bytes[i]]];
+      const index = command[node >> LOG_BRANCHES];
+      if (index >= 0 && firstAt[index] < 0) {
+        // It may have begun in the part before; its characters take a code unit each.
+        firstAt[index] = placeOf(i + 1) - COMMANDS[index].text.length;
+        if (earliest < 0) earliest = index;
+      }
     }
   }
   return { firstAt, earliest };

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { PART_LENGTH } from "../../envs/parse.ts";
 import { createPointsParser } from "../../envs/points_parse.ts";
 
 const numbers = Array.from({ length: 10 }, (_, i) => String(i + 1));
@@ -23,6 +24,10 @@ function publishedTo13(text: string): string | null {
 
 const parts = '"action": "ACTION": 10 11 12 13 1 1 0 2 3 + ( " x é'.split(" ");
 const texts = fc.array(fc.constantFrom(...parts, " "), { maxLength: 8 }).map((list) => list.join(""));
+/** Those that lie across the border of two parts, which long texts are read in. */
+const acrossParts = fc.tuple(texts, fc.nat(20)).map(([text, before]) =>
+  '"action":'.padEnd(PART_LENGTH - before) + text
+);
 
 Deno.test("the parser of the point games finds what the published steps find", () => {
   const parse = createPointsParser(actions);
@@ -33,6 +38,7 @@ Deno.test("the parser of the point games finds what the published steps find", (
     else assertEquals(text.slice(start, end), actions[action]);
   };
   fc.assert(fc.property(texts, check), { numRuns: 5000 });
+  fc.assert(fc.property(acrossParts, check), { numRuns: 2000 });
 });
 
 Deno.test("numbers to 13 are taken out of the text from left to right", () => {
@@ -43,6 +49,7 @@ Deno.test("numbers to 13 are taken out of the text from left to right", () => {
     assertEquals(action === null ? null : to13[action], publishedTo13(text), text);
   };
   fc.assert(fc.property(texts, check), { numRuns: 5000 });
+  fc.assert(fc.property(acrossParts, check), { numRuns: 2000 });
   for (const text of ["1", "11", "111", "1111", "11011", "112", "1212", "12 2", "113", "1 1", "2112"]) {
     check(`"action": ${text}`);
   }

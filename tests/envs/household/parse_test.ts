@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { PART_LENGTH } from "../../../envs/parse.ts";
 import { parseCommand } from "../../../envs/household/parse.ts";
 import { COMMANDS } from "../../../envs/household/vocabulary.ts";
 import { World } from "../../../envs/household/world.ts";
@@ -106,6 +107,18 @@ Deno.test("any text gives the command that the published rule, written as publis
     { numRuns: 2000, seed: 4 },
   );
   assert(parsed > 500, `only ${parsed} of 2000 texts parsed: the comparison would say little`);
+});
+
+Deno.test("a command is found where it is, also across the parts that long texts are read in", () => {
+  for (const filler of [" ", "é", "\u{1F0A1}"]) {
+    const command = "go to cabinet 1";
+    for (let before = 0; before <= command.length + 1; before++) {
+      const text = ('"action":' + filler.repeat(PART_LENGTH)).slice(0, PART_LENGTH - before) + command;
+      const { action, start, end } = parse(text);
+      assertEquals(COMMANDS[action!].text, command);
+      assertEquals([start, end], [text.length - command.length, text.length]);
+    }
+  }
 });
 
 Deno.test("a text of 1 MB parses in under 10 ms, whatever it repeats", () => {
