@@ -114,7 +114,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
   constructor({ maxPosition = 5, seed = 0 }: NumberLineSettings = {}) {
     if (!Number.isInteger(maxPosition) || maxPosition < 1 || maxPosition > 999) {
       throw new RangeError(
-        `Cannot make NumberLine: maxPosition is ${maxPosition}, use an integer from 1 to 999`,
+        `Cannot make NumberLine: maxPosition is ${show(maxPosition)}, use an integer from 1 to 999`,
       );
     }
     this.maxPosition = maxPosition;

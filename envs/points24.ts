@@ -6,7 +6,7 @@
  * | actions | 0-9 `1`-`10`, 10 `+`, 11 `-`, 12 `*`, 13 `/`, 14 `(`, 15 `)`, 16 `=`; with `faceValue` `11-13` the numbers are 0-12 and the operators follow |
  * | observation | 300 x 300 RGB, four cards above `Formula:` and the items so far |
  * | state | four cards (face cards count 10) and the formula |
- * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution |
+ * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution in plain arithmetic |
  * | reward | 10 for `=` after a formula of all cards that equals the target, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
  * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 20 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |

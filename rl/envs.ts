@@ -12,7 +12,11 @@ import { environmentName } from "./environment_name.ts";
 
 const options = defineOptions({
   env: { type: "list", meaning: "environments, separated by commas; all when absent" },
-  sheet: { type: "string", meaning: "write a contact sheet of frames to this PNG file" },
+  sheet: {
+    type: "string",
+    bare: "sheet.png",
+    meaning: "write a contact sheet of frames to this PNG file, sheet.png when none is named",
+  },
   columns: {
     type: "integer",
     default: 6,
@@ -31,7 +35,7 @@ export const envsCommand: Command<typeof options> = {
   summary: "List the environments and their settings; with --sheet, draw their frames side by side.",
   examples: [
     "deno task envs",
-    "deno task envs --sheet sheet.png",
+    "deno task envs --sheet",
     "deno task envs --env Blackjack --sheet blackjack.png --columns 10",
   ],
   options,

@@ -26,6 +26,8 @@ export interface Experiment {
   readonly sharesWarmStart?: true;
 }
 
+/** Every experiment is trained with each. */
+export const SEEDS: readonly number[] = [0, 1, 2];
 /** Name of the experiment whose trained policies the variants evaluate. */
 export const DEFAULT = "default";
 /** Episodes of policies without a model, which need no GPU. */

@@ -27,7 +27,7 @@ import {
   suggestion,
   UsageError,
 } from "./cli/mod.ts";
-import { type Experiment, experiments } from "./experiments.ts";
+import { type Experiment, experiments, SEEDS } from "./experiments.ts";
 import { estimateSeconds, formatEstimate } from "./results_estimate.ts";
 import { resultsPage } from "./results_page.ts";
 
@@ -38,7 +38,7 @@ const options = defineOptions({
       "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, ood); " +
       "all when absent",
   },
-  seeds: { type: "list", default: ["0", "1", "2"], meaning: "seeds to run each with" },
+  seeds: { type: "list", default: SEEDS.map(String), meaning: "seeds to run each with" },
   quick: {
     type: "boolean",
     default: false,

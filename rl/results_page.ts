@@ -37,7 +37,7 @@ export interface CellResult {
   readonly summary: {
     readonly command: string;
     readonly evaluation: EvaluationSummary;
-    readonly wall_seconds: { readonly total: number };
+    readonly wall_seconds: { readonly total: number; readonly sft?: number };
     readonly adapter?: string;
     readonly parameters?: number;
     /** Null where there was no warm start. */
@@ -61,7 +61,8 @@ Written by \`deno task reproduce\`, which runs or resumes what is missing; what 
 percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
 are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
 many seeds: _seeds_ is Student's interval over the means of three or more seeds, where the mean of further seeds would
-lie; _episodes_ is Wilson's interval of all episodes of all seeds together, which takes the trained weights as they are.
+lie on these episodes; _episodes_ is Wilson's interval of the mean over the held-out episodes, which all seeds share: where
+it would lie on other episodes, with the trained weights as they are.
 _Peak_ is the highest success of training episodes over four iterations together, the mean over seeds, which is what the
 paper reports of trained policies: its RL4VLM and CNN + RL rows compare with it, the other published rows with success.
 
@@ -69,6 +70,10 @@ Of thoughts, _perception_ is the share of the picture's fields that are stated c
 its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states; _informed_
 is the share of the state's entropy that the thought tells, 0 for one thought whatever is shown; _alarms_ counts the RL
 iterations whose thoughts had collapsed (\`rl/thought_alarm.ts\`). A dash is what was not measured or does not apply.
+
+To the commands \`reproduce\` adds a folder for each run, \`--out runs/results/TASK-NAME-sSEED\`, which is where those of
+trained policies elsewhere look for weights, and, where a run differs from the default in RL alone, \`--warm-start\` of the
+default's folder.
 
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 

@@ -6,7 +6,7 @@
 import { ceiling } from "../envs/blackjack_optimal.ts";
 import { cellCommand, PLACES } from "./cells.ts";
 import { formatDuration } from "./cli/mod.ts";
-import { DEFAULT, type Experiment, experiments, type Group, tasks } from "./experiments.ts";
+import { DEFAULT, type Experiment, experiments, type Group, SEEDS, tasks } from "./experiments.ts";
 import { BEST_SINCE, published, RL4VLM } from "./published.ts";
 import { peakSuccess } from "./results_curves.ts";
 import type { CellResult, EvaluationSummary } from "./results_page.ts";
@@ -15,10 +15,13 @@ import { mean, studentInterval, wilsonInterval } from "./statistics.ts";
 type Cells = readonly CellResult[];
 
 /** Exact success of optimal play where it is not 100%, in percent: the mean over all deals. */
-const EXACT: Readonly<Record<string, () => number>> = {
-  // Of 13^4 deals 20,870 have a solution: tests/envs/points24_solver_test.ts.
-  Points24: () => 100 * 20_870 / 28_561,
-  Blackjack: () => 100 * ceiling().win,
+const EXACT: Readonly<Record<string, { readonly title: string; readonly success: () => number }>> = {
+  Points24: {
+    title: "optimal in plain arithmetic, all deals (exact)",
+    // Of 13^4 deals 20,870 have a solution: tests/envs/points24_solver_test.ts.
+    success: () => 100 * 20_870 / 28_561,
+  },
+  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
 };
 
 const NOT_RUN = "not run";
@@ -29,7 +32,12 @@ export function overviewTable(cells: Cells): string {
   const rows = tasks.map((task) => {
     const of = (name: string) =>
       cells.filter(({ experiment: e }) => e.environment === task && e.name === name);
-    const success = (name: string) => averageOf(of(name), ({ evaluation }) => evaluation.sampled.success);
+    const success = (name: string) => {
+      const own = of(name);
+      const isPartial = own.length > 0 && own[0].seed !== null && own.length < SEEDS.length;
+      const seeds = isPartial ? ` (${own.length} of ${SEEDS.length} seeds)` : "";
+      return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
+    };
     const quoted = (system: string) =>
       decimal(published[task]?.find((row) => row.system === system)?.success ?? null);
     return [
@@ -76,7 +84,7 @@ export function mainTable(task: string, cells: Cells): string {
     row(titleOf(DEFAULT), of(DEFAULT), final, true),
     row(titleOf("cnn"), of("cnn"), final, true),
     row(titleOf("optimal"), of("optimal"), final, false),
-    ...exact === undefined ? [] : [publishedRow(header, "optimal, all deals (exact)", "-", exact(), null)],
+    ...exact === undefined ? [] : [publishedRow(header, exact.title, "-", exact.success(), null)],
     ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
       publishedRow(header, `${system}, published`, size, isPeak ? null : success, isPeak ? success : null)
     ),
@@ -168,28 +176,36 @@ export function variantTable(task: string, cells: Cells): string | null {
     table(header, rows);
 }
 
-/** Where the cells ran, and a line for each; the command of one that was not run is that of seed 0. */
+/** Where the cells ran, and a line for each, also for those that were not run. */
 export function commandTable(task: string, cells: Cells): string[] {
   const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "command"];
   const rows = experiments.filter(({ environment }) => environment === task).flatMap((experiment) => {
     const own = cells.filter((cell) => cell.experiment === experiment);
-    if (own.length === 0) {
-      const command = cellCommand(PLACES, { experiment, seed: 0 }).join(" ");
-      return [[...notRun(header, experiment.title).slice(0, -1), code(`./ponder ${command}`)]];
-    }
-    return own.map(({ seed, summary }) => [
+    const seeds = experiment.command === "policy" ? [null] : SEEDS;
+    const missing = seeds.filter((seed) => !own.some((cell) => cell.seed === seed)).map((seed) => {
+      const command = cellCommand(PLACES, { experiment, seed }).join(" ");
+      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", code(`./ponder ${command}`)];
+    });
+    const run = own.map(({ seed, summary }) => [
       experiment.title,
       seed ?? "-",
       percent(summary.evaluation.sampled.success),
       percent(summary.evaluation.greedy?.success ?? null),
-      formatDuration(1e3 * summary.wall_seconds.total),
+      wallTime(summary),
       summary.peak_memory_bytes == null ? "-" : `${(summary.peak_memory_bytes / 2 ** 20).toFixed(0)} MiB`,
       code(summary.command),
     ]);
+    return [...run, ...missing];
   });
   const adapters = [...new Set(cells.map(({ summary }) => summary.adapter ?? "").filter(Boolean))];
   const adapter = adapters.length === 0 ? "" : `Trained on ${adapters.join(" or ")}. `;
   return [`${adapter}Wall times are those of the machine's state then.`, table(header, rows)];
+}
+
+/** What a run took; of a few, kept before runs counted what they had been resumed from, without the warm start. */
+function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
+  const time = formatDuration(1e3 * total);
+  return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
 }
 
 /** The row of what has no result: says so under success, or in the second column. */
@@ -209,15 +225,12 @@ function withDefault(task: string, chosen: readonly Experiment[], group: Group):
   return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
 }
 
-/** Mean success and its two intervals. */
+/** Mean success and its two intervals. All seeds play the same held-out episodes: more seeds are not more of them. */
 function success(evaluations: readonly EvaluationSummary[]): string[] {
   const rates = evaluations.map(({ sampled }) => sampled.success);
-  const episodes = evaluations.reduce((sum, evaluation) => sum + evaluation.episodes, 0);
-  const successes = evaluations.reduce(
-    (sum, evaluation) => sum + Math.round(evaluation.sampled.success * evaluation.episodes),
-    0,
-  );
+  const episodes = Math.min(...evaluations.map((evaluation) => evaluation.episodes));
   const seeds = rates.length < 3 ? "-" : range(studentInterval(rates));
+  const successes = Math.round(mean(rates) * episodes);
   return [percent(mean(rates)), seeds, range(wilsonInterval(successes, episodes))];
 }
 

@@ -15,6 +15,7 @@ export interface CommandText {
 const placeholder = (option: Option): string => {
   if (option.type === "boolean") return "";
   if (option.type === "string" && option.choices) return ` ${option.choices.join("|")}`;
+  if (option.type === "string" && option.bare !== undefined) return " [TEXT]";
   return { string: " TEXT", number: " NUMBER", integer: " INTEGER", list: " A,B,.." }[option.type];
 };
 

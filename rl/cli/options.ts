@@ -19,6 +19,8 @@ export interface StringOption extends OptionBase {
   readonly default?: string;
   /** The only texts allowed. */
   readonly choices?: readonly string[];
+  /** What `--name` alone stands for; without it a text has to follow. */
+  readonly bare?: string;
 }
 
 /** `--name 0.5`; `integer` refuses fractions. */

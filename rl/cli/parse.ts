@@ -139,8 +139,9 @@ export function parseOptions<const O extends Options>(
   if (raw.config === "") throw new UsageError("--config needs the path of a JSON file");
   if (raw.config !== undefined) Object.assign(given, readConfigFile(options, String(raw.config), readText));
   for (const [name, option] of entries) {
-    const flag = toFlag(name), value = raw[flag];
-    if (value === undefined) continue;
+    const flag = toFlag(name), text = raw[flag];
+    if (text === undefined) continue;
+    const value = text === "" && option.type === "string" ? option.bare ?? text : text;
     if (value === "") {
       throw new UsageError(`Missing value of --${flag}${option.unit ? ` (${option.unit})` : ""}`);
     }

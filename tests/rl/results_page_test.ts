@@ -44,7 +44,7 @@ Deno.test("a row has the mean over seeds, both intervals, and the seeds in order
     cell("NumberLine/default", seed, success)
   );
   const { markdown } = await resultsPage(cells);
-  const episodes = wilsonInterval(4 + 8 + 6, 24).map(share).join(" to ");
+  const episodes = wilsonInterval(6, 8).map(share).join(" to ");
   const [lo, hi] = studentInterval([0.5, 1, 0.75]);
   assert(hi > 1, "the interval has to be cut at 100");
   const row = {
@@ -81,7 +81,7 @@ Deno.test("two seeds have an interval of their episodes and none over seeds", as
   const row = rowOf(sectionOf(markdown, "NumberLine"), "SFT + RL");
   assertEquals([row["95%, seeds"], row["95%, episodes"]], [
     "-",
-    wilsonInterval(8, 16).map(share).join(" to "),
+    wilsonInterval(4, 8).map(share).join(" to "),
   ]);
 });
 
@@ -107,7 +107,10 @@ Deno.test("policies without a model have no seeds and no size, published rows a 
   assertEquals([trained.size, trained.success, trained.peak], ["7B", "-", "40.2"]);
   assertEquals([other.size, other.success, other.peak], ["-", "25.5", "-"]);
   assertEquals(rowOf(main, "optimal, all deals (exact)").success, "43.2");
-  assertEquals(rowOf(sectionOf(markdown, "Points24"), "optimal, all deals (exact)").success, "73.1");
+  assertEquals(
+    rowOf(sectionOf(markdown, "Points24"), "optimal in plain arithmetic, all deals (exact)").success,
+    "73.1",
+  );
 });
 
 Deno.test("what was not run says so, once in each table, and its command is there", async () => {
@@ -121,6 +124,25 @@ Deno.test("what was not run says so, once in each table, and its command is ther
   const overview = rowOf(markdown.split(/^## /m)[0], "Points24");
   assertEquals(overview["SFT + RL"], "not run");
   assertEquals(overview["best since (2B to 7B)"], "53.5");
+});
+
+Deno.test("missing seeds say so, and the overview counts those there are", async () => {
+  const { markdown } = await resultsPage([cell("Points24/no-cot", 0, 0.5), cell("Points24/default", 1, 0.5)]);
+  assertEquals(rowOf(markdown.split(/^## /m)[0], "Points24")["no chain of thought"], "50.0 (1 of 3 seeds)");
+  const lines = sectionOf(markdown, "Points24", "Commands").split("\n")
+    .filter((line) => line.startsWith("| without chain of thought"))
+    .map((line) => line.split("|").slice(2, 4).map((text) => text.trim()));
+  assertEquals(lines, [["0", "50.0"], ["1", "not run"], ["2", "not run"]]);
+});
+
+Deno.test("a run whose kept time lacks the warm start says so", async () => {
+  const wallOf = async (wall_seconds: { total: number; sft?: number }, over = {}) => {
+    const { markdown } = await resultsPage([cell("EZPoints/default", 0, 1, { wall_seconds, ...over })]);
+    return rowOf(sectionOf(markdown, "EZPoints", "Commands"), "SFT + RL").wall;
+  };
+  assertEquals(await wallOf({ total: 60, sft: 0 }), "1 m 00 s, RL only");
+  assertEquals(await wallOf({ total: 60, sft: 20 }), "1 m 00 s");
+  assertEquals(await wallOf({ total: 60, sft: 0 }, { evaluation_after_sft: null }), "1 m 00 s");
 });
 
 Deno.test("a task whose training differs from its evaluation says so", async () => {
@@ -140,9 +162,9 @@ Deno.test("the overview has a line a task with the success of each kind of polic
     task: "EZPoints",
     random: "not run",
     "SFT only": "50.0",
-    "SFT + RL": "**100.0**",
-    "no chain of thought": "12.5",
-    "CNN + RL": "0.0",
+    "SFT + RL": "**100.0 (1 of 3 seeds)**",
+    "no chain of thought": "12.5 (1 of 3 seeds)",
+    "CNN + RL": "0.0 (1 of 3 seeds)",
     optimal: "not run",
     "RL4VLM (7B)": "50.0",
     "best since (2B to 7B)": "100.0",

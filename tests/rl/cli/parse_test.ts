@@ -33,6 +33,18 @@ Deno.test("without arguments every value is its default", () => {
   assertEquals(parse().given, {});
 });
 
+Deno.test("a flag alone stands for its text where it has one", () => {
+  const sheet = defineOptions({
+    sheet: { type: "string", bare: "sheet.png", meaning: "picture" },
+    columns: { type: "integer", default: 6, meaning: "columns" },
+  });
+  const read = (...args: string[]) => parseOptions(args, sheet).values;
+  assertEquals(read().sheet, undefined);
+  assertEquals(read("--sheet").sheet, "sheet.png");
+  assertEquals(read("--sheet", "--columns", "2"), { sheet: "sheet.png", columns: 2 });
+  assertEquals(read("--sheet", "a.png").sheet, "a.png");
+});
+
 Deno.test("flags are read as their declared types, and listed as given", () => {
   const { values, given } = parse(
     "-e",
