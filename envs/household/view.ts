@@ -50,7 +50,7 @@ const RELEVANT_COLOUR = 0xfff080;
 /** Grounds of an object's number: hot and cold. */
 const CONDITION_COLOURS = { hot: 0xffa0a0, cold: 0xa0c0ff } as const;
 
-/** A line of text to print on the enlarged picture, at its left end and baseline in pixels of the frame. */
+/** A line of text to print on the enlarged picture, at its left end and baseline in pixels of the frame, further left if long. */
 interface Label {
   readonly text: string;
   readonly x: number;
@@ -183,6 +183,8 @@ interface Ink {
   /** Byte offsets from the left end of the baseline. */
   readonly offsets: Int32Array;
   readonly greys: Uint8Array;
+  /** Columns from the left end to the last with ink. */
+  readonly width: number;
 }
 
 const LABEL_FONT = `14px "${BOLD_FONT}"`;
@@ -202,20 +204,22 @@ function rasterize(text: string): Ink {
   canvas.fillText(text, 0, LABEL_ASCENT);
   const { data: rgba } = canvas.getImageData(0, 0, FRAME_PIXELS, LABEL_HEIGHT);
   const offsets: number[] = [], greys: number[] = [];
+  let width = 0;
   for (let pixel = 0; pixel < FRAME_PIXELS * LABEL_HEIGHT; pixel++) {
     const grey = rgba[4 * pixel];
     if (grey === 255) continue;
     offsets.push(3 * (pixel - LABEL_ASCENT * FRAME_PIXELS));
     greys.push(grey);
+    width = Math.max(width, pixel % FRAME_PIXELS + 1);
   }
-  return { offsets: Int32Array.from(offsets), greys: Uint8Array.from(greys) };
+  return { offsets: Int32Array.from(offsets), greys: Uint8Array.from(greys), width };
 }
 
-/** Prints a label on the white parts of a frame, whose rows must be long enough for it. */
+/** Prints a label on the white parts of a frame, no row of which may be shorter than it. */
 function print(data: Uint8Array, { text, x, y }: Label): void {
   let ink = inks.get(text);
   if (ink === undefined) inks.set(text, ink = rasterize(text));
-  const { offsets, greys } = ink;
-  const origin = 3 * (y * FRAME_PIXELS + x);
+  const { offsets, greys, width } = ink;
+  const origin = 3 * (y * FRAME_PIXELS + Math.min(x, FRAME_PIXELS - width));
   for (let i = 0; i < offsets.length; i++) data.fill(greys[i], origin + offsets[i], origin + offsets[i] + 3);
 }

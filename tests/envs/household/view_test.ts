@@ -99,3 +99,18 @@ Deno.test("what is behind a closed door, or elsewhere, is not shown; what is ope
   const open = ["go to microwave 1", "open microwave 1"];
   assertNotEquals(draw("microwave 1", ...open), draw("fridge 1", ...open));
 });
+
+Deno.test("the longest words end inside the picture", () => {
+  const deal = dealOf("look_at_obj_in_light", "study 1", "look at cellphone under the desklamp", {
+    "cellphone 1": "desk 1",
+  });
+  const world = new World(deal);
+  world.apply(commandOf("go to garbagecan 1"));
+  const { width, data } = drawWorld(world);
+  const pixelAt = (x: number, y: number) => [...data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3)];
+  // What runs over the right edge would come back at the left one, a row further down.
+  for (let y = 38; y < 60; y++) assertEquals(pixelAt(0, y), [255, 255, 255], `the task, row ${y}`);
+  for (let y = 88; y < 110; y++) {
+    for (const x of [0, 1, 2]) assertEquals(pixelAt(x, y), pixelAt(3, y), `the place, row ${y}`);
+  }
+});
