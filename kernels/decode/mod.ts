@@ -60,8 +60,6 @@ export interface DecodeStepShape {
   readonly epsilon: number;
 }
 
-/** Vec4s of columns a lane holds for each of its rows. */
-const COLUMN_TEXELS = 3;
 const LANES = 8;
 
 /** Whether this adapter takes a decoding step of these sizes as one launch; the model's ops do it otherwise. */
@@ -111,7 +109,7 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
       constants: {
         ROWS,
         OWN: Math.ceil(ROWS / LANES),
-        J: COLUMN_TEXELS,
+        J: columnTexels(C),
         D: C / H,
         BROADCAST: gpu.canBroadcast,
       },
@@ -142,12 +140,18 @@ function obstacleOf(shape: DecodeStepShape): string | null {
 function roundsOf({ B, C, H, layers, capacity, V }: DecodeStepShape): number {
   const ROWS = rowsPerWorkgroup(B);
   const product = (K: number, N: number) =>
-    Math.ceil(N / (4 * LANES * COLUMN_TEXELS)) * (K / 4 + ROWS / 4 + 1);
+    Math.ceil(N / (4 * LANES * columnTexels(C))) * (K / 4 + ROWS / 4 + 1);
   const norm = Math.ceil(ROWS / LANES) * (3 * C / 4 + 1);
   const attention = Math.ceil(ROWS * H / LANES) * (capacity + 1);
   const layer = 2 * norm + attention + product(C, 3 * C) + product(C, C) + product(C, 4 * C) +
     product(4 * C, C);
   return ROWS * C / 4 / LANES + layers * layer + norm + product(C, V) + 8 * (4 * layers + 1);
+}
+
+/** Vec4s of columns a lane holds for each of its rows: those that leave the fewest lanes idle at the end of a product. */
+function columnTexels(C: number): number {
+  const columns = (J: number) => Math.ceil(C / (4 * LANES * J)) * J;
+  return columns(3) <= columns(2) ? 3 : 2;
 }
 
 /** Most rows share each load of a weight, as long as every core has some. */
