@@ -139,7 +139,7 @@ export class Cnn {
     return linearLogprob(tape, logits, head, { targets: actions, temperature: 1 });
   }
 
-  /** Values (B) of the states, in units of return. */
+  /** Values (B) of the states, in units of scaled return. */
   values(tape: Tape, features: Tensor): Tensor {
     const values = linear(tape, features, this.parameters.affine("value_head")); // (B, 1)
     return reshape(tape, values, [features.shape[0]]);

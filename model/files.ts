@@ -136,7 +136,8 @@ async function removeIfThere(path: string): Promise<void> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Is there a file, a folder or a link of this name? */
+export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return true;

@@ -93,7 +93,7 @@ export async function generate(
       position,
     }, { B, V, step, maxSteps: steps, temperature, greedy, endId, padId });
 
-  const decoding: Decoding = { B, capacity, cache, current, position };
+  const decoding: DecodingState = { B, capacity, cache, current, position };
   // Without responses the last prompt positions are the only readouts.
   const hidden = vlm.hidden(tape, layout, (layer, QKV) => {
     fillCache(gpu, { QKV: QKV.data, cache: cacheOf(decoding, layer) }, { B, T, C, capacity });
@@ -131,7 +131,7 @@ export async function generate(
 }
 
 /** What one decoding step starts from: a token of each sequence and all that came before it. */
-interface Decoding {
+interface DecodingState {
   readonly B: number;
   /** Positions that the cache has room for. */
   readonly capacity: number;
@@ -143,7 +143,7 @@ interface Decoding {
   readonly position: Slice;
 }
 
-function cacheOf({ cache: { shape, data } }: Decoding, layer: number): Slice {
+function cacheOf({ cache: { shape, data } }: DecodingState, layer: number): Slice {
   const words = data.length / shape[0];
   return subslice(data, layer * words, words, `cache.${layer}`);
 }
@@ -153,7 +153,7 @@ function headOf({ parameters }: Pick<Vlm, "parameters">) {
 }
 
 /** A decoding step, to logits (B, V): in one launch where launches cost more than arithmetic, or op by op. */
-function chooseDecode(vlm: Vlm, decoding: Decoding): (step: Tape) => Tensor {
+function chooseDecode(vlm: Vlm, decoding: DecodingState): (step: Tape) => Tensor {
   const { gpu, config, parameters } = vlm;
   const { B, capacity } = decoding;
   const { width: C, heads: H, layers, contextLength: positions, vocabularySize: V, normEpsilon: epsilon } =
@@ -189,7 +189,7 @@ function decodeOffsets({ parameters, config }: Vlm): Uint32Array {
   return Uint32Array.from(names, (name) => parameters.get(name).data.offset / 4);
 }
 
-function decodeByOps({ gpu, config, parameters }: Vlm, step: Tape, decoding: Decoding): Tensor {
+function decodeByOps({ gpu, config, parameters }: Vlm, step: Tape, decoding: DecodingState): Tensor {
   const { B, capacity, current, position } = decoding;
   const { width: C, heads: H } = config;
   const X = step.output([B, C], "decode.embedding");

@@ -31,7 +31,7 @@ export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
   const specs: ParameterSpec[] = [];
   const put = (name: string, kind: ParameterKind, shape: number[], std = 0) =>
     specs.push({ name, kind, shape, std, part: name.split(".")[0] as ParameterPart });
-  // Variance 1/fan_in keeps activations at unit scale; residual branches shrink with depth (GPT-2).
+  // Variance gain^2/(3 fan_in), as `nn.Linear` has by default; residual branches shrink with depth (GPT-2).
   const linear = (name: string, rows: number, columns: number, gain = 1) => {
     put(`${name}.weight`, "matrix", [rows, columns], gain * Math.sqrt(1 / (3 * rows)));
     put(`${name}.bias`, "bias", [columns]);

@@ -10,7 +10,7 @@
 import type { Parameters } from "./parameters.ts";
 import { gatherRows, linear, reshape, type Tape, type Tensor } from "./tape/mod.ts";
 
-/** Hidden states (rows, C) and the row of each last prompt position (B) -> values (B), in units of return. */
+/** Hidden states (rows, C) and the row of each last prompt position (B) -> values (B), in units of scaled return. */
 export function valuesOf(tape: Tape, parameters: Parameters, hidden: Tensor, lastPrompt: Int32Array): Tensor {
   const features = gatherRows(tape, hidden, lastPrompt); // (B, C)
   const inner = linear(tape, features, parameters.affine("value_head.up"), { gelu: true }); // (B, valueWidth)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readJson, writeFileAtomic } from "../model/mod.ts";
+import { exists, readJson, writeFileAtomic } from "../model/mod.ts";
 import { readTrainerState } from "./checkpoint.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import { type JsonObject, RunFolder } from "./run_folder.ts";
@@ -80,20 +80,20 @@ export function cellCommand(places: Places, cell: Cell): string[] {
 
 /** How far a cell is. */
 export async function cellState(places: Places, cell: Cell): Promise<CellState> {
-  if (await isThere(resultPath(places, cell))) return "done";
+  if (await exists(resultPath(places, cell))) return "done";
   const { command, environment } = cell.experiment;
   if (command === "policy") return "to run";
   const run = runPath(places, cell);
-  if (command !== "variant") return await isThere(`${run}/config.json`) ? "begun" : "to run";
+  if (command !== "variant") return await exists(`${run}/config.json`) ? "begun" : "to run";
   const trained = experiments.find((e) => e.environment === environment && e.name === DEFAULT)!;
-  const isTrained = await isThere(resultPath(places, { ...cell, experiment: trained }));
+  const isTrained = await exists(resultPath(places, { ...cell, experiment: trained }));
   return isTrained && !await isFullyTrained(places, cell) ? "no weights" : "to run";
 }
 
 /** Does the folder of a cell's run hold weights that were trained to the end? */
 export async function isFullyTrained(places: Places, cell: Cell): Promise<boolean> {
   const checkpoint = `${runPath(places, cell)}/checkpoint`;
-  return await isThere(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
+  return await exists(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
 }
 
 /** All results of known experiments. */
@@ -101,7 +101,7 @@ export async function readResults({ results }: Pick<Places, "results">): Promise
   const found: CellResult[] = [];
   for (const environment of new Set(experiments.map((experiment) => experiment.environment))) {
     const folder = `${results}/${environment}`;
-    if (!await isThere(folder)) continue;
+    if (!await exists(folder)) continue;
     const files = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
     for (const file of files) {
       const [, name, seed] = file.match(/^(.*?)(?:-s(\d+))?\.json$/) ?? [];
@@ -156,12 +156,12 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 async function startFlags(places: Places, cell: Cell): Promise<string[]> {
   const { command, sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await isThere(`${runPath(places, cell)}/config.json`)) {
+  if (await exists(`${runPath(places, cell)}/config.json`)) {
     // The baseline keeps no checkpoint: it begins again.
     return [...out, command === "train" ? "--resume" : "--overwrite"];
   }
   const trained = runFolder(places, cell, DEFAULT);
-  const hasWarmStart = sharesWarmStart && await isThere(`${trained}/warm_start`);
+  const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
 }
 
@@ -188,14 +188,4 @@ async function trainingResult(run: string): Promise<JsonObject> {
 function evaluationResult(stdout: string, total: number): JsonObject {
   const { adapter, temperature, evaluation } = JSON.parse(stdout);
   return { adapter, temperature, evaluation, wall_seconds: { total } };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

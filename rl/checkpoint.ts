@@ -83,7 +83,7 @@ export async function saveCheckpoint(
 
 /** The agent of a checkpoint folder. Throws where a file is missing, broken, or does not fit the config. */
 export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
-  const { cot, ...config } = await readJson(`${path}/config.json`) as VlmConfig & { cot: boolean };
+  const { cot, ...config } = (await readJson(`${path}/config.json`) ?? {}) as VlmConfig & { cot: boolean };
   if (typeof cot !== "boolean") {
     throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${cot}`);
   }
@@ -113,7 +113,8 @@ export async function readTrainerState(path: string): Promise<TrainerState> {
     sftUpdates: isCount(state?.sftUpdates),
     iteration: isCount(state?.iteration),
     optimizerStep: isCount(state?.optimizerStep),
-    slots: Array.isArray(state?.slots),
+    slots: Array.isArray(state?.slots) &&
+      state.slots.every((slot) => isCount(slot?.episodeSeed) && Array.isArray(slot.history)),
     episodes: isCount(state?.episodes),
     effort: Object.keys(START.effort).every((key) => state?.effort?.[key as keyof Effort] >= 0),
   };

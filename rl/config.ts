@@ -155,7 +155,7 @@ export const trainOptions = defineOptions({
     default: 6144,
     min: 0,
     unit: "steps",
-    meaning: "environment steps in all",
+    meaning: "environment steps in all, rounded up to whole iterations",
     group: "RL (PPO)",
   },
   envs: {
@@ -297,7 +297,7 @@ export const trainOptions = defineOptions({
   advantageFloor: {
     type: "number",
     default: 0.25,
-    min: 0,
+    min: 1e-6,
     meaning: "least standard deviation that advantages are divided by",
     group: "RL (PPO)",
   },

@@ -76,7 +76,7 @@ export const evalCommand: Command<typeof options> = {
   summary: "Evaluate a trained policy on held-out seeds, sampled and greedy, with 95% intervals.",
   examples: [
     "deno task eval",
-    "deno task eval --run runs/NumberLine-s0 --seed 1",
+    "deno task eval --run runs/NumberLine-s0 --seed 2",
     "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
     "deno task eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
     "deno task eval --policy random --env Blackjack --episodes 10000",

@@ -134,7 +134,10 @@ export interface PpoMetrics {
   readonly valueLoss: number;
   /** Mean entropy of the response tokens' distributions at the sampling temperature, in nats. */
   readonly entropy: number;
-  /** KL(behaviour | policy) of log pi, k3 estimate, of the last minibatch, in nats. */
+  /**
+   * k3 estimate from the ratios of log pi, of the last minibatch, in nats. A KL divergence of behaviour and policy only with
+   * lambda 1: the thought's share counts about lambda^2 of its own, so that a small lambda lets thoughts drift further.
+   */
   readonly kl: number;
   /** Share of ratios outside [1 - clip, 1 + clip]. */
   readonly clipFraction: number;

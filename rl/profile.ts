@@ -48,7 +48,7 @@ export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<Trac
   const { vlm } = agent;
   const traced: TracedStep[] = [];
   // With learning rates of 0 every repetition is the same step.
-  const demonstrations = demonstrate(agent, {
+  const demonstrations = await demonstrate(agent, {
     ...config,
     demonstrations: Math.min(config.sftBatch, config.demonstrations),
   });

@@ -60,15 +60,16 @@ const INTRODUCTION = `\
 Written by \`deno task reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
 percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
 are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
-many seeds: _seeds_ is Student's interval over the means of three or more seeds, where the mean of further seeds would
-lie on these episodes; _episodes_ is Wilson's interval of the mean over the held-out episodes, which all seeds share: where
+many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;
+_episodes_ is Wilson's interval of the mean over the held-out episodes, which all seeds share: where
 it would lie on other episodes, with the trained weights as they are.
 _Peak_ is the highest success of training episodes over four iterations together, the mean over seeds, which is what the
 paper reports of trained policies: its RL4VLM and CNN + RL rows compare with it, the other published rows with success.
 
 Of thoughts, _perception_ is the share of the picture's fields that are stated correctly; a response is _faithful_ when
-its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states; _informed_
-is the share of the state's entropy that the thought tells, 0 for one thought whatever is shown; _alarms_ counts the RL
+its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states, which suits
+and face cards multiply where they do not matter; _informed_ is the share of the state's entropy that the thought tells, 0
+for one thought whatever is shown, and too high where few states came up twice (Points24); _alarms_ counts the RL
 iterations whose thoughts had collapsed (\`rl/thought_alarm.ts\`). A dash is what was not measured or does not apply.
 
 To the commands \`reproduce\` adds a folder for each run, \`--out runs/results/TASK-NAME-sSEED\`, which is where those of

@@ -53,7 +53,7 @@ export function overviewTable(cells: Cells): string {
     ];
   });
   const ours = ["random", "SFT only", "SFT + RL", "no chain of thought", "CNN + RL", "optimal"];
-  return table(["task", ...ours, "RL4VLM (7B)", "best since (2B to 7B)"], rows);
+  return table(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
 }
 
 /** Everything that plays the task, published rows last. */

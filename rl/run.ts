@@ -62,7 +62,11 @@ async function warmStart(run: Run): Promise<void> {
 /** The planned updates, then more until the gate is passed. False when it never is. */
 async function sftToGate(run: Run): Promise<boolean> {
   const { config, agent } = run;
-  const demonstrations = demonstrate(agent, config);
+  const total = config.demonstrations;
+  const demonstrations = await demonstrate(agent, config, (step) => {
+    run.throwIfStopped();
+    run.progress.update({ stage: "demonstrations", step, total });
+  });
   const longest = demonstrations.reduce((most, { response }) => Math.max(most, response.length), 0);
   if (longest > config.maxNewTokens) {
     run.progress.note(
@@ -109,7 +113,7 @@ async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<vo
   run.progress.update({
     stage: "sft",
     step: update,
-    total: Math.max(config.sftSteps, update),
+    total: config.sftSteps + (update > config.sftSteps ? config.perceptionExtraSteps : 0),
     fields: { loss: metrics.sftLoss.toFixed(3) },
     leftMs: run.work.left("sft", update / config.sftSteps),
   });

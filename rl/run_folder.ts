@@ -1,6 +1,7 @@
 /** The folder of a run: its settings, metrics, checkpoint and result, laid out for other programs to read. */
 
 import {
+  exists,
   type FileContent,
   readBytes,
   readJson,
@@ -67,17 +68,27 @@ export class RunFolder {
     }
     const entries = await entriesOf(path);
     const folder = new RunFolder(path);
+    const isRun = entries?.includes("config.json");
     if (resume) {
       await folder.#mend(entries);
     } else if (entries !== null && entries.length > 0) {
       if (!overwrite) {
         throw new Deno.errors.AlreadyExists(
-          `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`,
+          isRun
+            ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
+            : `Cannot write ${path}: it holds something else than a run, choose another folder with --out`,
         );
       }
       await removeRun(path, entries);
     }
-    await Deno.mkdir(path, { recursive: true });
+    try {
+      await Deno.mkdir(path, { recursive: true });
+    } catch (error) {
+      throw new Error(
+        `Cannot write ${path}: ${(error as Error).message}, choose another folder with --out`,
+        { cause: error },
+      );
+    }
     return folder;
   }
 
@@ -121,7 +132,7 @@ export class RunFolder {
   /** Null while the run has no result. Throws `SyntaxError` when the file holds no JSON object. */
   async readSummary(): Promise<JsonObject | null> {
     const path = this.#at("summary.json");
-    return await isThere(path) ? await readJsonObject(path) : null;
+    return await exists(path) ? await readJsonObject(path) : null;
   }
 
   /** Writes a trace for Chrome or Perfetto; returns its path. */
@@ -156,7 +167,7 @@ export class RunFolder {
    * whole lines dropped.
    */
   async truncateMetrics(keep: (metrics: JsonObject) => boolean): Promise<number> {
-    if (!await isThere(this.#at("metrics.jsonl"))) return 0;
+    if (!await exists(this.#at("metrics.jsonl"))) return 0;
     const lines = await this.#metricLines();
     const refused = (await this.readMetrics()).findIndex((metrics) => !keep(metrics));
     const kept = refused < 0 ? lines : lines.slice(0, refused);
@@ -179,7 +190,7 @@ export class RunFolder {
   async checkpointPath(name: CheckpointName = "checkpoint"): Promise<string | null> {
     // `.old` is the last one while another is put in its place, or was when that process was killed.
     for (const path of [this.#at(name), this.#at(`${name}.old`)]) {
-      if (await isThere(path)) return path;
+      if (await exists(path)) return path;
     }
     return null;
   }
@@ -220,7 +231,7 @@ export class RunFolder {
 
   async #metricLines(): Promise<string[]> {
     const path = this.#at("metrics.jsonl");
-    if (!await isThere(path)) return [];
+    if (!await exists(path)) return [];
     const text = new TextDecoder().decode(await readBytes(path));
     return text.split("\n").slice(0, -1); // what follows the last line feed is half a line, or nothing
   }
@@ -268,16 +279,6 @@ async function isFile(path: string): Promise<boolean> {
     return (await Deno.stat(path)).isFile;
   } catch {
     return false;
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

@@ -38,6 +38,8 @@ export interface RunResult {
   readonly afterSft: Evaluation | null;
   readonly afterRl: Evaluation | null;
   readonly parameters: number;
+  /** Of the warm start, with those that the perception gate added. */
+  readonly sftUpdates: number;
   /** Of all processes that worked on the run. */
   readonly effort: Effort;
   /** Seconds that earlier processes put in. */
@@ -101,6 +103,7 @@ export class Run {
       afterSft: this.afterSft,
       afterRl: this.afterRl,
       parameters: this.agent.vlm.parameters.count,
+      sftUpdates: this.state.sftUpdates,
       effort: this.effort,
       earlierSeconds: this.#earlierSeconds,
     };

@@ -22,6 +22,7 @@ import {
 import type { Agent } from "./agent.ts";
 import type { TrainConfig } from "./config.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
+import { eventLoopTurn } from "./event_loop.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
@@ -30,8 +31,18 @@ export interface Demonstration extends Sequence {
   readonly discountedReturn: number;
 }
 
-/** Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed. */
-export function demonstrate(agent: Agent, config: TrainConfig): Demonstration[] {
+/** Demonstrated steps between looks at the event loop. */
+const TURN_INTERVAL = 256;
+
+/**
+ * Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed.
+ * `onProgress` is told of the steps done now and then, and may throw to stop.
+ */
+export async function demonstrate(
+  agent: Agent,
+  config: TrainConfig,
+  onProgress: (done: number) => void = () => {},
+): Promise<Demonstration[]> {
   const env = makeEnv(config.env, trainingEnvSettings(config));
   const random = new Random(config.seed, "demonstrations");
   const demonstrations: Demonstration[] = [];
@@ -54,7 +65,11 @@ export function demonstrate(agent: Agent, config: TrainConfig): Demonstration[] 
       discountedReturn = reward + config.gamma * discountedReturn;
       return { ...sequence, discountedReturn };
     });
+    const before = demonstrations.length;
     demonstrations.push(...episode.reverse());
+    if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
+    await eventLoopTurn();
+    onProgress(Math.min(demonstrations.length, config.demonstrations));
   }
   return demonstrations.slice(0, config.demonstrations);
 }
@@ -134,7 +149,8 @@ export async function sftUpdate(
   optimizer.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, policyClip: 1, valueClip: 1 });
   const [[loss], [squared], norms] = await vlm.gpu.read(sftLoss.data, squaredError.data, optimizer.norms);
   const metrics = { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
-  if (!Number.isFinite(loss + squared + norms[0])) {
+  // The optimiser itself skips an update whose gradient is not finite, the value head's included.
+  if (norms[2] !== 1 || !Number.isFinite(loss + squared)) {
     throw new NotFiniteError(`loss ${loss}, value loss ${metrics.valueLoss}, gradient norm ${norms[0]}`);
   }
   return metrics;

@@ -76,7 +76,7 @@ function studentQuantile(degrees: number): number {
 
 /**
  * 95% interval of the mean of independent, roughly normal values: mean +- t * s / sqrt(n). For rates of several seeds
- * it says where the mean of further seeds would lie, which an interval of one seed's episodes does not.
+ * it says where the mean over all seeds lies, which an interval of one seed's episodes does not.
  *
  * Source: Student 1908, "The probable error of a mean", Biometrika 6, 1-25.
  *

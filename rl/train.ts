@@ -152,6 +152,13 @@ async function profile(gpu: Gpu, config: TrainConfig, folder: RunFolder, progres
 async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
   const changed = changedSettings(await folder.readConfig(), settings);
   if (changed.length === 0) return;
+  const foreign = changed.filter(([, was, now]) => was === undefined || now === undefined);
+  if (foreign.length > 0) {
+    throw new UsageError(
+      `Cannot resume ${folder.path}: it is of another version or command, which has other settings ` +
+        `(${foreign.map(([name]) => name).join(", ")}); begin again with --overwrite, or use another --out`,
+    );
+  }
   throw new UsageError(
     `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
   );
@@ -190,6 +197,7 @@ function summarize(
     cot: config.cot,
     lambda: config.lambda,
     freeze: config.freeze,
+    sft_updates: result.sftUpdates,
     evaluation: reportOf(result.afterRl),
     evaluation_after_sft: reportOf(result.afterSft),
     wall_seconds: { total: seconds, sft, rl, evaluation },

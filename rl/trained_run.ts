@@ -36,17 +36,20 @@ export interface TrainedRunRequest {
 /**
  * Finds the weights to use.
  *
- * @throws {UsageError} when both a run and a checkpoint are named, or an unknown environment.
+ * @throws {UsageError} when both a run and a checkpoint are named, a checkpoint without its environment, or another
+ * environment than the run's.
  * @throws {Deno.errors.NotFound} when there is no such run, or no checkpoint in it yet.
  */
 export async function findTrainedRun({ run, checkpoint, given }: TrainedRunRequest): Promise<TrainedRun> {
   if (run !== undefined && checkpoint !== undefined) {
     throw new UsageError("Cannot use --run and --checkpoint together: a run has its checkpoint in it");
   }
-  const environmentOf = (settings: Given<typeof trainOptions>) =>
-    environmentName(given.env ?? settings.env ?? trainOptions.env.default);
   if (checkpoint !== undefined) {
-    return { checkpoint, run: null, label: checkpoint, config: resolveConfig(given, environmentOf({})) };
+    if (given.env === undefined) {
+      throw new UsageError(`Cannot tell what ${checkpoint} was trained on: name the environment with --env`);
+    }
+    const config = resolveConfig(given, environmentName(given.env));
+    return { checkpoint, run: null, label: checkpoint, config };
   }
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
@@ -54,10 +57,18 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const found = await folder.checkpointPath();
   if (found === null) {
     throw new Deno.errors.NotFound(
-      `Cannot use run ${path}: it has no checkpoint yet, train it on with --resume or name another run`,
+      `Cannot use run ${path}: it has no checkpoint yet, which a baseline never has; train it on with --resume or ` +
+        "name another run",
     );
   }
-  const config = resolveConfig({ ...settings, ...given }, environmentOf(settings));
+  const environment = environmentName(settings.env ?? trainOptions.env.default);
+  if (given.env !== undefined && environmentName(given.env) !== environment) {
+    throw new UsageError(
+      `Cannot use run ${path} in ${environmentName(given.env)}: it knows the words of ${environment} only; ` +
+        "--env-settings changes that environment",
+    );
+  }
+  const config = resolveConfig({ ...settings, ...given }, environment);
   const label = run === undefined ? `${path}, the latest run,` : path;
   return { checkpoint: found, run: path, label, config };
 }

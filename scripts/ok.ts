@@ -4,6 +4,14 @@
  */
 import { formatDuration } from "../rl/cli/format.ts";
 
+if (Deno.args.length > 0) {
+  const isHelp = Deno.args.every((arg) => arg === "--help" || arg === "-h");
+  console.log(
+    "Usage: deno task ok\n\nThe gate for changes: fmt, lint, types, import arrows, doc examples, tests.",
+  );
+  Deno.exit(isHelp ? 0 : 2);
+}
+
 /** Same permissions as the `test` task. */
 const TEST = ["test", "--no-prompt", "-R", "-W", "-E", "--allow-ffi", "--allow-sys", "--allow-run"];
 const ARROWS = "tests/imports_test.ts";

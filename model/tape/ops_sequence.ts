@@ -21,7 +21,7 @@ export interface SequenceAttributes {
 }
 
 export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<SequenceAttributes[Name]> } = {
-  /** inputs tokenTable (V,C)?, positionTable (P,C), imageTokens (rows,C)?;  Y[n] = source[n] + positionTable[position[n]] */
+  /** inputs tokenTable (V,C)?, positionTable (positions,C), imageTokens (rows,C)?;  Y[n] = source[n] + positionTable[position[n]] */
   embed: {
     forward(tape, [tokenTable, positionTable, imageTokens], { sources, positions, shape }) {
       const C = positionTable!.shape[1];

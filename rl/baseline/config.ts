@@ -25,7 +25,7 @@ export const baselineOptions = defineOptions({
     default: 15_360,
     min: 0,
     unit: "steps",
-    meaning: "environment steps in all",
+    meaning: "environment steps in all, rounded up to whole iterations",
     group,
   },
   envs: {
@@ -91,7 +91,7 @@ export const baselineOptions = defineOptions({
   advantageFloor: {
     type: "number",
     default: 0.25,
-    min: 0,
+    min: 1e-6,
     meaning: "least standard deviation that advantages are divided by",
     group,
   },
@@ -108,7 +108,13 @@ const environmentSettings: Readonly<Record<string, Given<typeof baselineOptions>
   EZPoints: { imageNormalization: "fixed", rewardScale: 0.1 },
   Points24: { imageNormalization: "fixed", rewardScale: 0.1 },
   Blackjack: { imageNormalization: "fixed", evalEpisodes: 4096 },
-  Household: { imageNormalization: "fixed", rewardScale: 0.1 },
+  Household: {
+    imageNormalization: "fixed",
+    envSteps: 24_576,
+    gamma: 0.95,
+    rewardScale: 0.02,
+    advantageFloor: 0.1,
+  },
 };
 
 /**

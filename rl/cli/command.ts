@@ -49,6 +49,8 @@ export async function runCommand<const O extends Options>(
     }
     return (await command.run(parsed)) ?? 0;
   } catch (error) {
+    // Whoever reads our output, such as `head`, has seen enough.
+    if (error instanceof Deno.errors.BrokenPipe) return 1;
     const isUsage = error instanceof UsageError;
     const message = error instanceof Error ? error.message : String(error);
     console.err(`${message}\n`);

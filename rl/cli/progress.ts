@@ -94,7 +94,9 @@ export class Progress {
     const start = this.#stageStartStep;
     const leftMs = state.leftMs ??
       estimateLeftMs(state.step - start, state.total - start, now - this.#stageStartMs);
-    const shown = isDone && state.leftMs === undefined ? state : { ...state, leftMs };
+    // At its end a stage has no time left, only a caller that knows of later ones.
+    const hasLeft = !isDone || (state.leftMs ?? 0) >= 1000;
+    const shown = { ...state, leftMs: hasLeft ? leftMs : undefined };
     if (!this.#isTerminal) return this.#write(formatProgress(shown) + "\n");
     this.#write(CLEAR_LINE + formatProgress(shown, this.#columns() - 1));
     this.#isLineOpen = true;

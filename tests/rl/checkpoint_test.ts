@@ -18,7 +18,7 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
   const config = tinyConfig({ cot: false, demonstrations: 8 });
   const agent = newAgent(gpu, config);
   const optimizer = sftOptimizer(agent.vlm, config);
-  for (let i = 0; i < 2; i++) await sftUpdate(agent, optimizer, demonstrate(agent, config), 1e-3);
+  for (let i = 0; i < 2; i++) await sftUpdate(agent, optimizer, await demonstrate(agent, config), 1e-3);
   const state: TrainerState = {
     stage: "rl",
     sftUpdates: 7,

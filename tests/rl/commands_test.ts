@@ -104,6 +104,13 @@ gpuTest("--resume needs a run, and its settings", async () => {
     "Cannot resume with other settings: lambda (was 0.5, now 0.9), sftSteps (was 4, now 5); leave those flags out",
   );
   assertEquals(changed.code, 2);
+
+  const config = JSON.parse(Deno.readTextFileSync(`${out}/config.json`));
+  const { lambda: _, ...older } = config;
+  Deno.writeTextFileSync(`${out}/config.json`, JSON.stringify(older));
+  const foreign = await call(trainCommand, "--out", out, "--resume");
+  assertStringIncludes(foreign.err, "it is of another version or command, which has other settings (lambda)");
+  assertEquals(foreign.code, 2);
 });
 
 gpuTest("--overwrite and --resume both refuse folders that are no run", async () => {
@@ -113,6 +120,8 @@ gpuTest("--overwrite and --resume both refuse folders that are no run", async ()
   assertStringIncludes(overwrite.err, `Cannot overwrite ${temp.path}: it holds thesis.tex`);
   assertEquals(overwrite.code, 1);
   assertEquals((await call(trainCommand, "--out", temp.path, "--resume")).code, 1);
+  const plain = await call(trainCommand, "--out", temp.path);
+  assertStringIncludes(plain.err, `Cannot write ${temp.path}: it holds something else than a run`);
   assertEquals(Deno.readTextFileSync(`${temp.path}/thesis.tex`), "precious");
 });
 

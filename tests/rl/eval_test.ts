@@ -1,6 +1,6 @@
 /** The `eval` command on an untrained run, and on policies without a model. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { formatShare, runCommand } from "../../rl/cli/mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { formatShare, runCommand, UsageError } from "../../rl/cli/mod.ts";
 import { evalCommand } from "../../rl/eval.ts";
 import { evaluationReport, evaluationTable } from "../../rl/report.ts";
 import { findTrainedRun } from "../../rl/trained_run.ts";
@@ -69,7 +69,10 @@ gpuTest("a bare checkpoint is evaluated with the environment's defaults, the tab
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`, { temperature: 0.9, cot: false });
   Deno.renameSync(`${temp.path}/run/checkpoint`, `${temp.path}/weights`);
-  const args = ["--checkpoint", `${temp.path}/weights`, "--episodes", "1", "--max-new-tokens", "4"];
+  const args = [
+    ...["--checkpoint", `${temp.path}/weights`, "--env", "NumberLine"],
+    ...["--episodes", "1", "--max-new-tokens", "4"],
+  ];
   const { code, out, err } = await outcomeOf(startCommand("eval", args));
   assertEquals(code, 0, err);
   assertStringIncludes(out, "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.4\n");
@@ -84,6 +87,22 @@ gpuTest("flags win over the run's settings, which win over the defaults", async 
   assertEquals([plain.temperature, plain.maxNewTokens, plain.gamma], [0.9, 6, 0.9]);
   const { config } = await findTrainedRun({ run, given: { temperature: 2, env: "gym_cards/NumberLine-v0" } });
   assertEquals([config.temperature, config.maxNewTokens, config.env], [2, 6, "NumberLine"]);
+});
+
+gpuTest("weights are never taken to an environment whose words they do not know", async () => {
+  using temp = new TempFolder();
+  const run = `${temp.path}/run`;
+  await untrainedRun(run);
+  await assertRejects(
+    () => findTrainedRun({ run, given: { env: "Blackjack" } }),
+    UsageError,
+    `Cannot use run ${run} in Blackjack: it knows the words of NumberLine only`,
+  );
+  await assertRejects(
+    () => findTrainedRun({ checkpoint: `${run}/checkpoint`, given: {} }),
+    UsageError,
+    "name the environment with --env",
+  );
 });
 
 Deno.test("a policy without a model is evaluated without a run, --json on stdout", async () => {

@@ -166,7 +166,7 @@ Deno.test("the overview has a line a task with the success of each kind of polic
     "no chain of thought": "12.5 (1 of 3 seeds)",
     "CNN + RL": "0.0 (1 of 3 seeds)",
     optimal: "not run",
-    "RL4VLM (7B)": "50.0",
+    "RL4VLM (7B), peak": "50.0",
     "best since (2B to 7B)": "100.0",
   });
 });

@@ -1,5 +1,5 @@
 /** Demonstrations, their minibatches, and the supervised update. */
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
@@ -9,11 +9,12 @@ import { gpuTest, tinyConfig } from "./tiny_run.ts";
 gpuTest("demonstrations follow the seed and end with the end token", async (gpu) => {
   const config = tinyConfig({ demonstrations: 40 });
   const agent = newAgent(gpu, config);
-  const first = demonstrate(agent, config);
+  const first = await demonstrate(agent, config);
   assertEquals(first.length, 40);
-  const responses = (seed: number) => demonstrate(agent, { ...config, seed }).map(({ response }) => response);
-  assertEquals(responses(0), first.map(({ response }) => response));
-  assert(JSON.stringify(responses(1)) !== JSON.stringify(responses(0)));
+  const responses = async (seed: number) =>
+    (await demonstrate(agent, { ...config, seed })).map(({ response }) => response);
+  assertEquals(await responses(0), first.map(({ response }) => response));
+  assert(JSON.stringify(await responses(1)) !== JSON.stringify(await responses(0)));
   for (const { response } of first) {
     assertEquals(response.indexOf(agent.tokenizer.endId), response.length - 1);
     assertEquals(response.includes(agent.tokenizer.unknownId), false);
@@ -21,12 +22,25 @@ gpuTest("demonstrations follow the seed and end with the end token", async (gpu)
   await gpu.settle();
 });
 
+gpuTest("demonstrating tells how far it is, and can be stopped", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 600 });
+  const agent = newAgent(gpu, config);
+  const told: number[] = [];
+  await demonstrate(agent, config, (done) => void told.push(done));
+  assertEquals(told.map((done) => Math.floor(done / 256)), [1, 2]);
+  const stop = () => {
+    throw new RangeError("stopped");
+  };
+  await assertRejects(() => demonstrate(agent, config, stop), RangeError, "stopped");
+  await gpu.settle();
+});
+
 gpuTest("a demonstration's return is its reward and the discounted return of the next step", async (gpu) => {
   const config = tinyConfig({ demonstrations: 60 });
   const agent = newAgent(gpu, config);
-  const returnsAt = (gamma: number) =>
-    demonstrate(agent, { ...config, gamma }).map(({ discountedReturn }) => discountedReturn);
-  const rewards = returnsAt(0), returns = returnsAt(0.9);
+  const returnsAt = async (gamma: number) =>
+    (await demonstrate(agent, { ...config, gamma })).map(({ discountedReturn }) => discountedReturn);
+  const rewards = await returnsAt(0), returns = await returnsAt(0.9);
   let inside = 0;
   returns.slice(0, -1).forEach((value, i) => {
     const isInside = Math.abs(value - (rewards[i] + 0.9 * returns[i + 1])) < 1e-9;
@@ -40,7 +54,7 @@ gpuTest("a demonstration's return is its reward and the discounted return of the
 
 gpuTest("an epoch shows every demonstration once, the next one in another order", async (gpu) => {
   const config = tinyConfig({ demonstrations: 32, sftBatch: 8 });
-  const all = demonstrate(newAgent(gpu, config), config);
+  const all = await demonstrate(newAgent(gpu, config), config);
   const epoch = (number: number) =>
     [0, 1, 2, 3].flatMap((update) => sftBatch(all, 4 * number + update, config)).map((one) =>
       all.indexOf(one)
@@ -75,7 +89,7 @@ Deno.test("the learning rate rises linearly, falls as a cosine to a tenth, and s
 gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates lower it", async (gpu) => {
   const config = tinyConfig({ demonstrations: 8 });
   const agent = newAgent(gpu, config);
-  const batch = demonstrate(agent, config);
+  const batch = await demonstrate(agent, config);
   const { vlm } = agent;
   const layout = layOut(batch, vlm.config);
   let expected = 0, squaredError = 0;
