@@ -12,6 +12,7 @@ import { attention, attentionBackward } from "./attention/mod.ts";
 import { attentionBackwardReference, attentionReference, visiblePairs } from "./attention/reference.ts";
 import type { HeadlineCase } from "./bench/peer_common.ts";
 import type { BenchCase } from "./bench/run.ts";
+import { variantsIn } from "./bench/select.ts";
 import { caseValues, type KernelCase } from "./case.ts";
 import { cases as convolutionCases } from "./convolution/cases.ts";
 import { cases as decodeCases } from "./decode/cases.ts";
@@ -24,14 +25,19 @@ import { layernormReference } from "./layernorm/reference.ts";
 import { cases as logSoftmaxCases } from "./log_softmax/cases.ts";
 import { logSoftmax } from "./log_softmax/mod.ts";
 import { logSoftmaxReference } from "./log_softmax/reference.ts";
-import { cases as matmulCases } from "./matmul/cases.ts";
+import { cases as matmulCases, halfCases } from "./matmul/cases.ts";
 import { describeMatmul, matmul, type MatmulShape } from "./matmul/mod.ts";
 import { matmulReference } from "./matmul/reference.ts";
 import { cases as reduceCases } from "./reduce/cases.ts";
 import { cases as samplingCases } from "./sampling/cases.ts";
 import { cases as logprobCases } from "./softmax_logprob/cases.ts";
-import { linearLogprob, linearLogprobPartialsWords } from "./softmax_logprob/mod.ts";
-import { linearLogprobReference } from "./softmax_logprob/reference.ts";
+import {
+  linearLogprob,
+  linearLogprobBackward,
+  linearLogprobPartialsWords,
+  linearLogprobScratchWords,
+} from "./softmax_logprob/mod.ts";
+import { linearLogprobBackwardReference, linearLogprobReference } from "./softmax_logprob/reference.ts";
 
 export { measureCeiling, shareOfCeiling } from "./bench/ceiling.ts";
 export { compareRuns, parseRun } from "./bench/compare.ts";
@@ -52,7 +58,7 @@ export * from "./bench/types.ts";
 
 /** The cases of the tests, by folder under `kernels/`. */
 const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
-  matmul: matmulCases,
+  matmul: [...matmulCases, ...halfCases],
   attention: attentionCases,
   softmax_logprob: logprobCases,
   log_softmax: logSoftmaxCases,
@@ -166,6 +172,39 @@ function logprobCase(N: number, C: number, V: number): HeadlineCase {
   };
 }
 
+/** dX and dW; peers have no such op. */
+function logprobBackwardCase(N: number, C: number, V: number): KernelCase {
+  const shape = { N, C, V, temperature: 1 };
+  const { inputs } = logprobCase(N, C, V);
+  return {
+    kernel: "softmax_logprob",
+    name: `${N}x${C}x${V} backward`,
+    variants: variantsOf("softmax_logprob"),
+    inputs: () => {
+      const { X, W, targets } = inputs();
+      const { lse, entropy } = linearLogprobReference({ X, W, targets }, shape);
+      return {
+        ...{ X, W, targets, lse: Float32Array.from(lse), entropy: Float32Array.from(entropy) },
+        dLogprob: caseValues(N, 3),
+        dW: caseValues(C * V, 4),
+        scratch: new Float32Array(linearLogprobScratchWords(shape)),
+      };
+    },
+    outputs: { dX: N * C, dW: C * V },
+    launch: (gpu, { X, W, targets, lse, entropy, dLogprob, dX, dW, scratch }, variant) => {
+      X.storage.mirrorIsStale = true;
+      const operands = { X, W, targets, lse, entropy, dLogprob, dX, dW, scratch };
+      linearLogprobBackward(gpu, operands, { ...shape, variant });
+    },
+    reference: ({ X, W, targets, dLogprob, dW }) =>
+      linearLogprobBackwardReference({ X, W, targets, dLogprob, dW }, shape),
+    tolerance: 1e-4,
+    // The logits again, dX and dW.
+    flops: 6 * N * C * V,
+    bytes: 4 * (2 * N * C + 3 * C * V + 5 * N),
+  };
+}
+
 function logSoftmaxCase(N: number, V: number): HeadlineCase {
   const shape = { N, V, temperature: 1 };
   return {
@@ -239,15 +278,21 @@ function adamwCase(words: number): HeadlineCase {
   };
 }
 
-/** Large shapes that peers run too. Every one is checked before it is timed, like the cases of the tests. */
-export const headlineCases: readonly HeadlineCase[] = [
-  matmulCase({ M: 256, N: 256, K: 256 }),
-  matmulCase({ M: 512, N: 512, K: 512 }),
-  matmulCase({ M: 512, N: 512, K: 512, transposeA: true }),
-  matmulCase({ M: 512, N: 512, K: 512, transposeB: true }),
-  matmulCase({ M: 1024, N: 1024, K: 1024 }),
-  matmulCase({ M: 16, N: 1024, K: 1024 }),
-  matmulCase({ M: 64, N: 1024, K: 1024 }),
+/** A product, and with the transposes that its gradients have. */
+const allTransposes = (shape: MatmulShape): HeadlineCase[] =>
+  [{}, { transposeA: true }, { transposeB: true }].map((transposes) =>
+    matmulCase({ ...shape, ...transposes })
+  );
+
+/**
+ * Large shapes, most of which peers run too. Every one is checked before it is timed, like the cases of the tests.
+ */
+export const headlineCases: readonly (KernelCase | HeadlineCase)[] = [
+  ...allTransposes({ M: 256, N: 256, K: 256 }),
+  ...allTransposes({ M: 512, N: 512, K: 512 }),
+  ...allTransposes({ M: 1024, N: 1024, K: 1024 }),
+  ...allTransposes({ M: 16, N: 1024, K: 1024 }),
+  ...allTransposes({ M: 64, N: 1024, K: 1024 }),
   matmulCase({ M: 512, N: 512, K: 512 }, true),
   matmulCase({ M: 16, N: 1024, K: 1024 }, true),
   matmulCase({ M: 64, N: 1024, K: 1024 }, true),
@@ -258,6 +303,9 @@ export const headlineCases: readonly HeadlineCase[] = [
   logprobCase(512, 256, 512),
   logprobCase(512, 256, 4096),
   logprobCase(128, 256, 32_768),
+  logprobBackwardCase(512, 256, 512),
+  logprobBackwardCase(512, 256, 4096),
+  logprobBackwardCase(128, 256, 32_768),
   logSoftmaxCase(2048, 512),
   logSoftmaxCase(512, 4096),
   logSoftmaxCase(128, 32_768),
@@ -278,6 +326,11 @@ export const benchCases: readonly BenchCase[] = [
     kernelCase,
   })),
 ];
+
+/** Names of all variants that some kernel has, sorted: what `PONDER_VARIANT` may name. */
+export function knownVariants(): string[] {
+  return variantsIn(benchCases);
+}
 
 /**
  * CPU time of the threads that play the GPU, on Linux with software Vulkan: lavapipe's workers have no name of their

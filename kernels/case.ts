@@ -17,6 +17,8 @@ export interface KernelCase {
   readonly name: string;
   /** Variants that support this shape; the first is the baseline. */
   readonly variants: readonly string[];
+  /** What a device must have to run it; nothing when absent. */
+  readonly feature?: GPUFeatureName;
   /** Operands by name. Only called when the case runs. */
   inputs(): Record<string, CaseArray>;
   /** Words of each output by name. An output that is also an input is accumulated into (starts with that value). */

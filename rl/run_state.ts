@@ -129,7 +129,7 @@ export class Run {
     await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state, name);
   }
 
-  /** Adds the wall time of `work` to a stage's, as it goes. */
+  /** Adds the wall time of `work` to a stage's, as it goes. What it leaves in the pool would not fit the next stage's shapes. */
   async timed<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
     this.#clock = { stage, sinceMs: performance.now() };
     try {
@@ -137,6 +137,7 @@ export class Run {
     } finally {
       this.#readClock();
       this.#clock = null;
+      this.#context.gpu.trim();
     }
   }
 

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { knownVariants } from "../kernels/bench.ts";
 import { environment, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import {
   applyTuning,
@@ -17,7 +18,7 @@ import {
   UNTUNED,
 } from "../kernels/tune.ts";
 import { writeFileAtomic } from "../model/files.ts";
-import { formatDuration } from "./cli/mod.ts";
+import { formatDuration, UsageError } from "./cli/mod.ts";
 
 /** How to open a GPU. */
 export interface TuningSettings {
@@ -55,16 +56,26 @@ export async function openTunedGpu(settings: TuningSettings): Promise<Gpu> {
   }
 }
 
-/** Tunes an open GPU, by measurement or from the file. A file that cannot be read or written changes nothing else. */
+/**
+ * Tunes an open GPU, by measurement or from the file. A file that cannot be read or written changes nothing else.
+ *
+ * @throws {UsageError} when `PONDER_VARIANT` names a variant that no kernel has.
+ */
 export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void> {
   const { note, again = false, onTime, path = tuningPath(), cases } = settings;
-  // A forced variant leaves nothing to choose, and would be all that tuning sees.
-  if (!again && (environment("PONDER_TUNING") === "off" || environment("PONDER_VARIANT") !== undefined)) {
-    return;
+  const forced = environment("PONDER_VARIANT");
+  // Launches would pass over it in silence, as each kernel does over names that only others have.
+  if (forced && !knownVariants().includes(forced)) {
+    throw new UsageError(
+      `Cannot force PONDER_VARIANT=${forced}: no kernel has it, use one of ${knownVariants().join(", ")}`,
+    );
   }
+  // A forced variant leaves nothing to choose, and would be all that tuning sees.
+  if (!again && (environment("PONDER_TUNING") === "off" || forced)) return;
   const adapter = adapterKey(gpu);
+  const version = tuningVersion();
   const kept = path === null ? {} : await readEntries(path);
-  const known = kept[adapter]?.version === tuningVersion() && !again ? kept[adapter] : UNTUNED;
+  const known = kept[adapter]?.version === version && !again ? kept[adapter] : UNTUNED;
   const all = (cases ?? tuningCases(gpu)).map(({ folder }) => folder);
   applyTuning(gpu, known);
   for (const [kernel, variants] of Object.entries(known.rejected)) {
@@ -80,7 +91,7 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
   const took = `Took ${formatDuration(performance.now() - startMs)}${
     isWhole ? "" : ", the next command measures the rest"
   }`;
-  const entry: Entry = { version: tuningVersion(), measuredAt: new Date().toISOString(), ...tuning };
+  const entry: Entry = { version, measuredAt: new Date().toISOString(), ...tuning };
   try {
     if (path === null) throw new Error("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set");
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });

@@ -3,19 +3,15 @@
  *
  * @module
  */
-import type { Gpu, Slice } from "../gpu/mod.ts";
+import { type Gpu, requireSizes, type Slice } from "../gpu/mod.ts";
 import { naiveUnroll } from "./tiles.ts";
 
 /** Largest head size: what a lane keeps in registers or private memory. */
 const MAX_HEAD_SIZE = 128;
 
-/** Throws a `RangeError` unless every size is a positive integer and `D` at most 128. */
+/** Throws a `RangeError` unless every size is a whole number of at least 1 and `D` at most 128. */
 export function checkSizes(action: string, sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    if (!Number.isInteger(size) || size < 1) {
-      throw new RangeError(`Cannot ${action}: ${name} is ${size}, pass an integer of at least 1`);
-    }
-  }
+  requireSizes(action, sizes);
   if (sizes.D > MAX_HEAD_SIZE) {
     throw new RangeError(`Cannot ${action}: head size D is ${sizes.D}, use one of at most ${MAX_HEAD_SIZE}`);
   }

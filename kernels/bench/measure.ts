@@ -50,36 +50,43 @@ export async function measureInTurns(
 ): Promise<Samples[]> {
   const launches: number[] = [];
   for (const contender of contenders) {
-    const once = await measureOnce(contender, 1);
+    const elapsedMs = async (count: number) => (await measureOnce(contender, count, busyClock)).elapsedMs;
+    const once = await elapsedMs(1);
     // One launch is mostly waiting where launches are short: look again at several.
-    const estimateMs = once > sampleMs / 4 ? once : await measureOnce(contender, 16) / 16;
+    const estimateMs = once > sampleMs / 4 ? once : await elapsedMs(16) / 16;
     launches.push(Math.max(1, Math.min(MAX_LAUNCHES, Math.round(sampleMs / Math.max(estimateMs, 1e-4)))));
   }
   const samples: Sample[][] = contenders.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of contenders.entries()) {
       const count = launches[index];
-      const busyStartNs = busyClock();
-      const elapsedMs = await measureOnce(contender, count);
-      const busyEndNs = busyClock();
+      const { elapsedMs, busyNs } = await measureOnce(contender, count, busyClock);
       samples[index].push({
         wallUs: elapsedMs * 1e3 / count,
         // Per worker: on an idle machine with work for all threads it equals the wall time.
-        busyUs: busyStartNs === null || busyEndNs === null
-          ? null
-          : (busyEndNs - busyStartNs) / 1e3 / count / threads,
+        busyUs: busyNs === null ? null : busyNs / 1e3 / count / threads,
       });
     }
   }
   return launches.map((count, index) => ({ launches: count, samples: samples[index] }));
 }
 
-async function measureOnce(contender: Contender, count: number): Promise<number> {
+async function measureOnce(
+  contender: Contender,
+  count: number,
+  busyClock: BusyClock,
+): Promise<{ elapsedMs: number; busyNs: number | null }> {
+  const busyStartNs = busyClock();
   const startMs = performance.now();
   await contender.run(count);
   const elapsedMs = performance.now() - startMs;
+  // Before the wait, which launches a tiny kernel of its own.
+  const busyEndNs = busyClock();
   const waitMs = contender.waitMs === undefined ? 0 : await contender.waitMs();
-  return Math.max(elapsedMs - waitMs, 1e-3);
+  return {
+    elapsedMs: Math.max(elapsedMs - waitMs, 1e-3),
+    busyNs: busyStartNs === null || busyEndNs === null ? null : busyEndNs - busyStartNs,
+  };
 }
 
 /** A contender that launches on our runtime. Reading four words waits for everything before them. */

@@ -38,7 +38,7 @@ export interface BenchContext {
   readonly profile: boolean;
   /** Told about variants of ours that fail their check; they are left out. */
   readonly fail: (message: string) => void;
-  /** Told about peers that cannot do a case; they are left out there. */
+  /** Told about peers that cannot do a case, and about cases that the device cannot do; they are left out. */
   readonly warn: (message: string) => void;
 }
 
@@ -61,7 +61,7 @@ export async function benchCase(
   const { kernelCase } = benchCaseOf;
   const { gpu, variant: only } = context;
   const variants = kernelCase.variants.filter((variant) => only === undefined || variant === only);
-  if (variants.length === 0) return [];
+  if (variants.length === 0 || !canRun(kernelCase, context)) return [];
   const inputs = kernelCase.inputs();
   const want = kernelCase.reference(inputs);
   const entries: Entry[] = [];
@@ -121,6 +121,21 @@ async function preparePeer(
     warn(`Left out ${peer.name} at ${kernelCase.kernel} ${kernelCase.name}: ${(error as Error).message}`);
     return null;
   }
+}
+
+/** Kernels that a benchmark was told to be beyond its device: each is mentioned once, not at all of its cases. */
+const leftOut = new WeakMap<BenchContext, Set<string>>();
+
+/** Whether the device has what a case needs. */
+function canRun({ kernel, feature }: KernelCase, context: BenchContext): boolean {
+  if (feature === undefined || context.gpu.device.features.has(feature)) return true;
+  const mentioned = leftOut.get(context) ?? new Set();
+  leftOut.set(context, mentioned);
+  if (!mentioned.has(kernel)) {
+    context.warn(`Left out ${kernel}: ${context.gpu.adapterName} has no ${feature}`);
+  }
+  mentioned.add(kernel);
+  return false;
 }
 
 /** GPU time by kernel of one launch, from timestamp queries. */

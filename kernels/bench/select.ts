@@ -19,7 +19,7 @@ export interface Selection {
  * @throws {RangeError} listing what there is, when a term or the variant matches nothing.
  */
 export function selectCases(all: readonly BenchCase[], { only, suites, variant }: Selection): BenchCase[] {
-  const variants = [...new Set(all.flatMap(({ kernelCase }) => kernelCase.variants))].sort();
+  const variants = variantsIn(all);
   if (variant !== undefined && !variants.includes(variant)) {
     throw new RangeError(`Cannot bench variant "${variant}": there are ${variants.join(", ")}`);
   }
@@ -35,6 +35,11 @@ export function selectCases(all: readonly BenchCase[], { only, suites, variant }
     (only.length === 0 || only.some((term) => matches(benchCase, term))) &&
     (variant === undefined || benchCase.kernelCase.variants.includes(variant))
   );
+}
+
+/** Names of the variants that cases have, sorted. */
+export function variantsIn(cases: readonly BenchCase[]): string[] {
+  return [...new Set(cases.flatMap(({ kernelCase }) => kernelCase.variants))].sort();
 }
 
 const matches = ({ folder, kernelCase: { kernel, name } }: BenchCase, term: string): boolean =>

@@ -10,6 +10,7 @@ import {
   type Gpu,
   params,
   read,
+  requireSizes,
   requireWords,
   type Slice,
   texels,
@@ -48,17 +49,13 @@ export function convolutionOutput(
   shape: Pick<ConvolutionShape, "height" | "width" | "kernelSize" | "stride" | "padding">,
 ): { outHeight: number; outWidth: number } {
   const { height, width, kernelSize, stride, padding } = shape;
-  for (const [name, value, least] of [["stride", stride, 1], ["padding", padding, 0]] as const) {
-    if (Number.isInteger(value) && value >= least) continue;
-    throw new RangeError(
-      `Cannot convolve ${height}x${width} pixels: ${name} is ${value}, use a whole number of at least ${least}`,
-    );
-  }
+  const action = `convolve ${height}x${width} pixels`;
+  requireSizes(action, { height, width, kernelSize, stride }, { padding });
   const windows = (pixels: number) => Math.floor((pixels + 2 * padding - kernelSize) / stride) + 1;
   const [outHeight, outWidth] = [windows(height), windows(width)];
   if (outHeight < 1 || outWidth < 1) {
     throw new RangeError(
-      `Cannot convolve ${height}x${width} pixels: a window of ${kernelSize} does not fit with padding ${padding}, ` +
+      `Cannot ${action}: a window of ${kernelSize} does not fit with padding ${padding}, ` +
         `use a smaller one`,
     );
   }

@@ -10,6 +10,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  requireSizes,
   requireWords,
   roundUp,
   type Slice,
@@ -88,6 +89,7 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
   const { parameters, offsets, current, position, cache, scratch, logits } = operands;
   const { B, C, H, layers, capacity, positions, V, epsilon } = shape;
   const action = `decode ${B} sequences through ${layers} layers of width ${C}`;
+  requireSizes(action, { B, C, H, layers, capacity, positions, V });
   const obstacle = obstacleOf(shape);
   if (obstacle !== null) throw new RangeError(`Cannot ${action}: ${obstacle}, use the ops one by one`);
   if (parameters.offset !== 0) {

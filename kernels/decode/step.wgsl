@@ -148,7 +148,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     let N4 = select(select(select(p.C4, 3u * p.C4, kind == QKV), 4u * p.C4, kind == UP), p.V4, kind == HEAD);
     let x_at = first * width + select(left, wide, kind == DOWN);
     let y_at = first * width + select(0u, wide, kind == QKV || kind == UP);
-    for (var block = lane; block - lane < N4; block += 8u * J) {
+    // Counted by what the lanes share: a broadcast wants all of them in every round.
+    for (var start = 0u; start < N4; start += 8u * J) {
+      let block = start + lane;
       //@for j in 0..J
       let col_$j = min(block + 8u * $ju, N4 - 1u);
       //@for g in 0..ROWS/4

@@ -10,6 +10,7 @@ import {
   type Gpu,
   params,
   read,
+  requireSizes,
   requireWords,
   type Slice,
   type WgslConstants,
@@ -53,7 +54,7 @@ export function unary(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, shape: UnarySh
   launch(gpu, `take ${op}`, n, [X, Y], {
     name: "elementwise/unary",
     source: unarySource,
-    constants: { OP: unaryOps.indexOf(op), BACKWARD: false },
+    constants: { OP: numberOf(op, unaryOps), BACKWARD: false },
     bindings: [read(X), write(Y), params([n], [a, b])],
   });
 }
@@ -67,7 +68,7 @@ export function unaryBackward(
   launch(gpu, `take the gradient of ${op}`, n, [X, dY, dX], {
     name: "elementwise/unary",
     source: unarySource,
-    constants: { OP: unaryOps.indexOf(op), BACKWARD: true },
+    constants: { OP: numberOf(op, unaryOps), BACKWARD: true },
     bindings: [read(X), write(dX), params([n], [a, b]), read(dY)],
   });
 }
@@ -93,7 +94,7 @@ export function binary(
   launch(gpu, op, n, [A, B, Y], {
     name: "elementwise/binary",
     source: binarySource,
-    constants: { OP: binaryOps.indexOf(op) },
+    constants: { OP: numberOf(op, binaryOps) },
     bindings: [read(A), read(B), write(Y), params([n])],
   });
 }
@@ -110,6 +111,7 @@ export interface BinaryBackwardOperands {
 /** dA = dY * df/dA, dB = dY * df/dB, one launch each; minimum and maximum give the gradient to the chosen one, ties to A. */
 export function binaryBackward(gpu: Gpu, operands: BinaryBackwardOperands, { op, n }: BinaryShape): void {
   const { A, B, dY, dA, dB } = operands;
+  numberOf(op, binaryOps);
   switch (op) {
     case "add":
     case "subtract":
@@ -154,7 +156,15 @@ interface Launch {
 /** Elements of one workgroup: 64 invocations, a vec4 each. */
 const WORKGROUP_ELEMENTS = 256;
 
+/** The number that an op has in its shader. Types do not keep JavaScript from naming one that there is not. */
+function numberOf(op: string, ops: readonly string[]): number {
+  const number = ops.indexOf(op);
+  if (number >= 0) return number;
+  throw new RangeError(`Cannot apply "${op}": there is no such op, use one of ${ops.join(", ")}`);
+}
+
 function launch(gpu: Gpu, action: string, n: number, slices: readonly Slice[], kernel: Launch): void {
+  requireSizes(action, {}, { n });
   requireWords(action, slices.map((slice) => [slice, n] as const));
   const workgroups = flatGrid(Math.ceil(n / WORKGROUP_ELEMENTS));
   gpu.dispatch({ kernel, bindings: kernel.bindings, workgroups });

@@ -26,3 +26,10 @@ export const params = (words: readonly number[], floats: readonly number[] = [])
   words,
   floats,
 });
+
+/** The operands among bindings, with their lengths in words: `read X[12], write Y[4]`. */
+export function describeBindings(bindings: readonly Binding[]): string {
+  return bindings.flatMap((binding) =>
+    binding.kind === "params" ? [] : [`${binding.kind} ${binding.slice.label}[${binding.slice.length}]`]
+  ).join(", ");
+}

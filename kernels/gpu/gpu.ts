@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Binding } from "./bindings.ts";
+import { type Binding, describeBindings } from "./bindings.ts";
 import { debugLevel, debugLog, isDeno } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
 import { NotFiniteError, OutOfMemoryError } from "./errors.ts";
@@ -71,7 +71,7 @@ export class Gpu {
     this.adapterName = adapterName;
     this.isSoftware = isSoftware;
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
-    this.canBroadcast = isSoftware && this.subgroupSize === 8;
+    this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
     this.pool = new StoragePool(device);
     this.pipelines = new PipelineCache(device, isSoftware, this.subgroupSize > 0 && !isDeno);
     this.profile = new Profile(device);
@@ -141,6 +141,8 @@ export class Gpu {
     if (data.length > slice.length) {
       throw new RangeError(`Cannot write ${data.length} words to ${slice.label}: it has ${slice.length}`);
     }
+    // Deno ends the process on a write of nothing.
+    if (data.length === 0) return;
     // writeBuffer overtakes recorded work that was not submitted yet, so that work goes first if it uses the storage.
     if (slice.storage.lastSubmission === this.submissionCount) this.flush();
     this.device.queue.writeBuffer(
@@ -185,7 +187,9 @@ export class Gpu {
     if (x === 0 || y === 0 || z === 0) return;
     if (Math.max(x, y, z) > 65535) {
       throw new RangeError(
-        `Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups exceed 65535 a dimension`,
+        `Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups exceed 65535 a dimension for ${
+          describeBindings(bindings)
+        }, use a smaller batch`,
       );
     }
     if (this.#uniformEnd + DISPATCH_UNIFORM_BYTES > UNIFORM_BUFFER_BYTES) this.#forgetUniforms();
@@ -360,15 +364,16 @@ export class Gpu {
     workgroups: number[],
     startMs: number,
   ): void {
-    const slices = bindings.filter((binding) => binding.kind !== "params");
-    const shapes = slices.map(({ kind, slice }) => `${kind} ${slice.label}[${slice.length}]`).join(", ");
     this.flush();
     this.#readback.waitSync();
     const elapsedUs = ((performance.now() - startMs) * 1e3).toFixed(0);
-    debugLog(`dispatch ${kernel.name} (${workgroups.join(" x ")}) ${shapes}: ${elapsedUs} us`);
+    debugLog(
+      `dispatch ${kernel.name} (${workgroups.join(" x ")}) ${describeBindings(bindings)}: ${elapsedUs} us`,
+    );
     if (debugLevel < 4) return;
-    for (const { kind, slice } of slices) {
-      if (kind !== "write") continue;
+    for (const binding of bindings) {
+      if (binding.kind !== "write") continue;
+      const { slice } = binding;
       // In parts, as a synchronous read has only the staging buffer that was primed.
       for (let start = 0; start < slice.length; start += PRIMED_WORDS) {
         const part = subslice(slice, start, Math.min(PRIMED_WORDS, slice.length - start));

@@ -1,5 +1,5 @@
 /**
- * What launches of many kernels share: a flat grid of workgroups, and the check of operands' lengths.
+ * What launches of many kernels share: a flat grid of workgroups, and the checks of sizes and operands' lengths.
  *
  * @module
  */
@@ -19,6 +19,23 @@ export function requireWords(action: string, lengths: readonly (readonly [Slice,
   for (const [slice, words] of lengths) {
     if (slice.length < words) {
       throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
+    }
+  }
+}
+
+/**
+ * Throws a `RangeError` naming the first size that is not a whole number of at least 1 or, for those in `orNone`, 0: a
+ * launch over no rows does nothing, but rows of no words are a mistake.
+ */
+export function requireSizes(
+  action: string,
+  sizes: Readonly<Record<string, number>>,
+  orNone: Readonly<Record<string, number>> = {},
+): void {
+  for (const [least, named] of [[1, sizes], [0, orNone]] as const) {
+    for (const [name, size] of Object.entries(named)) {
+      if (Number.isInteger(size) && size >= least) continue;
+      throw new RangeError(`Cannot ${action}: ${name} is ${size}, use a whole number of at least ${least}`);
     }
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { Gpu } from "./gpu.ts";
-import { isDeno } from "./host.ts";
+import { debugLevel, debugLog, isDeno } from "./host.ts";
 
 /** Raised when there is no WebGPU adapter; the message says what to install. */
 export class NoAdapterError extends Error {
@@ -44,15 +44,15 @@ export async function openGpu(): Promise<Gpu> {
   const request = (requiredFeatures: readonly GPUFeatureName[]) =>
     adapter.requestDevice({ requiredFeatures: [...requiredFeatures], requiredLimits });
   const listed = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  const wanted = isSoftware && mayHideSubgroups(adapter) ? [...listed, "subgroups" as const] : listed;
-  const device = await request(wanted).catch(() => request(listed));
+  // Deno never lists subgroups, whatever the adapter, yet grants them where the adapter has them: asking tells.
+  const isHidden = isDeno && !listed.includes("subgroups");
+  const wanted = isHidden ? [...listed, "subgroups" as const] : listed;
+  const device = await request(wanted).catch((error: Error) => {
+    if (!isHidden) throw error;
+    if (debugLevel >= 1) debugLog(`${name || "unnamed adapter"} grants no subgroups: ${error.message}`);
+    return request(listed);
+  });
   const gpu = new Gpu(device, name || "unnamed adapter", isSoftware);
   await gpu.prime();
   return gpu;
-}
-
-/** Whether 8 invocations are a subgroup although the feature is not listed: on lavapipe Deno grants it nevertheless. */
-function mayHideSubgroups({ features, info }: GPUAdapter): boolean {
-  return isDeno && !features.has("subgroups") &&
-    info.subgroupMinSize === 8 && info.subgroupMaxSize === 8;
 }

@@ -24,34 +24,37 @@ var<workgroup> dBiases: array<vec4f, ROWS * LANES>;
 
 // The sums of both values over the lanes of a row; all invocations call it together.
 //@if SUBGROUP
-fn rowTotals(values: vec2f, lane: vec3u) -> vec2f {
+fn rowTotals(values: vec2f, own: u32) -> vec2f {
   var sum = values;
   for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
   return sum;
 }
 //@else
 var<workgroup> sums: array<vec2f, ROWS * LANES>;
-fn rowTotals(values: vec2f, lane: vec3u) -> vec2f {
-  let own = lane.y * LANES + lane.x;
+fn rowTotals(values: vec2f, own: u32) -> vec2f {
+  let lane = own % LANES;
   workgroupBarrier();
   sums[own] = values;
   for (var half = u32(LANES / 2); half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane.x < half) { sums[own] += sums[own + half]; }
+    if (lane < half) { sums[own] += sums[own + half]; }
   }
   workgroupBarrier();
-  return sums[lane.y * LANES];
+  return sums[own - lane];
 }
 //@end
 
-@compute @workgroup_size(LANES, ROWS)
+// In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
+@compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) own: u32,
 ) {
+  let lane = own % LANES;
+  let slot = own / LANES;
   //@for i in 0..ELEMENTS
-  let c_$i = lane.x + $i * LANES;
+  let c_$i = lane + $i * LANES;
   let isColumn_$i = c_$i < COLUMNS;
   let weight_$i = weight[min(c_$i, COLUMNS - 1)];
   var dWeight_$i = vec4f();
@@ -61,7 +64,7 @@ fn main(
   let block = group.x + group.y * grid.x;
   let blockEnd = min((block + 1) * BLOCK_ROWS, params.R);
   for (var first = block * BLOCK_ROWS; first < blockEnd; first += ROWS) {
-    let row = first + lane.y;
+    let row = first + slot;
     let isRow = row < blockEnd;
     let start = min(row, params.R - 1) * COLUMNS;
     let rowMean = mean[min(row, params.R - 1)];
@@ -80,7 +83,7 @@ fn main(
     dWeight_$i += dY_$i * xhat_$i;
     dBias_$i += dY_$i;
     //@end
-    let means = rowTotals(vec2f(dot(sum, vec4f(1)), dot(product, vec4f(1))), lane) / f32(4 * COLUMNS);
+    let means = rowTotals(vec2f(dot(sum, vec4f(1)), dot(product, vec4f(1))), own) / f32(4 * COLUMNS);
     //@for i in 0..ELEMENTS
     if (isRow && isColumn_$i) {
       dX[start + c_$i] = rowRstd * (dY_$i * weight_$i - means.x - xhat_$i * means.y);
@@ -89,16 +92,15 @@ fn main(
   }
 
   //@if HAS_PARTIALS
-  let own = lane.y * LANES + lane.x;
   //@for i in 0..ELEMENTS
   workgroupBarrier();
   dWeights[own] = dWeight_$i;
   dBiases[own] = dBias_$i;
   workgroupBarrier();
-  if (lane.y == 0 && isColumn_$i && block < blocks) {
-    for (var slot = 1u; slot < ROWS; slot++) {
-      dWeight_$i += dWeights[slot * LANES + lane.x];
-      dBias_$i += dBiases[slot * LANES + lane.x];
+  if (slot == 0 && isColumn_$i && block < blocks) {
+    for (var other = 1u; other < ROWS; other++) {
+      dWeight_$i += dWeights[other * LANES + lane];
+      dBias_$i += dBiases[other * LANES + lane];
     }
     partials[block * COLUMNS + c_$i] = dWeight_$i;
     partials[(blocks + block) * COLUMNS + c_$i] = dBias_$i;

@@ -10,6 +10,7 @@ import {
   type KernelSource,
   params,
   read,
+  requireSizes,
   rowLanes,
   type Slice,
   texels,
@@ -80,13 +81,14 @@ export function layernormPartialsWords(R: number, C: number): number {
 }
 
 /**
- * Y = weight * (X - mean) * rstd + bias, and the statistics the backward needs.
+ * Y = weight * (X - mean) * rstd + bias, and the statistics the backward needs. R may be 0.
  *
- * @throws {RangeError} when an operand is too small, or an explicit variant cannot do the shape.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, or an explicit variant cannot do the shape.
  */
 export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: LayernormShape): void {
   const { X, weight, bias, Y, mean, rstd } = operands;
   const { R, C, epsilon } = shape;
+  requireSizes(`run layernorm with (R,C) = (${R},${C})`, { C }, { R });
   checkWords("layernorm", shape, { X: [X, R * C], Y: [Y, R * C], mean: [mean, R], rstd: [rstd, R] });
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
   const { variant, kernel, rows } = forwardKernel(gpu, shape);
@@ -145,9 +147,9 @@ function forwardKernel(
 }
 
 /**
- * dX of layernorm; dWeight and dBias are accumulated into where they are given.
+ * dX of layernorm; dWeight and dBias are accumulated into where they are given. R may be 0.
  *
- * @throws {RangeError} when an operand is too small, or an explicit variant cannot do the shape.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, or an explicit variant cannot do the shape.
  * @throws {TypeError} when only one of dWeight and dBias is given.
  */
 export function layernormBackward(
@@ -157,6 +159,7 @@ export function layernormBackward(
 ): void {
   const { X, weight, mean, rstd, dY, dX, partials } = operands;
   const { R, C } = shape;
+  requireSizes(`run layernormBackward with (R,C) = (${R},${C})`, { C }, { R });
   checkWords("layernormBackward", shape, {
     X: [X, R * C],
     dY: [dY, R * C],
@@ -165,6 +168,7 @@ export function layernormBackward(
   });
   checkWords("layernormBackward", shape, { mean: [mean, R], rstd: [rstd, R] });
   const parameters = parameterGradients(operands, shape);
+  if (R === 0) return; // nothing to add up
   const variant = variantFor("layernormBackward", gpu, shape, ["rows", "naive"]);
   if (variant === "workgroup") {
     backwardWorkgroup(gpu, operands, shape, parameters);

@@ -18,53 +18,56 @@ struct Params { R: u32, epsilon: f32 }
 
 // The sum of `value` over the lanes of a row; all invocations call it together.
 //@if SUBGROUP
-fn rowTotal(value: f32, lane: vec3u) -> f32 {
+fn rowTotal(value: f32, own: u32) -> f32 {
   var sum = value;
   for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
   return sum;
 }
 //@else
 var<workgroup> sums: array<f32, ROWS * LANES>;
-fn rowTotal(value: f32, lane: vec3u) -> f32 {
-  let own = lane.y * LANES + lane.x;
+fn rowTotal(value: f32, own: u32) -> f32 {
+  let lane = own % LANES;
   workgroupBarrier();
   sums[own] = value;
   for (var half = u32(LANES / 2); half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane.x < half) { sums[own] += sums[own + half]; }
+    if (lane < half) { sums[own] += sums[own + half]; }
   }
   workgroupBarrier();
-  return sums[lane.y * LANES];
+  return sums[own - lane];
 }
 //@end
 
-@compute @workgroup_size(LANES, ROWS)
+// In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
+@compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) own: u32,
 ) {
-  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let lane = own % LANES;
+  let slot = own / LANES;
+  let row = (group.y * grid.x + group.x) * ROWS + slot;
   let start = min(row, params.R - 1) * COLUMNS;
   var sum = vec4f();
   //@for i in 0..ELEMENTS
-  let c_$i = lane.x + $i * LANES;
+  let c_$i = lane + $i * LANES;
   var x_$i = vec4f();
   if (c_$i < COLUMNS) { x_$i = X[start + c_$i]; }
   sum += x_$i;
   //@end
-  let rowMean = rowTotal(dot(sum, vec4f(1)), lane) / f32(4 * COLUMNS);
+  let rowMean = rowTotal(dot(sum, vec4f(1)), own) / f32(4 * COLUMNS);
   var squares = vec4f();
   //@for i in 0..ELEMENTS
   let centered_$i = select(vec4f(), x_$i - rowMean, c_$i < COLUMNS);
   squares += centered_$i * centered_$i;
   //@end
-  let rowRstd = 1 / sqrt(rowTotal(dot(squares, vec4f(1)), lane) / f32(4 * COLUMNS) + params.epsilon);
+  let rowRstd = 1 / sqrt(rowTotal(dot(squares, vec4f(1)), own) / f32(4 * COLUMNS) + params.epsilon);
   if (row >= params.R) { return; }
   //@for i in 0..ELEMENTS
   if (c_$i < COLUMNS) { Y[start + c_$i] = weight[c_$i] * (centered_$i * rowRstd) + bias[c_$i]; }
   //@end
-  if (lane.x == 0) {
+  if (lane == 0) {
     mean[row] = rowMean;
     rstd[row] = rowRstd;
   }

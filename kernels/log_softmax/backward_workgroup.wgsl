@@ -23,32 +23,34 @@ fn sumOf(e: f32) -> f32 { return e; }
 var<workgroup> sums: array<f32, ROWS * LANES>;
 //@end
 
-@compute @workgroup_size(LANES, ROWS)
+// In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
+@compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) own: u32,
 ) {
-  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let lane = own % LANES;
+  let slot = own / LANES;
+  let row = (group.y * grid.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   var part = Element();
-  for (var c = lane.x; c < ELEMENTS; c += LANES) { part += dY[start + c]; }
+  for (var c = lane; c < ELEMENTS; c += LANES) { part += dY[start + c]; }
   var sum = sumOf(part);
   //@if SUBGROUP
   for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
   //@else
-  let own = lane.y * LANES + lane.x;
   sums[own] = sum;
   for (var half = u32(LANES / 2); half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane.x < half) { sums[own] += sums[own + half]; }
+    if (lane < half) { sums[own] += sums[own + half]; }
   }
   workgroupBarrier();
-  sum = sums[lane.y * LANES];
+  sum = sums[slot * LANES];
   //@end
   if (row >= params.N) { return; }
-  for (var c = lane.x; c < ELEMENTS; c += LANES) {
+  for (var c = lane; c < ELEMENTS; c += LANES) {
     dX[start + c] = (dY[start + c] - exp(Y[start + c]) * sum) * scale;
   }
 }

@@ -10,6 +10,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  requireSizes,
   rowLanes,
   type Slice,
   texels,
@@ -51,7 +52,8 @@ export interface LogSoftmaxBackwardOperands {
 /**
  * Y = X / temperature - log sum_v e^(X / temperature), row by row, exact to float error for logits of any size.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not above 0, or the variant cannot do the shape.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, the temperature is not above 0, or the
+ * variant cannot do the shape.
  */
 export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSoftmaxShape): void {
   const { N, V, temperature } = shape;
@@ -87,7 +89,8 @@ export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSof
 /**
  * dX = (dY - e^Y * sum_v dY) / temperature, row by row.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not above 0, or the variant cannot do the shape.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, the temperature is not above 0, or the
+ * variant cannot do the shape.
  */
 export function logSoftmaxBackward(
   gpu: Gpu,
@@ -175,6 +178,7 @@ function checkOperands(
   { N, V, temperature }: LogSoftmaxShape,
   operands: Record<string, Slice>,
 ): void {
+  requireSizes(action, { V }, { N });
   for (const [name, slice] of Object.entries(operands)) {
     if (slice.length >= N * V) continue;
     throw new RangeError(

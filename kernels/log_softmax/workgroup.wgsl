@@ -26,18 +26,21 @@ var<workgroup> largests: array<f32, ROWS * LANES>;
 var<workgroup> totals: array<f32, ROWS * LANES>;
 //@end
 
-@compute @workgroup_size(LANES, ROWS)
+// In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
+@compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) grid: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) own: u32,
 ) {
-  let row = (group.y * grid.x + group.x) * ROWS + lane.y;
+  let lane = own % LANES;
+  let slot = own / LANES;
+  let row = (group.y * grid.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   var largest = -3e38;
   var total = 0.0; // sum of e^((x - largest) / temperature)
-  for (var c = lane.x; c < ELEMENTS; c += 4 * LANES) {
+  for (var c = lane; c < ELEMENTS; c += 4 * LANES) {
     //@for j in 0..4
     // Beyond the end the last element again: the maximum stays, the sum leaves it out.
     let x_$j = X[start + min(c + $j * LANES, ELEMENTS - 1)];
@@ -58,12 +61,11 @@ fn main(
     largest = next;
   }
   //@else
-  let own = lane.y * LANES + lane.x;
   largests[own] = largest;
   totals[own] = total;
   for (var half = u32(LANES / 2); half > 0; half /= 2) {
     workgroupBarrier();
-    if (lane.x < half) {
+    if (lane < half) {
       let next = max(largests[own], largests[own + half]);
       totals[own] = totals[own] * exp((largests[own] - next) * scale) +
         totals[own + half] * exp((largests[own + half] - next) * scale);
@@ -71,10 +73,10 @@ fn main(
     }
   }
   workgroupBarrier();
-  largest = largests[lane.y * LANES];
-  total = totals[lane.y * LANES];
+  largest = largests[slot * LANES];
+  total = totals[slot * LANES];
   //@end
   if (row >= params.N) { return; }
   let logTotal = log(total);
-  for (var c = lane.x; c < ELEMENTS; c += LANES) { Y[start + c] = (X[start + c] - largest) * scale - logTotal; }
+  for (var c = lane; c < ELEMENTS; c += LANES) { Y[start + c] = (X[start + c] - largest) * scale - logTotal; }
 }

@@ -99,6 +99,7 @@ export const halfCases: readonly KernelCase[] = shapes.map(toCase).map((full) =>
   ...full,
   kernel: "matmul half",
   variants: ["tiled-f16"],
+  feature: "shader-f16",
   inputs: () => {
     const { A, B, ...rest } = full.inputs();
     return { A: Float32Array.from(A, toHalf), B: Float32Array.from(B, toHalf), ...rest };

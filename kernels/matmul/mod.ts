@@ -14,6 +14,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  requireSizes,
   type Slice,
   stagedBlocks,
   texels,
@@ -42,7 +43,7 @@ export interface MatmulOperands {
 
 /** Sizes and options of {@linkcode matmul}. */
 export interface MatmulShape {
-  /** Rows of C. */
+  /** Rows of C; there may be none. */
   readonly M: number;
   /** Columns of C. */
   readonly N: number;
@@ -68,13 +69,14 @@ const TERMS_PER_ROUND: Record<string, number> = { naive: 1, texture: 4, tiled: 3
 /**
  * C = gelu(op(A) op(B) + bias) + residual, with every part but the product optional, or C += op(A) op(B).
  *
- * @throws {RangeError} when an operand is too short for the shape or the variant cannot do it.
+ * @throws {RangeError} when a size is no whole number, an operand too short for the shape, or the variant cannot do it.
  */
 export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
-  checkOperands(operands, shape);
+  const action = `multiply ${describeMatmul(shape)}`;
+  checkOperands(action, operands, shape);
   const variant = chooseVariant(gpu, {
     kernel: "matmul",
-    action: `multiply ${describeMatmul(shape)}`,
+    action,
     software: ["texture", "naive"],
     hardware: ["tiled", "tiled-f16", "naive"],
     variant: shape.variant,
@@ -83,9 +85,7 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
   const maxK = TERMS_PER_ROUND[variant] * MAX_ROUNDS;
   if (gpu.isSoftware && shape.K > maxK) {
     throw new RangeError(
-      `Cannot multiply ${
-        describeMatmul(shape)
-      }: on a software adapter K must be at most ${maxK} for variant ${variant}, add products of parts of K`,
+      `Cannot ${action}: on a software adapter K must be at most ${maxK} for variant ${variant}, add products of parts of K`,
     );
   }
   if (variant === "texture") launchTexture(gpu, operands, shape);
@@ -242,8 +242,12 @@ function epilogue(
   };
 }
 
-function checkOperands({ A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
-  const { M, N, K, batch = 1, gelu = false, accumulate = false } = shape;
+function checkOperands(
+  action: string,
+  { A, B, C, bias, residual, U }: MatmulOperands,
+  { M, N, K, batch = 1, gelu = false, accumulate = false }: MatmulShape,
+): void {
+  requireSizes(action, { N, K }, { M, batch });
   const lengths = [
     [A, batch * M * K],
     [B, batch * K * N],
@@ -254,18 +258,12 @@ function checkOperands({ A, B, C, bias, residual, U }: MatmulOperands, shape: Ma
   ] as const;
   for (const [slice, words] of lengths) {
     if (slice !== undefined && slice.length < words) {
-      throw new RangeError(
-        `Cannot multiply ${
-          describeMatmul(shape)
-        }: ${slice.label} has ${slice.length} words, it needs ${words}`,
-      );
+      throw new RangeError(`Cannot ${action}: ${slice.label} has ${slice.length} words, it needs ${words}`);
     }
   }
   if (accumulate && (gelu || U !== undefined)) {
     throw new RangeError(
-      `Cannot multiply ${
-        describeMatmul(shape)
-      }: accumulate goes with neither gelu nor U, add in a second launch`,
+      `Cannot ${action}: accumulate goes with neither gelu nor U, add in a second launch`,
     );
   }
 }

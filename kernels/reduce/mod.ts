@@ -11,6 +11,7 @@ import {
   MAX_ROUNDS,
   params,
   read,
+  requireSizes,
   requireWords,
   roundUp,
   type Slice,
@@ -35,11 +36,13 @@ export interface MatrixShape {
  * @throws {RangeError} when an operand is too short, or a row too long for a software adapter.
  */
 export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
-  requireWords(`sum the rows of (${R},${C})`, [[X, R * C], [Y, R]]);
+  const action = `sum the rows of (${R},${C})`;
+  requireSizes(action, { C }, { R });
+  requireWords(action, [[X, R * C], [Y, R]]);
   const [vector, width] = valuesPerRow(C);
   if (gpu.isSoftware && width > MAX_ROUNDS) {
     throw new RangeError(
-      `Cannot sum the rows of (${R},${C}): on a software adapter C must be at most ${MAX_ROUNDS}, or ${
+      `Cannot ${action}: on a software adapter C must be at most ${MAX_ROUNDS}, or ${
         4 * MAX_ROUNDS
       } in multiples of 4`,
     );
@@ -53,7 +56,9 @@ export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: Mat
 
 /** Y[r,c] = X[r]: X (R), Y (R,C). The backward of {@linkcode rowSum} and, with one row, of {@linkcode sum}. */
 export function rowBroadcast(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: MatrixShape): void {
-  requireWords(`broadcast to (${R},${C})`, [[X, R], [Y, R * C]]);
+  const action = `broadcast to (${R},${C})`;
+  requireSizes(action, { C }, { R });
+  requireWords(action, [[X, R], [Y, R * C]]);
   const [vector, width] = valuesPerRow(C);
   gpu.dispatch({
     kernel: { name: "reduce/row_broadcast", source: rowBroadcastSource, constants: { VECTOR: vector } },
@@ -103,6 +108,7 @@ function chunkRows(R: number): number {
 export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape: ColumnSumShape): void {
   const { R, C, accumulate } = shape;
   const action = `sum the columns of (${R},${C})`;
+  requireSizes(action, { R, C });
   requireWords(action, [[X, R * C], [Y, C]]);
   const [vector, width] = valuesPerRow(C);
   const add = (from: Slice, to: Slice, rows: number, chunk: number, keep: boolean, texture: boolean) =>
@@ -171,8 +177,10 @@ export function sum(
   { X, Y, partials }: SumOperands,
   { n, scale }: { n: number; scale: number },
 ): void {
+  const action = `sum ${n} words`;
+  requireSizes(action, { n });
   const lanes = sumLanes(n);
-  requireWords(`sum ${n} words`, [[X, n], [Y, 1], [partials, 4 * lanes]]);
+  requireWords(action, [[X, n], [Y, 1], [partials, 4 * lanes]]);
   gpu.dispatch({
     kernel: { name: "reduce/sum_partials", source: sumPartialsSource, constants: {} },
     bindings: [read(X), write(partials), params([n, lanes])],

@@ -11,6 +11,7 @@ import {
   params,
   read,
   type RegisterTile,
+  requireSizes,
   roundUp,
   type Slice,
   texels,
@@ -27,7 +28,7 @@ import naiveSource from "./naive.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
 import { tiledChunk, tiledForward, tiledParts } from "./tiled.ts";
 
-/** N tokens of width C, scored against a vocabulary of V. */
+/** N tokens of width C, scored against a vocabulary of V. There may be no tokens. */
 export interface LinearLogprobSize {
   readonly N: number;
   readonly C: number;
@@ -86,6 +87,7 @@ export interface LinearLogprobBackwardOperands {
 
 /** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
 export function linearLogprobPartialsWords(shape: LinearLogprobSize, gpu?: Gpu): number {
+  if (shape.N === 0) return 0;
   const variants = gpu ? [choose("linearLogprob", gpu, shape)] : Object.keys(PARTS);
   return 4 * shape.N * Math.max(...variants.map((variant) => PARTS[variant](shape)));
 }
@@ -150,12 +152,13 @@ export function linearLogprobScratchWords(shape: Pick<LinearLogprobShape, "N" | 
 /**
  * Log-probabilities of the targets under softmax(X W / temperature), with log-sum-exp and entropy.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not positive, an explicit variant cannot do the
- * shape, or a dimension is too large for a software adapter.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, the temperature is not positive, an
+ * explicit variant cannot do the shape, or a dimension is too large for a software adapter.
  */
 export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: LinearLogprobShape): void {
   const { X, W, targets, logprob, lse, entropy, partials } = operands;
   const { N, C, V, temperature } = shape;
+  requireSizes("run linearLogprob", { C, V }, { N });
   checkShape("linearLogprob", gpu, shape, {
     X: [X, N * C],
     W: [W, C * V],
@@ -165,6 +168,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
     entropy: [entropy, N],
     partials: [partials, linearLogprobPartialsWords(shape, gpu)],
   });
+  if (N === 0) return;
   const variant = choose("linearLogprob", gpu, shape);
   const WORKGROUP = workgroupSize(gpu);
   if (variant === "tiled") {
@@ -211,8 +215,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
 /**
  * dX, and what dW gains, from the gradients of the log-probabilities and entropies.
  *
- * @throws {RangeError} when an operand is too small, the temperature is not positive, an explicit variant cannot do the
- * shape, or a dimension is too large for a software adapter.
+ * @throws {RangeError} as {@linkcode linearLogprob} does.
  */
 export function linearLogprobBackward(
   gpu: Gpu,
@@ -221,6 +224,7 @@ export function linearLogprobBackward(
 ): void {
   const { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch } = operands;
   const { N, C, V } = shape;
+  requireSizes("run linearLogprobBackward", { C, V }, { N });
   checkShape("linearLogprobBackward", gpu, shape, {
     X: [X, N * C],
     W: [W, C * V],

@@ -48,14 +48,17 @@ export function linearLogprobBackwardReference(
   const dW = Float64Array.from(dW0 ?? new Float64Array(C * V));
   for (let n = 0; n < N; n++) {
     const logits = logitsOfRow(X, W, n, shape);
-    for (let v = 0; v < V; v++) {
-      const logp = logits[v] - lse[n];
+    const dLogits = logits.map((logit, v) => {
+      const logp = logit - lse[n];
       const p = Math.exp(logp);
       const ofEntropy = dEntropy === undefined ? 0 : dEntropy[n] * p * (logp + entropy[n]);
-      const dLogit = (dLogprob[n] * ((v === targets[n] ? 1 : 0) - p) - ofEntropy) / temperature;
-      for (let c = 0; c < C; c++) {
-        dX[n * C + c] += dLogit * W[c * V + v];
-        dW[c * V + v] += dLogit * X[n * C + c];
+      return (dLogprob[n] * ((v === targets[n] ? 1 : 0) - p) - ofEntropy) / temperature;
+    });
+    // Along the rows of W: down its columns the caches would miss at every word of a large vocabulary.
+    for (let c = 0; c < C; c++) {
+      for (let v = 0; v < V; v++) {
+        dX[n * C + c] += dLogits[v] * W[c * V + v];
+        dW[c * V + v] += dLogits[v] * X[n * C + c];
       }
     }
   }

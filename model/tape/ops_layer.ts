@@ -121,6 +121,12 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
     forward(tape, [X, W], { targets, temperature }) {
       const { rows: N, columns: C } = asMatrix(X!);
       const V = W!.shape[1];
+      const stray = targets.find((target) => !(target < V));
+      if (stray !== undefined) {
+        throw new RangeError(
+          `Cannot take log-probabilities: a target is ${stray}, classes are 0 to ${V - 1}`,
+        );
+      }
       const logprob = tape.output([N], "logprob");
       const entropy = tape.output([N], "entropy");
       const lse = tape.save(N, "lse");

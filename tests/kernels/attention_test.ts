@@ -183,7 +183,7 @@ gpuTest(
     assertThrows(
       () => attention(gpu, operands, { B: 1, T: 0, H: 1, D: 4 }),
       RangeError,
-      "Cannot compute attention: T is 0, pass an integer of at least 1",
+      "Cannot compute attention: T is 0, use a whole number of at least 1",
     );
     assertThrows(
       () => attention(gpu, operands, { B: 1, T: 1, H: 1, D: 132 }),

@@ -8,6 +8,7 @@ import {
   type Ceiling,
   compareRuns,
   headlineCases,
+  knownVariants,
   measureCeiling,
   measureInTurns,
   parseRun,
@@ -16,9 +17,10 @@ import {
   shareOfCeiling,
   spreadOf,
 } from "../../kernels/bench.ts";
-import { checkOutputs } from "../../kernels/bench/check.ts";
+import { checkOutputs, runOnce, uploadOperands } from "../../kernels/bench/check.ts";
 import { joinQkv, splitQkv, versionOf } from "../../kernels/bench/peer_common.ts";
 import { caseValues } from "../../kernels/case.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { testGpu } from "./check_cases.ts";
 
 const gpuTest = (name: string, fn: () => Promise<void>) =>
@@ -73,6 +75,22 @@ Deno.test("CPU time is divided among the threads and the launches", async () => 
   assertEquals(samples.map(({ busyUs }) => busyUs), [2, 2, 2]);
 });
 
+Deno.test("CPU time ends with the launches: the wait after them is nobody's", async () => {
+  let nowNs = 0;
+  const contender = {
+    run(count: number) {
+      nowNs += count * 6000;
+      return Promise.resolve();
+    },
+    waitMs() {
+      nowNs += 1e6;
+      return Promise.resolve(0);
+    },
+  };
+  const [{ samples }] = await measureInTurns([contender], { ...SETTINGS, busyClock: () => nowNs });
+  assertEquals(samples.map(({ busyUs }) => busyUs), [3, 3, 3]);
+});
+
 Deno.test("the ceiling that binds gives the share, by CPU time where it is known", () => {
   const work = { flops: 1e6, bytes: 1e3 }; // 10 us of multiply-adds, 0.1 us of copying
   assertAlmostEquals(shareOfCeiling({ ...work, wallUs: 20, busyUs: null }, CEILING)!, 0.5);
@@ -98,7 +116,7 @@ Deno.test("a wrong word, a NaN and a wrong integer are found", () => {
 Deno.test("kernels are selected by folder and by part of a name, unknown ones list what there is", () => {
   const suites = ["cases", "headline"];
   const matmuls = selectCases(benchCases, { only: ["matmul"], suites });
-  assert(matmuls.length > 20 && matmuls.every(({ kernelCase }) => kernelCase.kernel === "matmul"));
+  assert(matmuls.length > 20 && matmuls.every(({ folder }) => folder === "matmul"));
   const [one] = selectCases(benchCases, { only: ["matmul 512x512x512 A^T"], suites: ["headline"] });
   assertEquals(one.kernelCase.name, "512x512x512 A^T");
   assertThrows(
@@ -113,6 +131,24 @@ Deno.test("kernels are selected by folder and by part of a name, unknown ones li
   );
   const rows = selectCases(benchCases, { only: ["layernorm"], suites, variant: "rows" });
   assert(rows.every(({ kernelCase }) => kernelCase.variants.includes("rows")));
+});
+
+Deno.test("half precision is among the variants, with cases of its own", () => {
+  assertEquals(knownVariants().join(), "naive,rows,texture,tiled,tiled-f16,vec4,workgroup");
+  const half = selectCases(benchCases, { only: [], suites: ["cases", "headline"], variant: "tiled-f16" });
+  assert(half.length > 20);
+  for (const { folder, kernelCase: { feature, variants } } of half) {
+    assertEquals([folder, feature, ...variants], ["matmul", "shader-f16", "tiled-f16"]);
+  }
+});
+
+Deno.test("products are compared with every transpose, at every shape", () => {
+  const names = headlineCases.filter(({ kernel }) => kernel === "matmul").map(({ name }) => name);
+  for (const shape of ["256x256x256", "512x512x512", "1024x1024x1024", "16x1024x1024", "64x1024x1024"]) {
+    for (const transpose of ["", " A^T", " B^T"]) {
+      assert(names.includes(shape + transpose), shape + transpose);
+    }
+  }
 });
 
 Deno.test("every case has a name of its own", () => {
@@ -224,6 +260,30 @@ gpuTest("a case gives a row for each variant, the first being the baseline", asy
   assertEquals(failures.splice(0), []);
   const [only] = await benchCase(benchCaseOf, await contextOf(rows[1].variant));
   assertEquals([only.variant, only.overNaive], [rows[1].variant, null]);
+});
+
+gpuTest("what the device lacks a feature for is left out with one warning, and is no failure", async () => {
+  const gpu: Gpu = Object.create(await testGpu(), {
+    adapterName: { value: "some card" },
+    device: { value: { features: new Set() } },
+  });
+  const warnings: string[] = [];
+  const context = { ...await contextOf(), gpu, warn: (message: string) => warnings.push(message) };
+  const half = selectCases(benchCases, { only: ["matmul half"], suites: ["cases"] });
+  for (const each of half.slice(0, 3)) assertEquals(await benchCase(each, context), []);
+  assertEquals(warnings, ["Left out matmul half: some card has no shader-f16"]);
+  assertEquals(failures, []);
+});
+
+gpuTest("the large backward of the output layer computes what its reference says", async () => {
+  const gpu = await testGpu();
+  const kernelCase = headlineCases.find(({ name }) => name === "512x256x512 backward")!;
+  const inputs = kernelCase.inputs();
+  const operands = uploadOperands(gpu, kernelCase, inputs);
+  const got = await runOnce(gpu, kernelCase, operands);
+  assertEquals(Object.keys(got), ["dX", "dW"]);
+  checkOutputs(kernelCase.name, got, kernelCase.reference(inputs), kernelCase);
+  for (const slice of Object.values(operands)) gpu.release(slice);
 });
 
 gpuTest("a variant that computes something else is left out and reported", async () => {

@@ -1,6 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/elementwise/cases.ts";
-import { addInPlace, binary, unary } from "../../kernels/elementwise/mod.ts";
+import {
+  addInPlace,
+  binary,
+  binaryBackward,
+  type BinaryOp,
+  unary,
+  unaryBackward,
+  type UnaryOp,
+} from "../../kernels/elementwise/mod.ts";
 import { testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
@@ -36,5 +44,28 @@ Deno.test({
     const gpu = await testGpu();
     const X = { ...gpu.placeholder, label: "X" };
     assertThrows(() => unary(gpu, { X, Y: X }, { op: "exp", n: 5 }), RangeError, "X has 4 words, it needs 5");
+  },
+});
+
+Deno.test({
+  name: "an op that there is not is refused with those there are, forward and backward",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const X = gpu.placeholder;
+    const one = { op: "tanh" as UnaryOp, n: 4 };
+    const two = { op: "divide" as BinaryOp, n: 4 };
+    const unaryOps = "exp, log, negate, square, gelu, relu, scale, shift, clamp, copy";
+    const binaryOps = "add, subtract, multiply, minimum, maximum";
+    const refusals: [() => void, string][] = [
+      [
+        () => unary(gpu, { X, Y: X }, one),
+        `Cannot apply "tanh": there is no such op, use one of ${unaryOps}`,
+      ],
+      [() => unaryBackward(gpu, { X, dY: X, dX: X }, one), unaryOps],
+      [() => binary(gpu, { A: X, B: X, Y: X }, two), `Cannot apply "divide": there is no such op`],
+      [() => binaryBackward(gpu, { A: X, B: X, dY: X, dA: X }, two), binaryOps],
+    ];
+    for (const [launch, message] of refusals) assertThrows(launch, RangeError, message);
   },
 });

@@ -7,6 +7,7 @@ import {
   gatherRows,
   layernorm,
   linear,
+  linearLogprob,
   multiply,
   reshape,
   scale,
@@ -225,6 +226,15 @@ test("a row beyond the matrix is not gathered", [{ shape: [3, 4] }], (gpu, [x]) 
   using tape = new Tape(gpu, { record: true });
   const gather = () => gatherRows(tape, x, Int32Array.of(0, 3));
   assertThrows(gather, RangeError, "Cannot gather row 3 of input 0: it has 3 rows");
+});
+
+test("a target that is no class is refused", [{ shape: [2, 4] }, { shape: [4, 8] }], (gpu, [x, w]) => {
+  using tape = new Tape(gpu, { record: false });
+  assertThrows(
+    () => linearLogprob(tape, x, w, { targets: Uint32Array.of(7, 8), temperature: 1 }),
+    RangeError,
+    "a target is 8, classes are 0 to 7",
+  );
 });
 
 test("a row gathered twice is refused", [{ shape: [3, 4] }], (gpu, [x]) => {

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { benchCases } from "../../kernels/bench.ts";
 import { applyTuning, tuningVersion, UNTUNED } from "../../kernels/tune.ts";
+import { UsageError } from "../../rl/cli/mod.ts";
 import { tuneGpu, tuningPath } from "../../rl/tuning.ts";
 import { gpuTest, TempFolder } from "./tiny_run.ts";
 
@@ -100,3 +101,26 @@ gpuTest("PONDER_TUNING turns tuning off or names the file", async (gpu) => {
   assert(tuningPath()?.endsWith("/ponder/tuning.json") ?? true);
   Deno.env.set("PONDER_TUNING", "off");
 });
+
+gpuTest(
+  "PONDER_VARIANT that no kernel has is wrong usage, and the error lists what there is",
+  async (gpu) => {
+    const notesWith = async (variant: string) => {
+      Deno.env.set("PONDER_VARIANT", variant);
+      try {
+        return await notesOf((note) => tuneGpu(gpu, { note, path: null, cases }));
+      } finally {
+        Deno.env.delete("PONDER_VARIANT");
+      }
+    };
+    await assertRejects(
+      () => notesWith("foo"),
+      UsageError,
+      "Cannot force PONDER_VARIANT=foo: no kernel has it, use one of naive, rows, texture, tiled, tiled-f16",
+    );
+    // One that some kernel has leaves nothing to tune; an empty one is none.
+    for (const variant of ["tiled-f16", "vec4"]) assertEquals(await notesWith(variant), []);
+    assertStringIncludes((await notesWith(""))[0], "Choosing kernels");
+    applyTuning(gpu, UNTUNED);
+  },
+);

@@ -125,6 +125,15 @@ test("a write to a slice leaves the words around it", async (gpu) => {
   gpu.release(X);
 });
 
+test("an empty array is uploaded and written as nothing", async (gpu) => {
+  const empty = gpu.upload(new Uint32Array(0), "empty");
+  assertEquals(empty.length, 0);
+  const X = gpu.upload(range(3), "X");
+  gpu.write(X, new Float32Array(0));
+  assertEquals(await contents(gpu, X), [0, 1, 2]);
+  [empty, X].forEach((slice) => gpu.release(slice));
+});
+
 test("an upload does not disturb recorded work on the memory it reuses", async (gpu) => {
   const Y = gpu.acquire(16, "Y");
   const X = gpu.upload(range(16), "X");
@@ -232,7 +241,8 @@ test("too many workgroups are refused, none is no launch", async (gpu) => {
   assertThrows(
     () => gpu.dispatch({ kernel: affine, bindings, workgroups: [1, 65536] }),
     RangeError,
-    "Cannot dispatch test/affine: 1 x 65536 x 1 workgroups exceed 65535 a dimension",
+    "Cannot dispatch test/affine: 1 x 65536 x 1 workgroups exceed 65535 a dimension for read placeholder[4], " +
+      "write Y[4], use a smaller batch",
   );
   const dispatches = gpu.dispatchCount;
   gpu.dispatch({ kernel: affine, bindings, workgroups: [3, 0] });

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NoAdapterError, openGpu, write } from "../../../kernels/gpu/mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { Gpu, NoAdapterError, openGpu, write } from "../../../kernels/gpu/mod.ts";
 
 /** Runs with another `navigator.gpu`. */
 async function withNavigatorGpu(gpu: unknown, fn: () => Promise<void>): Promise<void> {
@@ -75,5 +75,83 @@ Deno.test({
       assertEquals([...await gpu.readWords(Y)], [105, 113, 121].flatMap((value) => Array(8).fill(value)));
     }
     gpu.destroy();
+  },
+});
+
+/** This machine's adapter under another name, as Deno shows a card: without subgroups, which it may grant or not. */
+async function cardThat(grants: boolean, asked: string[][]): Promise<unknown> {
+  const adapter = (await navigator.gpu.requestAdapter())!;
+  return {
+    requestAdapter: () =>
+      Promise.resolve({
+        features: new Set(),
+        limits: adapter.limits,
+        info: { description: "some card", subgroupMinSize: 32, subgroupMaxSize: 32 },
+        requestDevice: ({ requiredFeatures }: { requiredFeatures: GPUFeatureName[] }) => {
+          asked.push(requiredFeatures);
+          if (grants || requiredFeatures.length === 0) return adapter.requestDevice();
+          return Promise.reject(new TypeError("no such feature"));
+        },
+      }),
+  };
+}
+
+Deno.test({
+  name: "Deno, which lists subgroups on no adapter, is asked for them on every one, and may refuse",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    for (const grants of [true, false]) {
+      const asked: string[][] = [];
+      await withNavigatorGpu(await cardThat(grants, asked), async () => {
+        const gpu = await openGpu();
+        assertEquals([gpu.adapterName, gpu.isSoftware], ["some card", false]);
+        gpu.destroy();
+      });
+      assertEquals(asked, grants ? [["subgroups"]] : [["subgroups"], []]);
+    }
+  },
+});
+
+Deno.test("at DEBUG=1 a refusal of subgroups is mentioned once", async () => {
+  // A process of its own: DEBUG is read once.
+  const program = `
+    import { openGpu } from "./kernels/gpu/mod.ts";
+    const adapter = await navigator.gpu.requestAdapter();
+    const request = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = (wanted) =>
+      wanted.requiredFeatures.includes("subgroups") ? Promise.reject(new TypeError("not here")) : request(wanted);
+    navigator.gpu.requestAdapter = () => Promise.resolve(adapter);
+    const gpu = await openGpu();
+    console.log(gpu.subgroupSize);
+    gpu.destroy();`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", program],
+    cwd: new URL("../../..", import.meta.url),
+    env: { DEBUG: "1", NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals(new TextDecoder().decode(stdout), "0\n", text);
+  assertStringIncludes(text, "grants no subgroups: not here");
+  assertEquals(text.split("subgroups").length, 2);
+});
+
+Deno.test({
+  name: "a software adapter broadcasts only where 8 invocations are a subgroup, no fewer and no more",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const adapter = (await navigator.gpu.requestAdapter())!;
+    const device = await adapter.requestDevice();
+    Object.defineProperty(device, "features", { value: new Set(["subgroups"]) });
+    const canBroadcast = (subgroupMinSize: number, subgroupMaxSize: number, isSoftware = true) => {
+      const value = { subgroupMinSize, subgroupMaxSize };
+      Object.defineProperty(device, "adapterInfo", { value, configurable: true });
+      return new Gpu(device, "some adapter", isSoftware).canBroadcast;
+    };
+    assert(canBroadcast(8, 8));
+    assert(!canBroadcast(8, 16) && !canBroadcast(4, 8) && !canBroadcast(16, 16));
+    assert(!canBroadcast(8, 8, false));
+    device.destroy();
   },
 });
