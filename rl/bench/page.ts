@@ -73,7 +73,7 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
   const kernels = run.rows.filter(({ suite }) => suite === "headline");
   const steps = run.rows.filter(({ suite }) => suite === "steps");
   return [
-    `## ${run.adapter}${run.rows.length === 1 ? `, ${run.rows[0].name} alone` : ""}`,
+    `## ${name}: ${run.adapter}${run.rows.length === 1 ? `, ${run.rows[0].name} alone` : ""}`,
     facts,
     ...targetTable(run),
     ...(kernels.length > 0 ? ["### Kernels", kernelTable(run, kernels)] : []),

@@ -226,14 +226,14 @@ Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what
   assertStringIncludes(text, "![cpu_peers.svg](../results/bench/cpu_peers.svg)");
   assert(!text.includes("cpu.svg"), "there is no such chart");
   assert(text.endsWith(`${HAND_WRITTEN}\n\nTiling lost.\n`));
-  assert(text.includes("\n## some adapter\n"));
+  assert(text.includes("\n## cpu: some adapter\n"));
   // Written again from the same files it is the same page.
   await writePage(`${folder.path}/runs`, page);
   assertEquals(Deno.readTextFileSync(page), text);
 
   save("one.json", { ...runOf(step("PPO minibatch mini", 1000)), peakBytes: 2 ** 30 });
   await writePage(`${folder.path}/runs`, page);
-  const withOne = Deno.readTextFileSync(page).split("## some adapter, PPO minibatch mini alone\n")[1];
+  const withOne = Deno.readTextFileSync(page).split(": some adapter, PPO minibatch mini alone\n")[1];
   assertStringIncludes(withOne, "peak memory 1.00 GiB");
   assert(!withOne.includes("not measured"), "a run of one step shows the targets about it");
 
