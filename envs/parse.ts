@@ -35,11 +35,17 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Encodes `text` from `from` on, part by part, for loops over every character of a long text: bytes are read faster than
- * a string, which may be a rope or a slice, and much faster before the loop is fully compiled.
+ * a string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted
+ * are passed over: a pattern sees that much faster than a loop.
  */
-export function* encodeParts(text: string, from: number): Generator<EncodedPart, void> {
+export function* encodeParts(
+  text: string,
+  from: number,
+  isWanted: (part: string) => boolean,
+): Generator<EncodedPart, void> {
   for (let start = from; start < text.length; start += PART_LENGTH) {
     const part = text.slice(start, start + PART_LENGTH);
+    if (!isWanted(part)) continue;
     const bytes = buffer.subarray(0, encoder.encodeInto(part, buffer).written);
     yield { bytes, placeOf: (i) => start + decoder.decode(bytes.subarray(0, i)).length };
   }

@@ -6,6 +6,8 @@ import type { Parse } from "./types.ts";
 const ONE = "1".charCodeAt(0);
 const BYTES = 256;
 const NOTHING = -1;
+/** What every action begins with. */
+const HAS_ACTION = /[1-9+\-*/()=]/;
 /** Two different actions. */
 const CONFLICT = -2;
 
@@ -38,7 +40,8 @@ export function createPointsParser(actions: readonly string[]): (text: string) =
     let start = -1;
     let open = 0; // 1 after a `1`
     // A loop and no pattern: how fast one is that tells a `1` from a `10` depends on the text it is first used on.
-    for (const { bytes, placeOf } of encodeParts(text, afterKey(text, 1))) {
+    const isWanted = (part: string) => open === 1 || HAS_ACTION.test(part);
+    for (const { bytes, placeOf } of encodeParts(text, afterKey(text, 1), isWanted)) {
       for (let i = 0; i < bytes.length; i++) {
         const key = open * BYTES + bytes[i];
         const action = complete[key];

@@ -63,6 +63,8 @@ function buildAutomaton(): Automaton {
 }
 
 const { next, command } = buildAutomaton();
+/** What every command begins with. */
+const HAS_LETTER = /[a-z]/i;
 
 /** Without the key the published code looks at the last characters, which take one or two code units each. */
 const TAIL_LENGTH = 30;
@@ -94,7 +96,8 @@ function findCommands(text: string, from: number): { firstAt: Int32Array; earlie
   const firstAt = new Int32Array(COMMANDS.length).fill(-1);
   let earliest = -1;
   let node = 0;
-  for (const { bytes, placeOf } of encodeParts(text, from)) {
+  const isWanted = (part: string) => node > 0 || HAS_LETTER.test(part);
+  for (const { bytes, placeOf } of encodeParts(text, from, isWanted)) {
     for (let i = 0; i < bytes.length; i++) {
       node = next[node + branchOf[bytes[i]]];
       const index = command[node >> LOG_BRANCHES];
