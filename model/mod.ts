@@ -17,7 +17,7 @@ export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./c
 export { exists, readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { type Parameter, Parameters, type ParameterSpec, parameterSpecs } from "./parameters.ts";
-export { type Layout, layOut, type Segment, type Sequence } from "./sequence.ts";
+export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
 export * from "./tape/mod.ts";
 export { Vlm } from "./vlm.ts";

@@ -68,11 +68,7 @@ const IMAGE_BUCKET = 8;
 export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layout {
   const { imageTokens } = deriveSizes(config);
   const B = sequences.length;
-  const prefix = Uint32Array.from(
-    sequences,
-    ({ prompt }) =>
-      prompt.reduce((n, part) => n + (part.kind === "image" ? imageTokens : part.ids.length), 0),
-  );
+  const prefix = Uint32Array.from(sequences, ({ prompt }) => promptLength(prompt, config));
   const length = Uint32Array.from(sequences, ({ response }, b) => prefix[b] + response.length);
   const longest = length.reduce((a, b) => Math.max(a, b), 0);
   const longestResponse = sequences.reduce((n, { response }) => Math.max(n, response.length), 0);
@@ -137,6 +133,12 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
     targets,
     mask,
   };
+}
+
+/** Positions of a prompt, images included. */
+export function promptLength(prompt: readonly Segment[], config: VlmConfig): number {
+  const { imageTokens } = deriveSizes(config);
+  return prompt.reduce((n, part) => n + (part.kind === "image" ? imageTokens : part.ids.length), 0);
 }
 
 /** The distinct images of a batch, and which of them each image is. */

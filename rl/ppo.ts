@@ -18,6 +18,7 @@ import {
   maximum,
   minimum,
   multiply,
+  promptLength,
   rowSum,
   scale,
   square,
@@ -32,6 +33,7 @@ import {
   type Experience,
   improvePolicy,
   type MinibatchMetrics,
+  type PartLosses,
   type PpoMetrics,
   type PpoStep,
   readUpdate,
@@ -42,45 +44,55 @@ import type { Transition } from "./rollout.ts";
 /** A step that a written response took. */
 export type WrittenStep = PpoStep & Pick<Transition, "prompt" | "response" | "weights" | "logPi">;
 
-/** Updates the model on one rollout. `iteration` seeds the minibatch order. */
+/** What {@linkcode ppoIteration} depends on. */
+export interface PpoIterationSettings {
+  readonly config: TrainConfig;
+  /** Seeds the minibatch order. */
+  readonly iteration: number;
+  readonly learningRate: number;
+  /** Most positions whose activations are in memory at once, 2560 by default: a minibatch of more is done in parts. */
+  readonly microBatchPositions?: number;
+}
+
+/** Updates the model on one rollout. */
 export function ppoIteration(
   vlm: Vlm,
   optimizer: AdamW,
   rollout: Experience<WrittenStep>,
-  { config, iteration, learningRate }: { config: TrainConfig; iteration: number; learningRate: number },
+  settings: PpoIterationSettings,
 ): Promise<PpoMetrics> {
-  return improvePolicy(rollout, config, {
-    order: `ppo ${iteration}`,
+  return improvePolicy(rollout, settings.config, {
+    order: `ppo ${settings.iteration}`,
     suspects: "generation and training disagree on a prompt, a kernel or the temperature",
-    update: (mbSamples) => ppoMinibatch(vlm, optimizer, mbSamples, config, learningRate),
+    update: (mbSamples) => ppoMinibatch(vlm, optimizer, mbSamples, settings),
   });
 }
 
-/** One update: forward, backward and optimiser in one submission, one readback. */
+/** One update: forward and backward of one micro-batch after another, and the optimiser, read back together. */
 async function ppoMinibatch(
   vlm: Vlm,
   optimizer: AdamW,
   mbSamples: readonly Sample<WrittenStep>[],
-  config: TrainConfig,
-  learningRate: number,
+  { config, learningRate, microBatchPositions = 2560 }: PpoIterationSettings,
 ): Promise<MinibatchMetrics> {
-  const layout = layOut(mbSamples.map(({ transition }) => transition), vlm.config);
-  const weights = new Float32Array(layout.B * layout.R);
-  mbSamples.forEach(({ transition }, b) => weights.set(transition.weights, b * layout.R));
-  const perSample = (value: (sample: Sample<WrittenStep>) => number) => Float32Array.from(mbSamples, value);
-  using tape = new Tape(vlm.gpu, { record: true });
-  const { policyLoss, valueLoss, meanEntropy, logRatio } = ppoLosses(tape, vlm, {
-    layout,
-    weights,
-    logPi: perSample(({ transition }) => transition.logPi),
-    advantages: perSample(({ advantage }) => advantage),
-    returns: perSample(({ valueTarget }) => valueTarget),
-    values: perSample(({ transition }) => transition.value),
-  }, config);
+  const responses = mbSamples.map(({ transition }) => transition.response.length);
+  const whole = { steps: mbSamples.length, tokens: responses.reduce((sum, tokens) => sum + tokens, 0) };
+  const longest = mbSamples.reduce(
+    (most, { transition: { prompt } }, i) => Math.max(most, promptLength(prompt, vlm.config) + responses[i]),
+    1,
+  );
+  const count = Math.ceil(whole.steps / Math.max(1, Math.floor(microBatchPositions / longest)));
+  const size = Math.ceil(whole.steps / count);
 
-  const losses = [policyLoss, scale(tape, valueLoss, config.valueCoefficient)];
-  if (config.entropyCoefficient > 0) losses.push(scale(tape, meanEntropy, -config.entropyCoefficient));
-  tape.backward(...losses);
+  using tape = new Tape(vlm.gpu, { record: true });
+  const parts: PartLosses[] = [];
+  for (let start = 0; start < whole.steps; start += size) {
+    const part = ppoLosses(tape, vlm, ppoBatch(vlm, mbSamples.slice(start, start + size), whole), config);
+    const losses = [part.policyLoss, scale(tape, part.valueLoss, config.valueCoefficient)];
+    if (config.entropyCoefficient > 0) losses.push(scale(tape, part.meanEntropy, -config.entropyCoefficient));
+    tape.backward(...losses); // gradients add to those of the parts before
+    parts.push(part);
+  }
   optimizer.update({
     learningRate,
     beta1: config.adamBeta1,
@@ -89,11 +101,30 @@ async function ppoMinibatch(
     policyClip: config.policyGradientClip,
     valueClip: config.valueGradientClip,
   });
-
-  return await readUpdate(vlm.gpu, { policyLoss, valueLoss, meanEntropy, logRatio }, optimizer, config.clip);
+  return await readUpdate(vlm.gpu, parts, optimizer, config.clip);
 }
 
-/** A minibatch of B responses as the losses need it. */
+function ppoBatch(
+  { config }: Vlm,
+  samples: readonly Sample<WrittenStep>[],
+  whole: PpoBatch["whole"],
+): PpoBatch {
+  const layout = layOut(samples.map(({ transition }) => transition), config);
+  const weights = new Float32Array(layout.B * layout.R);
+  samples.forEach(({ transition }, b) => weights.set(transition.weights, b * layout.R));
+  const perSample = (value: (sample: Sample<WrittenStep>) => number) => Float32Array.from(samples, value);
+  return {
+    layout,
+    weights,
+    logPi: perSample(({ transition }) => transition.logPi),
+    advantages: perSample(({ advantage }) => advantage),
+    returns: perSample(({ valueTarget }) => valueTarget),
+    values: perSample(({ transition }) => transition.value),
+    whole,
+  };
+}
+
+/** B responses of a minibatch as the losses need them. */
 export interface PpoBatch {
   readonly layout: Layout;
   /** (B*R) weight of each token's log-probability in log pi: lambda for the thought, 1 for the action, 0 for padding. */
@@ -103,6 +134,8 @@ export interface PpoBatch {
   readonly advantages: Float32Array;
   readonly returns: Float32Array;
   readonly values: Float32Array;
+  /** Steps and response tokens of the minibatch that this is a part of: losses are means over those. */
+  readonly whole: { readonly steps: number; readonly tokens: number };
 }
 
 /** PPO's losses on the tape; scalars but for `logRatio` (B). All are kept readable after the backward. */
@@ -120,8 +153,7 @@ export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSet
   const values = vlm.values(tape, tape.detach(hidden), layout); // (B)
   const losses = clippedLosses(tape, { logPi, values }, mb, config);
 
-  const tokens = layout.mask.reduce((count, value) => count + value, 0);
-  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / tokens));
+  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / mb.whole.tokens));
   return { ...losses, meanEntropy };
 }
 
@@ -135,7 +167,7 @@ export type PpoLossSettings = Pick<TrainConfig, "temperature" | "clip" | "valueC
 export function clippedLosses(
   tape: Tape,
   { logPi, values }: { logPi: Tensor; values: Tensor },
-  mb: Pick<PpoBatch, "logPi" | "advantages" | "returns" | "values">,
+  mb: Pick<PpoBatch, "logPi" | "advantages" | "returns" | "values"> & { whole: { steps: number } },
   config: Pick<PpoLossSettings, "clip" | "valueClip" | "ratioGuard">,
 ) {
   const B = mb.logPi.length;
@@ -153,12 +185,12 @@ export function clippedLosses(
     multiply(tape, ratio, mbAdvantages),
     multiply(tape, clippedRatio, mbAdvantages),
   );
-  const policyLoss = tape.keep(sum(tape, surrogate, -1 / B));
+  const policyLoss = tape.keep(sum(tape, surrogate, -1 / mb.whole.steps));
 
   // value loss = half the larger of the squared errors of the value and of its clipped change
   const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
   const errors = square(tape, subtract(tape, values, mbReturns));
   const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
-  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / B));
+  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / mb.whole.steps));
   return { policyLoss, valueLoss, logRatio };
 }

@@ -164,31 +164,38 @@ export interface MinibatchMetrics {
   gradientNorm: number;
 }
 
+/** What the losses of a part of a minibatch left to be read. */
+export type PartLosses = Record<"policyLoss" | "valueLoss" | "meanEntropy" | "logRatio", Tensor>;
+
 /**
- * Submits an update and reads what it measured, in one round trip.
+ * Submits an update and reads what it measured, in one round trip. The losses of a minibatch's parts add up.
  *
  * @throws {NotFiniteError} when a loss or the gradient is not finite.
  */
 export async function readUpdate(
   gpu: Gpu,
-  { policyLoss, valueLoss, meanEntropy, logRatio }: Record<
-    "policyLoss" | "valueLoss" | "meanEntropy" | "logRatio",
-    Tensor
-  >,
+  parts: readonly PartLosses[],
   optimizer: AdamW,
   clip: number,
 ): Promise<MinibatchMetrics> {
-  const [[policy], [value], [entropy], logRatios, norms] = await gpu.read(
-    policyLoss.data,
-    valueLoss.data,
-    meanEntropy.data,
-    logRatio.data,
+  const [norms, ...measured] = await gpu.read(
     optimizer.norms,
+    ...parts.flatMap(({ policyLoss, valueLoss, meanEntropy, logRatio }) =>
+      [policyLoss, valueLoss, meanEntropy, logRatio].map(({ data }) => data)
+    ),
   );
+  let [policy, value, entropy] = [0, 0, 0];
+  const logRatios: number[] = [];
+  for (let at = 0; at < measured.length; at += 4) {
+    policy += measured[at][0];
+    value += measured[at + 1][0];
+    entropy += measured[at + 2][0];
+    logRatios.push(...measured[at + 3]);
+  }
   if (norms[2] !== 1 || !Number.isFinite(policy + value)) {
     throw new NotFiniteError(`policy loss ${policy}, value loss ${value}, gradient norm ${norms[0]}`);
   }
-  const ratios = Array.from(logRatios, Math.exp);
+  const ratios = logRatios.map(Math.exp);
   return {
     policyLoss: policy,
     valueLoss: value,

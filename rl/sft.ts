@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { makeEnv, Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
@@ -13,6 +14,7 @@ import {
   layOut,
   mean,
   multiply,
+  type Segment,
   type Sequence,
   square,
   subtract,
@@ -29,6 +31,30 @@ import { TRAINING_SEEDS } from "./rollout.ts";
 export interface Demonstration extends Sequence {
   /** Discounted, scaled return from this step on. */
   readonly discountedReturn: number;
+}
+
+/** A demonstrated step among tens of thousands: its pictures are deflated, to a fifth of their size. */
+class KeptDemonstration implements Demonstration {
+  readonly response: readonly number[];
+  readonly discountedReturn: number;
+  readonly #prompt: readonly Segment[];
+
+  constructor({ prompt, response }: Sequence, discountedReturn: number) {
+    this.response = response;
+    this.discountedReturn = discountedReturn;
+    // Copied: what comes out is the beginning of 16 KiB.
+    this.#prompt = withPixels(prompt, (pixels) => new Uint8Array(deflateRawSync(pixels, { level: 1 })));
+  }
+
+  /** Inflated anew at each use. */
+  get prompt(): readonly Segment[] {
+    return withPixels(this.#prompt, (pixels) => inflateRawSync(pixels));
+  }
+}
+
+/** A prompt whose pictures are changed. */
+function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
+  return prompt.map((part) => part.kind === "image" ? { ...part, pixels: change(part.pixels) } : part);
 }
 
 /** Demonstrated steps between looks at the event loop. */
@@ -63,7 +89,7 @@ export async function demonstrate(
     let discountedReturn = 0;
     const episode = steps.reverse().map(({ sequence, reward }) => {
       discountedReturn = reward + config.gamma * discountedReturn;
-      return { ...sequence, discountedReturn };
+      return new KeptDemonstration(sequence, discountedReturn);
     });
     const before = demonstrations.length;
     demonstrations.push(...episode.reverse());
@@ -85,7 +111,10 @@ export function sftBatch(
   const epoch = Math.floor(update / perEpoch);
   const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
   const first = (update % perEpoch) * size;
-  return Array.from(order.subarray(first, first + size), (index) => demonstrations[index]);
+  return Array.from(order.subarray(first, first + size), (index) => {
+    const { prompt, response, discountedReturn } = demonstrations[index];
+    return { prompt, response, discountedReturn };
+  });
 }
 
 /** A random order of 0..n-1 (Fisher and Yates). */

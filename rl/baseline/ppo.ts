@@ -98,6 +98,7 @@ async function updateOn(
     advantages: perSample(({ advantage }) => advantage),
     returns: perSample(({ valueTarget }) => valueTarget),
     values: perSample(({ transition }) => transition.value),
+    whole: { steps: mbSamples.length },
   }, config);
   const meanEntropy = tape.keep(sum(tape, entropy, 1 / mbSamples.length));
   tape.backward(
@@ -113,5 +114,5 @@ async function updateOn(
     policyClip: config.gradientClip,
     valueClip: config.gradientClip,
   });
-  return await readUpdate(gpu, { policyLoss, valueLoss, meanEntropy, logRatio }, optimizer, config.clip);
+  return await readUpdate(gpu, [{ policyLoss, valueLoss, meanEntropy, logRatio }], optimizer, config.clip);
 }

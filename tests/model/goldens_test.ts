@@ -54,6 +54,7 @@ function goldenPpoBatch(): PpoBatch {
     advantages: Float32Array.from(batch.advantages),
     returns: Float32Array.from(batch.returns),
     values: Float32Array.from(ppo.oldValues),
+    whole: { steps: B, tokens: ppo.behaviourLogProbs.length },
   };
 }
 

@@ -2,7 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { Random } from "../../envs/mod.ts";
-import { layOut, Tape } from "../../model/mod.ts";
+import { layOut, promptLength, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
@@ -114,6 +114,38 @@ gpuTest("losses and diagnostics are those of the paper, computed in f64", async 
   assertEquals(minibatches[1].clipFraction, 0.5);
   assertAlmostEquals(metrics.advantageStd, std, 1e-6);
   assert(metrics.firstRatioError < 1e-4);
+});
+
+gpuTest("a minibatch in parts has the losses and the gradient of a whole one", async (gpu) => {
+  const config = tinyConfig({ minibatch: 16, epochs: 1, entropyCoefficient: 0.01 });
+  const { agent, rollout } = await setUp(gpu, config);
+  const updateIn = async (microBatchPositions: number) => {
+    const optimizer = rlOptimizer(agent.vlm, config);
+    const dispatchesBefore = gpu.dispatchCount;
+    const metrics = await ppoIteration(agent.vlm, optimizer, rollout, {
+      config,
+      iteration: 0,
+      learningRate: 0,
+      microBatchPositions,
+    });
+    const dispatches = gpu.dispatchCount - dispatchesBefore;
+    const { m } = await optimizer.toHost();
+    optimizer.dispose();
+    return { metrics, m, dispatches };
+  };
+  const longest = rollout.transitions.reduce(
+    (most, { prompt, response }) => Math.max(most, promptLength(prompt, agent.vlm.config) + response.length),
+    0,
+  );
+  const whole = await updateIn(16 * longest);
+  const parts = await updateIn(7 * longest); // 6, 6 and 4 steps
+  for (const key of ["policyLoss", "valueLoss", "entropy", "gradientNorm"] as const) {
+    assertAlmostEquals(parts.metrics[key], whole.metrics[key], 1e-5 * Math.abs(whole.metrics[key]), key);
+  }
+  assert(parts.dispatches > 2.5 * whole.dispatches, `${parts.dispatches} and ${whole.dispatches} dispatches`);
+  const largest = whole.m.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  assert(largest > 0);
+  whole.m.forEach((value, i) => assertAlmostEquals(parts.m[i], value, 1e-5 * largest, `moment ${i}`));
 });
 
 gpuTest("an update makes what paid more likely, and leaves frozen tensors byte for byte", async (gpu) => {

@@ -57,13 +57,15 @@ gpuTest("an epoch shows every demonstration once, the next one in another order"
   const all = await demonstrate(newAgent(gpu, config), config);
   const epoch = (number: number) =>
     [0, 1, 2, 3].flatMap((update) => sftBatch(all, 4 * number + update, config)).map((one) =>
-      all.indexOf(one)
+      all.findIndex(({ response }) => response === one.response)
     );
   const sorted = (indices: number[]) => [...indices].sort((a, b) => a - b);
   const range = Array.from({ length: 32 }, (_, i) => i);
   assertEquals([sorted(epoch(0)), sorted(epoch(1))], [range, range]);
   assert(JSON.stringify(epoch(0)) !== JSON.stringify(epoch(1)));
   assertEquals(sftBatch(all, 0, { ...config, sftBatch: 100 }).length, 32);
+  const [shown] = sftBatch(all, 0, config);
+  assertEquals(shown.prompt, all.find(({ response }) => response === shown.response)!.prompt);
   await gpu.settle();
 });
 
