@@ -107,8 +107,11 @@ export const cases: KernelCase[] = [
   // The tiles of 128.
   forward({ N: 1500, C: 8, V: 1412, temperature: 1 }),
   ...SHAPES.map((shape) => backward(shape, { hasEntropy: true, isFrozen: false })),
+  // Several chunks of columns, the last one ragged.
+  backward({ N: 21, C: 12, V: 4196, temperature: 0.7 }, { hasEntropy: true, isFrozen: false }),
   // Sums over the vocabulary, then over the rows of a chunk, that would pass llvmpipe's 65535 rounds an invocation.
   backward({ N: 2, C: 3, V: 65_601, temperature: 1 }, { hasEntropy: false, isFrozen: false }),
+  backward({ N: 2, C: 4, V: 262_404, temperature: 1 }, { hasEntropy: true, isFrozen: false }),
   backward({ N: 131_200, C: 4, V: 4, temperature: 1 }, { hasEntropy: false, isFrozen: false }),
   backward({ N: 61, C: 12, V: 33, temperature: 0.7 }, { hasEntropy: false, isFrozen: true }),
   backward({ N: 61, C: 24, V: 128, temperature: 0.7 }, { hasEntropy: true, isFrozen: true }),

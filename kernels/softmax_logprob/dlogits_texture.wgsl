@@ -1,13 +1,26 @@
-// linear logprob backward, dLogits of one chunk of rows
+// linear logprob backward, dLogits of one chunk
 //           logprob[n] = logits[n,target] - lse[n],  entropy[n] = -sum_v p log p,  logits = X W / temperature
 //           dLogits = (dLogprob * ((v == target) - p) - dEntropy * p * (log p + entropy)) / temperature
-// shapes    X (N,C)  W (C,V)  targets,lse,entropy,dLogprob,dEntropy (N)  dLogits (rows,V), of rows row0.. of X
+// shapes    X (N,C)  W (C,V)  targets,lse,entropy,dLogprob,dEntropy (N)  dLogits (rows,columns), of rows row0.. of X
+//           W begins at column column0 of all, its rows V apart
 // bindings  0 X texels, 1 W texels, 2 targets read, 3 lse read, 4 entropy read, 5 dLogprob read, 6 dEntropy read,
-//           7 dLogits write, 8 {row0, rows, C/4, V/4, X offset/4, W offset/4, hasEntropy, temperature} uniform
+//           7 dLogits write, 8 {row0, rows, then in texels column0, columns, C, V, offsets of X and W; hasEntropy,
+//           temperature} uniform
 // work      8 lanes hold ROWS x (32J) recomputed logits in registers; f32
-// traffic   4 rows C + 4CV rows/ROWS + 4 rows V bytes
+// traffic   4 rows C + 4C columns rows/ROWS + 4 rows columns bytes
 // steps     on llvmpipe at 896x96x96: the last part as a loop, and BROADCAST, compiled in 0.3 s in place of 0.85
-struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetX: u32, offsetW: u32, hasEntropy: u32, temperature: f32 }
+struct Params {
+  row0: u32,
+  rows: u32,
+  column0: u32,
+  columns4: u32,
+  C4: u32,
+  V4: u32,
+  offsetX: u32,
+  offsetW: u32,
+  hasEntropy: u32,
+  temperature: f32,
+}
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
@@ -75,7 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   }
   let scale = 1.0 / params.temperature;
   //@for j in 0..J
-  let ids_$j = vec4u((column + $ju * 8u) * 4u) + vec4u(0, 1, 2, 3);
+  let ids_$j = vec4u((params.column0 + column + $ju * 8u) * 4u) + vec4u(0, 1, 2, 3);
   //@end
   // A loop over groups of four rows: unrolled, this part takes the compiler longer than all the rest.
   for (var g = 0u; g < ROWS / 4; g++) {
@@ -97,8 +110,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       let p_$j = expNegative(logp_$j);
       let d_$j = gradient * (select(vec4f(), vec4f(1.0), ids_$j == label) - p_$j) -
         entropyGradient * p_$j * (logp_$j + rowEntropy);
-      if (r < params.rows && column + $ju * 8u < params.V4) {
-        dLogits[r * params.V4 + column + $ju * 8u] = d_$j;
+      if (r < params.rows && column + $ju * 8u < params.columns4) {
+        dLogits[r * params.columns4 + column + $ju * 8u] = d_$j;
       }
       //@end
     }

@@ -1,12 +1,20 @@
-// linear logprob backward, contribution of one chunk of rows to dW
+// linear logprob backward, contribution of one chunk to dW
 //           logits = X W / temperature  (dLogits is already divided by it),  dW += X^T dLogits
-// shapes    X (N,C), rows row0.. of it  dLogits (rows,V)  dW (C,V);  C and V multiples of 4
+// shapes    X (N,C), rows row0.. of it  dLogits (rows,columns)  dW (C,columns), its rows V apart;  C and V multiples of 4
 // bindings  0 X texels, 1 dLogits texels, 2 dW write (+=),
-//           3 {row0, rows, C/4, V/4, X offset/4, dLogits offset/4} uniform
+//           3 {row0, rows, then in texels columns, C, V, offsets of X and dLogits} uniform
 // work      8 lanes hold ROWS x (32J) elements of dW in registers; f32 sums over the rows
-// traffic   4 rows C V/(32J) + 4 rows V C/ROWS + 8CV bytes
+// traffic   4 rows C columns/(32J) + 4 rows columns C/ROWS + 8C columns bytes
 // steps     on llvmpipe at 896x96x96: the last part as a loop, and BROADCAST, compiled in 0.14 s in place of 0.47
-struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetX: u32, offsetLogits: u32 }
+struct Params {
+  row0: u32,
+  rows: u32,
+  columns4: u32,
+  C4: u32,
+  V4: u32,
+  offsetX: u32,
+  offsetLogits: u32,
+}
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dLogits: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dW: array<vec4f>;
@@ -39,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@end
     //@end
     //@for j in 0..J
-    let d_$j = loadLogits(params.offsetLogits + row * params.V4 + column + $ju * 8u);
+    let d_$j = loadLogits(params.offsetLogits + row * params.columns4 + column + $ju * 8u);
     //@end
     //@for j in 0..J
     //@for i in 0..ROWS/4
@@ -54,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     if (quad + g < params.C4) {
       //@for q in 0..4
       //@for j in 0..J
-      if (column + $ju * 8u < params.V4) {
+      if (column + $ju * 8u < params.columns4) {
         var dw = dw_0_$q_$j;
         //@for i in 1..ROWS/4
         dw = select(dw, dw_$i_$q_$j, g == $iu);

@@ -1,11 +1,20 @@
-// linear logprob backward, dX of one chunk of rows
-//           logits = X W / temperature  (dLogits is already divided by it),  dX = dLogits W^T
-// shapes    dLogits (rows,V)  W (C,V)  dX (N,C), rows row0.. of it;  C and V multiples of 4
-// bindings  0 dLogits texels, 1 W texels, 2 dX write,
-//           3 {row0, rows, C/4, V/4, dLogits offset/4, W offset/4} uniform
-// work      8 lanes hold ROWS x (32J) elements of dX in registers; f32 sums over the vocabulary
-// traffic   4 rows V + 4CV rows/ROWS + 4 rows C bytes
-struct Params { row0: u32, rows: u32, C4: u32, V4: u32, offsetLogits: u32, offsetW: u32 }
+// linear logprob backward, dX of one chunk, or what it gains from one
+//           logits = X W / temperature  (dLogits is already divided by it),  dX = or += dLogits W^T
+// shapes    dLogits (rows,columns)  W (C,columns), its rows V apart  dX (N,C), rows row0.. of it;  C and V multiples of 4
+// bindings  0 dLogits texels, 1 W texels, 2 dX write (+= unless column0 = 0),
+//           3 {row0, rows, then in texels column0, columns, C, V, offsets of dLogits and W} uniform
+// work      8 lanes hold ROWS x (32J) elements of dX in registers; f32 sums over the chunk's columns
+// traffic   4 rows columns + 4C columns rows/ROWS + 4 rows C bytes
+struct Params {
+  row0: u32,
+  rows: u32,
+  column0: u32,
+  columns4: u32,
+  C4: u32,
+  V4: u32,
+  offsetLogits: u32,
+  offsetW: u32,
+}
 @group(0) @binding(0) var dLogits: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;
@@ -25,10 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   //@end
   //@end
   //@end
-  for (var k = 0u; k < params.V4; k++) {
+  for (var k = 0u; k < params.columns4; k++) {
     //@if BROADCAST
     //@for h in 0..ROWS/8
-    let own_$h = loadLogits(params.offsetLogits + (row + 8u * $hu + lane.x) * params.V4 + k);
+    let own_$h = loadLogits(params.offsetLogits + (row + 8u * $hu + lane.x) * params.columns4 + k);
     //@end
     //@end
     //@for h in 0..ROWS/4
@@ -36,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@if BROADCAST
     let d_$h_$c = subgroupBroadcast(own_${h/2}, (4u * $hu + $cu) % 8u);
     //@else
-    let d_$h_$c = loadLogits(params.offsetLogits + (row + 4u * $hu + $cu) * params.V4 + k);
+    let d_$h_$c = loadLogits(params.offsetLogits + (row + 4u * $hu + $cu) * params.columns4 + k);
     //@end
     //@end
     //@end
@@ -68,7 +77,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
         //@for h in 1..ROWS/4
         dx = select(dx, dx_$h_$c_$j, g == $hu);
         //@end
-        dX[(params.row0 + row + 4u * g + $cu) * params.C4 + column + $ju * 8u] = dx;
+        let at = (params.row0 + row + 4u * g + $cu) * params.C4 + column + $ju * 8u;
+        if (params.column0 > 0) {
+          dx += dX[at];
+        }
+        dX[at] = dx;
       }
       //@end
     }

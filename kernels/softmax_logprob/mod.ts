@@ -1,6 +1,6 @@
 /**
  * The language head's last linear layer fused with log-softmax and the gather of the taken token, forward and backward.
- * Logits exist only tile by tile (forward) or for one chunk of rows (backward), never for all tokens at once.
+ * Logits exist only tile by tile (forward) or for one chunk (backward), never all at once.
  *
  * @module
  */
@@ -10,23 +10,19 @@ import {
   type Gpu,
   params,
   read,
-  type RegisterTile,
   requireSizes,
-  roundUp,
   type Slice,
+  subslice,
   texels,
   write,
 } from "../gpu/mod.ts";
-import dLogitsNaiveSource from "./dlogits_naive.wgsl" with { type: "text" };
-import dLogitsTextureSource from "./dlogits_texture.wgsl" with { type: "text" };
-import dwNaiveSource from "./dw_naive.wgsl" with { type: "text" };
-import dwTextureSource from "./dw_texture.wgsl" with { type: "text" };
-import dxNaiveSource from "./dx_naive.wgsl" with { type: "text" };
-import dxTextureSource from "./dx_texture.wgsl" with { type: "text" };
 import mergeSource from "./merge.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
+import { chunkSize, linearLogprobScratchWords, naiveChunk, textureChunk, workgroupSize } from "./chunks.ts";
 import { tiledChunk, tiledForward, tiledParts } from "./tiled.ts";
+
+export { linearLogprobScratchWords };
 
 /** N tokens of width C, scored against a vocabulary of V. There may be no tokens. */
 export interface LinearLogprobSize {
@@ -81,7 +77,7 @@ export interface LinearLogprobBackwardOperands {
   readonly dX: Slice;
   /** (C,V), accumulated into; absent when the head is frozen. */
   readonly dW?: Slice;
-  /** Scratch of {@linkcode linearLogprobScratchWords} words: dLogits of one chunk of rows. */
+  /** Scratch of {@linkcode linearLogprobScratchWords} words: dLogits of one chunk. */
   readonly scratch: Slice;
 }
 
@@ -101,9 +97,6 @@ const PARTS: Readonly<Record<string, (shape: LinearLogprobSize) => number>> = {
 
 /** Largest C: llvmpipe silently ends all loops of an invocation after 65535 rounds in sum, and panels are one column. */
 const MAX_C = 65_000;
-/** Largest V of the backward, whose sums over the vocabulary take four terms a round. */
-const MAX_BACKWARD_V = 262_000;
-
 /** Columns are split into panels so that no invocation loops too long. */
 function naivePanels({ C, V }: { C: number; V: number }) {
   const panelColumns = Math.max(1, Math.min(V, Math.floor(32768 / (C + 1))));
@@ -130,23 +123,6 @@ function texturePanels({ N, C, V }: { N: number; C: number; V: number }) {
     ),
   );
   return { ROWS, J, blocksPerPanel, panels: Math.ceil(blocks / blocksPerPanel) };
-}
-
-/** At most this many words (4 MiB) of dLogits exist at a time, as long as that is 16 rows. */
-const SCRATCH_LIMIT_WORDS = 1 << 20;
-
-/** At most this many rows: what a sum over a chunk's rows may loop. */
-const MAX_CHUNK_ROWS = 1 << 15;
-
-/** Rows of a backward chunk: half of the tokens, rounded up to whole tiles of 16, or as many as the limits allow. */
-function chunkRows({ N, V }: Pick<LinearLogprobShape, "N" | "V">): number {
-  const limit = Math.max(16, Math.floor(SCRATCH_LIMIT_WORDS / V / 16) * 16);
-  return Math.min(N, limit, MAX_CHUNK_ROWS, roundUp(Math.ceil(N / 2), 16));
-}
-
-/** Words of `scratch` that {@linkcode linearLogprobBackward} needs: half of N V or less, give or take a tile of rows. */
-export function linearLogprobScratchWords(shape: Pick<LinearLogprobShape, "N" | "V">): number {
-  return chunkRows(shape) * shape.V;
 }
 
 /**
@@ -239,126 +215,16 @@ export function linearLogprobBackward(
   });
   const variant = choose("linearLogprobBackward", gpu, shape);
   const launch = { tiled: tiledChunk, texture: textureChunk }[variant] ?? naiveChunk;
-  const step = chunkRows(shape);
-  for (let row0 = 0; row0 < N; row0 += step) {
-    launch(gpu, operands, { ...shape, row0, rows: Math.min(step, N - row0) });
+  const size = chunkSize(shape);
+  for (let column0 = 0; column0 < V; column0 += size.columns) {
+    const columns = Math.min(size.columns, V - column0);
+    const rest = C * V - column0;
+    const part = { ...operands, W: subslice(W, column0, rest), dW: dW && subslice(dW, column0, rest) };
+    for (let row0 = 0; row0 < N; row0 += size.rows) {
+      launch(gpu, part, { ...shape, row0, rows: Math.min(size.rows, N - row0), column0, columns });
+    }
   }
 }
-
-/** Rows `row0` to `row0 + rows - 1` of the backward. */
-export interface LinearLogprobChunk extends LinearLogprobShape {
-  readonly row0: number;
-  readonly rows: number;
-}
-
-function naiveChunk(
-  gpu: Gpu,
-  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
-  { C, V, temperature, row0, rows }: LinearLogprobChunk,
-): void {
-  const WORKGROUP = workgroupSize(gpu);
-  gpu.dispatch({
-    kernel: { name: "softmax_logprob/dlogits_naive", source: dLogitsNaiveSource, constants: { WORKGROUP } },
-    bindings: [
-      read(X),
-      read(W),
-      read(targets),
-      read(lse),
-      read(entropy),
-      read(dLogprob),
-      read(dEntropy ?? gpu.placeholder),
-      write(scratch),
-      params([row0, rows, C, V, dEntropy ? 1 : 0], [temperature]),
-    ],
-    workgroups: [Math.ceil(V / WORKGROUP), rows],
-  });
-  gpu.dispatch({
-    kernel: { name: "softmax_logprob/dx_naive", source: dxNaiveSource, constants: { WORKGROUP } },
-    bindings: [read(scratch), read(W), write(dX), params([row0, C, V])],
-    workgroups: [Math.ceil(C / WORKGROUP), rows],
-  });
-  if (dW === undefined) return;
-  gpu.dispatch({
-    kernel: { name: "softmax_logprob/dw_naive", source: dwNaiveSource, constants: { WORKGROUP } },
-    bindings: [read(X), read(scratch), write(dW), params([row0, rows, C, V])],
-    workgroups: [Math.ceil(V / WORKGROUP), C],
-  });
-}
-
-function textureChunk(
-  gpu: Gpu,
-  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
-  { C, V, temperature, row0, rows }: LinearLogprobChunk,
-): void {
-  const [C4, V4, offsetX, offsetW, offsetLogits] = [C, V, X.offset, W.offset, scratch.offset].map((words) =>
-    words / 4
-  );
-  const BROADCAST = gpu.canBroadcast;
-  const tileLogits = chooseRegisterTile({ rows, columns: V });
-  const tileX = chooseRegisterTile({ rows, columns: C });
-  // The lanes of a workgroup read 8 texels, 32 rows of dW.
-  const tileW = chooseRegisterTile({ rows: C, columns: V }, 32);
-  gpu.dispatch({
-    kernel: {
-      name: "softmax_logprob/dlogits_texture",
-      source: dLogitsTextureSource,
-      constants: { ...tileLogits, BROADCAST },
-    },
-    bindings: [
-      texels(X),
-      texels(W),
-      read(targets),
-      read(lse),
-      read(entropy),
-      read(dLogprob),
-      read(dEntropy ?? gpu.placeholder),
-      write(scratch),
-      params([row0, rows, C4, V4, offsetX, offsetW, dEntropy ? 1 : 0], [temperature]),
-    ],
-    workgroups: registerTiles(rows, V, tileLogits),
-  });
-  gpu.dispatch({
-    kernel: {
-      name: "softmax_logprob/dx_texture",
-      source: dxTextureSource,
-      constants: { ...tileX, BROADCAST },
-    },
-    bindings: [
-      texels(scratch),
-      texels(W),
-      write(dX),
-      params([row0, rows, C4, V4, offsetLogits, offsetW]),
-    ],
-    workgroups: registerTiles(rows, C, tileX),
-  });
-  if (dW === undefined) return;
-  gpu.dispatch({
-    kernel: {
-      name: "softmax_logprob/dw_texture",
-      source: dwTextureSource,
-      constants: { ...tileW, BROADCAST },
-    },
-    bindings: [
-      texels(X),
-      texels(scratch),
-      write(dW),
-      params([row0, rows, C4, V4, offsetX, offsetLogits]),
-    ],
-    workgroups: registerTiles(C, V, tileW),
-  });
-}
-
-/** Workgroups across and down. */
-const registerTiles = (rows: number, columns: number, { ROWS, J }: RegisterTile): [number, number] => [
-  Math.ceil(columns / (32 * J)),
-  Math.ceil(rows / ROWS),
-];
-
-/** One SIMD group of a software adapter, a few warps of a real one. */
-const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
-
-/** What the `tiled` variant's backward can add on a software adapter: five rounds for 16 terms. */
-const MAX_TILED_V = 200_000;
 
 function choose(action: string, gpu: Gpu, { C, V, variant }: LinearLogprobSize): string {
   return chooseVariant(gpu, {
@@ -367,12 +233,7 @@ function choose(action: string, gpu: Gpu, { C, V, variant }: LinearLogprobSize):
     software: ["texture", "naive"],
     hardware: ["tiled", "naive"],
     variant,
-    obstacle: (name) => {
-      if (name === "naive") return null;
-      if (C % 4 !== 0 || V % 4 !== 0) return "both must be multiples of 4";
-      const isTooMuch = name === "tiled" && gpu.isSoftware && V > MAX_TILED_V;
-      return isTooMuch ? `V must be at most ${MAX_TILED_V} on a software adapter` : null;
-    },
+    obstacle: (name) => name === "naive" || C % 4 + V % 4 === 0 ? null : "both must be multiples of 4",
   });
 }
 
@@ -385,10 +246,9 @@ function checkShape(
   if (!(temperature > 0)) {
     throw new RangeError(`Cannot run ${action} at temperature ${temperature}: it must be above 0`);
   }
-  const maxV = action === "linearLogprobBackward" ? MAX_BACKWARD_V : Infinity;
-  if (gpu.isSoftware && (C > MAX_C || V > maxV)) {
+  if (gpu.isSoftware && C > MAX_C) {
     throw new RangeError(
-      `Cannot run ${action} with (C,V) = (${C},${V}): on a software adapter C must be at most ${MAX_C} and V at most ${maxV}`,
+      `Cannot run ${action} with (C,V) = (${C},${V}): on a software adapter C must be at most ${MAX_C}`,
     );
   }
   for (const [name, [slice, words]] of Object.entries(operands)) {

@@ -17,12 +17,8 @@ import {
   type Tile,
   write,
 } from "../gpu/mod.ts";
-import type {
-  LinearLogprobBackwardOperands,
-  LinearLogprobChunk,
-  LinearLogprobOperands,
-  LinearLogprobShape,
-} from "./mod.ts";
+import type { LinearLogprobChunk } from "./chunks.ts";
+import type { LinearLogprobBackwardOperands, LinearLogprobOperands, LinearLogprobShape } from "./mod.ts";
 import source from "./tiled.wgsl" with { type: "text" };
 
 /** Workgroups that occupy a GPU: two for each of about 128 cores. */
@@ -69,22 +65,22 @@ export function tiledForward(
       read(X),
       read(W),
       write(partials),
-      params([N, V, C, 0, tilesPerPanel, 0], [temperature]),
+      params([N, V, C, V, 0, 0, 0, tilesPerPanel, 0], [temperature]),
       read(targets),
     ],
     workgroups: [panels, down],
   });
 }
 
-/** One chunk of rows of the backward: dLogits of the chunk, its dX, and what dW gains. */
+/** One chunk of the backward: its dLogits, their dX, and what dW gains. */
 export function tiledChunk(
   gpu: Gpu,
   { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
-  { C, V, temperature, row0, rows }: LinearLogprobChunk,
+  { C, V, temperature, row0, rows, column0, columns }: LinearLogprobChunk,
 ): void {
   const X_rows = subslice(X, row0 * C, rows * C);
-  const dLogits = subslice(scratch, 0, rows * V);
-  const logits = { rows, columns: V, terms: C };
+  const dLogits = subslice(scratch, 0, rows * columns);
+  const logits = { rows, columns, terms: C };
   const tile = chooseTile(logits, false);
   const [down, across] = countTiles(logits, tile);
   gpu.dispatch({
@@ -93,7 +89,7 @@ export function tiledChunk(
       read(X_rows),
       read(W),
       write(dLogits),
-      params([rows, V, C, row0, 1, dEntropy ? 1 : 0], [temperature]),
+      params([rows, columns, C, V, columns, row0, column0, 1, dEntropy ? 1 : 0], [temperature]),
       read(targets),
       read(lse),
       read(entropy),
@@ -102,11 +98,13 @@ export function tiledChunk(
     ],
     workgroups: [across, down],
   });
-  multiply(gpu, [dLogits, W, subslice(dX, row0 * C, rows * C)], { rows, columns: C, terms: V }, {
+  const dX_rows = subslice(dX, row0 * C, rows * C);
+  multiply(gpu, [dLogits, W, dX_rows], { rows, columns: C, terms: columns }, [V, C], {
     TRANSPOSE_B: true,
+    ACCUMULATE: column0 > 0,
   });
   if (dW === undefined) return;
-  multiply(gpu, [X_rows, dLogits, dW], { rows: C, columns: V, terms: rows }, {
+  multiply(gpu, [X_rows, dLogits, dW], { rows: C, columns, terms: rows }, [columns, V], {
     TRANSPOSE_A: true,
     ACCUMULATE: true,
   });
@@ -114,10 +112,12 @@ export function tiledChunk(
 
 type Flags = Partial<Record<"TRANSPOSE_A" | "TRANSPOSE_B" | "ACCUMULATE", boolean>>;
 
+/** The strides are those of B and of the result, in words. */
 function multiply(
   gpu: Gpu,
   [A, B, result]: readonly [A: Slice, B: Slice, result: Slice],
   shape: ProductShape,
+  strides: readonly [B: number, result: number],
   flags: Flags,
 ): void {
   const tile = chooseTile(shape, true);
@@ -128,7 +128,7 @@ function multiply(
       read(A),
       read(B),
       write(result),
-      params([shape.rows, shape.columns, shape.terms, 0, 1, 0], [1]),
+      params([shape.rows, shape.columns, shape.terms, ...strides, 0, 0, 1, 0], [1]),
     ],
     workgroups: [across, down],
   });

@@ -3,9 +3,9 @@
 // dlogits   logprob[n] = logits[n,target] - lse[n],  entropy[n] = -sum_v p log p
 //           dLogits = (dLogprob * ((v == target) - p) - dEntropy * p * (log p + entropy)) / temperature
 // product   logits = X W / temperature  (dLogits is already divided by it):
-//           dX = dLogits W^T (TRANSPOSE_B),  dW += X^T dLogits (TRANSPOSE_A and ACCUMULATE)
-// shapes    X (N,C)  W (C,V)  targets,lse,entropy,dLogprob,dEntropy (N)  dLogits (rows,V), of rows row0.. of X
-//           partials (N, panels * X) vec4f;  C and V multiples of 4
+//           dX = or += dLogits W^T (TRANSPOSE_B),  dW += X^T dLogits (TRANSPOSE_A and ACCUMULATE)
+// shapes    X (N,C)  W (C,V)  targets,lse,entropy,dLogprob,dEntropy (N)  dLogits (rows,columns), of rows row0.. of X
+//           W and dW begin at column0 of all columns, their rows V apart; partials (N, panels * X) vec4f;  C and V multiples of 4
 // bindings  0 A read, 1 B read, 2 partials, dLogits, dX or dW write, 3 {shape} uniform; forward, dlogits: 4 targets
 //           read; dlogits: 5 lse read, 6 entropy read, 7 dLogprob read, 8 dEntropy read
 // work      a workgroup holds a tile of the product: X x Y invocations with 4I rows x 4J columns each; it walks the
@@ -20,7 +20,10 @@ struct Params {
   rows: u32, // of the product, columns and terms too
   columns: u32,
   terms: u32,
+  B_stride: u32, // words from a stored row to the next
+  result_stride: u32,
   row0: u32,
+  column0: u32,
   tilesPerPanel: u32,
   hasEntropy: u32,
   temperature: f32,
@@ -69,7 +72,7 @@ fn load_A(row: u32, column: u32) -> vec4f {
 fn load_B(row: u32, column: u32) -> vec4f {
   let shape = select(vec2u(params.terms, params.columns), vec2u(params.columns, params.terms), TRANSPOSE_B);
   if (row < shape.x && column < shape.y) {
-    return B[(row * shape.y + column) / 4];
+    return B[(row * params.B_stride + column) / 4];
   }
   return vec4f();
 }
@@ -250,10 +253,10 @@ fn dlogits(
       //@for j in 0..J
       let column_$j = 4 * (at.columnQuad + lane.x + $j * X);
       if (column_$j < params.columns) {
-        let isTarget = vec4u(column_$j) + vec4u(0, 1, 2, 3) == label;
+        let isTarget = vec4u(params.column0 + column_$j) + vec4u(0, 1, 2, 3) == label;
         let logp = sums[(4 * $i + $c) * J + $j] * scale - lse[n];
         let p = exp(logp);
-        result[(row * params.columns + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
+        result[(row * params.result_stride + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
           entropyGradient * p * (logp + entropy[n]);
       }
       //@end
@@ -301,7 +304,7 @@ fn product(
     let row = 4 * (at.rowQuad + lane.y + $i * Y) + $c;
     let column = 4 * (at.columnQuad + lane.x + $j * X);
     if (row < params.rows && column < params.columns) {
-      let index = (row * params.columns + column) / 4;
+      let index = (row * params.result_stride + column) / 4;
       //@if ACCUMULATE
       result[index] += sums[(4 * $i + $c) * J + $j];
       //@else

@@ -8,7 +8,7 @@ import { layernorm, layernormBackward } from "../../kernels/layernorm/mod.ts";
 import { matmul } from "../../kernels/matmul/mod.ts";
 import { columnSum, rowSum } from "../../kernels/reduce/mod.ts";
 import { sampleTokens } from "../../kernels/sampling/mod.ts";
-import { linearLogprob, linearLogprobBackward } from "../../kernels/softmax_logprob/mod.ts";
+import { linearLogprob } from "../../kernels/softmax_logprob/mod.ts";
 import { testGpu } from "./check_cases.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -87,15 +87,6 @@ const refused: Record<string, [launch: Launch, message: string]> = {
   "linearLogprob": [
     (gpu, operands) => linearLogprob(gpu, operands, { N: 1, C: 65_001, V: 1, temperature: 1 }),
     "Cannot run linearLogprob with (C,V) = (65001,1): on a software adapter C must be at most 65000",
-  ],
-  "linearLogprobBackward (tiled)": [
-    (gpu, operands) =>
-      linearLogprobBackward(gpu, operands, { N: 1, C: 4, V: 200_004, temperature: 1, variant: "tiled" }),
-    'Cannot run linearLogprobBackward with (C,V) = (4,200004): for variant "tiled" V must be at most 200000',
-  ],
-  "linearLogprobBackward": [
-    (gpu, operands) => linearLogprobBackward(gpu, operands, { N: 1, C: 1, V: 262_001, temperature: 1 }),
-    "Cannot run linearLogprobBackward with (C,V) = (1,262001): on a software adapter",
   ],
 };
 
