@@ -1,7 +1,7 @@
 // binary    Y[i] = f(A[i], B[i])
 // shapes    A, B, Y (n)
 // bindings  0 A read, 1 B read, 2 Y write, 3 {n} uniform
-// work      one invocation per vec4; the last one keeps the words behind n
+// work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   12n bytes
 
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
@@ -28,14 +28,23 @@ fn forward(a: vec4f, b: vec4f) -> vec4f {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (4u * i >= n) {
-    return;
+  let flat = id.x + id.y * groups.x * 64;
+  // Eight neighbours read eight vec4s in a row, then the next eight.
+  let first = flat / 8 * (8 * PER_LANE) + flat % 8;
+  //@for j in 0..PER_LANE
+  let a_$j = A[first + 8 * $j];
+  let b_$j = B[first + 8 * $j];
+  //@end
+  //@for j in 0..PER_LANE
+  {
+    let i = first + 8 * $j;
+    if (4 * i < n) {
+      var value = forward(a_$j, b_$j);
+      //@if RAGGED
+      value = select(Y[i], value, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      //@end
+      Y[i] = value;
+    }
   }
-  var value = forward(A[i], B[i]);
-  let left = n - 4u * i;
-  if (left < 4u) {
-    value = select(Y[i], value, vec4u(0u, 1u, 2u, 3u) < vec4u(left));
-  }
-  Y[i] = value;
+  //@end
 }

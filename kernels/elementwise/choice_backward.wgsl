@@ -2,7 +2,7 @@
 //                   dA[i] = A is the chosen one ? dY[i] : 0;  dB[i] = dY[i] - dA[i]; ties choose A
 // shapes    A, B, dY, dX (n); dX is dB when FOR_B, else dA
 // bindings  0 A read, 1 B read, 2 dY read, 3 dX write, 4 {n} uniform
-// work      one invocation per vec4; the last one keeps the words behind n
+// work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   16n bytes
 
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
@@ -21,19 +21,28 @@ fn chooses_a(a: vec4f, b: vec4f) -> vec4<bool> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (4u * i >= n) {
-    return;
+  let flat = id.x + id.y * groups.x * 64;
+  // Eight neighbours read eight vec4s in a row, then the next eight.
+  let first = flat / 8 * (8 * PER_LANE) + flat % 8;
+  //@for j in 0..PER_LANE
+  let a_$j = A[first + 8 * $j];
+  let b_$j = B[first + 8 * $j];
+  let dy_$j = dY[first + 8 * $j];
+  //@end
+  //@for j in 0..PER_LANE
+  {
+    let i = first + 8 * $j;
+    if (4 * i < n) {
+      //@if FOR_B
+      var value = select(dy_$j, vec4f(), chooses_a(a_$j, b_$j));
+      //@else
+      var value = select(vec4f(), dy_$j, chooses_a(a_$j, b_$j));
+      //@end
+      //@if RAGGED
+      value = select(dX[i], value, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      //@end
+      dX[i] = value;
+    }
   }
-  let is_a = chooses_a(A[i], B[i]);
-//@if FOR_B
-  var value = select(dY[i], vec4f(), is_a);
-//@else
-  var value = select(vec4f(), dY[i], is_a);
-//@end
-  let left = n - 4u * i;
-  if (left < 4u) {
-    value = select(dX[i], value, vec4u(0u, 1u, 2u, 3u) < vec4u(left));
-  }
-  dX[i] = value;
+  //@end
 }

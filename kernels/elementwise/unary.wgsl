@@ -1,7 +1,7 @@
 // unary     Y[i] = f(X[i]);  with BACKWARD: dX[i] = dY[i] * f'(X[i])
 // shapes    X, Y (n), or X, dY, dX (n); a and b are the scalars of scale, shift and clamp
 // bindings  0 X read, 1 Y (dX) write, 2 {n,a,b} uniform, 3 dY read with BACKWARD
-// work      one invocation per vec4; the last one keeps the words behind n
+// work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   8n bytes, 12n with BACKWARD
 // source    GELU in its tanh form, arXiv:1606.08415; x/2 (1 + tanh u) = x / (1 + exp(-2u)) needs no tanh
 
@@ -73,18 +73,29 @@ fn derivative(x: vec4f) -> vec4f {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (4u * i >= shape.n) {
-    return;
+  let flat = id.x + id.y * groups.x * 64;
+  // Eight neighbours read eight vec4s in a row, then the next eight.
+  let first = flat / 8 * (8 * PER_LANE) + flat % 8;
+  //@for j in 0..PER_LANE
+  let x_$j = X[first + 8 * $j];
+  //@if BACKWARD
+  let dy_$j = dY[first + 8 * $j];
+  //@end
+  //@end
+  //@for j in 0..PER_LANE
+  {
+    let i = first + 8 * $j;
+    if (4 * i < shape.n) {
+      //@if BACKWARD
+      var value = dy_$j * derivative(x_$j);
+      //@else
+      var value = forward(x_$j);
+      //@end
+      //@if RAGGED
+      value = select(Y[i], value, vec4u(0, 1, 2, 3) < vec4u(shape.n - 4 * i));
+      //@end
+      Y[i] = value;
+    }
   }
-//@if BACKWARD
-  var value = dY[i] * derivative(X[i]);
-//@else
-  var value = forward(X[i]);
-//@end
-  let left = shape.n - 4u * i;
-  if (left < 4u) {
-    value = select(Y[i], value, vec4u(0u, 1u, 2u, 3u) < vec4u(left));
-  }
-  Y[i] = value;
+  //@end
 }

@@ -38,7 +38,7 @@ export class PipelineCache {
   /**
    * On a software adapter a kernel's uniforms are bound as read-only storage: lavapipe writes loop bounds that it finds
    * in uniform buffers into the code, and then compiles the kernel anew at every pass and keeps what it compiled, about a
-   * megabyte each time. With `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
+   * megabyte each time. They are read once, at the start: a word of storage is a loop over lanes at every mention. With `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
   constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
     this.#device = device;
@@ -68,7 +68,7 @@ export class PipelineCache {
     const composed = composeWgsl(kernel.source, kernel.constants);
     this.#composed.set(key, composed);
     let { code } = composed;
-    if (this.#hidesUniforms) code = code.replaceAll("var<uniform>", "var<storage, read>");
+    if (this.#hidesUniforms) code = hideUniforms(code);
     // On the first line, so that positions in error messages stay.
     if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
@@ -113,4 +113,21 @@ export class PipelineCache {
     }
     return message.trim();
   }
+}
+
+/** Binds uniforms as storage; an entry point that mentions one first copies it to a variable of its name. */
+function hideUniforms(code: string): string {
+  const names: string[] = [];
+  // On the same lines, so that positions in error messages stay.
+  const hidden = code.replaceAll(/var<uniform> (\w+): ([^;]+);/g, (_, name, type) => {
+    names.push(name);
+    return `var<storage, read> ${name}_stored: ${type}; var<private> ${name}: ${type};`;
+  });
+  return hidden.split(/(?=@compute)/).map((text) => {
+    if (!text.startsWith("@compute")) return text;
+    const [body] = text.split(/^\}/m);
+    const copies = names.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
+      .map((name) => ` ${name} = ${name}_stored;`);
+    return text.replace("{", `{${copies.join("")}`);
+  }).join("");
 }

@@ -122,6 +122,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   let A_step = 1u;
   //@end
   let steps = p.K / 4;
+  var B_k = B_start;
   for (var k = 0u; k < steps; k++) {
     let A_k = k * A_step;
     //@if BROADCAST
@@ -143,7 +144,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@if TRANSPOSE_B
     let t_$j_$q = load_B(col_$j_start + $q * p.B_stride + k);
     //@else
-    let b_$j_$q = load_B(B_start + (4 * k + $q) * p.B_stride + col_$j);
+    let b_$j_$q = load_B(B_k + $q * p.B_stride + col_$j);
     //@end
     //@end
     //@if TRANSPOSE_B
@@ -165,6 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@end
     //@end
     //@end
+    B_k += 4 * p.B_stride;
   }
 
   //@if K_TAIL
