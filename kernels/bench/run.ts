@@ -194,6 +194,7 @@ function toRows(
         ? null
         : ratioSpread(timesOf(naive), timesOf(index)),
       overPeers,
+      ceiling,
       error: entry.error,
       ...(entry.profile ? { profile: entry.profile } : {}),
     };

@@ -50,6 +50,8 @@ export interface BenchRow {
   readonly tokens?: number;
   /** Share of the machine's ceiling (see `shareOfCeiling`). */
   readonly share: number | null;
+  /** The ceilings measured right before this row: a shared machine's move; absent from whole steps and older runs. */
+  readonly ceiling?: Ceiling;
   /** How many times faster than the first variant, from pairs of neighbouring measurements; null for the first. */
   readonly overNaive: Spread | null;
   /** How many times faster than each peer; empty for peers and without them. */

@@ -53,7 +53,8 @@ const over = (...names: string[]): Target["value"] => (row, { rows }, clock) => 
 };
 const overJax = over("jax-js");
 const overBoth = over("jax-js", "tfjs-webgpu");
-const copyShare: Target["value"] = (row, { ceiling: { copy } }, clock) => {
+const copyShare: Target["value"] = (row, run, clock) => {
+  const { copy } = row.ceiling ?? run.ceiling;
   const rate = clock === "wall" || row.busyUs === null ? copy.wall : copy.busy;
   return rate === null ? null : row.bytes / microsecondsOf(row, clock) / 1e3 / rate;
 };
