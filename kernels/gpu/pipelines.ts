@@ -38,7 +38,8 @@ export class PipelineCache {
   /**
    * On a software adapter a kernel's uniforms are bound as read-only storage: lavapipe writes loop bounds that it finds
    * in uniform buffers into the code, and then compiles the kernel anew at every pass and keeps what it compiled, about a
-   * megabyte each time. They are read once, at the start: a word of storage is a loop over lanes at every mention. With `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
+   * megabyte each time. They are read once, at the start: a word of storage is a loop over lanes at every mention. With
+   * `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
   constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
     this.#device = device;

@@ -121,7 +121,8 @@ gpuTest("a minibatch in parts has the losses and the gradient of a whole one", a
   const { agent, rollout } = await setUp(gpu, config);
   const updateIn = async (microBatchPositions: number) => {
     const optimizer = rlOptimizer(agent.vlm, config);
-    const dispatchesBefore = gpu.dispatchCount;
+    await gpu.settle();
+    const [dispatchesBefore, submissionsBefore] = [gpu.dispatchCount, gpu.submissionCount];
     const metrics = await ppoIteration(agent.vlm, optimizer, rollout, {
       config,
       iteration: 0,
@@ -129,6 +130,7 @@ gpuTest("a minibatch in parts has the losses and the gradient of a whole one", a
       microBatchPositions,
     });
     const dispatches = gpu.dispatchCount - dispatchesBefore;
+    assertEquals(gpu.submissionCount - submissionsBefore, 1);
     const { m } = await optimizer.toHost();
     optimizer.dispose();
     return { metrics, m, dispatches };
