@@ -50,7 +50,7 @@ export interface PpoIterationSettings {
   /** Seeds the minibatch order. */
   readonly iteration: number;
   readonly learningRate: number;
-  /** Most positions whose activations are in memory at once, 3584 by default: a minibatch of more is done in parts. */
+  /** Most positions whose activations are in memory at once, 2600 by default: a minibatch of more is done in parts. */
   readonly microBatchPositions?: number;
 }
 
@@ -73,7 +73,7 @@ async function ppoMinibatch(
   vlm: Vlm,
   optimizer: AdamW,
   mbSamples: readonly Sample<WrittenStep>[],
-  { config, learningRate, microBatchPositions = 3584 }: PpoIterationSettings,
+  { config, learningRate, microBatchPositions = 2600 }: PpoIterationSettings,
 ): Promise<MinibatchMetrics> {
   const responses = mbSamples.map(({ transition }) => transition.response.length);
   const whole = { steps: mbSamples.length, tokens: responses.reduce((sum, tokens) => sum + tokens, 0) };
