@@ -42,8 +42,7 @@ class KeptDemonstration implements Demonstration {
   constructor({ prompt, response }: Sequence, discountedReturn: number) {
     this.response = response;
     this.discountedReturn = discountedReturn;
-    // Copied: what comes out is the beginning of 16 KiB.
-    this.#prompt = withPixels(prompt, (pixels) => new Uint8Array(deflateRawSync(pixels, { level: 1 })));
+    this.#prompt = withPixels(prompt, (pixels) => deflateRawSync(pixels, { level: 1 }));
   }
 
   /** Inflated anew at each use. */
@@ -54,7 +53,10 @@ class KeptDemonstration implements Demonstration {
 
 /** A prompt whose pictures are changed. */
 function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
-  return prompt.map((part) => part.kind === "image" ? { ...part, pixels: change(part.pixels) } : part);
+  return prompt.map((part) =>
+    // Copied: what comes out of node:zlib is the beginning of 16 KiB.
+    part.kind === "image" ? { ...part, pixels: new Uint8Array(change(part.pixels)) } : part
+  );
 }
 
 /** Demonstrated steps between looks at the event loop. */

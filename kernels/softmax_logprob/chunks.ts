@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Binding,
   chooseRegisterTile,
   type Gpu,
   params,
@@ -62,23 +63,28 @@ export interface LinearLogprobChunk extends LinearLogprobShape {
   readonly columns: number;
 }
 
+/** The bindings of what a row has one word of, in the order of every `dlogits` kernel. */
+export function rowOperands(
+  gpu: Gpu,
+  { targets, lse, entropy, dLogprob, dEntropy }: LinearLogprobBackwardOperands,
+): Binding[] {
+  return [targets, lse, entropy, dLogprob, dEntropy ?? gpu.placeholder].map(read);
+}
+
 /** Launches a chunk in the `naive` variant. */
 export function naiveChunk(
   gpu: Gpu,
-  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  operands: LinearLogprobBackwardOperands,
   { C, V, temperature, row0, rows, column0, columns }: LinearLogprobChunk,
 ): void {
+  const { X, W, dEntropy, dX, dW, scratch } = operands;
   const WORKGROUP = workgroupSize(gpu);
   gpu.dispatch({
     kernel: { name: "softmax_logprob/dlogits_naive", source: dLogitsNaiveSource, constants: { WORKGROUP } },
     bindings: [
       read(X),
       read(W),
-      read(targets),
-      read(lse),
-      read(entropy),
-      read(dLogprob),
-      read(dEntropy ?? gpu.placeholder),
+      ...rowOperands(gpu, operands),
       write(scratch),
       params([row0, column0, columns, C, V, dEntropy ? 1 : 0], [temperature]),
     ],
@@ -100,9 +106,10 @@ export function naiveChunk(
 /** Launches a chunk in the `texture` variant. */
 export function textureChunk(
   gpu: Gpu,
-  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  operands: LinearLogprobBackwardOperands,
   { C, V, temperature, row0, rows, column0, columns }: LinearLogprobChunk,
 ): void {
+  const { X, W, dEntropy, dX, dW, scratch } = operands;
   // In texels, as are column0 and columns in the params.
   const [C4, V4, first, across] = [C, V, column0, columns].map((words) => words / 4);
   const [offsetX, offsetW, offsetLogits] = [X, W, scratch].map(({ offset }) => offset / 4);
@@ -120,11 +127,7 @@ export function textureChunk(
     bindings: [
       texels(X),
       texels(W),
-      read(targets),
-      read(lse),
-      read(entropy),
-      read(dLogprob),
-      read(dEntropy ?? gpu.placeholder),
+      ...rowOperands(gpu, operands),
       write(scratch),
       params([row0, rows, first, across, C4, V4, offsetX, offsetW, dEntropy ? 1 : 0], [temperature]),
     ],

@@ -17,7 +17,7 @@ import {
   type Tile,
   write,
 } from "../gpu/mod.ts";
-import type { LinearLogprobChunk } from "./chunks.ts";
+import { type LinearLogprobChunk, rowOperands } from "./chunks.ts";
 import type { LinearLogprobBackwardOperands, LinearLogprobOperands, LinearLogprobShape } from "./mod.ts";
 import source from "./tiled.wgsl" with { type: "text" };
 
@@ -75,9 +75,10 @@ export function tiledForward(
 /** One chunk of the backward: its dLogits, their dX, and what dW gains. */
 export function tiledChunk(
   gpu: Gpu,
-  { X, W, targets, lse, entropy, dLogprob, dEntropy, dX, dW, scratch }: LinearLogprobBackwardOperands,
+  operands: LinearLogprobBackwardOperands,
   { C, V, temperature, row0, rows, column0, columns }: LinearLogprobChunk,
 ): void {
+  const { X, W, dEntropy, dX, dW, scratch } = operands;
   const X_rows = subslice(X, row0 * C, rows * C);
   const dLogits = subslice(scratch, 0, rows * columns);
   const logits = { rows, columns, terms: C };
@@ -90,11 +91,7 @@ export function tiledChunk(
       read(W),
       write(dLogits),
       params([rows, columns, C, V, columns, row0, column0, 1, dEntropy ? 1 : 0], [temperature]),
-      read(targets),
-      read(lse),
-      read(entropy),
-      read(dLogprob),
-      read(dEntropy ?? gpu.placeholder),
+      ...rowOperands(gpu, operands),
     ],
     workgroups: [across, down],
   });

@@ -1,7 +1,8 @@
 /** Demonstrations, their minibatches, and the supervised update. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { Random } from "../../envs/mod.ts";
+import { makeEnv, Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
+import { TRAINING_SEEDS } from "../../rl/rollout.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
 import { gpuTest, tinyConfig } from "./tiny_run.ts";
@@ -11,6 +12,9 @@ gpuTest("demonstrations follow the seed and end with the end token", async (gpu)
   const agent = newAgent(gpu, config);
   const first = await demonstrate(agent, config);
   assertEquals(first.length, 40);
+  const env = makeEnv(config.env);
+  const start = env.reset({ seed: (config.seed + 1) * TRAINING_SEEDS - 1 });
+  assertEquals(first[0].prompt, agent.promptOf({ env, ...start }));
   const responses = async (seed: number) =>
     (await demonstrate(agent, { ...config, seed })).map(({ response }) => response);
   assertEquals(await responses(0), first.map(({ response }) => response));
