@@ -72,7 +72,12 @@ export class AdamW {
   }
 
   /** Clips, updates and zeroes the gradients. A gradient that is not finite leaves the parameters as they are. */
-  update({ learningRate, beta1, beta2, epsilon, policyClip, valueClip }: StepSettings): void {
+  update(settings: StepSettings): void {
+    this.apply(this.advance(settings));
+  }
+
+  /** Counts a step, and returns (16) what {@linkcode AdamW.apply} needs to know of it: an input of a planned step. */
+  advance({ learningRate, beta1, beta2, epsilon, policyClip, valueClip }: StepSettings): Float32Array {
     this.step++;
     const settings = new Float32Array(16);
     settings.set([
@@ -85,6 +90,11 @@ export class AdamW {
       policyClip,
       valueClip,
     ]);
+    return settings;
+  }
+
+  /** The GPU's part of {@linkcode AdamW.update}. */
+  apply(settings: Float32Array): void {
     const settingsNow = this.#gpu.upload(settings, "adamw.settings");
     const shared = {
       gradients: this.#parameters.gradients!,

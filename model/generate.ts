@@ -7,10 +7,10 @@
 import { attentionDecode, fillCache } from "../kernels/attention/mod.ts";
 import { decodeScratchWords, decodesInOneLaunch, decodeStep } from "../kernels/decode/mod.ts";
 import { embed } from "../kernels/embedding/mod.ts";
-import { roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
+import { fixed, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
 import { languageBlocks } from "./language.ts";
-import { layOut, type Segment } from "./sequence.ts";
+import { type Layout, layOut, type Segment } from "./sequence.ts";
 import { linear, Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
@@ -54,8 +54,6 @@ export async function generate(
   const { gpu, config } = vlm;
   const { maxNewTokens, temperature, greedy, endId, padId } = options;
   const layout = layOut(prompts.map((prompt) => ({ prompt, response: [] })), config);
-  const { B, T } = layout;
-  const { width: C, layers, vocabularySize: V } = config;
   if (!(maxNewTokens >= 1)) {
     throw new RangeError(`Cannot generate ${maxNewTokens} tokens: maxNewTokens must be at least 1`);
   }
@@ -69,15 +67,66 @@ export async function generate(
   }
   const steps = rooms.reduce((a, b) => Math.max(a, b), 0);
   // Whole eights keep the layers' parts of the cache aligned.
-  const capacity = roundUp(Math.min(config.contextLength, T + steps), 8);
+  const capacity = roundUp(Math.min(config.contextLength, layout.T + steps), 8);
 
+  const inputs: GenerationInputs = {
+    layout,
+    random: options.random,
+    steps,
+    capacity,
+    temperature,
+    greedy,
+    endId,
+    padId,
+  };
+  const step = {
+    name: "generate",
+    owner: vlm,
+    run: (inputs: GenerationInputs) => launchGeneration(vlm, inputs),
+  };
+  const [idWords, logprobWords, entropyWords, values] = await gpu.plans.run(step, inputs);
+  const ids = new Uint32Array(idWords.buffer, idWords.byteOffset, idWords.length);
+  return prompts.map((_, b) => {
+    const row = ids.subarray(b * steps, (b + 1) * steps);
+    const end = row.indexOf(endId);
+    // A row that ran out of context went on beside longer-running ones; those tokens are void.
+    const count = end < 0 ? rooms[b] : Math.min(end + 1, rooms[b]);
+    return {
+      ids: Array.from(row.subarray(0, count)),
+      logprobs: logprobWords.slice(b * steps, b * steps + count),
+      entropies: entropyWords.slice(b * steps, b * steps + count),
+      value: values[b],
+    };
+  });
+}
+
+/** All that differs from one call to the next. */
+interface GenerationInputs
+  extends Pick<GenerateOptions, "random" | "temperature" | "greedy" | "endId" | "padId"> {
+  readonly layout: Layout;
+  /** Tokens of a response. */
+  readonly steps: number;
+  /** Positions that the cache has room for. */
+  readonly capacity: number;
+}
+
+/** Reads the prompts and decodes; returns (B, steps) ids, log-probabilities and entropies, and (B) values. */
+function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
+  const { gpu, config } = vlm;
+  const { layout, steps, capacity, temperature, greedy, endId, padId } = inputs;
+  const { B, T } = layout;
+  const { width: C, layers, vocabularySize: V } = config;
   using tape = new Tape(gpu, { record: false });
   const cache = tape.output([layers, B, capacity, 2 * C], "cache");
-  const random = tape.indices(options.random, "random");
-  const done = tape.indices(new Uint32Array(B), "done");
-  const current = tape.indices(new Uint32Array(B), "current");
+  const random = tape.indices(inputs.random, "random");
+  const done = tape.indices(fixed(new Uint32Array(B)), "done");
+  const current = tape.indices(fixed(new Uint32Array(B)), "current");
   // The position of `current`; sampling moves on by one.
-  const position = tape.indices(layout.length.map((length) => length - 1), "position");
+  const position = tape.derived(
+    layout.length,
+    "position",
+    (length) => length.map((positions) => positions - 1),
+  );
   const tokens = tape.output([B, steps], "tokens");
   const logprobs = tape.output([B, steps], "logprobs");
   const entropies = tape.output([B, steps], "entropies");
@@ -109,25 +158,7 @@ export async function generate(
     sample(decode(step), index);
   }
 
-  const [idWords, logprobWords, entropyWords, valueWords] = await gpu.read(
-    tokens.data,
-    logprobs.data,
-    entropies.data,
-    subslice(values.data, 0, B),
-  );
-  const ids = new Uint32Array(idWords.buffer, idWords.byteOffset, idWords.length);
-  return prompts.map((_, b) => {
-    const row = ids.subarray(b * steps, (b + 1) * steps);
-    const end = row.indexOf(endId);
-    // A row that ran out of context went on beside longer-running ones; those tokens are void.
-    const count = end < 0 ? rooms[b] : Math.min(end + 1, rooms[b]);
-    return {
-      ids: Array.from(row.subarray(0, count)),
-      logprobs: logprobWords.slice(b * steps, b * steps + count),
-      entropies: entropyWords.slice(b * steps, b * steps + count),
-      value: valueWords[b],
-    };
-  });
+  return [tokens.data, logprobs.data, entropies.data, subslice(values.data, 0, B)];
 }
 
 /** What one decoding step starts from: a token of each sequence and all that came before it. */
@@ -160,7 +191,7 @@ function chooseDecode(vlm: Vlm, decoding: DecodingState): (step: Tape) => Tensor
     config;
   const shape = { B, C, H, layers, capacity, positions, V, epsilon };
   if (!decodesInOneLaunch(gpu, shape)) return (step) => decodeByOps(vlm, step, decoding);
-  const offsets = decodeOffsets(vlm);
+  const offsets = fixed(decodeOffsets(vlm));
   return (step) => {
     const logits = step.output([B, V], "decode.logits");
     decodeStep(gpu, {

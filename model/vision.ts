@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fixed } from "../kernels/gpu/mod.ts";
 import { extractPatches, imageStatistics } from "../kernels/image/mod.ts";
 import { block } from "./block.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
@@ -34,12 +35,12 @@ export function encodeImages(
       images: reshape(tape, patchTokens, [rows, Cv]),
     },
     {
-      sources: Int32Array.from({ length: rows }, (_, row) => -row - 1),
-      positions: Int32Array.from({ length: rows }, (_, row) => row % patches),
+      sources: fixed(Int32Array.from({ length: rows }, (_, row) => -row - 1)),
+      positions: fixed(Int32Array.from({ length: rows }, (_, row) => row % patches)),
       shape: [images, patches],
     },
   ); // (images, patches, Cv)
-  const everywhere = new Uint32Array(images).fill(patches);
+  const everywhere = fixed(new Uint32Array(images).fill(patches));
   for (let layer = 0; layer < config.visionLayers; layer++) {
     X = block(tape, parameters, `vision.blocks.${layer}`, X, {
       attend: (QKV) => attention(tape, QKV, { prefix: everywhere, length: everywhere, heads }),
@@ -59,10 +60,7 @@ export function patchesOf(
   { pixels, images: B }: { pixels: Uint8Array; images: number },
 ): Tensor {
   const patches = tape.output([B, (S / patchSize) ** 2, patchSize ** 2 * 3], "patches");
-  const packed = tape.indices(
-    new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4),
-    "pixels",
-  );
+  const packed = tape.indices(pixels, "pixels");
   const statistics = tape.scratch(B * 8, "image.statistics");
   imageStatistics(tape.gpu, { pixels: packed, statistics }, {
     B,

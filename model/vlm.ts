@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Gpu } from "../kernels/gpu/mod.ts";
+import { fixed, type Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
 import { readSequences } from "./language.ts";
 import { Parameters, parameterSpecs } from "./parameters.ts";
@@ -61,7 +61,7 @@ export class Vlm {
       tape,
       this.parameters,
       hidden,
-      Int32Array.from({ length: B }, (_, b) => b * Math.max(R, 1)),
+      fixed(Int32Array.from({ length: B }, (_, b) => b * Math.max(R, 1))),
     );
   }
 }

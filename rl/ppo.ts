@@ -28,15 +28,16 @@ import {
   type Tensor,
   type Vlm,
 } from "../model/mod.ts";
+import type { Slice } from "../kernels/gpu/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import {
   type Experience,
   improvePolicy,
+  measureUpdate,
   type MinibatchMetrics,
-  type PartLosses,
   type PpoMetrics,
   type PpoStep,
-  readUpdate,
+  resultsOf,
   type Sample,
 } from "./ppo_loop.ts";
 import type { Transition } from "./rollout.ts";
@@ -84,30 +85,58 @@ async function ppoMinibatch(
   const count = Math.ceil(whole.steps / Math.max(1, Math.floor(microBatchPositions / longest)));
   const size = Math.ceil(whole.steps / count);
 
+  const { temperature, clip, valueClip, ratioGuard, valueCoefficient, entropyCoefficient } = config;
+  const inputs: PpoInputs = {
+    parts: Array.from(
+      { length: Math.ceil(whole.steps / size) },
+      (_, i) => ppoBatch(vlm, mbSamples.slice(i * size, (i + 1) * size), whole),
+    ),
+    settings: { temperature, clip, valueClip, ratioGuard, valueCoefficient, entropyCoefficient },
+    adamw: optimizer.advance({
+      learningRate,
+      beta1: config.adamBeta1,
+      beta2: config.adamBeta2,
+      epsilon: config.adamEpsilon,
+      policyClip: config.policyGradientClip,
+      valueClip: config.valueGradientClip,
+    }),
+  };
+  const step = {
+    name: "ppo",
+    owner: optimizer,
+    run: (inputs: PpoInputs) => launchPpoUpdate(vlm, optimizer, inputs),
+  };
+  return measureUpdate(await vlm.gpu.plans.run(step, inputs), config.clip);
+}
+
+/** All that differs from one update to the next. */
+interface PpoInputs {
+  /** The micro-batches. */
+  readonly parts: readonly PpoBatch[];
+  readonly settings: PpoLossSettings & Pick<TrainConfig, "valueCoefficient" | "entropyCoefficient">;
+  /** For {@linkcode AdamW.apply}. */
+  readonly adamw: Float32Array;
+}
+
+/** Forward and backward of each part, and the optimiser. */
+function launchPpoUpdate(vlm: Vlm, optimizer: AdamW, { parts, settings, adamw }: PpoInputs): Slice[] {
+  const { valueCoefficient, entropyCoefficient } = settings;
   using tape = new Tape(vlm.gpu, { record: true });
-  const parts: PartLosses[] = [];
-  for (let start = 0; start < whole.steps; start += size) {
-    const part = ppoLosses(tape, vlm, ppoBatch(vlm, mbSamples.slice(start, start + size), whole), config);
-    const losses = [part.policyLoss, scale(tape, part.valueLoss, config.valueCoefficient)];
-    if (config.entropyCoefficient > 0) losses.push(scale(tape, part.meanEntropy, -config.entropyCoefficient));
-    tape.backward(...losses); // gradients add to those of the parts before
-    parts.push(part);
-  }
-  optimizer.update({
-    learningRate,
-    beta1: config.adamBeta1,
-    beta2: config.adamBeta2,
-    epsilon: config.adamEpsilon,
-    policyClip: config.policyGradientClip,
-    valueClip: config.valueGradientClip,
+  const losses = parts.map((part) => {
+    const partLosses = ppoLosses(tape, vlm, part, settings);
+    const roots = [partLosses.policyLoss, scale(tape, partLosses.valueLoss, valueCoefficient)];
+    if (entropyCoefficient > 0) roots.push(scale(tape, partLosses.meanEntropy, -entropyCoefficient));
+    tape.backward(...roots); // gradients add to those of the parts before
+    return partLosses;
   });
-  return await readUpdate(vlm.gpu, parts, optimizer, config.clip);
+  optimizer.apply(adamw);
+  return resultsOf(losses, optimizer);
 }
 
 function ppoBatch(
   { config }: Vlm,
   samples: readonly Sample<WrittenStep>[],
-  whole: PpoBatch["whole"],
+  whole: { steps: number; tokens: number },
 ): PpoBatch {
   const layout = layOut(samples.map(({ transition }) => transition), config);
   const weights = new Float32Array(layout.B * layout.R);
@@ -120,7 +149,8 @@ function ppoBatch(
     advantages: perSample(({ advantage }) => advantage),
     returns: perSample(({ valueTarget }) => valueTarget),
     values: perSample(({ transition }) => transition.value),
-    whole,
+    entropyWeights: layout.mask.map((value) => value / whole.tokens),
+    steps: whole.steps,
   };
 }
 
@@ -134,8 +164,10 @@ export interface PpoBatch {
   readonly advantages: Float32Array;
   readonly returns: Float32Array;
   readonly values: Float32Array;
-  /** Steps and response tokens of the minibatch that this is a part of: losses are means over those. */
-  readonly whole: { readonly steps: number; readonly tokens: number };
+  /** (B*R) 1 / the minibatch's response tokens for those that are here, 0 for padding. */
+  readonly entropyWeights: Float32Array;
+  /** Steps of the minibatch that this is a part of: losses are means over those. */
+  readonly steps: number;
 }
 
 /** PPO's losses on the tape; scalars but for `logRatio` (B). All are kept readable after the backward. */
@@ -143,7 +175,7 @@ export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSet
   const { layout } = mb;
   const { B, R } = layout;
   const mbWeights = tape.constant(mb.weights, [B, R], "weights");
-  const mbMask = tape.constant(layout.mask, [B, R], "mask");
+  const mbEntropyWeights = tape.constant(mb.entropyWeights, [B, R], "entropy weights");
 
   const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
   const { logprob, entropy } = vlm.responseLogprobs(tape, hidden, layout, config.temperature); // (B, R)
@@ -153,7 +185,7 @@ export function ppoLosses(tape: Tape, vlm: Vlm, mb: PpoBatch, config: PpoLossSet
   const values = vlm.values(tape, tape.detach(hidden), layout); // (B)
   const losses = clippedLosses(tape, { logPi, values }, mb, config);
 
-  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbMask), 1 / mb.whole.tokens));
+  const meanEntropy = tape.keep(sum(tape, multiply(tape, entropy, mbEntropyWeights)));
   return { ...losses, meanEntropy };
 }
 
@@ -167,7 +199,7 @@ export type PpoLossSettings = Pick<TrainConfig, "temperature" | "clip" | "valueC
 export function clippedLosses(
   tape: Tape,
   { logPi, values }: { logPi: Tensor; values: Tensor },
-  mb: Pick<PpoBatch, "logPi" | "advantages" | "returns" | "values"> & { whole: { steps: number } },
+  mb: Pick<PpoBatch, "logPi" | "advantages" | "returns" | "values" | "steps">,
   config: Pick<PpoLossSettings, "clip" | "valueClip" | "ratioGuard">,
 ) {
   const B = mb.logPi.length;
@@ -185,12 +217,12 @@ export function clippedLosses(
     multiply(tape, ratio, mbAdvantages),
     multiply(tape, clippedRatio, mbAdvantages),
   );
-  const policyLoss = tape.keep(sum(tape, surrogate, -1 / mb.whole.steps));
+  const policyLoss = tape.keep(sum(tape, surrogate, -1 / mb.steps));
 
   // value loss = half the larger of the squared errors of the value and of its clipped change
   const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
   const errors = square(tape, subtract(tape, values, mbReturns));
   const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
-  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / mb.whole.steps));
+  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / mb.steps));
   return { policyLoss, valueLoss, logRatio };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { Random } from "../envs/mod.ts";
-import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
+import { NotFiniteError, type Slice } from "../kernels/gpu/mod.ts";
 import type { AdamW, Tensor } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import { generalizedAdvantages } from "./gae.ts";
@@ -167,23 +167,21 @@ export interface MinibatchMetrics {
 /** What the losses of a part of a minibatch left to be read. */
 export type PartLosses = Record<"policyLoss" | "valueLoss" | "meanEntropy" | "logRatio", Tensor>;
 
+/** What {@linkcode measureUpdate} needs to be read of an update. */
+export function resultsOf(parts: readonly PartLosses[], optimizer: AdamW): Slice[] {
+  const losses = parts.flatMap((part) => [part.policyLoss, part.valueLoss, part.meanEntropy, part.logRatio]);
+  return [optimizer.norms, ...losses.map(({ data }) => data)];
+}
+
 /**
- * Submits an update and reads what it measured, in one round trip. The losses of a minibatch's parts add up.
+ * What an update measured, of the {@linkcode resultsOf} it. The losses of a minibatch's parts add up.
  *
  * @throws {NotFiniteError} when a loss or the gradient is not finite.
  */
-export async function readUpdate(
-  gpu: Gpu,
-  parts: readonly PartLosses[],
-  optimizer: AdamW,
+export function measureUpdate(
+  [norms, ...measured]: readonly Float32Array[],
   clip: number,
-): Promise<MinibatchMetrics> {
-  const [norms, ...measured] = await gpu.read(
-    optimizer.norms,
-    ...parts.flatMap(({ policyLoss, valueLoss, meanEntropy, logRatio }) =>
-      [policyLoss, valueLoss, meanEntropy, logRatio].map(({ data }) => data)
-    ),
-  );
+): MinibatchMetrics {
   let [policy, value, entropy] = [0, 0, 0];
   const logRatios: number[] = [];
   for (let at = 0; at < measured.length; at += 4) {

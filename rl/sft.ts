@@ -11,6 +11,7 @@ import { makeEnv, Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
+  type Layout,
   layOut,
   mean,
   multiply,
@@ -20,6 +21,7 @@ import {
   subtract,
   sum,
   Tape,
+  type Vlm,
 } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
 import type { TrainConfig } from "./config.ts";
@@ -162,27 +164,59 @@ export async function sftUpdate(
 ): Promise<SftMetrics> {
   const { vlm } = agent;
   const layout = layOut(batch, vlm.config);
-  const { B, R, mask } = layout;
-  const tokens = mask.reduce((count, value) => count + value, 0);
-  using tape = new Tape(vlm.gpu, { record: true });
-
-  const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
-  const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1); // (B, R)
-  const sftLoss = tape.keep(
-    sum(tape, multiply(tape, logprob, tape.constant(mask, [B, R], "mask")), -1 / tokens),
-  );
-
-  const returns = Float32Array.from(batch, ({ discountedReturn }) => discountedReturn);
-  const error = subtract(tape, vlm.values(tape, hidden, layout), tape.constant(returns, [B], "returns"));
-  const squaredError = tape.keep(mean(tape, square(tape, error)));
-
-  tape.backward(sftLoss, sum(tape, squaredError, 0.5 * SFT_VALUE_COEFFICIENT));
-  optimizer.update({ learningRate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, policyClip: 1, valueClip: 1 });
-  const [[loss], [squared], norms] = await vlm.gpu.read(sftLoss.data, squaredError.data, optimizer.norms);
+  const tokens = layout.mask.reduce((count, value) => count + value, 0);
+  const inputs: SftInputs = {
+    layout,
+    lossWeights: layout.mask.map((value) => -value / tokens),
+    returns: Float32Array.from(batch, ({ discountedReturn }) => discountedReturn),
+    adamw: optimizer.advance({
+      learningRate,
+      beta1: 0.9,
+      beta2: 0.98,
+      epsilon: 1e-8,
+      policyClip: 1,
+      valueClip: 1,
+    }),
+  };
+  const step = {
+    name: "sft",
+    owner: optimizer,
+    run: (inputs: SftInputs) => launchSftUpdate(vlm, optimizer, inputs),
+  };
+  const [[loss], [squared], norms] = await vlm.gpu.plans.run(step, inputs);
   const metrics = { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
   // The optimiser itself skips an update whose gradient is not finite, the value head's included.
   if (norms[2] !== 1 || !Number.isFinite(loss + squared)) {
     throw new NotFiniteError(`loss ${loss}, value loss ${metrics.valueLoss}, gradient norm ${norms[0]}`);
   }
   return metrics;
+}
+
+/** All that differs from one update to the next. */
+interface SftInputs {
+  readonly layout: Layout;
+  /** (B*R) -1 / tokens for response tokens, 0 for padding. */
+  readonly lossWeights: Float32Array;
+  /** (B) */
+  readonly returns: Float32Array;
+  /** For {@linkcode AdamW.apply}. */
+  readonly adamw: Float32Array;
+}
+
+/** Forward, backward and optimiser; returns the loss, the values' mean squared error and the gradient's norms. */
+function launchSftUpdate(vlm: Vlm, optimizer: AdamW, { layout, lossWeights, returns, adamw }: SftInputs) {
+  const { B, R } = layout;
+  using tape = new Tape(vlm.gpu, { record: true });
+
+  const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
+  const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1); // (B, R)
+  const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
+  const sftLoss = tape.keep(sum(tape, multiply(tape, logprob, mbWeights)));
+
+  const error = subtract(tape, vlm.values(tape, hidden, layout), tape.constant(returns, [B], "returns"));
+  const squaredError = tape.keep(mean(tape, square(tape, error)));
+
+  tape.backward(sftLoss, sum(tape, squaredError, 0.5 * SFT_VALUE_COEFFICIENT));
+  optimizer.apply(adamw);
+  return [sftLoss.data, squaredError.data, optimizer.norms];
 }

@@ -4,20 +4,15 @@
  * @module
  */
 import { type Binding, describeBindings } from "./bindings.ts";
-import { debugLevel, debugLog, isDeno } from "./host.ts";
+import { Encoder } from "./encoder.ts";
+import { OutOfMemoryError } from "./errors.ts";
+import { debugLevel, isDeno } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
-import { NotFiniteError, OutOfMemoryError } from "./errors.ts";
+import { type Command, type Derive, type HostData, Plans } from "./plan.ts";
 import { Profile } from "./profile.ts";
-import { PRIMED_WORDS, Readback } from "./readback.ts";
-import {
-  MIRROR_ROW_TEXELS,
-  MIRROR_ROW_WORDS,
-  type Slice,
-  SLICE_ALIGNMENT_WORDS,
-  Storage,
-  StoragePool,
-  subslice,
-} from "./storage.ts";
+import { Readback } from "./readback.ts";
+import { type Slice, SLICE_ALIGNMENT_WORDS, Storage, StoragePool } from "./storage.ts";
+import { Uniforms } from "./uniforms.ts";
 
 /** One kernel launch. */
 export interface Dispatch {
@@ -26,10 +21,6 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-/** Bytes of all uniforms, 256 for each distinct set of parameters. */
-const UNIFORM_BUFFER_BYTES = 1 << 22;
-/** Room that the uniforms of one dispatch never exceed. */
-const DISPATCH_UNIFORM_BYTES = 4096;
 /** Bind groups a pipeline keeps; a run whose shapes keep changing starts over rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
 
@@ -47,23 +38,19 @@ export class Gpu {
   readonly pool: StoragePool;
   readonly pipelines: PipelineCache;
   readonly profile: Profile;
+  /** Steps that are replayed rather than run again. */
+  readonly plans: Plans;
   /** The variant of each kernel that measured fastest on this adapter; empty until tuned. */
   readonly tuned = new Map<string, string>();
   /** Variants of each kernel that failed their check on this adapter; taken only when named. */
   readonly rejected = new Map<string, readonly string[]>();
   /** Bound where a kernel's optional operand is absent. */
   readonly placeholder: Slice;
-  /** Dispatches recorded since the start. */
-  dispatchCount = 0;
-  /** Submissions since the start. */
-  submissionCount = 0;
 
   readonly #readback: Readback;
-  readonly #uniforms: GPUBuffer;
-  readonly #uniformOffsets = new Map<string, number>();
-  #uniformEnd = 0;
-  #encoder: GPUCommandEncoder | null = null;
-  #pass: GPUComputePassEncoder | null = null;
+  readonly #encoder: Encoder;
+  readonly #uniforms: Uniforms;
+  #trace: Command[] | null = null;
   #error: Error | null = null;
 
   constructor(device: GPUDevice, adapterName: string, isSoftware: boolean) {
@@ -75,12 +62,10 @@ export class Gpu {
     this.pool = new StoragePool(device);
     this.pipelines = new PipelineCache(device, isSoftware, this.subgroupSize > 0 && !isDeno);
     this.profile = new Profile(device);
+    this.plans = new Plans(this);
     this.#readback = new Readback(device);
-    this.#uniforms = device.createBuffer({
-      label: "uniforms",
-      size: UNIFORM_BUFFER_BYTES,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
-    });
+    this.#encoder = new Encoder(device, this.profile, this.#readback);
+    this.#uniforms = new Uniforms(device);
     this.placeholder = this.allocate(4, "placeholder");
     // Without a listener WebGPU drops errors silently; the next call on this object throws what was caught.
     device.addEventListener("uncapturederror", (event) => {
@@ -98,6 +83,16 @@ export class Gpu {
     });
   }
 
+  /** Dispatches recorded since the start. */
+  get dispatchCount(): number {
+    return this.#encoder.launchCount;
+  }
+
+  /** Submissions since the start. */
+  get submissionCount(): number {
+    return this.#encoder.submissionCount;
+  }
+
   /** Memory that lives as long as the GPU: parameters, gradients, caches. Contents start as zero. */
   allocate(words: number, label: string): Slice {
     return { storage: new Storage(this.device, words, label), offset: 0, length: words, label };
@@ -107,14 +102,14 @@ export class Gpu {
   free(slice: Slice): void {
     if (slice.storage.lastSubmission === this.submissionCount) this.flush();
     slice.storage.destroy();
-    this.pipelines.clearBindGroups();
+    this.#forgetBindGroups();
   }
 
   /** Destroys the pool's free storages, for instance before a phase with other shapes. */
   trim(): void {
     this.flush();
     this.pool.trim();
-    this.pipelines.clearBindGroups();
+    this.#forgetBindGroups();
   }
 
   /** Pooled memory with undefined contents; give it back with {@linkcode Gpu.release}. */
@@ -129,37 +124,25 @@ export class Gpu {
     this.pool.release(slice);
   }
 
-  /** Pooled memory holding `data`. */
-  upload(data: Float32Array | Uint32Array | Int32Array, label: string): Slice {
-    const slice = this.pool.acquire(data.length, label, this.submissionCount);
-    this.write(slice, data);
+  /** Pooled memory holding `data`, or what `derive` makes of it. */
+  upload<Data extends HostData>(data: Data, label: string, derive?: (data: Data) => HostData): Slice {
+    const bytes = (derive?.(data) ?? data).byteLength;
+    const slice = this.pool.acquire(Math.ceil(bytes / 4), label, this.submissionCount);
+    this.#do({ kind: "upload", slice, data, derive: derive as Derive });
     return slice;
   }
 
-  /** Overwrites the first `data.length` words of a slice, in order with the dispatches around it. */
-  write(slice: Slice, data: Float32Array | Uint32Array | Int32Array): void {
-    if (data.length > slice.length) {
-      throw new RangeError(`Cannot write ${data.length} words to ${slice.label}: it has ${slice.length}`);
+  /** Overwrites the beginning of a slice, in order with the dispatches around it. */
+  write(slice: Slice, data: HostData): void {
+    if (this.#trace !== null) {
+      throw new Error(`Cannot plan a step that writes to ${slice.label}: upload instead`);
     }
-    // Deno ends the process on a write of nothing.
-    if (data.length === 0) return;
-    // writeBuffer overtakes recorded work that was not submitted yet, so that work goes first if it uses the storage.
-    if (slice.storage.lastSubmission === this.submissionCount) this.flush();
-    this.device.queue.writeBuffer(
-      slice.storage.buffer,
-      slice.offset * 4,
-      data.buffer as ArrayBuffer,
-      data.byteOffset,
-      data.byteLength,
-    );
-    slice.storage.mirrorIsStale = true;
+    this.#encoder.write(slice, data);
   }
 
   /** Sets a slice to zero. */
   clear(slice: Slice): void {
-    const encoder = this.#outsidePass();
-    encoder.clearBuffer(slice.storage.buffer, slice.offset * 4, slice.length * 4);
-    this.#touch(slice.storage, true);
+    this.#do({ kind: "clear", slice });
   }
 
   /** Copies one slice to another of the same length. */
@@ -169,16 +152,7 @@ export class Gpu {
         `Cannot copy ${from.label} to ${to.label}: lengths ${from.length} and ${to.length} differ`,
       );
     }
-    const encoder = this.#outsidePass();
-    encoder.copyBufferToBuffer(
-      from.storage.buffer,
-      from.offset * 4,
-      to.storage.buffer,
-      to.offset * 4,
-      from.length * 4,
-    );
-    this.#touch(from.storage, false);
-    this.#touch(to.storage, true);
+    this.#do({ kind: "copy", from, to });
   }
 
   /** Records one launch into the open pass. */
@@ -192,36 +166,55 @@ export class Gpu {
         }, use a smaller batch`,
       );
     }
-    if (this.#uniformEnd + DISPATCH_UNIFORM_BYTES > UNIFORM_BUFFER_BYTES) this.#forgetUniforms();
+    if (this.#uniforms.isFull) this.#forgetUniforms();
     const pipeline = this.pipelines.get(kernel);
     const group = this.#bindGroup(pipeline, bindings);
-    const startMs = debugLevel >= 3 ? performance.now() : 0;
-    const pass = this.#openPass(kernel.name);
-    pass.setPipeline(pipeline.gpuPipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(x, y, z);
-    this.dispatchCount++;
-    if (this.profile.isOn) {
-      this.#endPass();
-      this.profile.dispatched(bindings, () => (this.flush(), this.#readback.waitSync()));
+    const mirrors = bindings.flatMap((binding) => {
+      if (binding.kind !== "texels") return [];
+      const { storage } = binding.slice;
+      return [{ storage, usedWords: storage.usedWords }];
+    });
+    const { gpuPipeline } = pipeline;
+    this.#do({
+      kind: "launch",
+      kernel,
+      bindings,
+      workgroups: [x, y, z],
+      pipeline: gpuPipeline,
+      group,
+      mirrors,
+    });
+  }
+
+  /** Runs `work` and lists what it told the GPU to do. */
+  trace<Result>(work: () => Result): { commands: Command[]; result: Result } {
+    if (this.#trace !== null) throw new Error("Cannot trace a step within another");
+    const commands: Command[] = this.#trace = [];
+    try {
+      return { commands, result: work() };
+    } finally {
+      this.#trace = null;
     }
-    if (debugLevel >= 3) this.#debugDispatch(kernel, bindings, [x, y, z], startMs);
+  }
+
+  /** Does again what was traced, in the same memory, which nobody may hold. */
+  replay(commands: readonly Command[]): void {
+    this.#throwPending();
+    for (const command of commands) this.#encoder.encode(command);
   }
 
   /** Submits what was recorded. */
   flush(): void {
     this.#throwPending();
-    if (this.#encoder === null) return;
-    this.#endPass();
-    this.device.queue.submit([this.#encoder.finish()]);
-    this.#encoder = null;
-    this.submissionCount++;
+    this.#do({ kind: "submit" });
   }
 
   /** Submits, waits, and returns the contents of slices as floats, in one round trip. */
   async read(...slices: readonly Slice[]): Promise<Float32Array[]> {
-    const encoder = this.#outsidePass();
-    const pending = this.#readback.record(encoder, slices);
+    if (this.#trace !== null) {
+      throw new Error(`Cannot plan a step that reads ${slices[0]?.label}: return what shall be read`);
+    }
+    const pending = this.#encoder.read(slices);
     this.flush();
     const endWait = this.profile.beginWait();
     const arrays = await pending.map();
@@ -262,38 +255,22 @@ export class Gpu {
     throw error;
   }
 
-  #touch(storage: Storage, written: boolean): void {
-    storage.lastSubmission = this.submissionCount;
-    if (written) storage.mirrorIsStale = true;
-  }
-
-  #openPass(label: string): GPUComputePassEncoder {
-    this.#encoder ??= this.device.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass({ label, ...this.profile.passDescriptor(label) });
-    return this.#pass;
-  }
-
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = null;
-  }
-
-  #outsidePass(): GPUCommandEncoder {
-    this.#endPass();
-    return this.#encoder ??= this.device.createCommandEncoder();
+  #do(command: Command): void {
+    this.#trace?.push(command);
+    this.#encoder.encode(command);
   }
 
   #bindGroup(pipeline: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     let key = "";
     for (const binding of bindings) {
       if (binding.kind === "params") {
-        key += `u${this.#uniformOffset(binding.words, binding.floats)} `;
+        key += `u${this.#uniforms.offsetOf(binding.words, binding.floats)} `;
       } else {
         const { storage, offset, length } = binding.slice;
         if (binding.kind === "texels") {
           if (offset % 4 !== 0) throw misaligned(binding.slice, 4);
-          this.#refreshMirror(storage);
-        } else this.#touch(storage, binding.kind === "write");
+          storage.openMirror(this.device);
+        }
         key += binding.kind === "texels" ? `t${storage.id} ` : `${storage.id},${offset},${length} `;
       }
     }
@@ -311,11 +288,7 @@ export class Gpu {
   }
 
   #resource(binding: Binding): GPUBindingResource {
-    if (binding.kind === "params") {
-      const offset = this.#uniformOffset(binding.words, binding.floats);
-      const bytes = uniformBytes(binding.words.length + binding.floats.length);
-      return { buffer: this.#uniforms, offset, size: bytes };
-    }
+    if (binding.kind === "params") return this.#uniforms.resource(binding.words, binding.floats);
     const { storage, offset, length } = binding.slice;
     if (binding.kind === "texels") return storage.mirrorView!;
     if (offset % SLICE_ALIGNMENT_WORDS !== 0) throw misaligned(binding.slice, SLICE_ALIGNMENT_WORDS);
@@ -323,73 +296,18 @@ export class Gpu {
     return { buffer: storage.buffer, offset: offset * 4, size: Math.ceil(length / 4) * 16 };
   }
 
-  /** The offset of a uniform with these contents, written on first use. */
-  #uniformOffset(words: readonly number[], floats: readonly number[]): number {
-    const key = `${words.join()};${floats.join()}`;
-    const known = this.#uniformOffsets.get(key);
-    if (known !== undefined) return known;
-    const offset = this.#uniformEnd;
-    const data = new ArrayBuffer(uniformBytes(words.length + floats.length));
-    new Uint32Array(data).set(words);
-    new Float32Array(data).set(floats, words.length);
-    this.#uniformEnd += Math.ceil(data.byteLength / 256) * 256;
-    this.device.queue.writeBuffer(this.#uniforms, offset, data);
-    this.#uniformOffsets.set(key, offset);
-    return offset;
-  }
-
   /** Starts over with an empty uniform buffer, once the recorded work that reads the old contents is on its way. */
   #forgetUniforms(): void {
     this.flush();
-    this.#uniformOffsets.clear();
-    this.#uniformEnd = 0;
+    this.#uniforms.forget();
+    this.#forgetBindGroups();
+  }
+
+  #forgetBindGroups(): void {
     this.pipelines.clearBindGroups();
-  }
-
-  #refreshMirror(storage: Storage): void {
-    const mirror = storage.openMirror(this.device);
-    this.#touch(storage, false);
-    if (!storage.mirrorIsStale) return;
-    this.#outsidePass().copyBufferToTexture(
-      { buffer: storage.buffer, bytesPerRow: MIRROR_ROW_WORDS * 4 },
-      { texture: mirror },
-      [MIRROR_ROW_TEXELS, Math.ceil(storage.usedWords / MIRROR_ROW_WORDS)],
-    );
-    storage.mirrorIsStale = false;
-  }
-
-  #debugDispatch(
-    kernel: KernelSource,
-    bindings: readonly Binding[],
-    workgroups: number[],
-    startMs: number,
-  ): void {
-    this.flush();
-    this.#readback.waitSync();
-    const elapsedUs = ((performance.now() - startMs) * 1e3).toFixed(0);
-    debugLog(
-      `dispatch ${kernel.name} (${workgroups.join(" x ")}) ${describeBindings(bindings)}: ${elapsedUs} us`,
-    );
-    if (debugLevel < 4) return;
-    for (const binding of bindings) {
-      if (binding.kind !== "write") continue;
-      const { slice } = binding;
-      // In parts, as a synchronous read has only the staging buffer that was primed.
-      for (let start = 0; start < slice.length; start += PRIMED_WORDS) {
-        const part = subslice(slice, start, Math.min(PRIMED_WORDS, slice.length - start));
-        const pending = this.#readback.record(this.#outsidePass(), [part]);
-        this.flush();
-        const bad = pending.mapSync()[0].findIndex((value) => Number.isNaN(value));
-        if (bad >= 0) {
-          throw new NotFiniteError(`${kernel.name} wrote NaN at word ${start + bad} of ${slice.label}`);
-        }
-      }
-    }
+    this.plans.clear();
   }
 }
-
-/** A uniform's size: whole 16-byte units. */
-const uniformBytes = (words: number) => Math.ceil(Math.max(words, 1) / 4) * 16;
 
 function misaligned({ label, offset }: Slice, words: number): RangeError {
   return new RangeError(

@@ -12,6 +12,7 @@ export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, type ProfileSummary, type ProfileWait, summarizeProfile } from "./profile.ts";
 export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "./storage.ts";
+export { fixed, type HostData, type Step } from "./plan.ts";
 export {
   chooseRegisterTile,
   chooseTile,

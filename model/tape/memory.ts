@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Gpu, Slice } from "../../kernels/gpu/mod.ts";
+import type { Gpu, HostData, Slice } from "../../kernels/gpu/mod.ts";
 
 /** Pooled slices with their numbers of holders; a slice goes back to the pool with its last holder. */
 export class HeldSlices {
   readonly #gpu: Gpu;
   readonly #holders = new Map<Slice, number>();
-  readonly #uploaded = new Map<Uint32Array | Int32Array, Slice>();
+  readonly #uploaded = new Map<HostData, Slice>();
   #scratch: Slice[] = [];
 
   constructor(gpu: Gpu) {
@@ -23,15 +23,15 @@ export class HeldSlices {
     return slice;
   }
 
-  /** Takes a slice from the pool, filled with host data, for one holder. */
-  upload(data: Float32Array | Uint32Array | Int32Array, label: string): Slice {
-    const slice = this.#gpu.upload(data, label);
+  /** Takes a slice from the pool, filled with host data or what `derive` makes of it, for one holder. */
+  upload<Data extends HostData>(data: Data, label: string, derive?: (data: Data) => HostData): Slice {
+    const slice = this.#gpu.upload(data, label, derive);
     this.#holders.set(slice, 1);
     return slice;
   }
 
   /** Like {@linkcode HeldSlices.upload}, but the same array gets the same slice until `releaseAll`. */
-  uploadOnce(data: Uint32Array | Int32Array, label: string): Slice {
+  uploadOnce(data: HostData, label: string): Slice {
     const slice = this.#uploaded.get(data) ?? this.upload(data, label);
     this.#uploaded.set(data, slice);
     return slice;

@@ -8,7 +8,7 @@ import { bucketRows, embed, gatherRows, sumRows } from "../../kernels/embedding/
 import { pixelShuffleMerge } from "../../kernels/image/mod.ts";
 import type { Op, Tape } from "./tape.ts";
 import { asMatrix, sizeOf, type Tensor } from "./tensor.ts";
-import type { Slice } from "../../kernels/gpu/mod.ts";
+import { roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "../../kernels/gpu/mod.ts";
 
 export interface SequenceAttributes {
   /** `sources` (N): token id, or -row-1 of the image tokens; `positions` (N); `shape` of the result without C. */
@@ -46,7 +46,7 @@ export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<Sequ
       }
       if (!imageTokens?.requiresGradient) return [null, null, null];
       const dImageTokens = tape.gradientOf(imageTokens);
-      sumInto(tape, imageTokens, dImageTokens, dY!, sources.map((source) => -source - 1), false);
+      sumInto(tape, imageTokens, dImageTokens, dY!, sources, false, imageRow);
       return [null, null, dImageTokens];
     },
   },
@@ -102,18 +102,9 @@ export const sequenceOps: { readonly [Name in keyof SequenceAttributes]: Op<Sequ
     },
     backward(tape, { inputs: [X], attributes: { index } }, [dY]) {
       const { rows, columns: C } = asMatrix(X!);
-      const inverse = new Int32Array(rows).fill(-1);
-      index.forEach((row, position) => {
-        if (row < 0) return;
-        if (inverse[row] !== -1) {
-          throw new RangeError(
-            `Cannot differentiate ${X!.label}: row ${row} is gathered twice, gather it once`,
-          );
-        }
-        inverse[row] = position;
-      });
+      const inverse = tape.derived(index, "inverse", (index) => inverseOf(index, rows, X!.label));
       const dX = tape.gradientOf(X!);
-      gatherRows(tape.gpu, { X: dY!, index: tape.indices(inverse, "inverse"), Y: dX }, { rows, C });
+      gatherRows(tape.gpu, { X: dY!, index: inverse, Y: dX }, { rows, C });
       return [dX];
     },
   },
@@ -154,12 +145,35 @@ function sumInto(
   dY: Slice,
   index: Int32Array,
   accumulate: boolean,
+  rowOf = (index: number) => index,
 ) {
   const [rows, C] = [sizeOf(table.shape.slice(0, -1)), table.shape[table.shape.length - 1]];
-  const { starts, items } = bucketRows(index, rows);
-  sumRows(
-    tape.gpu,
-    { dY, starts: tape.indices(starts, "starts"), items: tape.indices(items, "items"), dTable },
-    { rows, C, accumulate },
-  );
+  // starts, then, from where a slice may begin, items: room for all indices, of which those of other tables take none.
+  const itemsAt = roundUp(rows + 1, SLICE_ALIGNMENT_WORDS);
+  const buckets = tape.derived(index, `d${table.label}.buckets`, (index) => {
+    const { starts, items } = bucketRows(index.map(rowOf), rows);
+    const words = new Uint32Array(itemsAt + index.length);
+    words.set(starts);
+    words.set(items, itemsAt);
+    return words;
+  });
+  const starts = subslice(buckets, 0, rows + 1);
+  const items = subslice(buckets, itemsAt, index.length);
+  sumRows(tape.gpu, { dY, starts, items, dTable }, { rows, C, accumulate });
+}
+
+/** The row of image tokens that a source is, negative for those of a table. */
+const imageRow = (source: number) => -source - 1;
+
+/** Of each of `rows` rows, where `index` gathers it, or -1. */
+function inverseOf(index: Int32Array, rows: number, label: string): Int32Array {
+  const inverse = new Int32Array(rows).fill(-1);
+  index.forEach((row, position) => {
+    if (row < 0) return;
+    if (inverse[row] !== -1) {
+      throw new RangeError(`Cannot differentiate ${label}: row ${row} is gathered twice, gather it once`);
+    }
+    inverse[row] = position;
+  });
+  return inverse;
 }

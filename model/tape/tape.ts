@@ -13,7 +13,7 @@
  *
  * @module
  */
-import type { Gpu, Slice } from "../../kernels/gpu/mod.ts";
+import { fixed, type Gpu, type HostData, type Slice } from "../../kernels/gpu/mod.ts";
 import { addInPlace, binary } from "../../kernels/elementwise/mod.ts";
 import { HeldSlices } from "./memory.ts";
 import type { Call, Op, Operand } from "./op.ts";
@@ -70,9 +70,17 @@ export class Tape implements Disposable {
     return this.#tensor(this.#memory.upload(data, label), shape, label);
   }
 
-  /** Host words that ops need as indices, uploaded once for each array; freed with the tape. */
-  indices(data: Uint32Array | Int32Array, label: string): Slice {
+  /** Host data that ops need as it is, uploaded once for each array; freed with the tape. */
+  indices(data: HostData, label: string): Slice {
     return this.#memory.uploadOnce(data, label);
+  }
+
+  /**
+   * What `derive` makes of host data, freed with the tape. A planned step repeats it for the next inputs' data: of that its
+   * result must be made, and of sizes.
+   */
+  derived<Data extends HostData>(data: Data, label: string, derive: (data: Data) => HostData): Slice {
+    return this.#memory.upload(data, label, derive);
   }
 
   /** Words of zero that an op needs only while it is launched. */
@@ -104,7 +112,7 @@ export class Tape implements Disposable {
           `Cannot differentiate ${root.label} ${formatShape(root.shape)}: it is not a scalar, sum it first`,
         );
       }
-      this.#accumulate(root, this.#memory.upload(new Float32Array([1]), `d${root.label}`));
+      this.#accumulate(root, this.#memory.upload(ONE, `d${root.label}`));
     }
     for (let call = this.#calls.pop(); call !== undefined; call = this.#calls.pop()) {
       const dOutputs = call.outputs.map((output) => this.#gradients.get(output) ?? null);
@@ -195,6 +203,9 @@ export class Tape implements Disposable {
     this.#memory.releaseUnheld(gradient);
   }
 }
+
+/** Where gradients begin: d(root)/d(root). */
+const ONE = fixed(new Float32Array([1]));
 
 function notAParameter(op: OpName, index: number, { label, shape }: Tensor): Error {
   return new TypeError(

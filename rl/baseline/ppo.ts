@@ -11,10 +11,11 @@ import { modelImage } from "../image.ts";
 import { clippedLosses } from "../ppo.ts";
 import {
   improvePolicy,
+  measureUpdate,
   type MinibatchMetrics,
   type PpoMetrics,
   type PpoStep,
-  readUpdate,
+  resultsOf,
   type Sample,
 } from "../ppo_loop.ts";
 import { type EpisodeOutcome, samplerState, type VectorEnv } from "../rollout.ts";
@@ -98,7 +99,7 @@ async function updateOn(
     advantages: perSample(({ advantage }) => advantage),
     returns: perSample(({ valueTarget }) => valueTarget),
     values: perSample(({ transition }) => transition.value),
-    whole: { steps: mbSamples.length },
+    steps: mbSamples.length,
   }, config);
   const meanEntropy = tape.keep(sum(tape, entropy, 1 / mbSamples.length));
   tape.backward(
@@ -114,5 +115,6 @@ async function updateOn(
     policyClip: config.gradientClip,
     valueClip: config.gradientClip,
   });
-  return await readUpdate(gpu, [{ policyLoss, valueLoss, meanEntropy, logRatio }], optimizer, config.clip);
+  const results = resultsOf([{ policyLoss, valueLoss, meanEntropy, logRatio }], optimizer);
+  return measureUpdate(await gpu.read(...results), config.clip);
 }

@@ -173,7 +173,8 @@ function syntheticMinibatch(vlm: Vlm, batch: readonly Demonstration[], config: T
     advantages: perSample((b) => (b % 7 - 3) / 3),
     returns: perSample((b) => batch[b].discountedReturn),
     values: perSample((b) => (b % 5 - 2) / 5),
-    whole: { steps: B, tokens: layout.mask.reduce((count, value) => count + value, 0) },
+    entropyWeights: new Float32Array(B * R),
+    steps: B,
   };
   const lossesAt = async (logPi: Float32Array) => {
     using tape = new Tape(vlm.gpu, { record: false });

@@ -54,7 +54,8 @@ function goldenPpoBatch(): PpoBatch {
     advantages: Float32Array.from(batch.advantages),
     returns: Float32Array.from(batch.returns),
     values: Float32Array.from(ppo.oldValues),
-    whole: { steps: B, tokens: ppo.behaviourLogProbs.length },
+    entropyWeights: new Float32Array(goldenLayout.mask.length),
+    steps: B,
   };
 }
 
