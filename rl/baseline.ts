@@ -10,7 +10,7 @@ import { type Command, commandLine, formatBytes, formatDuration, Progress, runCo
 import { settingsOf } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { PeakMemory } from "./memory.ts";
+import { peakMemory } from "./memory.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { RunFolder } from "./run_folder.ts";
 import { stoppable } from "./stop.ts";
@@ -47,7 +47,6 @@ export const baselineCommand: Command<typeof baselineOptions> = {
 async function train(config: BaselineConfig, context: BaselineContext): Promise<number> {
   const { gpu, folder, progress } = context;
   const startMs = performance.now();
-  const memory = new PeakMemory();
   const cnn = newCnn(gpu, config);
   const parameters = cnn.parameters.count;
   progress.note(`${config.env}, CNN (${(parameters / 1e6).toFixed(2)}M parameters), seed ${config.seed}`);
@@ -60,7 +59,7 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
       return 1;
     }
     const total = (performance.now() - startMs) / 1e3;
-    const peakBytes = memory.sample();
+    const peakBytes = peakMemory();
     const summary = {
       command: commandLine("baseline"),
       adapter: gpu.adapterName,
@@ -89,8 +88,6 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
     if (!(error instanceof NotFiniteError)) throw error;
     const hint = debugLevel >= 4 ? "" : "; run again with DEBUG=4 to name the op";
     throw new Error(`Cannot go on: ${error.message}${hint}`, { cause: error });
-  } finally {
-    memory.close();
   }
 }
 

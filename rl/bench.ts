@@ -33,7 +33,7 @@ import {
   UsageError,
   type Values,
 } from "./cli/mod.ts";
-import { PeakMemory } from "./memory.ts";
+import { peakMemory } from "./memory.ts";
 import { openTunedGpu, tuneGpu } from "./tuning.ts";
 
 /** Runs that are kept with the code, and the page about them. */
@@ -177,7 +177,6 @@ async function runWithPeers(): Promise<number> {
 async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): Promise<number> {
   const { rounds, sampleMs } = options;
   const progress = new Progress();
-  const memory = new PeakMemory();
   const warnings: string[] = [];
   const failures: string[] = [];
   const warn = (message: string) => {
@@ -221,17 +220,18 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
       show(`${kernel} ${name}`);
       const near = await measureCeiling(gpu, { ...settings, rounds: 3 });
       rows.push(...await benchCase(benchCaseOf, { ...context, ceiling: near }));
+      peakMemory();
       done++;
     }
     for (const spec of steps) {
       show(spec.name);
       rows.push(...await benchStep(await spec.make(gpu), context));
+      peakMemory();
       done++;
     }
     show("end");
   } finally {
     progress.close();
-    memory.close();
   }
   const run: BenchRun = {
     command: commandLine("bench"),
@@ -239,7 +239,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
     threads,
-    peakBytes: memory.sample(),
+    peakBytes: peakMemory(),
     tuned: Object.fromEntries(gpu.tuned),
     peers: peers.map(({ name, version }) => `${name} ${version}`),
     ceiling,

@@ -14,6 +14,7 @@ import {
 } from "../envs/mod.ts";
 import type { Decision, RespondSettings, Situation } from "./agent.ts";
 import { eventLoopTurn } from "./event_loop.ts";
+import { peakMemory } from "./memory.ts";
 import { isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
@@ -111,6 +112,7 @@ export async function evaluate(agent: Policy, settings: EvaluationSettings): Pro
       }
       slots[index] = begin(slot.env);
     });
+    peakMemory();
     await eventLoopTurn();
     onProgress?.(done);
   }

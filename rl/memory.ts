@@ -1,20 +1,10 @@
-/** The process's largest resident set, sampled: Deno grants the system's own figure only with all permissions. */
-export class PeakMemory {
-  readonly #timer: ReturnType<typeof setInterval>;
-  #peakBytes = 0;
+let peakBytes = 0;
 
-  /** Samples every `intervalMs` in which the event loop turns. */
-  constructor(intervalMs = 200) {
-    this.#timer = setInterval(() => this.sample(), intervalMs);
-  }
-
-  /** Looks now, and returns the largest seen so far, in bytes. */
-  sample(): number {
-    this.#peakBytes = Math.max(this.#peakBytes, Deno.memoryUsage().rss);
-    return this.#peakBytes;
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
-  }
+/**
+ * Looks at the process's resident set, and returns the largest that was seen so far, in bytes: after each update, where it
+ * is largest, and at the end. Deno grants the system's own figure only with all permissions.
+ */
+export function peakMemory(): number {
+  peakBytes = Math.max(peakBytes, Deno.memoryUsage().rss);
+  return peakBytes;
 }

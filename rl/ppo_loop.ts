@@ -8,6 +8,7 @@ import { NotFiniteError, type Slice } from "../kernels/gpu/mod.ts";
 import type { AdamW, Tensor } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import { generalizedAdvantages } from "./gae.ts";
+import { peakMemory } from "./memory.ts";
 import { shuffled } from "./sft.ts";
 import { mean as meanOf, standardDeviation } from "./statistics.ts";
 
@@ -104,6 +105,7 @@ export async function improvePolicy<Step extends PpoStep>(
       const mbIndices = bIndices.subarray(start, start + config.minibatch);
       const result = await update(Array.from(mbIndices, (index) => bSamples[index]));
       results.push(result);
+      peakMemory();
       if (results.length === 1 && !(result.largestRatioError <= FIRST_RATIO_TOLERANCE)) {
         throw new Error(
           `Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ${result.largestRatioError}, ` +

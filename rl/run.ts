@@ -10,6 +10,7 @@ import type { TrainConfig } from "./config.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
+import { peakMemory } from "./memory.ts";
 import { rolloutMetrics } from "./metrics.ts";
 import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
@@ -109,6 +110,7 @@ async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<vo
     `SFT update ${update}`,
     sftUpdate(agent, run.optimizer, batch, learningRate),
   );
+  peakMemory();
   run.log({ stage: "sft", update, learningRate, ...metrics });
   run.progress.update({
     stage: "sft",

@@ -25,7 +25,7 @@ import type { RunResult } from "./run_state.ts";
 import { designModel } from "./setup.ts";
 import { stoppable } from "./stop.ts";
 import { chromeTrace } from "./chrome_trace.ts";
-import { PeakMemory } from "./memory.ts";
+import { peakMemory } from "./memory.ts";
 import { formatTrace, traceTraining } from "./profile.ts";
 import { RunFolder, type WarmStart } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
@@ -88,7 +88,6 @@ async function readWarmStart(path: string, config: TrainConfig): Promise<WarmSta
 async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
   const startMs = performance.now();
   const progress = new Progress();
-  const memory = new PeakMemory();
   const onStop = () =>
     progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
   try {
@@ -106,9 +105,9 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     // What went wrong on the GPU is known only now; no result is kept then.
     await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, gpu, result, { seconds, peakBytes: memory.sample() });
+    const summary = summarize(config, gpu, result, { seconds, peakBytes: peakMemory() });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds, peakBytes: memory.sample() });
+    report(config, result, { out: folder.path, seconds, peakBytes: peakMemory() });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -122,8 +121,6 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
       throw new Error(`${error.message}; ${kept}${hint}`, { cause: error });
     }
     throw error;
-  } finally {
-    memory.close();
   }
 }
 

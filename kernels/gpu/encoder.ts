@@ -6,7 +6,7 @@
 import { type Binding, describeBindings } from "./bindings.ts";
 import { NotFiniteError } from "./errors.ts";
 import { debugLevel, debugLog } from "./host.ts";
-import type { Command, HostData, Launch } from "./plan.ts";
+import type { Command, HostData, Launch, MirrorUse } from "./plan.ts";
 import type { Profile } from "./profile.ts";
 import { type PendingReadback, PRIMED_WORDS, type Readback } from "./readback.ts";
 import { MIRROR_ROW_TEXELS, MIRROR_ROW_WORDS, type Slice, type Storage, subslice } from "./storage.ts";
@@ -80,7 +80,7 @@ export class Encoder {
   }
 
   #launch({ kernel, bindings, workgroups, pipeline, group, mirrors }: Launch): void {
-    for (const { storage, usedWords } of mirrors) this.#refreshMirror(storage, usedWords);
+    for (const mirrorUse of mirrors) this.#refresh(mirrorUse);
     for (const binding of bindings) {
       if (binding.kind === "read") this.#touch(binding.slice.storage, false);
       if (binding.kind === "write") this.#touch(binding.slice.storage, true);
@@ -105,16 +105,16 @@ export class Encoder {
   }
 
   /** Copies a storage to its texture where that is not done. */
-  #refreshMirror(storage: Storage, usedWords: number): void {
-    const texture = storage.openMirror(this.#device);
+  #refresh({ storage, usedWords, mirror }: MirrorUse): void {
     this.#touch(storage, false);
-    if (!storage.mirrorIsStale) return;
+    if (!storage.mirrorIsStale && mirror.holds === storage) return;
     this.#outsidePass().copyBufferToTexture(
       { buffer: storage.buffer, bytesPerRow: MIRROR_ROW_WORDS * 4 },
-      { texture },
+      { texture: mirror.texture },
       [MIRROR_ROW_TEXELS, Math.ceil(usedWords / MIRROR_ROW_WORDS)],
     );
     storage.mirrorIsStale = false;
+    mirror.holds = storage;
   }
 
   #touch(storage: Storage, written: boolean): void {

@@ -172,7 +172,7 @@ export class Gpu {
     const mirrors = bindings.flatMap((binding) => {
       if (binding.kind !== "texels") return [];
       const { storage } = binding.slice;
-      return [{ storage, usedWords: storage.usedWords }];
+      return [{ storage, usedWords: storage.usedWords, mirror: this.pool.mirrorOf(storage) }];
     });
     const { gpuPipeline } = pipeline;
     this.#do({
@@ -269,9 +269,8 @@ export class Gpu {
         const { storage, offset, length } = binding.slice;
         if (binding.kind === "texels") {
           if (offset % 4 !== 0) throw misaligned(binding.slice, 4);
-          storage.openMirror(this.device);
-        }
-        key += binding.kind === "texels" ? `t${storage.id} ` : `${storage.id},${offset},${length} `;
+          key += `t${this.pool.mirrorOf(storage).id} `;
+        } else key += `${storage.id},${offset},${length} `;
       }
     }
     let group = pipeline.bindGroups.get(key);
@@ -290,7 +289,7 @@ export class Gpu {
   #resource(binding: Binding): GPUBindingResource {
     if (binding.kind === "params") return this.#uniforms.resource(binding.words, binding.floats);
     const { storage, offset, length } = binding.slice;
-    if (binding.kind === "texels") return storage.mirrorView!;
+    if (binding.kind === "texels") return storage.mirror!.view;
     if (offset % SLICE_ALIGNMENT_WORDS !== 0) throw misaligned(binding.slice, SLICE_ALIGNMENT_WORDS);
     // Rounded up to whole vec4s: kernels view storages as array<vec4f>, and storages have the room.
     return { buffer: storage.buffer, offset: offset * 4, size: Math.ceil(length / 4) * 16 };

@@ -13,7 +13,7 @@
 import type { Binding } from "./bindings.ts";
 import type { Gpu } from "./gpu.ts";
 import type { KernelSource } from "./pipelines.ts";
-import type { Slice, Storage } from "./storage.ts";
+import type { Mirror, Slice, Storage } from "./storage.ts";
 
 /** Data of the host: words, or bytes that are taken four to a word. */
 export type HostData = Float32Array | Uint32Array | Int32Array | Uint8Array;
@@ -33,8 +33,15 @@ export interface Launch {
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
-  /** What is read as texels: storages, with their words in use. */
-  readonly mirrors: readonly { readonly storage: Storage; readonly usedWords: number }[];
+  /** What is read as texels: storages, their words in use, and the textures that these are copied to. */
+  readonly mirrors: readonly MirrorUse[];
+}
+
+/** A storage that is read as texels of a mirror. */
+export interface MirrorUse {
+  readonly storage: Storage;
+  readonly usedWords: number;
+  readonly mirror: Mirror;
 }
 
 /** Host data for the beginning of a slice. */

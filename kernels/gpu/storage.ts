@@ -11,11 +11,41 @@ export const MIRROR_ROW_WORDS = 4 * MIRROR_ROW_TEXELS;
 /** Slices of one storage start on multiples of this many words (256 bytes), the strictest WebGPU offset alignment. */
 export const SLICE_ALIGNMENT_WORDS = 64;
 
-let nextStorageId = 1;
+let nextId = 1;
+
+/** A texture that has the contents of a storage, for kernels that read texels. */
+export class Mirror {
+  readonly id: number = nextId++;
+  readonly texture: GPUTexture;
+  readonly view: GPUTextureView;
+  /** Capacity in words. */
+  readonly words: number;
+  /** Whose contents were copied here last. */
+  holds: Storage | null = null;
+
+  constructor(device: GPUDevice, words: number, label: string) {
+    // Never a power of two: lavapipe compiles a kernel once for textures that are and once for those that are not.
+    const height = Math.max(3, Math.ceil(words / MIRROR_ROW_WORDS) | 1);
+    const limit = device.limits.maxTextureDimension2D;
+    if (height > limit) {
+      throw new RangeError(
+        `Cannot read ${label} as a texture: its ${height} rows exceed the adapter's limit of ${limit}, ` +
+          "use a smaller batch or model, or PONDER_VARIANT=naive",
+      );
+    }
+    this.words = height * MIRROR_ROW_WORDS;
+    this.texture = device.createTexture({
+      label,
+      format: "rgba32float",
+      size: [MIRROR_ROW_TEXELS, height],
+      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+    });
+    this.view = this.texture.createView();
+  }
+}
 
 /**
- * One GPU buffer and, where a kernel wants to read it as texels, a texture with the same contents. Two things are kept
- * true of it, by `Gpu`:
+ * One GPU buffer and, where a kernel wants to read it as texels, a mirror. Two things are kept true of it, by `Gpu`:
  *
  *     mirrorIsStale    every write of the buffer sets it; a kernel that reads texels copies the buffer first where it is
  *                      set, in order with the launches around it
@@ -23,15 +53,15 @@ let nextStorageId = 1;
  *                      recorded, so where it is the open one that is submitted first
  */
 export class Storage {
-  readonly id: number = nextStorageId++;
+  readonly id: number = nextId++;
   readonly buffer: GPUBuffer;
   /** Capacity in 4-byte words, a whole number of mirror rows. */
   readonly words: number;
   label: string;
   /** Words in use, at most `words`; a mirror copies no more rows than these need. */
   usedWords: number;
-  mirror: GPUTexture | null = null;
-  mirrorView: GPUTextureView | null = null;
+  /** Its texture: of its own, or the pool's as long as the storage is lent. */
+  mirror: Mirror | null = null;
   /** True when `buffer` was written after the mirror was last copied. */
   mirrorIsStale = true;
   /** The submission that last used this storage; compared with the open one before the host writes to it. */
@@ -57,31 +87,9 @@ export class Storage {
     });
   }
 
-  /** The texture mirror, made at first use; its contents are stale then. */
-  openMirror(device: GPUDevice): GPUTexture {
-    if (this.mirror !== null) return this.mirror;
-    // Never a power of two: lavapipe compiles a kernel once for textures that are and once for those that are not.
-    const height = Math.max(3, this.words / MIRROR_ROW_WORDS | 1);
-    const limit = device.limits.maxTextureDimension2D;
-    if (height > limit) {
-      throw new RangeError(
-        `Cannot read ${this.label} as a texture: its ${height} rows exceed the adapter's limit of ${limit}, ` +
-          "use a smaller batch or model, or PONDER_VARIANT=naive",
-      );
-    }
-    this.mirror = device.createTexture({
-      label: this.label,
-      format: "rgba32float",
-      size: [MIRROR_ROW_TEXELS, height],
-      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-    });
-    this.mirrorView = this.mirror.createView();
-    return this.mirror;
-  }
-
   destroy(): void {
     this.buffer.destroy();
-    this.mirror?.destroy();
+    this.mirror?.texture.destroy();
   }
 }
 
@@ -111,20 +119,61 @@ export function roundUp(value: number, multiple: number): number {
 /** A free storage may stand in for one of up to this many times fewer words. */
 const MOST_SPARE = 4;
 
+/** What a {@linkcode FreeList} keeps. */
+interface Capacity {
+  readonly id: number;
+  /** Capacity in words. */
+  readonly words: number;
+}
+
+/** Free memory, smallest first; that of one capacity by age. */
+class FreeList<Item extends Capacity> {
+  readonly #items: Item[] = [];
+
+  /** Takes the oldest of the smallest that fit, but none much larger, nor one that `isTaken`. */
+  take(words: number, isTaken: (item: Item) => boolean = () => false): Item | undefined {
+    let index = this.#firstOf(words, 0);
+    while (index < this.#items.length && isTaken(this.#items[index])) index++;
+    const fits = index < this.#items.length && this.#items[index].words <= MOST_SPARE * words;
+    return fits ? this.#items.splice(index, 1)[0] : undefined;
+  }
+
+  add(item: Item): void {
+    this.#items.splice(this.#firstOf(item.words, item.id), 0, item);
+  }
+
+  /** Takes all. */
+  clear(): Item[] {
+    return this.#items.splice(0);
+  }
+
+  /** Where the first is that has at least `words` words and, of those with as many, at least this id. */
+  #firstOf(words: number, id: number): number {
+    let [low, high] = [0, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { words: has, id: its } = this.#items[middle];
+      if (has < words || (has === words && its < id)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
 /**
- * Free storages by capacity. Every acquired slice must be released; `inUse` counts those that are not. Of the smallest
- * that fit the oldest is handed out, so that equal steps get equal storages and their cached bind groups, and steps of
- * many shapes share those of the largest.
+ * Lends storages, and mirrors to those that are read as texels. Every acquired slice must be released; `inUse` counts those
+ * that are not. Of the smallest that fit the oldest is handed out, so that equal steps get equal storages and their cached
+ * bind groups, and steps of many shapes share those of the largest.
  */
 export class StoragePool {
   readonly #device: GPUDevice;
-  /** Smallest first; those of one capacity by age. */
-  readonly #free: Storage[] = [];
+  readonly #storages = new FreeList<Storage>();
+  readonly #mirrors = new FreeList<Mirror>();
   /** Slices acquired and not yet released. */
   inUse = 0;
   /** Bytes of all storages this pool has made (buffers only, without mirrors). */
   totalBytes = 0;
-  /** Storages made so far: constant over steady steps. */
+  /** Storages and mirrors made so far: constant over steady steps. */
   created = 0;
 
   constructor(device: GPUDevice) {
@@ -134,10 +183,7 @@ export class StoragePool {
   /** A slice of `words` words that submission `notIn` has not used (the host may write to it at once). */
   acquire(words: number, label: string, notIn = -2): Slice {
     const capacity = sizeClass(words);
-    let index = this.#firstOf(capacity, 0);
-    while (this.#free[index]?.lastSubmission === notIn) index++;
-    const fits = index < this.#free.length && this.#free[index].words <= MOST_SPARE * capacity;
-    let storage = fits ? this.#free.splice(index, 1)[0] : undefined;
+    let storage = this.#storages.take(capacity, ({ lastSubmission }) => lastSubmission === notIn);
     if (storage === undefined) {
       storage = new Storage(this.#device, capacity, label);
       this.totalBytes += storage.words * 4;
@@ -150,6 +196,15 @@ export class StoragePool {
     return storage.lease = { storage, offset: 0, length: words, label };
   }
 
+  /** A storage's mirror: of a lent one until it is released, of another for good. */
+  mirrorOf(storage: Storage): Mirror {
+    if (storage.mirror !== null) return storage.mirror;
+    const words = storage.lease === null ? storage.words : sizeClass(storage.usedWords);
+    const mirror = storage.lease === null ? undefined : this.#mirrors.take(words);
+    if (mirror === undefined) this.created++;
+    return storage.mirror = mirror ?? new Mirror(this.#device, words, storage.label);
+  }
+
   /** Takes back what `acquire` returned. Throws when that was done before, or for any other slice. */
   release(slice: Slice): void {
     const { storage } = slice;
@@ -158,27 +213,19 @@ export class StoragePool {
     }
     storage.lease = null;
     this.inUse--;
-    this.#free.splice(this.#firstOf(storage.words, storage.id), 0, storage);
+    this.#storages.add(storage);
+    if (storage.mirror === null) return;
+    this.#mirrors.add(storage.mirror);
+    storage.mirror = null;
   }
 
-  /** Where the first free storage is that has at least `words` words and, of those with as many, at least this id. */
-  #firstOf(words: number, id: number): number {
-    let [low, high] = [0, this.#free.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const { words: has, id: its } = this.#free[middle];
-      if (has < words || (has === words && its < id)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Destroys every free storage; none may be in work that is recorded and not submitted. */
+  /** Destroys all that is free; none of it may be in work that is recorded and not submitted. */
   trim(): void {
-    for (const storage of this.#free.splice(0)) {
+    for (const storage of this.#storages.clear()) {
       this.totalBytes -= storage.words * 4;
       storage.destroy();
     }
+    for (const { texture } of this.#mirrors.clear()) texture.destroy();
   }
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { type Gpu, openGpu, roundUp, subslice } from "../../../kernels/gpu/mod.ts";
 import { MIRROR_ROW_WORDS, StoragePool } from "../../../kernels/gpu/storage.ts";
 import { testGpu } from "../check_cases.ts";
@@ -125,14 +125,31 @@ test("subslice takes a range and refuses one outside", (_gpu, pool) => {
   pool.release(slice);
 });
 
-test("a mirror has room for its storage and a height that is no power of two", (gpu, pool) => {
+test("a mirror has room for what its storage holds and a height that is no power of two", (_gpu, pool) => {
   for (let rows = 1; rows <= 17; rows++) {
     const slice = pool.acquire(rows * MIRROR_ROW_WORDS, "x");
-    const { height } = slice.storage.openMirror(gpu.device);
+    const { height } = pool.mirrorOf(slice.storage).texture;
     assert(height >= rows && (height & (height - 1)) !== 0, `${height} for ${rows} rows`);
-    assertEquals(slice.storage.openMirror(gpu.device).height, height);
     pool.release(slice);
   }
+});
+
+test("a mirror is a storage's until it is released, then the next one's that has room in it", (gpu, pool) => {
+  const [first, second] = [
+    pool.acquire(5 * MIRROR_ROW_WORDS, "first"),
+    pool.acquire(3 * MIRROR_ROW_WORDS, "second"),
+  ];
+  const mirror = pool.mirrorOf(first.storage);
+  assertStrictEquals(pool.mirrorOf(first.storage), mirror);
+  assertNotStrictEquals(pool.mirrorOf(second.storage), mirror);
+  pool.release(first);
+  const third = pool.acquire(4 * MIRROR_ROW_WORDS, "third");
+  assertStrictEquals(pool.mirrorOf(third.storage), mirror);
+  const kept = gpu.allocate(MIRROR_ROW_WORDS, "kept");
+  assertNotStrictEquals(pool.mirrorOf(kept.storage), mirror);
+  assertStrictEquals(pool.mirrorOf(kept.storage), pool.mirrorOf(kept.storage));
+  [second, third].forEach((slice) => pool.release(slice));
+  gpu.free(kept);
 });
 
 Deno.test({
