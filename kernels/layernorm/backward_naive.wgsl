@@ -1,8 +1,8 @@
 // layernorm backward, dX
 //            Y[r,c] = weight[c] * xhat + bias[c],  xhat = (X[r,c] - mean[r]) * rstd[r]
-//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat))
+//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat)), or dX += with ACCUMULATE
 // shapes     X,dY,dX (R,C)  weight (C)  mean,rstd (R)
-// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX write, 6 {R,C} uniform
+// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX read-write, 6 {R,C} uniform
 // work       one invocation per row, two walks over it, f32 sums
 // traffic    12RC + 8R bytes (second read of X and dY from cache)
 struct Params { R: u32, C: u32 }
@@ -34,6 +34,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   product /= f32(C);
   for (var c = 0u; c < C; c++) {
     let g = dY[start + c] * weight[c];
+    //@if ACCUMULATE
+    dX[start + c] += rowRstd * (g - sum - (X[start + c] - rowMean) * rowRstd * product);
+    //@else
     dX[start + c] = rowRstd * (g - sum - (X[start + c] - rowMean) * rowRstd * product);
+    //@end
   }
 }

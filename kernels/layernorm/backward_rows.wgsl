@@ -1,8 +1,8 @@
 // layernorm backward, dX
 //            Y[r,c] = weight[c] * xhat + bias[c],  xhat = (X[r,c] - mean[r]) * rstd[r]
-//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat))
+//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat)), or dX += with ACCUMULATE
 // shapes     X,dY,dX (R, 4 COLUMNS)  weight (4 COLUMNS)  mean,rstd (R)
-// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX write, 6 {R} uniform
+// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX read-write, 6 {R} uniform
 // work       one invocation holds a row in registers, LANE_ROWS rows in turn; f32 sums
 // traffic    12RC + 8R bytes
 struct Params { R: u32 }
@@ -36,7 +36,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     let sum = dot(sum4, vec4f(1.0)) / f32(4 * COLUMNS);
     let product = dot(product4, vec4f(1.0)) / f32(4 * COLUMNS);
     //@for i in 0..COLUMNS
+    //@if ACCUMULATE
+    dX[start + $iu] += rowRstd * (g_$i - sum - xhat_$i * product);
+    //@else
     dX[start + $iu] = rowRstd * (g_$i - sum - xhat_$i * product);
+    //@end
     //@end
   }
 }

@@ -1,9 +1,9 @@
 // layernorm backward
 //            Y[r,c] = weight[c] * xhat + bias[c],  xhat = (X[r,c] - mean[r]) * rstd[r]
-//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat))
+//            g = dY * weight,  dX = rstd * (g - mean_c(g) - xhat * mean_c(g * xhat)), or dX += with ACCUMULATE
 //            dWeight[c] += sum_r dY[r,c] * xhat,  dBias[c] += sum_r dY[r,c]: with HAS_PARTIALS their sums over a block
 // shapes     X,dY,dX (R, 4 COLUMNS)  weight (4 COLUMNS)  mean,rstd (R)  partials (2, ceil(R/BLOCK_ROWS), 4 COLUMNS)
-// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX write, 6 {R} uniform, 7 partials write
+// bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX read-write, 6 {R} uniform, 7 partials write
 // work       as workgroup.wgsl; a workgroup takes BLOCK_ROWS rows, ROWS at a time, so that a lane always has the same
 //            columns and keeps their sums in registers; f32
 // traffic    12RC + 8R bytes, with HAS_PARTIALS 8RC/BLOCK_ROWS more
@@ -86,7 +86,11 @@ fn main(
     let means = rowTotals(vec2f(dot(sum, vec4f(1)), dot(product, vec4f(1))), own) / f32(4 * COLUMNS);
     //@for i in 0..ELEMENTS
     if (isRow && isColumn_$i) {
+      //@if ACCUMULATE
+      dX[start + c_$i] += rowRstd * (dY_$i * weight_$i - means.x - xhat_$i * means.y);
+      //@else
       dX[start + c_$i] = rowRstd * (dY_$i * weight_$i - means.x - xhat_$i * means.y);
+      //@end
     }
     //@end
   }

@@ -31,12 +31,16 @@ function forward(R: number, C: number): KernelCase {
   };
 }
 
-function backward(R: number, C: number, isFrozen: boolean): KernelCase {
+function backward(
+  R: number,
+  C: number,
+  { isFrozen = false, accumulate = false }: { isFrozen?: boolean; accumulate?: boolean } = {},
+): KernelCase {
   const shape = { R, C };
   const parameterOutputs: Record<string, number> = isFrozen ? {} : { dWeight: C, dBias: C };
   return {
     kernel: "layernorm",
-    name: `${R}x${C} backward${isFrozen ? " frozen" : ""}`,
+    name: `${R}x${C} backward${isFrozen ? " frozen" : ""}${accumulate ? " accumulate" : ""}`,
     variants: variantsFor(C),
     inputs: () => {
       const X = rowsWithOffset(R * C, 1);
@@ -56,19 +60,21 @@ function backward(R: number, C: number, isFrozen: boolean): KernelCase {
         dY: caseValues(R * C, 4),
         partials: new Float32Array(layernormPartialsWords(R, C)).fill(NaN),
         ...gradients,
+        ...(accumulate ? { dX: caseValues(R * C, 7) } : {}),
       };
     },
     outputs: { dX: R * C, ...parameterOutputs },
     launch: (gpu, { X, weight, mean, rstd, dY, dX, dWeight, dBias, partials }, variant) =>
       layernormBackward(gpu, { X, weight, mean, rstd, dY, dX, dWeight, dBias, partials }, {
         ...shape,
+        accumulate,
         variant,
       }),
-    reference: ({ X, weight, mean, rstd, dY, dWeight, dBias }) =>
-      layernormBackwardReference({ X, weight, mean, rstd, dY, dWeight, dBias }, shape),
+    reference: ({ X, weight, mean, rstd, dY, dX, dWeight, dBias }) =>
+      layernormBackwardReference({ X, weight, mean, rstd, dY, dX, dWeight, dBias }, shape),
     tolerance: 1e-5,
     flops: (isFrozen ? 12 : 17) * R * C,
-    bytes: (isFrozen ? 12 : 20) * R * C + 8 * R + 4 * C,
+    bytes: ((isFrozen ? 12 : 20) + (accumulate ? 4 : 0)) * R * C + 8 * R + 4 * C,
   };
 }
 
@@ -88,7 +94,11 @@ const SHAPES: readonly (readonly [R: number, C: number])[] = [
 
 export const cases: KernelCase[] = [
   ...SHAPES.map(([R, C]) => forward(R, C)),
-  ...SHAPES.map(([R, C]) => backward(R, C, false)),
-  backward(67, 96, true),
-  backward(9, 3, true),
+  ...SHAPES.map(([R, C]) => backward(R, C)),
+  backward(67, 96, { isFrozen: true }),
+  backward(9, 3, { isFrozen: true }),
+  backward(130, 36, { accumulate: true }),
+  backward(19, 260, { accumulate: true }),
+  backward(65, 33, { accumulate: true }),
+  backward(67, 96, { isFrozen: true, accumulate: true }),
 ];

@@ -60,7 +60,7 @@ export interface LayernormBackwardOperands {
   readonly mean: Slice;
   readonly rstd: Slice;
   readonly dY: Slice;
-  /** Written. */
+  /** Written, or added to. */
   readonly dX: Slice;
   /** Accumulated into; absent together with `dBias` when the parameters are frozen. */
   readonly dWeight?: Slice;
@@ -68,6 +68,12 @@ export interface LayernormBackwardOperands {
   readonly dBias?: Slice;
   /** Scratch of {@linkcode layernormPartialsWords} words; not touched when the parameters are frozen. */
   readonly partials: Slice;
+}
+
+/** Sizes and options of {@linkcode layernormBackward}. */
+export interface LayernormBackwardShape extends Omit<LayernormShape, "epsilon"> {
+  /** Adds to what dX holds instead of overwriting it; false by default. */
+  readonly accumulate?: boolean;
 }
 
 /** Rows that one invocation of the column-partials pass adds up. */
@@ -147,7 +153,7 @@ function forwardKernel(
 }
 
 /**
- * dX of layernorm; dWeight and dBias are accumulated into where they are given. R may be 0.
+ * dX of layernorm, written or added; dWeight and dBias are accumulated into where they are given. R may be 0.
  *
  * @throws {RangeError} when a size is no whole number, an operand is too small, or an explicit variant cannot do the shape.
  * @throws {TypeError} when only one of dWeight and dBias is given.
@@ -155,10 +161,10 @@ function forwardKernel(
 export function layernormBackward(
   gpu: Gpu,
   operands: LayernormBackwardOperands,
-  shape: Omit<LayernormShape, "epsilon">,
+  shape: LayernormBackwardShape,
 ): void {
   const { X, weight, mean, rstd, dY, dX, partials } = operands;
-  const { R, C } = shape;
+  const { R, C, accumulate: ACCUMULATE = false } = shape;
   requireSizes(`run layernormBackward with (R,C) = (${R},${C})`, { C }, { R });
   checkWords("layernormBackward", shape, {
     X: [X, R * C],
@@ -182,9 +188,13 @@ export function layernormBackward(
       ? {
         name: "layernorm/backward_rows",
         source: backwardRowsSource,
-        constants: { WORKGROUP, LANE_ROWS, COLUMNS: C / 4 },
+        constants: { WORKGROUP, LANE_ROWS, COLUMNS: C / 4, ACCUMULATE },
       }
-      : { name: "layernorm/backward_naive", source: backwardNaiveSource, constants: { WORKGROUP } },
+      : {
+        name: "layernorm/backward_naive",
+        source: backwardNaiveSource,
+        constants: { WORKGROUP, ACCUMULATE },
+      },
     bindings: [
       read(X),
       read(weight),
@@ -248,7 +258,7 @@ function parameterGradients(
 function backwardWorkgroup(
   gpu: Gpu,
   { X, weight, mean, rstd, dY, dX, partials }: LayernormBackwardOperands,
-  { R, C }: { R: number; C: number },
+  { R, C, accumulate = false }: LayernormBackwardShape,
   parameters: ParameterGradients | null,
 ): void {
   const blocks = Math.ceil(R / WORKGROUP_BLOCK_ROWS);
@@ -260,6 +270,7 @@ function backwardWorkgroup(
         ...workgroupTile(gpu, C),
         BLOCK_ROWS: WORKGROUP_BLOCK_ROWS,
         HAS_PARTIALS: parameters !== null,
+        ACCUMULATE: accumulate,
       },
     },
     bindings: [

@@ -20,14 +20,14 @@ export function layernormReference(
   return { Y, mean, rstd };
 }
 
-/** dX; dWeight and dBias start from the given values where there are any. */
+/** dX, dWeight and dBias; each starts from the given values where there are any. */
 export function layernormBackwardReference(
-  { X, weight, mean, rstd, dY, dWeight: dWeight0, dBias: dBias0 }:
+  { X, weight, mean, rstd, dY, dX: dX0, dWeight: dWeight0, dBias: dBias0 }:
     & Readonly<Record<"X" | "weight" | "mean" | "rstd" | "dY", Numbers>>
-    & Readonly<Partial<Record<"dWeight" | "dBias", Numbers>>>,
+    & Readonly<Partial<Record<"dX" | "dWeight" | "dBias", Numbers>>>,
   { R, C }: { R: number; C: number },
 ): Record<"dX" | "dWeight" | "dBias", Float64Array> {
-  const dX = new Float64Array(R * C);
+  const dX = Float64Array.from(dX0 ?? new Float64Array(R * C));
   const dWeight = Float64Array.from(dWeight0 ?? new Float64Array(C));
   const dBias = Float64Array.from(dBias0 ?? new Float64Array(C));
   for (let r = 0; r < R; r++) {
@@ -42,7 +42,7 @@ export function layernormBackwardReference(
       product += gradient * weight[c] * normalized(c) / C;
     }
     for (let c = 0; c < C; c++) {
-      dX[r * C + c] = rstd[r] * (dY[r * C + c] * weight[c] - sum - normalized(c) * product);
+      dX[r * C + c] += rstd[r] * (dY[r * C + c] * weight[c] - sum - normalized(c) * product);
     }
   }
   return { dX, dWeight, dBias };

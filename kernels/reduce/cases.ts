@@ -46,7 +46,7 @@ function rowBroadcastCase(R: number, C: number): KernelCase {
 }
 
 function columnSumCase(R: number, C: number, accumulate: boolean, hasPartials = true): KernelCase {
-  const partialWords = hasPartials ? columnSumPartialWords({ R, C }) : 0;
+  const partialWords = hasPartials ? columnSumPartialWords({ R, C }, { isSoftware: false }) : 0;
   return {
     kernel: "reduce",
     name: `column sum of ${R}x${C}${accumulate ? ", accumulated" : ""}${hasPartials ? "" : ", no scratch"}`,

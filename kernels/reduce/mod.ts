@@ -73,7 +73,7 @@ export interface ColumnSumOperands {
   readonly X: Slice;
   /** (C), written, or added to. */
   readonly Y: Slice;
-  /** Scratch of {@linkcode columnSumPartialWords}; without it one invocation adds a whole column. */
+  /** Scratch, where {@linkcode columnSumPartialWords} wants it; without it one invocation adds a whole column. */
   readonly partials?: Slice;
 }
 
@@ -88,8 +88,15 @@ export interface ColumnSumShape extends MatrixShape {
 /** Names of {@linkcode columnSum}'s implementations: `naive` takes every shape. */
 export const columnSumVariants = ["naive", "texture"] as const;
 
-/** Words of scratch with which {@linkcode columnSum} occupies the device; 0 where it needs none. */
-export function columnSumPartialWords({ R, C }: MatrixShape): number {
+/** Up to this many rows the few lanes that a software adapter has are occupied by the columns. */
+const ONE_LAUNCH_ROWS = 8192;
+
+/** Words of scratch with which {@linkcode columnSum} occupies the device; 0 where it does without. */
+export function columnSumPartialWords(shape: MatrixShape, { isSoftware }: Pick<Gpu, "isSoftware">): number {
+  return isSoftware && shape.R <= ONE_LAUNCH_ROWS ? 0 : chunkWords(shape);
+}
+
+function chunkWords({ R, C }: MatrixShape): number {
   const chunks = Math.ceil(R / chunkRows(R));
   return chunks > 1 ? chunks * C : 0;
 }
@@ -134,7 +141,7 @@ export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape
     obstacle: (name) => name === "naive" || C % 4 === 0 ? null : `C is ${C}, it must be a multiple of 4`,
   });
   const texture = variant === "texture";
-  const partialWords = columnSumPartialWords(shape);
+  const partialWords = chunkWords(shape);
   if (partials === undefined || partialWords === 0) {
     if (gpu.isSoftware && R > 4 * MAX_ROUNDS) {
       throw new RangeError(

@@ -55,6 +55,11 @@ export class HeldSlices {
     }
   }
 
+  /** Whether a slice has one holder, who may change what it holds. */
+  isHeldOnce(slice: Slice): boolean {
+    return this.#holders.get(slice) === 1;
+  }
+
   /** Gives a slice back if nobody came to hold it. */
   releaseUnheld(slice: Slice): void {
     if (this.#holders.get(slice) === 0) this.release(slice);

@@ -65,7 +65,8 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
         });
       }
       if (bias?.gradient) {
-        const partials = tape.scratch(columnSumPartialWords({ R: M, C: N }), "columnSum.partials");
+        const words = columnSumPartialWords({ R: M, C: N }, tape.gpu);
+        const partials = words === 0 ? undefined : tape.scratch(words, "columnSum.partials");
         columnSum(tape.gpu, { X: dU, Y: bias.gradient, partials }, { R: M, C: N, accumulate: true });
       }
       let dX = null;
@@ -93,7 +94,8 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
     },
     backward(tape, { inputs: [X, weight, bias], saved: [mean, rstd] }, [dY]) {
       const { rows: R, columns: C } = asMatrix(X!);
-      const dX = tape.gradientOf(X!);
+      // Beside the norm there is a residual connection as a rule, whose gradient came before.
+      const { dX, accumulate } = tape.gradientSoFar(X!);
       // The kernel makes both or none: what is frozen goes nowhere.
       const isTrained = weight!.gradient !== null || bias!.gradient !== null;
       layernormBackward(tape.gpu, {
@@ -108,7 +110,7 @@ export const layerOps: { readonly [Name in keyof LayerAttributes]: Op<LayerAttri
           dBias: bias!.gradient ?? tape.scratch(C, "layernorm.dBias"),
         },
         partials: tape.scratch(layernormPartialsWords(R, C), "layernorm.partials"),
-      }, { R, C });
+      }, { R, C, accumulate });
       return [dX, null, null];
     },
   },

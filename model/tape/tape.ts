@@ -172,6 +172,18 @@ export class Tape implements Disposable {
     return this.#memory.acquire(sizeOf(tensor.shape), `d${tensor.label}`, 0);
   }
 
+  /**
+   * Memory for a gradient that a backward rule returns, or that it adds its part to and returns: what came from elsewhere
+   * so far, where nothing else holds it.
+   */
+  gradientSoFar(tensor: Tensor): { dX: Slice; accumulate: boolean } {
+    const earlier = this.#gradients.get(tensor);
+    if (earlier === undefined || !this.#memory.isHeldOnce(earlier)) {
+      return { dX: this.gradientOf(tensor), accumulate: false };
+    }
+    return { dX: earlier, accumulate: true };
+  }
+
   dispose(): void {
     this.#memory.releaseAll();
     this.#gradients.clear();
@@ -195,6 +207,7 @@ export class Tape implements Disposable {
       this.#gradients.set(tensor, gradient);
       return;
     }
+    if (gradient === earlier) return; // added in place
     const sum = this.gradientOf(tensor);
     binary(this.gpu, { A: earlier, B: gradient, Y: sum }, { op: "add", n: sizeOf(tensor.shape) });
     this.#memory.retain(sum);

@@ -26,8 +26,10 @@ Deno.test({
 });
 
 Deno.test("columnSum needs scratch only for more rows than one chunk", () => {
-  assertEquals(columnSumPartialWords({ R: 32, C: 7 }), 0);
-  assertEquals(columnSumPartialWords({ R: 33, C: 7 }), 14);
+  assertEquals(columnSumPartialWords({ R: 32, C: 7 }, { isSoftware: false }), 0);
+  assertEquals(columnSumPartialWords({ R: 33, C: 7 }, { isSoftware: false }), 14);
+  assertEquals(columnSumPartialWords({ R: 33, C: 7 }, { isSoftware: true }), 0);
+  assertEquals(columnSumPartialWords({ R: 10_000, C: 7 }, { isSoftware: true }), 100 * 7);
 });
 
 Deno.test({
