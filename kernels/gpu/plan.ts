@@ -65,7 +65,7 @@ interface Plan {
   readonly storages: readonly Storage[];
 }
 
-/** Plans kept; a run whose shapes keep changing starts over with the oldest. */
+/** Plans kept; where shapes keep changing those go that were not used for longest. */
 const MAX_PLANS = 32;
 
 /** Stands for an input's array in a plan. */
@@ -94,6 +94,7 @@ export interface Step<Inputs> {
 /** The plans of a GPU. */
 export class Plans {
   readonly #gpu: Gpu;
+  /** Those used last come last. */
   readonly #plans = new Map<string, Plan>();
   readonly #owners = new WeakMap<object, number>();
   #ownerCount = 0;
@@ -114,8 +115,10 @@ export class Plans {
     const arrays: HostData[] = [];
     const key = `${step.name} ${this.#ownerId(step.owner)} ${describeShape(inputs, arrays)}`;
     const plan = this.#plans.get(key);
+    this.#plans.delete(key);
     // Memory that somebody holds at present is not the plan's to write to.
     if (plan !== undefined && plan.storages.every(({ lease }) => lease === null)) {
+      this.#plans.set(key, plan);
       this.#gpu.replay(withData(plan.commands, plan.inputOf, (input) => arrays[input]));
       return await this.#gpu.read(...plan.results);
     }

@@ -136,6 +136,21 @@ test("memory that somebody holds, or that is destroyed, is not a plan's to use",
   assertEquals(gpu.plans.traced, before + 1);
 });
 
+test("of many shapes those used last keep their plans", async (gpu) => {
+  const step = stepOf(gpu);
+  const run = (n: number) => gpu.plans.run(step, { a: new Float32Array(n), b: new Float32Array(n) });
+  await run(2);
+  const { traced } = gpu.plans;
+  for (let n = 3; n < 43; n++) {
+    await run(n);
+    await run(2);
+  }
+  assertEquals(gpu.plans.traced, traced + 40);
+  await run(42);
+  await run(3);
+  assertEquals(gpu.plans.traced, traced + 41, "the first of the others was forgotten, the last was not");
+});
+
 test("a step that a plan could not repeat says what to do", async (gpu) => {
   const uploads = (data: Float32Array) => ({
     name: "stray",
