@@ -126,9 +126,10 @@ export class Gpu {
 
   /** Pooled memory holding `data`, or what `derive` makes of it. */
   upload<Data extends HostData>(data: Data, label: string, derive?: (data: Data) => HostData): Slice {
-    const bytes = (derive?.(data) ?? data).byteLength;
-    const slice = this.pool.acquire(Math.ceil(bytes / 4), label, this.submissionCount);
-    this.#do({ kind: "upload", slice, data, derive: derive as Derive });
+    const written = derive?.(data) ?? data;
+    const slice = this.pool.acquire(Math.ceil(written.byteLength / 4), label, this.submissionCount);
+    this.#trace?.push({ kind: "upload", slice, data, derive: derive as Derive });
+    this.#encoder.write(slice, written);
     return slice;
   }
 

@@ -15,6 +15,20 @@ export function testGpu(): Promise<Gpu> {
   });
 }
 
+/** A test on that GPU, which ends when its work is done and no error is left. */
+export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void> | void): void {
+  Deno.test({
+    name,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    fn: async () => {
+      const gpu = await testGpu();
+      await fn(gpu);
+      await gpu.settle();
+    },
+  });
+}
+
 /** A software adapter whose device has no subgroups, as elsewhere than in Deno on lavapipe. */
 export async function gpuWithoutSubgroups(): Promise<Gpu> {
   const adapter = await navigator.gpu.requestAdapter();

@@ -13,20 +13,7 @@ import {
   write,
 } from "../../../kernels/gpu/mod.ts";
 import { MIRROR_ROW_WORDS } from "../../../kernels/gpu/storage.ts";
-import { testGpu } from "../check_cases.ts";
-
-function test(name: string, fn: (gpu: Gpu) => Promise<void> | void): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      await fn(gpu);
-      await gpu.settle();
-    },
-  });
-}
+import { gpuTest as test } from "../check_cases.ts";
 
 /** Y[i] = X[i] * factor + summand */
 const affine: KernelSource = {

@@ -10,20 +10,7 @@ import {
   texels,
   write,
 } from "../../../kernels/gpu/mod.ts";
-import { testGpu } from "../check_cases.ts";
-
-function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      await fn(gpu);
-      await gpu.settle();
-    },
-  });
-}
+import { gpuTest as test } from "../check_cases.ts";
 
 /** Y[i] = X[i] + Z[i], X read as texels */
 const sum: KernelSource = {
