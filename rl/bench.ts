@@ -40,7 +40,7 @@ import { openTunedGpu, tuneGpu } from "./tuning.ts";
 const KEPT_RUNS = "results/bench";
 const PAGE = "docs/performance.md";
 
-const SUITES = ["cases", "headline", "steps"] as const;
+const SUITES = ["cases", "headline", "large", "steps"] as const;
 
 /** The options of `bench`. */
 export const benchOptions = defineOptions({
@@ -48,7 +48,8 @@ export const benchOptions = defineOptions({
   suite: {
     type: "list",
     default: SUITES,
-    meaning: "cases: shapes of the tests; headline: large shapes; steps: whole training steps",
+    meaning:
+      "cases: shapes of the tests; headline: shapes that peers run too; large: shapes that fill a GPU, not for software adapters; steps: whole training steps",
   },
   variant: { type: "string", meaning: "time only this variant of kernels" },
   peers: {
@@ -115,7 +116,7 @@ export const benchCommand: Command<typeof benchOptions> = {
     if (values.peers && Deno.env.get(CHILD) === undefined) return await runWithPeers();
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      return await bench(gpu, work, values);
+      return await bench(gpu, forAdapter(gpu, work), values);
     } finally {
       gpu.destroy();
     }
@@ -153,6 +154,13 @@ function select({ only, suite, variant }: BenchOptions): Work {
   }
 }
 
+/** What an adapter can do in minutes. */
+function forAdapter({ isSoftware, adapterName }: Gpu, work: Work): Work {
+  const cases = work.cases.filter(({ suite }) => !isSoftware || suite !== "large");
+  if (cases.length + work.steps.length > 0) return { ...work, cases };
+  throw new UsageError(`Cannot bench the suite large on ${adapterName}: it is no GPU`);
+}
+
 /**
  * Runs this command again with a copy of the lock file: loading peers writes them into the lock, and everybody's next
  * installation would download what is no dependency of the toolkit.
@@ -188,7 +196,11 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     warn(message);
   };
   const threads = navigator.hardwareConcurrency;
-  const settings = { rounds, sampleMs, threads, busyClock: gpu.isSoftware ? busyNs : () => null };
+  const settings = {
+    ...{ rounds, sampleMs, threads },
+    busyClock: gpu.isSoftware ? busyNs : () => null,
+    warmUpMs: gpu.isSoftware ? 0 : 500,
+  };
   if (gpu.isSoftware && busyNs() === null) {
     warn("No CPU times: they need all permissions (-A) and Linux; wall times of a busy machine say little");
   }
@@ -218,7 +230,8 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     for (const benchCaseOf of cases) {
       const { kernel, name } = benchCaseOf.kernelCase;
       show(`${kernel} ${name}`);
-      const near = await measureCeiling(gpu, { ...settings, rounds: 3 });
+      // A machine's cores are shared with other work, a GPU is not.
+      const near = gpu.isSoftware ? await measureCeiling(gpu, { ...settings, rounds: 3 }) : ceiling;
       rows.push(...await benchCase(benchCaseOf, { ...context, ceiling: near }));
       peakMemory();
       done++;

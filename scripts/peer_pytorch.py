@@ -12,7 +12,8 @@ by wall time of runs made one after the other, so on a quiet machine only.
 
 Every step is timed at every thread setting, and the best setting of each step counts. Threads of the linear algebra
 library are those of torch: two of each oversubscribe two cores and run at half speed. Patches, the mask and index arrays
-are made beforehand, and the rollout has neither environments nor pictures, so PyTorch does less than ponder. On a machine with CUDA, `--device cuda` runs there.
+are made beforehand, and the rollout has neither environments nor pictures, so PyTorch does less than ponder. On a machine with CUDA, `--device cuda
+--warm-up 2` runs there.
 
 Letters: B batch, T positions, C width, H heads, D head size, V vocabulary, P image tokens, R response tokens.
 """
@@ -243,9 +244,11 @@ STEPS = {
 }
 
 
-def measure(step, rounds):
-    """Milliseconds: median and quartiles, after two steps to warm up."""
-    times = []
+def measure(step, rounds, warm_up):
+    """Milliseconds: median and quartiles, after `warm_up` seconds, and two steps at least, to warm up."""
+    times, until = [], time.perf_counter() + warm_up
+    while time.perf_counter() < until:
+        step()
     for index in range(rounds + 2):
         start = time.perf_counter()
         step()
@@ -278,6 +281,7 @@ def main():
     parser.add_argument("--threads", default=",".join(str(n) for n in sorted({1, os.cpu_count() or 1})))
     parser.add_argument("--steps", default=",".join(STEPS))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--warm-up", type=float, default=0, help="seconds: a GPU's clock rises over one or two of work")
     parser.add_argument("--ours", help="a saved run of ./ponder bench to compare with")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--out", help="also save the JSON in this file")
@@ -292,7 +296,7 @@ def main():
         step, best = make(options.device), None
         for threads in map(int, options.threads.split(",")):
             torch.set_num_threads(threads)
-            result = dict(name=title, threads=threads, ms=measure(step, options.rounds))
+            result = dict(name=title, threads=threads, ms=measure(step, options.rounds, options.warm_up))
             if best is None or result["ms"]["median"] < best["ms"]["median"]:
                 best = result
         if tokens is not None:

@@ -4,17 +4,22 @@
 #
 #     scripts/performance.sh [NAME]     NAME of the files under results/bench; llvmpipe when absent
 #
-# PyTorch is left out where /usr/bin/python3 has no torch; scripts/peer_pytorch.py says how to install it.
+# PyTorch is left out where $PYTHON, by default /usr/bin/python3, has no torch; scripts/peer_pytorch.py says how to install it.
 set -eu
 cd -- "$(dirname -- "$0")/.."
 name=${1:-llvmpipe}
+python=${PYTHON:-/usr/bin/python3}
 
-./ponder bench --suite headline,steps --peers --rounds 5 --out results/bench --name "$name"
+# The large shapes are for GPUs, software adapters leave them out.
+./ponder bench --suite headline,large,steps --peers --rounds 5 --out results/bench --name "$name"
 # In a process of its own, whose peak memory is then that of this step.
 ./ponder bench --only "PPO minibatch mini" --rounds 3 --out results/bench --name "$name-mini"
-if /usr/bin/python3 -c 'import torch' 2>/dev/null; then
-  /usr/bin/python3 scripts/peer_pytorch.py --ours "results/bench/$name.json" --out "results/bench/$name-pytorch.json"
+if "$python" -c 'import torch; torch.cuda.init()' 2>/dev/null; then
+  "$python" scripts/peer_pytorch.py --device cuda --warm-up 2 --rounds 20 --threads 1 --ours "results/bench/$name.json" \
+    --out "results/bench/$name-pytorch.json"
+elif "$python" -c 'import torch' 2>/dev/null; then
+  "$python" scripts/peer_pytorch.py --ours "results/bench/$name.json" --out "results/bench/$name-pytorch.json"
 else
-  echo "Left out PyTorch: /usr/bin/python3 cannot import torch" >&2
+  echo "Left out PyTorch: $python cannot import torch" >&2
 fi
 ./ponder bench --report

@@ -6,13 +6,13 @@
 //           groups (G,4) [lrScale, weightDecay, clipIndex, -]
 //           settings (16) [lr, beta1, beta2, epsilon, c1, c2, clip0, clip1, ..]  norms (4) [norm0, norm1, finite, -]
 // bindings  0 parameters, 1 gradients, 2 m, 3 v read-write, 4 blockGroups, 5 groups, 6 settings, 7 norms read,
-//           8 {quarters,G} uniform
-// work      one invocation per quarter block (every fourth vec4 of 64 words): one look-up of settings serves four vec4s
+//           8 {lanes,G} uniform
+// work      one invocation for VEC4S vec4s of a block of 64 words, LANES apart: one look-up of settings serves them
 // traffic   32 words + words/16 bytes
 // source    arXiv:1711.05101; the clip is PyTorch's clip_grad_norm_
 
 struct Shape {
-  quarters: u32,
+  lanes: u32,
   G: u32,
 }
 
@@ -28,16 +28,16 @@ struct Shape {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
-  let q = id.x + id.y * grid.x * 64u;
-  if (q >= shape.quarters) {
+  let lane = id.x + id.y * grid.x * 64u;
+  if (lane >= shape.lanes) {
     return;
   }
-  let first = (q / 4u) * 16u + q % 4u;
-  let rule = groups[min(blockGroups[q / 4u], shape.G - 1u)];
+  let first = (lane / LANES) * 16u + lane % LANES;
+  let rule = groups[min(blockGroups[lane / LANES], shape.G - 1u)];
   let norm = norms[0];
   if (rule.x == 0.0 || norm.z == 0.0) {
-//@for j in 0..4
-    gradients[first + 4u * $ju] = vec4f();
+//@for j in 0..VEC4S
+    gradients[first + LANES * $ju] = vec4f();
 //@end
     return;
   }
@@ -53,9 +53,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   let decay = 1.0 - rate * rule.y;
   let m_rate = rate / clips.x;
   let v_scale = 1.0 / clips.y;
-//@for j in 0..4
+//@for j in 0..VEC4S
   {
-    let i = first + 4u * $ju;
+    let i = first + LANES * $ju;
     let g = clip_scale * gradients[i];
     let m_new = beta1 * m[i] + (1.0 - beta1) * g;
     let v_new = beta2 * v[i] + (1.0 - beta2) * g * g;

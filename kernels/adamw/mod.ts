@@ -41,9 +41,9 @@ export function gradientNormsPartialsWords(words: number): number {
   return 4 * normLanes(words);
 }
 
-/** Invocations of the first launch: four blocks' worth each, within what one workgroup can then add. */
+/** Invocations of the first launch: four blocks' worth each, within what one workgroup can soon add. */
 function normLanes(words: number): number {
-  return Math.min(65536, roundUp(Math.max(1, words / 256), 64));
+  return Math.min(16384, roundUp(Math.max(1, words / 256), 64));
 }
 
 /** The Euclidean norms of the two clip groups' gradients, frozen groups left out, and whether they are finite. */
@@ -119,15 +119,17 @@ export function adamw(gpu: Gpu, operands: AdamwOperands, { words, G }: AdamwShap
     [settings, 16],
     [norms, 4],
   ]);
-  const quarters = words / 16;
+  // On llvmpipe a look-up of settings costs as much as a vec4; on GPUs neighbours must read neighbours.
+  const VEC4S = gpu.isSoftware ? 4 : 1;
+  const lanes = words / 4 / VEC4S;
   gpu.dispatch({
-    kernel: { name: "adamw/adamw", source: adamwSource, constants: {} },
+    kernel: { name: "adamw/adamw", source: adamwSource, constants: { VEC4S, LANES: 16 / VEC4S } },
     bindings: [
       ...[parameters, gradients, m, v].map(write),
       ...[blockGroups, groups, settings, norms].map(read),
-      params([quarters, G]),
+      params([lanes, G]),
     ],
-    workgroups: flatGrid(Math.ceil(quarters / 64)),
+    workgroups: flatGrid(Math.ceil(lanes / 64)),
   });
 }
 

@@ -1,23 +1,23 @@
 // gradientNorms, second launch   norms = [norm of clip group 0, of clip group 1, 1 if all is finite else 0, 0]
 // shapes    partials (L,4)  norms (4)
 // bindings  0 partials read, 1 norms write, 2 {L} uniform
-// work      one workgroup: 64 invocations stride partials, then a tree in workgroup memory, f32
+// work      one workgroup: 256 invocations stride partials, then a tree in workgroup memory, f32
 // traffic   16L bytes
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> norms: array<vec4f>;
 @group(0) @binding(2) var<uniform> L: u32;
 
-var<workgroup> totals: array<vec4f, 64>;
+var<workgroup> totals: array<vec4f, 256>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var total = vec4f();
-  for (var l = lane; l < L; l += 64u) {
+  for (var l = lane; l < L; l += 256u) {
     total += partials[l];
   }
   totals[lane] = total;
-  for (var half = 32u; half > 0u; half /= 2u) {
+  for (var half = 128u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) {
       totals[lane] += totals[lane + half];

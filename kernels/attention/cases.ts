@@ -40,6 +40,7 @@ const settings: readonly Setting[] = [
   { name: "long causal", sizes: [2, 200, 2, 64], mask: causal(200) },
   { name: "ragged", sizes: [5, 13, 3, 20], mask: ragged(13) },
   { name: "ragged", sizes: [5, 45, 2, 8], mask: ragged(45) },
+  { name: "ragged", sizes: [5, 70, 2, 36], mask: ragged(70) },
   { name: "odd heads", sizes: [5, 11, 3, 7], mask: ragged(11) },
   { name: "wide heads", sizes: [2, 9, 1, 128], mask: causal(9) },
   { name: "wide heads", sizes: [5, 37, 1, 80], mask: ragged(37) },
@@ -82,7 +83,7 @@ function forwardCase(setting: Setting): KernelCase {
   return {
     kernel: "attention",
     name: caseName(setting),
-    variants: variantsOf(D, "texture", "tiled"),
+    variants: variantsOf(D, "texture", "tiled", ...D <= 64 ? ["blocked"] : []),
     inputs: () => ({ QKV: paddedValues(setting, 3 * H * D, 1, 2), prefix, length }),
     outputs: { Y: B * T * H * D, lse: B * H * T },
     launch: (gpu, { QKV, prefix, length, Y, lse }, variant) =>

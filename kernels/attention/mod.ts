@@ -19,21 +19,33 @@ import {
   write,
 } from "../gpu/mod.ts";
 import { checkRounds, checkSizes, checkWords, vec4Obstacle } from "./checks.ts";
-import decodeSource from "./decode.wgsl" with { type: "text" };
-import decodeVec4Source from "./decode_vec4.wgsl" with { type: "text" };
-import fillCacheSource from "./fill_cache.wgsl" with { type: "text" };
-import fillCacheTextureSource from "./fill_cache_texture.wgsl" with { type: "text" };
+import blockedSource from "./blocked.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import naiveDkvSource from "./naive_dkv.wgsl" with { type: "text" };
 import naiveDqSource from "./naive_dq.wgsl" with { type: "text" };
-import { naiveUnroll, textureKeys, textureTile, textureWorkgroups, workgroupTile } from "./tiles.ts";
+import {
+  BLOCK_QUERIES,
+  blockTile,
+  naiveUnroll,
+  textureKeys,
+  textureTile,
+  textureWorkgroups,
+  workgroupTile,
+} from "./tiles.ts";
 import textureSource from "./texture.wgsl" with { type: "text" };
 import textureDkvSource from "./texture_dkv.wgsl" with { type: "text" };
 import textureDqSource from "./texture_dq.wgsl" with { type: "text" };
 import tiledSource from "./tiled.wgsl" with { type: "text" };
-import tiledDecodeSource from "./tiled_decode.wgsl" with { type: "text" };
 import tiledDkvSource from "./tiled_dkv.wgsl" with { type: "text" };
 import tiledDqSource from "./tiled_dq.wgsl" with { type: "text" };
+
+export {
+  attentionDecode,
+  type AttentionDecodeOperands,
+  type AttentionDecodeShape,
+  fillCache,
+  type FillCacheShape,
+} from "./decode.ts";
 
 /** Sizes of an attention over whole sequences. */
 export interface AttentionShape {
@@ -45,7 +57,7 @@ export interface AttentionShape {
   readonly H: number;
   /** Size of a head, at most 128. */
   readonly D: number;
-  /** `naive`, or `texture` or `tiled` for D a multiple of 4; chosen by adapter when absent. */
+  /** `naive`; `texture` or `tiled` for D a multiple of 4; forward `blocked`, for D to 64; chosen by adapter when absent. */
   readonly variant?: string;
 }
 
@@ -87,7 +99,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const action = "compute attention";
   checkForward(action, operands, shape);
   const scale = 1 / Math.sqrt(D);
-  const variant = sequenceVariant(action, gpu, shape);
+  const variant = sequenceVariant(action, gpu, shape, false);
   if (variant === "texture") {
     const tile = textureTile(shape, false);
     const constants = { D, ...tile, KEYS: textureKeys(D) };
@@ -105,6 +117,15 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     });
     return;
   }
+  if (variant === "blocked") {
+    const constants = { D, ...blockTile(D, workgroupBytes(gpu))!, SUBGROUP: gpu.subgroupSize >= 8 };
+    gpu.dispatch({
+      kernel: { name: "attention/blocked", source: blockedSource, constants },
+      bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params([T, H], [scale])],
+      workgroups: [Math.ceil(T / BLOCK_QUERIES), H, B],
+    });
+    return;
+  }
   const tile = workgroupTile(T, D, false);
   const isTiled = variant === "tiled";
   gpu.dispatch({
@@ -116,19 +137,32 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   });
 }
 
+/** Tokens from which a GPU fills the blocks of 64 queries. */
+const MANY_TOKENS = 64;
+
 /** The variant of a launch over whole sequences, once its loops are known to finish. */
-function sequenceVariant(action: string, gpu: Gpu, { T, D, variant: asked }: AttentionShape): string {
+function sequenceVariant(action: string, gpu: Gpu, shape: AttentionShape, isBackward: boolean): string {
+  const { T, D, variant: asked } = shape;
+  const needsVec4 = vec4Obstacle("head size D", D);
+  const hardware = T < MANY_TOKENS ? ["tiled", "blocked", "naive"] : ["blocked", "tiled", "naive"];
   const variant = chooseVariant(gpu, {
     kernel: "attention",
     action,
     software: ["texture", "naive"],
-    hardware: ["tiled", "naive"],
+    hardware: hardware.filter((name) => !isBackward || name !== "blocked"),
     variant: asked,
-    obstacle: vec4Obstacle("head size D", D),
+    obstacle: (name) => needsVec4(name) ?? (name === "blocked" ? blockObstacle(gpu, D) : null),
   });
   checkRounds(action, gpu, { name: "T", rows: T, D, variant });
   return variant;
 }
+
+function blockObstacle(gpu: Gpu, D: number): string | null {
+  if (D > 64) return `head size D is ${D}, it must be at most 64`;
+  return blockTile(D, workgroupBytes(gpu)) === null ? "the device must have more workgroup memory" : null;
+}
+
+const workgroupBytes = (gpu: Gpu) => gpu.device.limits.maxComputeWorkgroupStorageSize;
 
 /**
  * The gradient of QKV from the gradient of Y, with what {@linkcode attention} left in Y and lse.
@@ -147,11 +181,8 @@ export function attentionBackward(
   checkWords(action, "dY", dY, [B, T, H * D]);
   checkWords(action, "delta", delta, [B, H, T]);
   checkWords(action, "dQKV", dQKV, [B, T, 3 * H * D]);
-  const variant = sequenceVariant(action, gpu, shape);
-  if (variant === "texture") {
-    textureBackward(gpu, operands, shape);
-    return;
-  }
+  const variant = sequenceVariant(action, gpu, shape, true);
+  if (variant === "texture") return textureBackward(gpu, operands, shape);
   const isTiled = variant === "tiled";
   const tile = workgroupTile(T, D, true);
   const constants: WgslConstants = isTiled ? { D, ...tile } : { D, UNROLL: naiveUnroll(D) };
@@ -219,135 +250,4 @@ function checkForward(action: string, operands: AttentionOperands, { B, T, H, D 
   checkWords(action, "length", operands.length, [B]);
   checkWords(action, "Y", operands.Y, [B, T, H * D]);
   checkWords(action, "lse", operands.lse, [B, H, T]);
-}
-
-/** Sizes of {@linkcode fillCache}. */
-export interface FillCacheShape {
-  /** Sequences. */
-  readonly B: number;
-  /** Tokens of a sequence to copy, at most `capacity`. */
-  readonly T: number;
-  /** Width of a key or value row. */
-  readonly C: number;
-  /** Rows of the cache of a sequence. */
-  readonly capacity: number;
-  /** `naive`, or `texture` for C a multiple of 4; chosen by adapter when absent. */
-  readonly variant?: string;
-}
-
-/**
- * Copies k and v of all `T` rows of QKV (B,T,3C) to the first rows of the cache (B,capacity,2C), rows `[k | v]`. Rows
- * from `T` on keep their contents.
- *
- * @throws {RangeError} when `T` exceeds the capacity, an operand is too short, or the variant cannot do the shape.
- */
-export function fillCache(
-  gpu: Gpu,
-  { QKV, cache }: { readonly QKV: Slice; readonly cache: Slice },
-  { B, T, C, capacity, variant }: FillCacheShape,
-): void {
-  const action = "fill the cache";
-  checkSizes(action, { B, T, C, capacity });
-  if (T > capacity) {
-    throw new RangeError(`Cannot ${action}: T is ${T}, it must be at most the capacity of ${capacity}`);
-  }
-  checkWords(action, "QKV", QKV, [B, T, 3 * C]);
-  checkWords(action, "cache", cache, [B, capacity, 2 * C]);
-  const chosen = chooseVariant(gpu, {
-    kernel: "attention",
-    action,
-    software: ["texture", "naive"],
-    hardware: ["naive"],
-    variant,
-    obstacle: vec4Obstacle("C", C),
-  });
-  if (chosen === "texture") {
-    gpu.dispatch({
-      kernel: { name: "attention/fill_cache_texture", source: fillCacheTextureSource, constants: {} },
-      bindings: [texels(QKV), write(cache), params([QKV.offset / 4, T, C / 4, capacity])],
-      workgroups: [Math.ceil(T * C / 2 / 64), B],
-    });
-    return;
-  }
-  gpu.dispatch({
-    kernel: { name: "attention/fill_cache", source: fillCacheSource, constants: {} },
-    bindings: [read(QKV), write(cache), params([T, C, capacity])],
-    workgroups: [Math.ceil(2 * C / 64), T, B],
-  });
-}
-
-/** Sizes of {@linkcode attentionDecode}. */
-export interface AttentionDecodeShape {
-  /** Sequences. */
-  readonly B: number;
-  /** Heads. */
-  readonly H: number;
-  /** Size of a head, at most 128. */
-  readonly D: number;
-  /** Rows of the cache of a sequence, at most 16384. */
-  readonly capacity: number;
-  /** `naive`, or `vec4` or `tiled` for D a multiple of 4; chosen by adapter when absent. */
-  readonly variant?: string;
-}
-
-/** Operands of {@linkcode attentionDecode}. */
-export interface AttentionDecodeOperands {
-  /** (B,3C): `[q | k | v]` of the one new token of each sequence. */
-  readonly QKV: Slice;
-  /** (B,capacity,2C) rows `[k | v]`: read, and written at each sequence's position. */
-  readonly cache: Slice;
-  /** (B) u32: row of the new token. A sequence at or beyond the capacity writes nothing and gets Y = 0. */
-  readonly position: Slice;
-  /** (B,C), written. */
-  readonly Y: Slice;
-}
-
-/** Largest capacity: keeps word indices of a sequence's cache far from 32 bits. */
-const MAX_CAPACITY = 16384;
-
-/**
- * One decoding step: appends the new token's k and v to the cache and attends from its q to rows 0 to `position`.
- *
- * @throws {RangeError} when an operand is too short, the capacity too large, or the variant cannot do the shape.
- */
-export function attentionDecode(
-  gpu: Gpu,
-  { QKV, cache, position, Y }: AttentionDecodeOperands,
-  { B, H, D, capacity, variant }: AttentionDecodeShape,
-): void {
-  const action = "decode attention";
-  checkSizes(action, { B, H, D, capacity });
-  if (capacity > MAX_CAPACITY) {
-    throw new RangeError(`Cannot ${action}: capacity is ${capacity}, use at most ${MAX_CAPACITY}`);
-  }
-  checkWords(action, "QKV", QKV, [B, 3 * H * D]);
-  checkWords(action, "cache", cache, [B, capacity, 2 * H * D]);
-  checkWords(action, "position", position, [B]);
-  checkWords(action, "Y", Y, [B, H * D]);
-  const chosen = chooseVariant(gpu, {
-    kernel: "attention",
-    action,
-    software: ["vec4", "naive"],
-    hardware: ["tiled", "naive"],
-    variant,
-    obstacle: vec4Obstacle("head size D", D),
-  });
-  checkRounds(action, gpu, { name: "capacity", rows: capacity, D, variant: chosen });
-  const scale = 1 / Math.sqrt(D);
-  if (chosen === "tiled") {
-    gpu.dispatch({
-      kernel: { name: "attention/tiled_decode", source: tiledDecodeSource, constants: { D } },
-      bindings: [read(QKV), read(position), write(cache), write(Y), params([H, capacity], [scale])],
-      workgroups: [H, B],
-    });
-    return;
-  }
-  const isVec4 = chosen === "vec4";
-  gpu.dispatch({
-    kernel: isVec4
-      ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D } }
-      : { name: "attention/decode", source: decodeSource, constants: { D, UNROLL: naiveUnroll(D) } },
-    bindings: [read(QKV), read(position), write(cache), write(Y), params([B, H, capacity], [scale])],
-    workgroups: [Math.ceil(B * H / (isVec4 ? 8 : 32))],
-  });
 }

@@ -55,13 +55,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var buffer = 0u;
   for (var tile = 0u; tile < kEnd; tile += TILE) {
     workgroupBarrier();
-    for (var i = lane; i < TILE * STRIDE; i += 64) {
-      // Keys behind the last visible one may hold anything, even NaN, so they count as zeros.
-      let isKey = tile + i / STRIDE < kEnd;
-      let key = headBase + min(tile + i / STRIDE, lastQ) * 3 * C4 + C4;
-      K[i] = select(vec4f(), qkv(key, i % STRIDE), isKey);
-      V[i] = select(vec4f(), qkv(key + C4, i % STRIDE), isKey);
+    // All words are under way at once. Keys behind the last visible one may hold anything, even NaN: they count as zeros.
+    //@for s in 0..4
+    let i_$s = lane + $s * 64;
+    let isKey_$s = tile + i_$s / STRIDE < kEnd;
+    let key_$s = headBase + min(tile + i_$s / STRIDE, lastQ) * 3 * C4 + C4;
+    let k_$s = select(vec4f(), qkv(key_$s, i_$s % STRIDE), isKey_$s);
+    let v_$s = select(vec4f(), qkv(key_$s + C4, i_$s % STRIDE), isKey_$s);
+    //@end
+    //@for s in 0..4
+    if (i_$s < TILE * STRIDE) {
+      K[i_$s] = k_$s;
+      V[i_$s] = v_$s;
     }
+    //@end
     workgroupBarrier();
     for (var k = 0u; k < min(TILE, kEnd - tile); k += 4) {
       //@for r in 0..ROWS

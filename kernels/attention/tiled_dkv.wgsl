@@ -72,13 +72,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var buffer = 0u;
   for (var tile = qStart; tile < qEnd; tile += TILE) {
     workgroupBarrier();
-    for (var i = lane; i < TILE * STRIDE; i += 64) {
-      // Queries behind the last one may hold anything, even NaN, so they count as zeros.
-      let isQuery = tile + i / STRIDE < qEnd;
-      let q = min(tile + i / STRIDE, last);
-      Q[i] = select(vec4f(), qkv(headBase + q * 3 * C4, i % STRIDE), isQuery);
-      G[i] = select(vec4f(), dy(outBase + q * C4, i % STRIDE), isQuery);
+    // All words are under way at once. Queries behind the last one may hold anything, even NaN: they count as zeros.
+    //@for s in 0..4
+    let i_$s = lane + $s * 64;
+    let isQuery_$s = tile + i_$s / STRIDE < qEnd;
+    let q_$s = min(tile + i_$s / STRIDE, last);
+    let staged_q_$s = select(vec4f(), qkv(headBase + q_$s * 3 * C4, i_$s % STRIDE), isQuery_$s);
+    let staged_dY_$s = select(vec4f(), dy(outBase + q_$s * C4, i_$s % STRIDE), isQuery_$s);
+    //@end
+    //@for s in 0..4
+    if (i_$s < TILE * STRIDE) {
+      Q[i_$s] = staged_q_$s;
+      G[i_$s] = staged_dY_$s;
     }
+    //@end
     workgroupBarrier();
     for (var q = 0u; q < min(TILE, qEnd - tile); q += 4) {
       //@for r in 0..ROWS

@@ -81,6 +81,34 @@ export function workgroupTile(T: number, D: number, isBackward: boolean): Workgr
   return { PART, TILE: 4 * Math.floor(16 / PART), ROWS: rowsPerLane(T, { apart: 16, mostRows }) };
 }
 
+/** Constants of the blocked kernel; a type, so that it can be spread into a shader's. */
+export type BlockTile = Readonly<
+  Record<"KEYS" | "PART" | "KP_ROWS" | "UNROLL" | "K_STEPS" | "V_STEPS", number>
+>;
+
+/** Queries of a workgroup of the blocked kernel, and its lanes. */
+export const BLOCK_QUERIES = 64;
+const BLOCK_LANES = 128;
+
+/**
+ * The blocked forward's tile for heads of size `D` with this much workgroup memory, null where none fits: KEYS that a
+ * workgroup stages at a time, PART vec4s of a head that a lane sums up, rows of 64 vec4s in the memory that K and P share, vec4s of a
+ * head in a round of the first product's loop, and the blocks of K and vec4s of V that a lane brings.
+ */
+export function blockTile(D: number, memoryBytes: number): BlockTile | null {
+  if (D > 64) return null;
+  const PART = Math.ceil(D / 32);
+  // Small heads leave room for more workgroups at a time, 1.2x.
+  for (const KEYS of D > 32 ? [64, 32] : [32]) {
+    const KP_ROWS = Math.max(KEYS / 4, Math.ceil(D / 4 * KEYS / 64));
+    if (256 * D + 1024 * KP_ROWS + 128 * KEYS * PART > memoryBytes) continue;
+    const UNROLL = D <= 32 && D % 16 === 0 ? 4 : D % 8 === 0 ? 2 : 1;
+    const K_STEPS = Math.ceil(KEYS * D / 16 / BLOCK_LANES);
+    return { KEYS, PART, KP_ROWS, UNROLL, K_STEPS, V_STEPS: KEYS * 8 * PART / BLOCK_LANES };
+  }
+  return null;
+}
+
 const MAX_ROWS = 4;
 /** What a step costs beside the arithmetic of its rows, in rows: the loads of the other side. */
 const STEP_COST_ROWS = 3;

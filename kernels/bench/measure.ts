@@ -38,6 +38,8 @@ export interface MeasureSettings {
   /** Threads that share the GPU's work on a software adapter. */
   readonly threads: number;
   readonly busyClock: BusyClock;
+  /** Work before the first measurement: a GPU's clock rises over a second of it, and falls as soon without. None when absent. */
+  readonly warmUpMs?: number;
 }
 
 /** No measurement has more launches: beyond, recording them costs more than is learnt. */
@@ -46,8 +48,9 @@ const MAX_LAUNCHES = 1000;
 /** Measures contenders in turns. They have run before: nothing compiles any more. */
 export async function measureInTurns(
   contenders: readonly Contender[],
-  { rounds, sampleMs, threads, busyClock }: MeasureSettings,
+  { rounds, sampleMs, threads, busyClock, warmUpMs = 0 }: MeasureSettings,
 ): Promise<Samples[]> {
+  await warmUp(contenders[0], warmUpMs);
   const launches: number[] = [];
   for (const contender of contenders) {
     const elapsedMs = async (count: number) => (await measureOnce(contender, count, busyClock)).elapsedMs;
@@ -69,6 +72,16 @@ export async function measureInTurns(
     }
   }
   return launches.map((count, index) => ({ launches: count, samples: samples[index] }));
+}
+
+/** Runs more and more launches at a time, so that short ones too keep a GPU busy. */
+async function warmUp(contender: Contender, warmUpMs: number): Promise<void> {
+  const startMs = performance.now();
+  for (let count = 1; performance.now() - startMs < warmUpMs;) {
+    const beforeMs = performance.now();
+    await contender.run(count);
+    if (performance.now() - beforeMs < warmUpMs / 50) count = Math.min(2 * count, MAX_LAUNCHES);
+  }
 }
 
 async function measureOnce(

@@ -20,7 +20,7 @@ import type { BenchRow, Ceiling, KernelShare } from "./types.ts";
 
 /** A case and where it comes from. */
 export interface BenchCase {
-  readonly suite: "cases" | "headline";
+  readonly suite: Exclude<BenchRow["suite"], "steps">;
   /** Folder under `kernels/`. */
   readonly folder: string;
   readonly kernelCase: KernelCase | HeadlineCase;

@@ -24,8 +24,8 @@ export interface KernelShare {
 
 /** One contender at one shape. */
 export interface BenchRow {
-  /** `cases` are those the tests run, `headline` the large shapes that peers run too, `steps` whole steps. */
-  readonly suite: "cases" | "headline" | "steps";
+  /** `cases` are those the tests run, `headline` the shapes that people compare libraries by, `large` those that fill a GPU, `steps` whole steps. */
+  readonly suite: "cases" | "headline" | "large" | "steps";
   /** Folder under `kernels/`, or `steps`. */
   readonly kernel: string;
   /** Shape and options. */

@@ -31,7 +31,8 @@ function operand(n: number, seed: number, positive = false): Float32Array {
   return positive ? values.map((x) => Math.abs(x) + 0.125) : values;
 }
 
-function unaryCase(op: UnaryOp, n: number): KernelCase {
+/** Y = f(X) of `n` elements. */
+export function unaryCase(op: UnaryOp, n: number): KernelCase {
   const [a, b] = SCALARS[op] ?? [0, 0];
   return {
     kernel: "elementwise",
@@ -76,7 +77,8 @@ function pair(n: number): { A: Float32Array; B: Float32Array } {
   return { A, B };
 }
 
-function binaryCase(op: BinaryOp, n: number): KernelCase {
+/** Y = f(A, B) of `n` elements. */
+export function binaryCase(op: BinaryOp, n: number): KernelCase {
   return {
     kernel: "elementwise",
     name: `${op} of ${n}`,

@@ -20,13 +20,18 @@ export class Encoder {
   readonly #device: GPUDevice;
   readonly #profile: Profile;
   readonly #readback: Readback;
+  readonly #launchesPerSubmission: number;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
+  /** Launches in the open encoder. */
+  #openLaunches = 0;
 
-  constructor(device: GPUDevice, profile: Profile, readback: Readback) {
+  /** Submits by itself whenever so many launches are encoded, for the GPU to work while the host encodes the next. */
+  constructor(device: GPUDevice, profile: Profile, readback: Readback, launchesPerSubmission: number) {
     this.#device = device;
     this.#profile = profile;
     this.#readback = readback;
+    this.#launchesPerSubmission = launchesPerSubmission;
   }
 
   encode(command: Command): void {
@@ -76,6 +81,7 @@ export class Encoder {
     this.#endPass();
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
+    this.#openLaunches = 0;
     this.submissionCount++;
   }
 
@@ -91,6 +97,7 @@ export class Encoder {
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...workgroups);
     this.launchCount++;
+    if (++this.#openLaunches === this.#launchesPerSubmission) this.submit();
     if (this.#profile.isOn) {
       this.#endPass();
       this.#profile.dispatched(bindings, () => this.#finish());

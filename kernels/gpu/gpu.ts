@@ -8,7 +8,7 @@ import { Encoder } from "./encoder.ts";
 import { OutOfMemoryError } from "./errors.ts";
 import { debugLevel, isDeno } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
-import { type Command, type Derive, type HostData, Plans } from "./plan.ts";
+import { type Command, type Derive, type HostData, keptUpload, Plans } from "./plan.ts";
 import { Profile } from "./profile.ts";
 import { Readback } from "./readback.ts";
 import { type Slice, SLICE_ALIGNMENT_WORDS, Storage, StoragePool } from "./storage.ts";
@@ -23,6 +23,9 @@ export interface Dispatch {
 
 /** Bind groups a pipeline keeps; a run whose shapes keep changing starts over rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
+
+/** A GPU starts on a step's first launches while the host still encodes its last; on software adapters both need the CPU. */
+const LAUNCHES_PER_SUBMISSION = 48;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
 export class Gpu {
@@ -64,7 +67,8 @@ export class Gpu {
     this.profile = new Profile(device);
     this.plans = new Plans(this);
     this.#readback = new Readback(device);
-    this.#encoder = new Encoder(device, this.profile, this.#readback);
+    const perSubmission = isSoftware ? Infinity : LAUNCHES_PER_SUBMISSION;
+    this.#encoder = new Encoder(device, this.profile, this.#readback, perSubmission);
     this.#uniforms = new Uniforms(device);
     this.placeholder = this.allocate(4, "placeholder");
     // Without a listener WebGPU drops errors silently; the next call on this object throws what was caught.
@@ -128,7 +132,7 @@ export class Gpu {
   upload<Data extends HostData>(data: Data, label: string, derive?: (data: Data) => HostData): Slice {
     const written = derive?.(data) ?? data;
     const slice = this.pool.acquire(Math.ceil(written.byteLength / 4), label, this.submissionCount);
-    this.#trace?.push({ kind: "upload", slice, data, derive: derive as Derive });
+    this.#trace?.push({ kind: "upload", slice, ...keptUpload(data, written, derive as Derive) });
     this.#encoder.write(slice, written);
     return slice;
   }

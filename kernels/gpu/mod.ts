@@ -15,6 +15,7 @@ export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice
 export { fixed, type HostData, type Step } from "./plan.ts";
 export {
   chooseRegisterTile,
+  chooseSplitTile,
   chooseTile,
   countTiles,
   MAX_ROUNDS,
@@ -22,7 +23,9 @@ export {
   type RegisterTile,
   rowLanes,
   softwareThreads,
+  type SplitTile,
   stagedBlocks,
+  termsOfSplit,
   type Tile,
 } from "./tiles.ts";
 export { chooseVariant, type VariantQuestion } from "./variants.ts";

@@ -79,6 +79,15 @@ export function fixed<Data extends HostData>(data: Data): Data {
   return data;
 }
 
+/** What a plan keeps of an upload: of fixed data what is written, so that it is derived once. */
+export function keptUpload(
+  data: HostData,
+  written: HostData,
+  derive: Derive | undefined,
+): Pick<Upload, "data" | "derive"> {
+  return fixedData.has(data) ? { data: fixed(written), derive: undefined } : { data, derive };
+}
+
 /** A step that can be planned. */
 export interface Step<Inputs> {
   readonly name: string;

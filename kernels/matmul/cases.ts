@@ -51,6 +51,12 @@ const shapes: readonly Options[] = [
   { M: 256, N: 192, K: 256 },
   { M: 256, N: 64, K: 256, transposeB: true },
   { M: 64, N: 256, K: 1152, transposeA: true },
+  // Long sums that GPUs split: ragged, with a short last part, in whole vec4s though no row is, once per batch item.
+  { M: 70, N: 33, K: 1100, transposeA: true, accumulate: true },
+  { M: 20, N: 36, K: 700, batch: 2 },
+  { M: 36, N: 33, K: 514, transposeB: true },
+  { M: 9, N: 5, K: 601, transposeA: true, transposeB: true, accumulate: true, batch: 3 },
+  { M: 40, N: 64, K: 515, transposeA: true, batch: 2, accumulate: true },
   // The larger tiles of GPUs: 64 on a side, then 128, ragged.
   { M: 767, N: 700, K: 20, bias: true },
   { M: 1500, N: 1410, K: 17 },

@@ -5,23 +5,28 @@
  */
 import {
   chooseRegisterTile,
+  chooseSplitTile,
   chooseTile,
   chooseVariant,
   countTiles,
   debugLog,
   environment,
+  flatGrid,
   type Gpu,
   MAX_ROUNDS,
   params,
   read,
   requireSizes,
   type Slice,
+  type SplitTile,
   stagedBlocks,
+  termsOfSplit,
   texels,
   type WgslConstants,
   write,
 } from "../gpu/mod.ts";
 import naiveSource from "./naive.wgsl" with { type: "text" };
+import sumSplitsSource from "./sum_splits.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
 import tiledSource from "./tiled.wgsl" with { type: "text" };
 
@@ -63,7 +68,7 @@ export interface MatmulShape {
   readonly variant?: string;
 }
 
-/** Terms of a sum that a round of each variant's loops adds. */
+/** Terms of a sum that a round of each variant's loops adds, or fewer. */
 const TERMS_PER_ROUND: Record<string, number> = { naive: 1, texture: 4, tiled: 3, "tiled-f16": 3 };
 
 /**
@@ -185,17 +190,52 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
   });
 }
 
-function launchTiled(
-  gpu: Gpu,
-  { A, B, C, bias, residual, U }: MatmulOperands,
-  shape: MatmulShape,
-  isHalf: boolean,
-): void {
-  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+/** A shape with the tile that `tiled` or, with `isHalf`, `tiled-f16` takes. */
+export interface TiledShape extends MatmulShape {
+  /** In slices or splits not as half; in splits only without `bias`, `gelu`, `residual` and `U`. */
+  readonly tile: SplitTile;
+  readonly isHalf?: boolean;
+}
+
+function launchTiled(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape, isHalf: boolean): void {
+  const { M, N, K, batch = 1, gelu = false } = shape;
+  const { bias, residual, U } = operands;
   const product = { rows: M, columns: N, terms: K, batch };
+  const isPlain = !gelu && bias === undefined && residual === undefined && U === undefined;
   // Slices hand over sums in the memory of staged operands: not as f16.
-  const tile = chooseTile(product, !isHalf);
-  const [down, across] = countTiles(product, tile);
+  const memory = gpu.device.limits.maxComputeWorkgroupStorageSize;
+  const tile = isPlain && !isHalf
+    ? chooseSplitTile(product, memory)
+    : { ...chooseTile(product, !isHalf, memory), SPLITS: 1 };
+  matmulTiled(gpu, operands, { ...shape, tile, isHalf });
+}
+
+/** {@linkcode matmul} with a tile of the caller's choice, for measurements of tiles: nothing is checked. */
+export function matmulTiled(gpu: Gpu, operands: MatmulOperands, shape: TiledShape): void {
+  const { SPLITS } = shape.tile;
+  if (SPLITS === 1) return launchTiles(gpu, operands, shape);
+  const { M, N, batch = 1, accumulate = false } = shape;
+  const partials = gpu.acquire(SPLITS * batch * M * N, "matmul.partials");
+  launchTiles(gpu, { ...operands, C: partials }, { ...shape, accumulate: false });
+  const isVector = M * N % 4 === 0;
+  const elements = isVector ? M * N / 4 : M * N;
+  gpu.dispatch({
+    kernel: {
+      name: "matmul/sum_splits",
+      source: sumSplitsSource,
+      constants: { VECTOR: isVector, ACCUMULATE: accumulate },
+    },
+    bindings: [read(partials), write(operands.C), params([elements, SPLITS])],
+    workgroups: [...flatGrid(Math.ceil(elements / 64)), batch],
+  });
+  gpu.release(partials);
+}
+
+/** The products, or with splits those of each in place of C. */
+function launchTiles(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: TiledShape): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false, isHalf = false } = shape;
+  const { SPLITS, ...tile } = shape.tile;
+  const [down, across] = countTiles({ rows: M, columns: N, terms: K }, tile);
   const [aRows, aColumns] = transposeA ? [K, M] : [M, K];
   const [bRows, bColumns] = transposeB ? [N, K] : [K, N];
   const bindings = [
@@ -204,7 +244,7 @@ function launchTiled(
     read(bias ?? gpu.placeholder),
     read(residual ?? gpu.placeholder),
     write(C),
-    params([M, N, K, aRows, aColumns, bRows, bColumns]),
+    params([M, N, K, aRows, aColumns, bRows, bColumns, termsOfSplit(K, shape.tile), SPLITS]),
   ];
   if (U !== undefined) bindings.push(write(U));
   gpu.dispatch({
@@ -215,6 +255,8 @@ function launchTiled(
       constants: {
         ...tile,
         STAGES: stagedBlocks(tile),
+        GROUPS: tile.DEPTH / 4 / tile.SLICES,
+        SPLIT: SPLITS > 1,
         HALF: isHalf,
         TRANSPOSE_A: transposeA,
         TRANSPOSE_B: transposeB,
@@ -225,7 +267,7 @@ function launchTiled(
       },
     },
     bindings,
-    workgroups: [across, down, batch],
+    workgroups: [across, down, batch * SPLITS],
   });
 }
 

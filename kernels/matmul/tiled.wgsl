@@ -1,10 +1,12 @@
 // matmul    C = gelu(op(A) op(B) + bias) + residual,  or C += op(A) op(B);  U = op(A) op(B) + bias
 // shapes    op(A) (M,K)  op(B) (K,N)  bias (N)  residual, C, U (M,N), all but bias once per batch item
 // bindings  0 A read, 1 B read, 2 bias read, 3 residual read, 4 C write, 5 {shape and stored shapes} uniform,
-//           6 U write (with HAS_U); bias and residual are placeholders without HAS_BIAS, HAS_RESIDUAL
+//           6 U write (with HAS_U); bias and residual are placeholders without HAS_BIAS, HAS_RESIDUAL; with SPLIT C are
+//           partials (batch, splits, M, N), for sum_splits.wgsl
 // work      a workgroup holds a tile of C: X x Y invocations with 4I rows x 4J columns each; it walks K in steps of
 //           DEPTH, which its invocations bring to workgroup memory together; z is the batch item. SLICES such teams
-//           share a tile: each multiplies its part of every step, and the first adds up
+//           share a tile: each multiplies its part of every step, and the first adds up. With SPLIT z counts the splits
+//           of each item too: a workgroup walks K_part of K only and writes its plain sums
 // limits    none: A_VEC4, B_VEC4, C_VEC4 say whose stored rows are whole vec4s; others move word by word
 // traffic   per step: (4IY + 4JX) DEPTH words read, against 16 IY JX DEPTH multiply-adds
 // precision f32 sums; with HALF the staged operands are rounded to f16 (beyond 65504 they are infinite)
@@ -12,7 +14,8 @@
 //           lane takes 4 vec4 reads for 64 multiply-adds, 4x4 takes 2 for 16; vec4 words move in a quarter of the
 //           instructions; the next step's words are under way while this one's are multiplied; 4x4 blocks, turned on
 //           the way in, let all transposes share the inner loop, and the XOR in their place keeps the stores of
-//           neighbours in different banks; SLICES keep a GPU busy where C has few tiles and K is long, as weight
+//           neighbours in different banks; a step's GROUPS unrolled, the next words are read ahead (33 to 37 TFLOP/s at
+//           4096^3 on an H100); SLICES and SPLIT keep a GPU busy where C has few tiles and K is long, as weight
 //           gradients; HALF halves the traffic of workgroup memory
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
@@ -24,6 +27,8 @@ struct Params {
   A_columns: u32,
   B_rows: u32, // (K,N), or (N,K) with TRANSPOSE_B
   B_columns: u32,
+  K_part: u32, // with SPLIT: terms of each split's sums, whole steps; the last may have fewer
+  splits: u32,
 }
 
 //@if A_VEC4
@@ -65,8 +70,8 @@ const B_QUADS = J * X;
 const A_BLOCKS = A_QUADS * DEPTH / 4;
 
 // (DEPTH, quads): four rows of op(A), or four columns of op(B), at one k.
-var<workgroup> A_tile: array<Staged, DEPTH * A_QUADS>;
-var<workgroup> B_tile: array<Staged, DEPTH * B_QUADS>;
+var<workgroup> A_tile: array<array<array<Staged, A_QUADS>, 4>, DEPTH / 4>;
+var<workgroup> B_tile: array<array<array<Staged, B_QUADS>, 4>, DEPTH / 4>;
 
 // Four words of a stored row; zeros outside the matrix.
 fn load_A(item: u32, row: u32, column: u32) -> vec4f {
@@ -130,30 +135,31 @@ fn block_place(i: u32, quads: u32, runs_along_k: bool) -> vec2u {
   return select(vec2u(i % quads, i / quads), vec2u(i / (DEPTH / 4), i % (DEPTH / 4)), runs_along_k);
 }
 
-fn load_block(block: u32, group: vec3u, k: u32) -> mat4x4f {
+// Of the tile in column x and row y of batch item z.
+fn load_block(block: u32, tile: vec3u, k: u32) -> mat4x4f {
   if (block < A_BLOCKS) {
     let place = block_place(block, A_QUADS, !TRANSPOSE_A);
-    return block_of_A(group.z, 4 * (group.y * A_QUADS + place.x), k + 4 * place.y);
+    return block_of_A(tile.z, 4 * (tile.y * A_QUADS + place.x), k + 4 * place.y);
   }
   let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
-  return block_of_B(group.z, k + 4 * place.y, 4 * (group.x * B_QUADS + place.x));
+  return block_of_B(tile.z, k + 4 * place.y, 4 * (tile.x * B_QUADS + place.x));
 }
 
-// The first slot of a block; its other three values of k follow at distances of `quads`, at least 8.
-fn slot(place: vec2u, quads: u32) -> u32 {
-  return 4 * place.y * quads + (place.x ^ (2 * place.y % 8));
+// Where quad x lies in the rows of block row y: neighbours that store whole columns of blocks hit different banks.
+fn swizzle(x: u32, y: u32) -> u32 {
+  return x ^ (2 * y % 8);
 }
 
 fn stage_block(block: u32, words: mat4x4f) {
   if (block < A_BLOCKS) {
-    let first = slot(block_place(block, A_QUADS, !TRANSPOSE_A), A_QUADS);
+    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
     //@for q in 0..4
-    A_tile[first + $q * A_QUADS] = Staged(words[$q]);
+    A_tile[place.y][$q][swizzle(place.x, place.y)] = Staged(words[$q]);
     //@end
   } else {
-    let first = slot(block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B), B_QUADS);
+    let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
     //@for q in 0..4
-    B_tile[first + $q * B_QUADS] = Staged(words[$q]);
+    B_tile[place.y][$q][swizzle(place.x, place.y)] = Staged(words[$q]);
     //@end
   }
 }
@@ -214,30 +220,45 @@ fn main(
   //@end
   //@end
   //@end
-  //@for s in 0..STAGES
-  var next_$s = load_block(thread + $s * THREADS, group, 0);
+  //@if SPLIT
+  let tile = vec3u(group.xy, group.z / p.splits);
+  let start = group.z % p.splits * p.K_part;
+  let end = min(start + p.K_part, p.K);
+  //@else
+  let tile = group;
+  let start = 0u;
+  let end = p.K;
   //@end
-  for (var k = 0u; k < p.K; k += DEPTH) {
+  //@for s in 0..STAGES
+  var next_$s = load_block(thread + $s * THREADS, tile, start);
+  //@end
+  for (var k = start; k < end; k += DEPTH) {
     //@for s in 0..STAGES
     stage_block(thread + $s * THREADS, next_$s);
     //@end
     workgroupBarrier();
-    //@for s in 0..STAGES
-    next_$s = load_block(thread + $s * THREADS, group, k + DEPTH);
+    //@if SPLIT
+    // Behind the last step nothing of the next split: K itself is outside the matrices, where nothing is read.
+    let next_k = select(p.K, k + DEPTH, k + DEPTH < end);
+    //@else
+    let next_k = k + DEPTH;
     //@end
-    for (var g = lane.z * (DEPTH / 4 / SLICES); g < (lane.z + 1) * (DEPTH / 4 / SLICES); g++) {
-      //@for i in 0..I
-      let a_$i = slot(vec2u(lane.y + $i * Y, g), A_QUADS);
-      //@end
-      //@for j in 0..J
-      let b_$j = slot(vec2u(lane.x + $j * X, g), B_QUADS);
+    //@for s in 0..STAGES
+    next_$s = load_block(thread + $s * THREADS, tile, next_k);
+    //@end
+    //@for g in 0..GROUPS
+    {
+      //@if SLICES/2
+      let y = lane.z * GROUPS + $g;
+      //@else
+      const y = u32($g);
       //@end
       //@for q in 0..4
       //@for i in 0..I
-      let a_$i_$q = vec4f(A_tile[a_$i + $q * A_QUADS]);
+      let a_$i_$q = vec4f(A_tile[y][$q][swizzle(lane.y + $i * Y, y)]);
       //@end
       //@for j in 0..J
-      let b_$j_$q = vec4f(B_tile[b_$j + $q * B_QUADS]);
+      let b_$j_$q = vec4f(B_tile[y][$q][swizzle(lane.x + $j * X, y)]);
       //@end
       //@for i in 0..I
       //@for c in 0..4
@@ -248,6 +269,7 @@ fn main(
       //@end
       //@end
     }
+    //@end
     workgroupBarrier();
   }
   //@if SLICES/2
@@ -258,7 +280,10 @@ fn main(
       //@for i in 0..I
       //@for c in 0..4
       //@for j in 0..J
-      A_tile[first + ((4 * $i + $c) * J + $j) * (X * Y)] = Staged(sum_$i_$c_$j);
+      {
+        let at = first + ((4 * $i + $c) * J + $j) * (X * Y);
+        A_tile[at / (4 * A_QUADS)][at / A_QUADS % 4][at % A_QUADS] = Staged(sum_$i_$c_$j);
+      }
       //@end
       //@end
       //@end
@@ -268,7 +293,10 @@ fn main(
       //@for i in 0..I
       //@for c in 0..4
       //@for j in 0..J
-      sum_$i_$c_$j += vec4f(A_tile[first + ((4 * $i + $c) * J + $j) * (X * Y)]);
+      {
+        let at = first + ((4 * $i + $c) * J + $j) * (X * Y);
+        sum_$i_$c_$j += vec4f(A_tile[at / (4 * A_QUADS)][at / A_QUADS % 4][at % A_QUADS]);
+      }
       //@end
       //@end
       //@end
@@ -283,7 +311,7 @@ fn main(
   //@for c in 0..4
   //@for j in 0..J
   finish_four(
-    group.z,
+    group.z, // with SPLIT the partial's place, not the item
     4 * (group.y * A_QUADS + lane.y + $i * Y) + $c,
     4 * (group.x * B_QUADS + lane.x + $j * X),
     sum_$i_$c_$j,

@@ -38,8 +38,7 @@ export function tiledPanels({ N, C, V }: Pick<LinearLogprobShape, "N" | "C" | "V
   const [down, across] = countTiles(product, tile);
   const tilesPerPanel = Math.min(
     Math.ceil(across / Math.ceil(ENOUGH_WORKGROUPS / down)),
-    // Five rounds a step: four of them multiply, four terms each.
-    Math.max(1, Math.floor(MAX_PANEL_ROUNDS / (5 * Math.ceil(C / tile.DEPTH) + 2))),
+    Math.max(1, Math.floor(MAX_PANEL_ROUNDS / (Math.ceil(C / tile.DEPTH) + 2))),
   );
   return { tile, tilesPerPanel, panels: Math.ceil(across / tilesPerPanel) };
 }
@@ -139,6 +138,7 @@ function kernel(entryPoint: "forward" | "dlogits" | "product", tile: Tile, flags
     constants: {
       ...tile,
       STAGES: stagedBlocks(tile),
+      GROUPS: tile.DEPTH / 4 / tile.SLICES,
       SUMS: 4 * tile.I * tile.J,
       FORWARD: entryPoint === "forward",
       DLOGITS: entryPoint === "dlogits",

@@ -47,8 +47,8 @@ const B_QUADS = J * X;
 const A_BLOCKS = A_QUADS * DEPTH / 4;
 
 // (DEPTH, quads): four rows of A, or four columns of B, at one term.
-var<workgroup> A_tile: array<vec4f, DEPTH * A_QUADS>;
-var<workgroup> B_tile: array<vec4f, DEPTH * B_QUADS>;
+var<workgroup> A_tile: array<array<array<vec4f, A_QUADS>, 4>, DEPTH / 4>;
+var<workgroup> B_tile: array<array<array<vec4f, B_QUADS>, 4>, DEPTH / 4>;
 
 // An invocation's SUMS = 4 I J vec4s of the tile: row 4 i + c, vec4 j at (4 i + c) J + j.
 alias Sums = array<vec4f, SUMS>;
@@ -104,22 +104,21 @@ fn load_block(block: u32, at: Place, term: u32) -> mat4x4f {
   //@end
 }
 
-// The first slot of a block; its other three terms follow at distances of `quads`, at least 8. The XOR keeps the stores
-// of neighbours in different banks.
-fn slot(place: vec2u, quads: u32) -> u32 {
-  return 4 * place.y * quads + (place.x ^ (2 * place.y % 8));
+// Where quad x lies in the rows of block row y: neighbours that store whole columns of blocks hit different banks.
+fn swizzle(x: u32, y: u32) -> u32 {
+  return x ^ (2 * y % 8);
 }
 
 fn stage_block(block: u32, words: mat4x4f) {
   if (block < A_BLOCKS) {
-    let first = slot(block_place(block, A_QUADS, !TRANSPOSE_A), A_QUADS);
+    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
     //@for q in 0..4
-    A_tile[first + $q * A_QUADS] = words[$q];
+    A_tile[place.y][$q][swizzle(place.x, place.y)] = words[$q];
     //@end
   } else {
-    let first = slot(block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B), B_QUADS);
+    let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
     //@for q in 0..4
-    B_tile[first + $q * B_QUADS] = words[$q];
+    B_tile[place.y][$q][swizzle(place.x, place.y)] = words[$q];
     //@end
   }
 }
@@ -139,19 +138,19 @@ fn tile_product(at: Place) -> Sums {
     //@for s in 0..STAGES
     next_$s = load_block(at.thread + $s * THREADS, at, term + DEPTH);
     //@end
-    for (var g = at.lane.z * (DEPTH / 4 / SLICES); g < (at.lane.z + 1) * (DEPTH / 4 / SLICES); g++) {
-      //@for i in 0..I
-      let a_$i = slot(vec2u(at.lane.y + $i * Y, g), A_QUADS);
-      //@end
-      //@for j in 0..J
-      let b_$j = slot(vec2u(at.lane.x + $j * X, g), B_QUADS);
+    //@for g in 0..GROUPS
+    {
+      //@if SLICES/2
+      let y = at.lane.z * GROUPS + $g;
+      //@else
+      const y = u32($g);
       //@end
       //@for q in 0..4
       //@for i in 0..I
-      let a_$i_$q = A_tile[a_$i + $q * A_QUADS];
+      let a_$i_$q = A_tile[y][$q][swizzle(at.lane.y + $i * Y, y)];
       //@end
       //@for j in 0..J
-      let b_$j_$q = B_tile[b_$j + $q * B_QUADS];
+      let b_$j_$q = B_tile[y][$q][swizzle(at.lane.x + $j * X, y)];
       //@end
       //@for i in 0..I
       //@for c in 0..4
@@ -162,6 +161,7 @@ fn tile_product(at: Place) -> Sums {
       //@end
       //@end
     }
+    //@end
     workgroupBarrier();
   }
   return sums;
@@ -282,13 +282,15 @@ fn product(
   for (var slice = 1u; slice < SLICES; slice++) {
     //@for r in 0..SUMS
     if (lane.z == slice) {
-      A_tile[first + $r * (X * Y)] = sums[$r];
+      let at_$r = first + $r * (X * Y);
+      A_tile[at_$r / (4 * A_QUADS)][at_$r / A_QUADS % 4][at_$r % A_QUADS] = sums[$r];
     }
     //@end
     workgroupBarrier();
     //@for r in 0..SUMS
     if (lane.z == 0) {
-      sums[$r] += A_tile[first + $r * (X * Y)];
+      let at_$r = first + $r * (X * Y);
+      sums[$r] += A_tile[at_$r / (4 * A_QUADS)][at_$r / A_QUADS % 4][at_$r % A_QUADS];
     }
     //@end
     workgroupBarrier();

@@ -6,19 +6,9 @@
 import { type BenchRow, type BenchRun, shapeKey } from "../../kernels/bench.ts";
 import { formatBytes, formatShare } from "../cli/mod.ts";
 import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
+import { compareToGpuTargets } from "./gpu_targets.ts";
+import { besidePytorch, type PytorchRun } from "./pytorch.ts";
 import { compareToTargets, fastestRows } from "./targets.ts";
-
-/** What `scripts/peer_pytorch.py --json` prints. */
-export interface PytorchRun {
-  readonly torch: string;
-  readonly device: string;
-  readonly command: string;
-  readonly rows: readonly {
-    readonly name: string;
-    readonly threads: number;
-    readonly ms: { readonly median: number; readonly low: number; readonly high: number };
-  }[];
-}
 
 /** A saved run and what belongs to it. */
 export interface SavedRun {
@@ -70,12 +60,12 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
       ]
       : []),
   ].join("\n");
-  const kernels = run.rows.filter(({ suite }) => suite === "headline");
+  const kernels = run.rows.filter(({ suite }) => suite === "headline" || suite === "large");
   const steps = run.rows.filter(({ suite }) => suite === "steps");
   return [
     `## ${name}: ${run.adapter}${run.rows.length === 1 ? `, ${run.rows[0].name} alone` : ""}`,
     facts,
-    ...targetTable(run),
+    ...targetTable(run, pytorch),
     ...(kernels.length > 0 ? ["### Kernels", kernelTable(run, kernels)] : []),
     ...charts.map((chart) => `![${chart}](../results/bench/${chart})`),
     ...(steps.length > 0 ? ["### Whole steps", stepTable(run, steps, pytorch)] : []),
@@ -86,22 +76,21 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
   ];
 }
 
-/** Targets are those of software Vulkan. */
-function targetTable(run: BenchRun): string[] {
-  if (!run.rows.some(({ busyUs }) => busyUs !== null)) return [];
-  const results = compareToTargets(run);
+function targetTable(run: BenchRun, pytorch: PytorchRun | null): string[] {
+  const hasBusy = run.rows.some(({ busyUs }) => busyUs !== null);
+  const results = hasBusy ? compareToTargets(run) : compareToGpuTargets(run, pytorch);
   // A run of a single step is about that step.
   const shown = run.rows.length === 1 ? results.filter(({ isMet }) => isMet !== null) : results;
   const rows = shown.map(({ text, measured: { cpu, wall }, isMet }) => [
     text,
-    cpu ?? "",
+    ...(hasBusy ? [cpu ?? ""] : []),
     wall ?? (isMet === null ? "not measured" : ""),
     isMet === null ? "" : isMet ? "yes" : "no",
   ]);
   return [
     "### Targets",
-    "Least to most of the rows each is about; reached is what both clocks say.",
-    table(["target", "by CPU time", "by wall time", "reached"], rows),
+    `Least to most of the rows each is about${hasBusy ? "; reached is what both clocks say" : ""}.`,
+    table(["target", ...(hasBusy ? ["by CPU time"] : []), "by wall time", "reached"], rows),
   ];
 }
 
@@ -134,6 +123,7 @@ function kernelTable(run: BenchRun, rows: readonly BenchRow[]): string {
 
 function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun | null): string {
   const peers = peersOf(rows);
+  const hasBusy = rows.some(({ busyUs }) => busyUs !== null);
   const peerTime = (own: BenchRow, name: string) =>
     rows.find((row) => row.isPeer && shapeKey(row) === shapeKey(own) && row.variant.startsWith(name));
   return table(
@@ -141,17 +131,17 @@ function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun
       "step",
       "time",
       "rate",
-      "CPU time",
+      ...(hasBusy ? ["CPU time"] : []),
       ...peers.flatMap((name) => [name, `over ${name}`]),
       ...(pytorch === null ? [] : ["PyTorch", "over PyTorch"]),
     ],
     fastestRows({ rows }).map((row) => {
-      const other = pytorch?.rows.find(({ name }) => row.name.replace(ROLLOUT_STEPS, "") === name);
+      const other = pytorch && besidePytorch(row, pytorch);
       return [
         row.name,
         `${formatUs(row.wallUs.median)} ${formatSpread(row.wallUs)}`,
         rateOf(row, row.wallUs.median, run.ceiling),
-        row.busyUs === null ? "" : formatUs(row.busyUs.median),
+        ...(hasBusy ? [row.busyUs === null ? "" : formatUs(row.busyUs.median)] : []),
         ...peers.flatMap((name) => {
           const theirs = peerTime(row, name);
           return [
@@ -159,24 +149,13 @@ function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun
             row.overPeers[name] === undefined ? "" : formatRatio(row.overPeers[name]),
           ];
         }),
-        ...(pytorch === null ? [] : other === undefined ? ["", ""] : pytorchCells(row, other)),
+        ...(pytorch === null ? [] : other === null ? ["", ""] : [
+          `${formatUs(other.us)} at ${other.threads} thread${other.threads === 1 ? "" : "s"}`,
+          `${other.ratio.toFixed(2)}x`,
+        ]),
       ];
     }),
   );
-}
-
-/** Ends the name of a rollout. */
-const ROLLOUT_STEPS = / x (\d+) steps$/;
-
-/** PyTorch's time for the work of one of our steps, and how many times faster ours is by wall time. */
-function pytorchCells(row: BenchRow, { ms, threads }: PytorchRun["rows"][number]): string[] {
-  // A rollout of ours has several steps of what PyTorch times one of.
-  const steps = Number(row.name.match(ROLLOUT_STEPS)?.[1] ?? 1);
-  const theirUs = ms.median * 1e3 * steps;
-  return [
-    `${formatUs(theirUs)} at ${threads} thread${threads === 1 ? "" : "s"}`,
-    `${(theirUs / row.wallUs.median).toFixed(2)}x`,
-  ];
 }
 
 const peersOf = (rows: readonly BenchRow[]) => [

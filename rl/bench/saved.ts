@@ -1,7 +1,8 @@
 /** Reading saved runs back, and writing the page about them. */
 
 import { parseRun } from "../../kernels/bench.ts";
-import { performancePage, type PytorchRun, type SavedRun } from "./page.ts";
+import { performancePage, type SavedRun } from "./page.ts";
+import type { PytorchRun } from "./pytorch.ts";
 
 /** Ends the name of a file of `scripts/peer_pytorch.py`. */
 const PYTORCH = "-pytorch.json";

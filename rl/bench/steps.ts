@@ -320,7 +320,9 @@ export async function benchStep(
       warn(`Left out ${peer.name} at ${name}: ${(error as Error).message}`);
     }
   }
-  const measured = await measureInTurns(entries.map((entry) => entry.contender), settings);
+  // Whole steps leave a GPU idle in between: its clock takes longer to rise.
+  const warmUpMs = 4 * (settings.warmUpMs ?? 0);
+  const measured = await measureInTurns(entries.map((entry) => entry.contender), { ...settings, warmUpMs });
   const shares = profile ? await profileLaunch(gpu, () => contender.run(1)) : undefined;
   const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
   return entries.map(({ variant, peer, error }, index): BenchRow => {

@@ -68,7 +68,7 @@ export function formatRun(run: BenchRun): string {
   ];
   const rate = (value: { wall: number; busy: number | null }, unit: string) =>
     `${value.wall.toFixed(1)} ${unit}` + (value.busy === null ? "" : ` (CPU ${value.busy.toFixed(1)})`);
-  const sections = (["cases", "headline", "steps"] as const)
+  const sections = (["cases", "headline", "large", "steps"] as const)
     .map((suite) => ({ suite, rows: rows.filter((row) => row.suite === suite) }))
     .filter(({ rows }) => rows.length > 0)
     .map(({ suite, rows }) => `${suite}\n${formatTable(headers, rows.map(line))}`);

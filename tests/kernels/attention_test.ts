@@ -1,13 +1,46 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/attention/cases.ts";
 import { attention, attentionBackward, attentionDecode, fillCache } from "../../kernels/attention/mod.ts";
 import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
-import { textureTile, textureWorkgroups, workgroupTile } from "../../kernels/attention/tiles.ts";
+import { blockTile, textureTile, textureWorkgroups, workgroupTile } from "../../kernels/attention/tiles.ts";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
 
 testCases(cases);
+
+Deno.test({
+  name:
+    "attention (blocked) needs no subgroups, but for large heads more workgroup memory than WebGPU promises",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    const gpu = await gpuWithoutSubgroups();
+    const blocked = cases.filter(({ variants }) => variants.includes("blocked"));
+    for (const kernelCase of blocked.filter(({ name }) => / D[48]$/.test(name))) {
+      await checkCase(gpu, kernelCase, "blocked");
+    }
+    const [large] = blocked.filter(({ name }) => name.endsWith(" D64"));
+    const refused = 'variant "blocked" the device must have more workgroup memory';
+    await assertRejects(() => checkCase(gpu, large, "blocked"), RangeError, refused);
+    gpu.destroy();
+  },
+});
+
+Deno.test("a block has room in the memory that a device has, for every head size that it takes", () => {
+  for (let D = 4; D <= 64; D += 4) {
+    for (const memory of [16_384, 32_768, 49_152]) {
+      const tile = blockTile(D, memory);
+      if (tile === null) {
+        assert(memory === 16_384 && D > 16, `${D} in ${memory}`);
+        continue;
+      }
+      const { KEYS, PART, KP_ROWS, UNROLL } = tile;
+      assert(256 * D + 1024 * KP_ROWS + 128 * KEYS * PART <= memory && D / 4 % UNROLL === 0, `${D}`);
+      assert(32 * PART >= D && 4 * KP_ROWS >= KEYS && KP_ROWS * 64 >= D / 4 * KEYS, `${D}`);
+    }
+  }
+});
 
 /** A test that has the shared device and a list of pooled slices to give back. */
 function gpuTest(name: string, fn: (gpu: Gpu, keep: (slice: Slice) => Slice) => Promise<void> | void): void {

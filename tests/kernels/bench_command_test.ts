@@ -11,6 +11,7 @@ import {
   formatUs,
   rateOf,
 } from "../../rl/bench/table.ts";
+import { compareToGpuTargets } from "../../rl/bench/gpu_targets.ts";
 import { compareToTargets } from "../../rl/bench/targets.ts";
 import { forwardFlops, stepSpecs, syntheticBatch } from "../../rl/bench/steps.ts";
 import { benchCommand } from "../../rl/bench.ts";
@@ -66,7 +67,7 @@ Deno.test("wrong kernels, variants, suites and stray files end with exit code 2 
     [["--only", "matmull"], "matmul"],
     [["--variant", "fastest"], "naive, rows, texture"],
     [["--only", "SFT step", "--variant", "texture"], "no case fits --only, --suite and --variant together"],
-    [["--suite", "case"], "known are cases, headline, steps"],
+    [["--suite", "case"], "known are cases, headline, large, steps"],
     [["a.json"], `Unexpected argument "a.json"`],
     [["--compare", "a.json"], "--compare needs two files"],
     [["--compare", "no.json", "such.json"], "Cannot read no.json"],
@@ -172,6 +173,30 @@ Deno.test("a target is reached where both clocks say so", () => {
   const other = peer("tfjs-webgpu 4", 44);
   assertEquals(matmulOf(slow, other)?.measured, { cpu: "11.0x", wall: "11.0x" });
   assertEquals([matmulOf(slow, other)?.isMet, matmulOf(fast, other)?.isMet], [true, false]);
+});
+
+Deno.test("a real GPU is held against the card's peaks and PyTorch on it", () => {
+  const alone = { busyUs: null, suite: "large" as const };
+  const product = { ...row, ...alone, name: "4096x4096x4096", flops: 2 * 4096 ** 3, wallUs: spread(4108.6) };
+  const gelu = { ...row, ...alone, kernel: "elementwise", bytes: 3350e6, wallUs: spread(2000) };
+  const ppo = step("PPO minibatch nano batch 64", 4, { busyUs: null });
+  const rollout = step("rollout nano x 8 steps", 40, { busyUs: null });
+  const ms = (name: string, median: number) => ({ name, threads: 1, ms: spread(median) });
+  const pytorch = {
+    torch: "2",
+    device: "cuda",
+    command: "",
+    rows: [ms("PPO minibatch nano batch 64", 10), ms("rollout nano", 9)],
+  };
+  const run = { ...runOf(product, gelu, ppo, rollout), adapter: "NVIDIA H100 80GB HBM3" };
+  const found = compareToGpuTargets(run, pytorch).map(({ measured, isMet }) => [measured.wall, isMet]);
+  assertEquals(found, [["50%", true], [null, null], ["50%", false], [null, null], ["2.50x", true], [
+    "1.80x",
+    false,
+  ]]);
+  // Nobody told of another card's peaks.
+  const [elsewhere] = compareToGpuTargets({ ...run, adapter: "other" }, null);
+  assertEquals(elsewhere.isMet, null);
 });
 
 Deno.test("memory is held against its target where a process ran that step alone", () => {

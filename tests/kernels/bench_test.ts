@@ -127,14 +127,14 @@ Deno.test("kernels are selected by folder and by part of a name, unknown ones li
   assertThrows(
     () => selectCases(benchCases, { only: [], suites, variant: "fastest" }),
     RangeError,
-    `Cannot bench variant "fastest": there are naive`,
+    `Cannot bench variant "fastest": there are blocked, naive`,
   );
   const rows = selectCases(benchCases, { only: ["layernorm"], suites, variant: "rows" });
   assert(rows.every(({ kernelCase }) => kernelCase.variants.includes("rows")));
 });
 
 Deno.test("half precision is among the variants, with cases of its own", () => {
-  assertEquals(knownVariants().join(), "naive,rows,texture,tiled,tiled-f16,vec4,workgroup");
+  assertEquals(knownVariants().join(), "blocked,naive,rows,texture,tiled,tiled-f16,vec4,workgroup");
   const half = selectCases(benchCases, { only: [], suites: ["cases", "headline"], variant: "tiled-f16" });
   assert(half.length > 20);
   for (const { folder, kernelCase: { feature, variants } } of half) {

@@ -95,6 +95,49 @@ for (const variant of ["naive", "texture", "tiled"]) {
   });
 }
 
+testOnGpu(
+  "matmul (tiled) splits long sums in a plan too, and gives the memory of the parts back",
+  async (gpu) => {
+    const [M, N, K] = [40, 36, 700];
+    const dW = gpu.allocate(M * N, "dW");
+    const { inUse } = gpu.pool;
+    const run = ({ x, dy }: { x: Float32Array; dy: Float32Array }) => {
+      const A = gpu.upload(x, "x");
+      const B = gpu.upload(dy, "dy");
+      matmul(gpu, { A, B, C: dW }, { M, N, K, transposeA: true, accumulate: true, variant: "tiled" });
+      for (const slice of [A, B]) gpu.release(slice);
+      return [dW];
+    };
+    let want = new Float32Array(M * N);
+    for (const seed of [1, 2, 3]) {
+      const [x, dy] = [caseValues(K * M, seed), caseValues(K * N, 7 * seed, 0.1)];
+      const { dispatchCount } = gpu;
+      const [got] = await gpu.plans.run({ name: "dW", owner: dW, run }, { x, dy });
+      assertEquals([gpu.dispatchCount - dispatchCount, gpu.pool.inUse], [2, inUse]);
+      const operands = { A: x, B: dy, C: want };
+      want = Float32Array.from(matmulReference(operands, { M, N, K, transposeA: true, accumulate: true }).C);
+      want.forEach((value, index) => assertAlmostEquals(got[index], value, 2e-5 * (1 + Math.abs(value))));
+    }
+    gpu.free(dW);
+  },
+);
+
+testOnGpu("matmul (tiled) splits no sum that bias, residual, U or GELU follow", (gpu) => {
+  const shape = { M: 4, N: 4, K: 600, variant: "tiled" };
+  const [A, C] = [2400, 16].map((words) => gpu.acquire(words, "operand"));
+  const count = (extra: Partial<Parameters<typeof matmul>[1]>, options: Partial<MatmulShape> = {}) => {
+    const { dispatchCount } = gpu;
+    matmul(gpu, { A, B: A, C, ...extra }, { ...shape, ...options });
+    return gpu.dispatchCount - dispatchCount;
+  };
+  const other = gpu.acquire(16, "other");
+  assertEquals(count({}), 2);
+  assertEquals([{ bias: other }, { residual: other }, { U: other }].map((extra) => count(extra)), [1, 1, 1]);
+  assertEquals(count({}, { gelu: true }), 1);
+  assertEquals(count({}, { M: 0 }), 0);
+  for (const slice of [A, C, other]) gpu.release(slice);
+});
+
 testOnGpu("matmul names the operand that is too short for the shape", (gpu) => {
   assertThrows(
     () => launchShort(gpu, { A: 3 }, { M: 1, N: 1, K: 4 }),

@@ -94,7 +94,7 @@ function dispatched(gpu: Gpu, features: readonly string[], variant?: string): Re
   const launched: Record<string, unknown>[] = [];
   const hardware = Object.create(gpu, {
     isSoftware: { value: false },
-    device: { value: { features: new Set(features) } },
+    device: { value: { features: new Set(features), limits: gpu.device.limits } },
     dispatch: {
       value: ({ kernel }: { kernel: { name: string; constants: object } }) =>
         launched.push({ name: kernel.name, ...kernel.constants }),

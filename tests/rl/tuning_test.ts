@@ -116,7 +116,7 @@ gpuTest(
     await assertRejects(
       () => notesWith("foo"),
       UsageError,
-      "Cannot force PONDER_VARIANT=foo: no kernel has it, use one of naive, rows, texture, tiled, tiled-f16",
+      "Cannot force PONDER_VARIANT=foo: no kernel has it, use one of blocked, naive, rows, texture, tiled, tiled-f16",
     );
     // One that some kernel has leaves nothing to tune; an empty one is none.
     for (const variant of ["tiled-f16", "vec4"]) assertEquals(await notesWith(variant), []);

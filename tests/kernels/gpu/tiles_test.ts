@@ -1,11 +1,42 @@
 import { assert, assertEquals } from "@std/assert";
-import { chooseRegisterTile, rowLanes } from "../../../kernels/gpu/mod.ts";
+import { chooseRegisterTile, chooseSplitTile, rowLanes, termsOfSplit } from "../../../kernels/gpu/mod.ts";
+
+Deno.test("long sums are split where a GPU would get few workgroups", () => {
+  const splits = (rows: number, columns: number, terms: number, batch?: number) =>
+    chooseSplitTile({ rows, columns, terms, batch }).SPLITS;
+  // About 256 workgroups.
+  assertEquals(splits(96, 288, 2304), 9);
+  assertEquals(splits(96, 288, 2304, 2), 5);
+  // At least 128 terms each, in whole steps.
+  assertEquals(splits(96, 96, 2304), 12);
+  assertEquals(splits(70, 33, 1100), 6);
+  // About 512 of the larger tile.
+  assertEquals(splits(384, 1152, 1024), 5);
+  assertEquals(splits(1, 1, 512), 4);
+  // Many workgroups, few terms, no product.
+  assertEquals(splits(512, 256, 2304), 1);
+  assertEquals(splits(96, 288, 2304, 5), 1);
+  assertEquals(splits(96, 288, 511), 1);
+  assertEquals(splits(0, 288, 2304), 1);
+});
+
+Deno.test("every split has terms, and all but the last have whole steps of them", () => {
+  for (let terms = 512; terms < 5000; terms += 13) {
+    for (const rows of [1, 100, 1000]) {
+      const tile = chooseSplitTile({ rows, columns: 64, terms });
+      const part = termsOfSplit(terms, tile);
+      assert(part % tile.DEPTH === 0 && Math.ceil(terms / part) === tile.SPLITS, `${terms} in ${part}`);
+      assert(tile.SPLITS === 1 || part >= 128, `${terms} in ${part}`);
+    }
+  }
+});
 
 Deno.test("a register tile covers a product with little padding", () => {
-  assertEquals(chooseRegisterTile({ rows: 1536, columns: 256 }), { ROWS: 32, J: 2 });
-  assertEquals(chooseRegisterTile({ rows: 1152, columns: 96 }), { ROWS: 48, J: 1 });
-  assertEquals(chooseRegisterTile({ rows: 16, columns: 1024 }), { ROWS: 16, J: 2 });
-  assertEquals(chooseRegisterTile({ rows: 1, columns: 4096 }), { ROWS: 8, J: 2 });
+  const choose = (rows: number, columns: number) => chooseRegisterTile({ rows, columns }, Infinity, 2);
+  assertEquals(choose(1536, 256), { ROWS: 32, J: 2 });
+  assertEquals(choose(1152, 96), { ROWS: 48, J: 1 });
+  assertEquals(choose(16, 1024), { ROWS: 16, J: 2 });
+  assertEquals(choose(1, 4096), { ROWS: 8, J: 2 });
 });
 
 Deno.test("a register tile has whole loads of 8 rows, and no more rows than its kernel can hold", () => {
