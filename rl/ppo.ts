@@ -10,19 +10,13 @@
  */
 import {
   type AdamW,
-  add,
-  clamp,
-  exp,
+  chain,
   type Layout,
   layOut,
-  maximum,
-  minimum,
   multiply,
   promptLength,
   rowSum,
   scale,
-  square,
-  subtract,
   sum,
   Tape,
   type Tensor,
@@ -208,21 +202,24 @@ export function clippedLosses(
   const mbValues = tape.constant(mb.values, [B], "values");
   const mbLogPi = tape.constant(mb.logPi, [B], "logPi");
 
-  const logRatio = tape.keep(subtract(tape, logPi, mbLogPi)); // (B), log(pi / pi_behaviour)
-  // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
-  const ratio = clamp(tape, exp(tape, clamp(tape, logRatio, -20, 20)), 0, config.ratioGuard);
-  const clippedRatio = clamp(tape, ratio, 1 - config.clip, 1 + config.clip);
-  const surrogate = minimum(
+  const [logRatio, surrogate] = chain(
     tape,
-    multiply(tape, ratio, mbAdvantages),
-    multiply(tape, clippedRatio, mbAdvantages),
+    [logPi, mbLogPi, mbAdvantages],
+    (logPi, mbLogPi, advantage) => {
+      const logRatio = logPi.subtract(mbLogPi); // log(pi / pi_behaviour)
+      // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
+      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, config.ratioGuard);
+      const clippedRatio = ratio.clamp(1 - config.clip, 1 + config.clip);
+      return [logRatio, ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage))];
+    },
   );
   const policyLoss = tape.keep(sum(tape, surrogate, -1 / mb.steps));
 
   // value loss = half the larger of the squared errors of the value and of its clipped change
-  const change = clamp(tape, subtract(tape, values, mbValues), -config.valueClip, config.valueClip);
-  const errors = square(tape, subtract(tape, values, mbReturns));
-  const clippedErrors = square(tape, subtract(tape, add(tape, mbValues, change), mbReturns));
-  const valueLoss = tape.keep(sum(tape, maximum(tape, errors, clippedErrors), 0.5 / mb.steps));
-  return { policyLoss, valueLoss, logRatio };
+  const [error] = chain(tape, [values, mbValues, mbReturns], (value, mbValue, target) => {
+    const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-config.valueClip, config.valueClip));
+    return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
+  });
+  const valueLoss = tape.keep(sum(tape, error, 0.5 / mb.steps));
+  return { policyLoss, valueLoss, logRatio: tape.keep(logRatio) };
 }

@@ -19,23 +19,20 @@ import {
 import addInPlaceSource from "./add_in_place.wgsl" with { type: "text" };
 import binarySource from "./binary.wgsl" with { type: "text" };
 import choiceSource from "./choice_backward.wgsl" with { type: "text" };
+import { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
 import unarySource from "./unary.wgsl" with { type: "text" };
 
-/** Ops of {@linkcode unary}, in the order of their numbers in `unary.wgsl`. GELU is the tanh form. */
-export const unaryOps = [
-  "exp",
-  "log",
-  "negate",
-  "square",
-  "gelu",
-  "relu",
-  "scale",
-  "shift",
-  "clamp",
-  "copy",
-] as const;
-/** One of {@linkcode unaryOps}. */
-export type UnaryOp = typeof unaryOps[number];
+export {
+  applyChain,
+  buildChain,
+  type Chain,
+  chainBackward,
+  type ChainBackwardOperands,
+  type ChainShape,
+  type ChainStep,
+  ChainValue,
+} from "./chain.ts";
+export { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
 
 /** Sizes and options of {@linkcode unary} and {@linkcode unaryBackward}. */
 export interface UnaryShape {
@@ -72,11 +69,6 @@ export function unaryBackward(
     bindings: [read(X), write(dX), params([n], [a, b]), read(dY)],
   });
 }
-
-/** Ops of {@linkcode binary}, in the order of their numbers in `binary.wgsl`. */
-export const binaryOps = ["add", "subtract", "multiply", "minimum", "maximum"] as const;
-/** One of {@linkcode binaryOps}. */
-export type BinaryOp = typeof binaryOps[number];
 
 /** Sizes and options of {@linkcode binary} and {@linkcode binaryBackward}. */
 export interface BinaryShape {

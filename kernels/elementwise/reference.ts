@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BinaryOp, UnaryOp } from "./mod.ts";
+import type { BinaryOp, Chain, UnaryOp } from "./mod.ts";
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
@@ -39,3 +39,27 @@ export const binaryReference: Record<
   minimum: (a, b) => a <= b ? [a, 1, 0] : [b, 0, 1],
   maximum: (a, b) => a >= b ? [a, 1, 0] : [b, 0, 1],
 };
+
+/** All values of a chain at one element, by number, and with `dResults` their gradients. */
+export function chainReference(
+  { inputs, steps, results }: Chain,
+  x: readonly number[],
+  dResults: readonly number[] = results.map(() => 0),
+): { values: number[]; gradients: number[] } {
+  const values = [0, ...x];
+  const parts = steps.map(({ op, left, right, a, b }) => {
+    const [value, dLeft, dRight] = op in binaryReference
+      ? binaryReference[op as BinaryOp](values[left], values[right])
+      : [...unaryReference[op as UnaryOp](values[left], a, b), 0];
+    values.push(value);
+    return [dLeft, dRight];
+  });
+  const gradients = values.map(() => 0);
+  results.forEach((number, j) => gradients[number] += dResults[j]);
+  for (let s = steps.length - 1; s >= 0; s--) {
+    const gradient = gradients[inputs + 1 + s];
+    gradients[steps[s].left] += gradient * parts[s][0];
+    gradients[steps[s].right] += gradient * parts[s][1];
+  }
+  return { values, gradients };
+}

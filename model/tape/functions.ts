@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BinaryOp, UnaryOp } from "../../kernels/elementwise/mod.ts";
+import { type BinaryOp, buildChain, type ChainValue, type UnaryOp } from "../../kernels/elementwise/mod.ts";
 import type { ConvolutionAttributes } from "./ops_convolution.ts";
 import type { SequenceAttributes } from "./ops_sequence.ts";
 import type { Tape } from "./tape.ts";
@@ -110,6 +110,18 @@ export const multiply = binary("multiply");
 export const minimum = binary("minimum");
 /** The larger of A and B, elementwise */
 export const maximum = binary("maximum");
+
+/**
+ * Elementwise functions of tensors of one shape in one launch: `build` is given a value for each input and returns the
+ * results, `(x, y) => [x.subtract(y).square()]`.
+ */
+export function chain(
+  tape: Tape,
+  inputs: readonly Tensor[],
+  build: (...values: ChainValue[]) => readonly ChainValue[],
+): Tensor[] {
+  return tape.apply("chain", inputs, { chain: buildChain(inputs.length, build) });
+}
 
 /** Sums of rows: (..,C) -> (..). */
 export function rowSum(tape: Tape, X: Tensor): Tensor {

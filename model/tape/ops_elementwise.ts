@@ -4,9 +4,12 @@
  * @module
  */
 import {
+  applyChain,
   binary,
   binaryBackward,
   type BinaryOp,
+  type Chain,
+  chainBackward,
   unary,
   unaryBackward,
   type UnaryOp,
@@ -18,6 +21,7 @@ import { asMatrix, formatShape, sizeOf } from "./tensor.ts";
 export interface ElementwiseAttributes {
   unary: { readonly op: UnaryOp; readonly a?: number; readonly b?: number };
   binary: { readonly op: BinaryOp };
+  chain: { readonly chain: Chain };
   rowSum: Record<never, never>;
   sum: { readonly scale: number };
   reshape: { readonly shape: readonly number[] };
@@ -63,6 +67,32 @@ export const elementwiseOps: {
         { op, n: sizeOf(A!.shape) },
       );
       return [dA, dB];
+    },
+  },
+
+  /** Y_j = results of a chain of such functions of X_i, all of the same shape */
+  chain: {
+    forward(tape, inputs, { chain }) {
+      const X = inputs.map((input) => input!);
+      const [{ shape }] = X;
+      for (const input of X) {
+        if (sizeOf(input.shape) === sizeOf(shape)) continue;
+        throw new RangeError(
+          `Cannot chain ${X[0].label} ${formatShape(shape)} and ${input.label} ${
+            formatShape(input.shape)
+          }: shapes must match`,
+        );
+      }
+      const Y = chain.results.map((_, j) => tape.output(shape, `chain ${j} of ${X[0].label}`));
+      const operands = { X: X.map(({ data }) => data), Y: Y.map(({ data }) => data) };
+      applyChain(tape.gpu, chain, operands, { n: sizeOf(shape) });
+      return Y;
+    },
+    backward(tape, { inputs, attributes: { chain } }, dY) {
+      const X = inputs.map((input) => input!);
+      const dX = X.map((input) => input.requiresGradient ? tape.gradientOf(input) : null);
+      chainBackward(tape.gpu, chain, { X: X.map(({ data }) => data), dY, dX }, { n: sizeOf(X[0].shape) });
+      return dX;
     },
   },
 

@@ -79,8 +79,10 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
 function targetTable(run: BenchRun, pytorch: PytorchRun | null): string[] {
   const hasBusy = run.rows.some(({ busyUs }) => busyUs !== null);
   const results = hasBusy ? compareToTargets(run) : compareToGpuTargets(run, pytorch);
-  // A run of a single step is about that step.
-  const shown = run.rows.length === 1 ? results.filter(({ isMet }) => isMet !== null) : results;
+  // A run of a single step is about that step; one on a GPU has large shapes, or steps beside PyTorch.
+  const isPartial = run.rows.length === 1 || !hasBusy;
+  const shown = isPartial ? results.filter(({ isMet }) => isMet !== null) : results;
+  if (shown.length === 0) return [];
   const rows = shown.map(({ text, measured: { cpu, wall }, isMet }) => [
     text,
     ...(hasBusy ? [cpu ?? ""] : []),

@@ -1,6 +1,12 @@
 /** Every op's backward rule against central differences of its forward. */
 import { caseValues } from "../../kernels/case.ts";
-import { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "../../kernels/elementwise/mod.ts";
+import {
+  type BinaryOp,
+  binaryOps,
+  buildChain,
+  type UnaryOp,
+  unaryOps,
+} from "../../kernels/elementwise/mod.ts";
 import { type OpName, ops } from "../../model/tape/ops.ts";
 import { testGpu } from "../kernels/check_cases.ts";
 import { checkGradients, type OpCase } from "./finite_differences.ts";
@@ -155,6 +161,31 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
   ],
   unary: unaryOps.map(unaryCase),
   binary: binaryOps.map(binaryCase),
+  chain: [
+    {
+      name: "of two results",
+      inputs: [{ shape: [3, 7] }, { shape: [3, 7], values: caseValues(21, 2) }],
+      attributes: {
+        chain: buildChain(2, (x, y) => {
+          const product = x.exp().multiply(y).subtract(x.gelu());
+          return [product.square(), product.add(y).scale(0.5)];
+        }),
+      },
+    },
+    {
+      name: "of the clipped surrogate",
+      inputs: [{
+        shape: [8],
+        values: Float32Array.of(-0.6, -0.3, -0.15, -0.05, 0.05, 0.1, 0.3, 0.6),
+      }, { shape: [8], values: Float32Array.of(1, -1, 0.5, -0.5, 1, -1, 0.5, -0.5) }],
+      attributes: {
+        chain: buildChain(2, (logRatio, advantage) => {
+          const ratio = logRatio.exp();
+          return [ratio.multiply(advantage).minimum(ratio.clamp(0.8, 1.2).multiply(advantage))];
+        }),
+      },
+    },
+  ],
   rowSum: [
     { name: "of (4,9)", inputs: [{ shape: [4, 9] }], attributes: {} },
     { name: "of (2,3,1)", inputs: [{ shape: [2, 3, 1] }], attributes: {} },
