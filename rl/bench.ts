@@ -223,30 +223,7 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     fail,
   };
   const rows: BenchRow[] = [];
-  const total = cases.length + steps.length;
-  let done = 0;
-  const show = (name: string) => progress.update({ stage: "bench", step: done, total, fields: { at: name } });
-  try {
-    for (const benchCaseOf of cases) {
-      const { kernel, name } = benchCaseOf.kernelCase;
-      show(`${kernel} ${name}`);
-      // A machine's cores are shared with other work, a GPU is not.
-      const near = gpu.isSoftware ? await measureCeiling(gpu, { ...settings, rounds: 3 }) : ceiling;
-      rows.push(...await benchCase(benchCaseOf, { ...context, ceiling: near }));
-      peakMemory();
-      done++;
-    }
-    for (const spec of steps) {
-      show(spec.name);
-      rows.push(...await benchStep(await spec.make(gpu), context));
-      peakMemory();
-      done++;
-    }
-    show("end");
-  } finally {
-    progress.close();
-  }
-  const run: BenchRun = {
+  const runSoFar = (): BenchRun => ({
     command: commandLine("bench"),
     startedAt,
     adapter: gpu.adapterName,
@@ -258,8 +235,31 @@ async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): P
     ceiling,
     rows,
     warnings,
-  };
-  await report(run, options);
+  });
+  const total = cases.length + steps.length;
+  let done = 0;
+  const show = (name: string) => progress.update({ stage: "bench", step: done, total, fields: { at: name } });
+  try {
+    for (const benchCaseOf of cases) {
+      const { kernel, name } = benchCaseOf.kernelCase;
+      show(`${kernel} ${name}`);
+      // A machine's cores are shared with other work, a GPU is not.
+      const near = gpu.isSoftware ? await measureCeiling(gpu, { ...settings, rounds: 3 }) : ceiling;
+      rows.push(...await benchCase(benchCaseOf, { ...context, ceiling: near }));
+      await save(runSoFar(), options);
+      done++;
+    }
+    for (const spec of steps) {
+      show(spec.name);
+      rows.push(...await benchStep(await spec.make(gpu), context));
+      await save(runSoFar(), options);
+      done++;
+    }
+    show("end");
+  } finally {
+    progress.close();
+  }
+  await report(runSoFar(), options);
   return failures.length === 0 ? 0 : 1;
 }
 
@@ -283,14 +283,19 @@ export async function drawCharts(run: BenchRun, path: string): Promise<string[]>
   return drawn;
 }
 
-/** Saves the run and its charts; prints the table, or JSON instead. */
-async function report(run: BenchRun, { json, out, name }: BenchOptions): Promise<void> {
+/** Saves the run, also while it goes on: one that is stopped keeps what it has. Returns its path without extension. */
+async function save(run: BenchRun, { out, name }: BenchOptions): Promise<string> {
   await Deno.mkdir(out, { recursive: true });
   const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
-  const text = JSON.stringify(run, null, 2) + "\n";
-  await Deno.writeTextFile(`${path}.json`, text);
+  await Deno.writeTextFile(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
+  return path;
+}
+
+/** Saves the run and its charts; prints the table, or JSON instead. */
+async function report(run: BenchRun, options: BenchOptions): Promise<void> {
+  const path = await save(run, options);
   const saved = [`${path}.json`, ...await drawCharts(run, path)];
-  if (json) return processConsole.out(text);
+  if (options.json) return processConsole.out(JSON.stringify(run, null, 2) + "\n");
   const profiles = formatProfiles(run.rows);
   processConsole.out(`${formatRun(run)}\n${profiles && `\n${profiles}\n`}`);
   processConsole.err(`\nSaved ${saved.join(", ")}\n`);

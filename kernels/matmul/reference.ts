@@ -29,17 +29,22 @@ export function matmulReference(
   const { M, N, K, batch = 1, transposeA, transposeB, gelu, accumulate } = shape;
   const C = new Float64Array(batch * M * N);
   const U = new Float64Array(batch * M * N);
+  const sums = new Float64Array(N);
   for (let item = 0; item < batch; item++) {
     for (let m = 0; m < M; m++) {
-      for (let n = 0; n < N; n++) {
-        let sum = 0;
-        for (let k = 0; k < K; k++) {
-          const a = item * M * K + (transposeA ? k * M + m : m * K + k);
-          const b = item * K * N + (transposeB ? n * K + k : k * N + n);
-          sum += A[a] * B[b];
+      sums.fill(0);
+      // Along stored rows, which a large B needs to stay in the cache. Each sum adds its terms in order either way.
+      const [outer, inner] = transposeB ? [N, K] : [K, N];
+      for (let i = 0; i < outer; i++) {
+        for (let j = 0; j < inner; j++) {
+          const k = transposeB ? j : i;
+          const n = transposeB ? i : j;
+          sums[n] += A[item * M * K + (transposeA ? k * M + m : m * K + k)] * B[item * K * N + i * inner + j];
         }
+      }
+      for (let n = 0; n < N; n++) {
         const at = (item * M + m) * N + n;
-        U[at] = sum + (bias?.[n] ?? 0);
+        U[at] = sums[n] + (bias?.[n] ?? 0);
         C[at] = (gelu ? geluReference(U[at]) : U[at]) + (residual?.[at] ?? 0) + (accumulate ? start![at] : 0);
       }
     }
