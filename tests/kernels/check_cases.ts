@@ -38,6 +38,14 @@ export async function gpuWithoutSubgroups(): Promise<Gpu> {
   return gpu;
 }
 
+/** The adapter in the role of a real GPU: launches take their variants for hardware, and submit as they go. */
+export async function gpuLikeHardware(): Promise<Gpu> {
+  const { device } = await openGpu();
+  const gpu = new Gpu(device, "like hardware", false);
+  await gpu.prime();
+  return gpu;
+}
+
 /** Registers one test per case and variant. */
 export function testCases(cases: readonly KernelCase[]): void {
   for (const kernelCase of cases) {
@@ -52,8 +60,8 @@ export function testCases(cases: readonly KernelCase[]): void {
   }
 }
 
-/** Runs one case and compares all outputs, elements and guard words behind them. */
-export async function checkCase(gpu: Gpu, kernelCase: KernelCase, variant: string): Promise<void> {
+/** Runs one case, by default as the kernel chooses, and compares all outputs, elements and guard words behind them. */
+export async function checkCase(gpu: Gpu, kernelCase: KernelCase, variant?: string): Promise<void> {
   const inputs = kernelCase.inputs();
   const operands: Record<string, Slice> = {};
   for (const [name, data] of Object.entries(inputs)) operands[name] = gpu.upload(data, name);
