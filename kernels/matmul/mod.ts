@@ -191,7 +191,7 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
 }
 
 /** A shape with the tile that `tiled` or, with `isHalf`, `tiled-f16` takes. */
-export interface TiledShape extends MatmulShape {
+interface TiledShape extends MatmulShape {
   /** In slices or splits not as half; in splits only without `bias`, `gelu`, `residual` and `U`. */
   readonly tile: SplitTile;
   readonly isHalf?: boolean;
@@ -210,8 +210,8 @@ function launchTiled(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape, isH
   matmulTiled(gpu, operands, { ...shape, tile, isHalf });
 }
 
-/** {@linkcode matmul} with a tile of the caller's choice, for measurements of tiles: nothing is checked. */
-export function matmulTiled(gpu: Gpu, operands: MatmulOperands, shape: TiledShape): void {
+/** The products in one launch or, with splits, in one of theirs and one that adds them up. */
+function matmulTiled(gpu: Gpu, operands: MatmulOperands, shape: TiledShape): void {
   const { SPLITS } = shape.tile;
   if (SPLITS === 1) return launchTiles(gpu, operands, shape);
   const { M, N, batch = 1, accumulate = false } = shape;

@@ -15,8 +15,9 @@
 //           instructions; the next step's words are under way while this one's are multiplied; 4x4 blocks, turned on
 //           the way in, let all transposes share the inner loop, and the XOR in their place keeps the stores of
 //           neighbours in different banks; a step's GROUPS unrolled, the next words are read ahead (33 to 37 TFLOP/s at
-//           4096^3 on an H100); SLICES and SPLIT keep a GPU busy where C has few tiles and K is long, as weight
-//           gradients; HALF halves the traffic of workgroup memory
+//           4096^3 on an H100), and in arrays of arrays only indices that vary are clamped (to 46, with a tile of 128 x
+//           256); SLICES and SPLIT keep a GPU busy where C has few tiles and K is long, as weight gradients; HALF halves
+//           the traffic of workgroup memory
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
 struct Params {
