@@ -35,6 +35,8 @@ export interface TrainerState {
   readonly slots: readonly SlotState[];
   readonly episodes: number;
   readonly effort: Effort;
+  /** Largest resident set that a process of the run was seen with. */
+  readonly peakBytes: number;
 }
 
 /** What the stages of a run cost, over all its processes. */
@@ -57,6 +59,7 @@ export const START: TrainerState = {
   slots: [],
   episodes: 0,
   effort: { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 },
+  peakBytes: 0,
 };
 
 /** Writes everything needed to go on, atomically. */
@@ -106,7 +109,8 @@ export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
  * @throws {SyntaxError} naming what is missing from `trainer.json`.
  */
 export async function readTrainerState(path: string): Promise<TrainerState> {
-  const state = await readJson(`${path}/trainer.json`) as TrainerState;
+  const content = await readJson(`${path}/trainer.json`) as TrainerState;
+  const state = { ...content, peakBytes: content?.peakBytes ?? 0 }; // runs from before it was kept
   const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
   const isKnown: { [K in keyof TrainerState]: boolean } = {
     stage: ["sft", "rl", "done"].includes(state?.stage),
@@ -117,6 +121,7 @@ export async function readTrainerState(path: string): Promise<TrainerState> {
       state.slots.every((slot) => isCount(slot?.episodeSeed) && Array.isArray(slot.history)),
     episodes: isCount(state?.episodes),
     effort: Object.keys(START.effort).every((key) => state?.effort?.[key as keyof Effort] >= 0),
+    peakBytes: isCount(state.peakBytes),
   };
   for (const [name, isGood] of Object.entries(isKnown)) {
     if (isGood) continue;

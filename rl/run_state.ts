@@ -20,6 +20,7 @@ import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import { peakMemory } from "./memory.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
@@ -44,6 +45,8 @@ export interface RunResult {
   readonly effort: Effort;
   /** Seconds that earlier processes put in. */
   readonly earlierSeconds: number;
+  /** Largest resident set that a process of the run was seen with. */
+  readonly peakBytes: number;
 }
 
 type Stage = "sft" | "rl" | "evaluation";
@@ -106,6 +109,7 @@ export class Run {
       sftUpdates: this.state.sftUpdates,
       effort: this.effort,
       earlierSeconds: this.#earlierSeconds,
+      peakBytes: Math.max(this.state.peakBytes, peakMemory()),
     };
   }
 
@@ -125,7 +129,8 @@ export class Run {
   /** Writes the checkpoint to go on from, or the one for other runs to begin RL from. */
   async save(name?: CheckpointName): Promise<void> {
     this.#readClock();
-    this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort } });
+    const { peakBytes } = this.result;
+    this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort }, peakBytes });
     await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state, name);
   }
 

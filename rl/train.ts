@@ -25,7 +25,6 @@ import type { RunResult } from "./run_state.ts";
 import { designModel } from "./setup.ts";
 import { stoppable } from "./stop.ts";
 import { chromeTrace } from "./chrome_trace.ts";
-import { peakMemory } from "./memory.ts";
 import { formatTrace, traceTraining } from "./profile.ts";
 import { RunFolder, type WarmStart } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
@@ -105,9 +104,9 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     // What went wrong on the GPU is known only now; no result is kept then.
     await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, gpu, result, { seconds, peakBytes: peakMemory() });
+    const summary = summarize(config, gpu, result, { seconds });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds, peakBytes: peakMemory() });
+    report(config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -178,7 +177,7 @@ function summarize(
   config: TrainConfig,
   gpu: Gpu,
   result: RunResult,
-  { seconds, peakBytes }: { seconds: number; peakBytes: number },
+  { seconds }: { seconds: number },
 ) {
   const { env: environment, evalEpisodes: episodes } = config;
   const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
@@ -199,15 +198,15 @@ function summarize(
     evaluation_after_sft: reportOf(result.afterSft),
     wall_seconds: { total: seconds, sft, rl, evaluation },
     rollout_tokens_per_second: rollout > 0 ? rolloutTokens / rollout : null,
-    peak_memory_bytes: peakBytes,
+    peak_memory_bytes: result.peakBytes,
   };
 }
 
 /** The evaluation table and what to do next, on stderr. */
 function report(
   config: TrainConfig,
-  { afterSft, afterRl }: RunResult,
-  { out, seconds, peakBytes }: { out: string; seconds: number; peakBytes: number },
+  { afterSft, afterRl, peakBytes }: RunResult,
+  { out, seconds }: { out: string; seconds: number },
 ) {
   const policies = {
     ...afterSft && { "after SFT, sampled": afterSft.sampled, "after SFT, greedy": afterSft.greedy },

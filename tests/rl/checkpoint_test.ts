@@ -27,6 +27,7 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
     slots: [{ episodeSeed: 11, history: [{ action: 1, isRandom: false }, { action: 0, isRandom: true }] }],
     episodes: 12,
     effort: { sft: 1, rl: 2, evaluation: 3, rollout: 1, rolloutTokens: 99 },
+    peakBytes: 1e9,
   };
   const folder = await RunFolder.create(`${temp.path}/run`);
   await saveCheckpoint(folder, agent, optimizer, state);
@@ -71,6 +72,7 @@ gpuTest("a state or a config that lacks something is refused by its name", async
     ["episodes"],
     ["slots", {}],
     ["effort", { sft: 1 }],
+    ["peakBytes", "1 GB"],
   ];
   for (const [name, value] of cases) {
     const restore = edit("trainer.json", name, value);
@@ -78,6 +80,8 @@ gpuTest("a state or a config that lacks something is refused by its name", async
     restore();
   }
   assertEquals((await readTrainerState(path)).stage, "done");
+  edit("trainer.json", "peakBytes");
+  assertEquals((await readTrainerState(path)).peakBytes, 0); // of runs from before it was kept
   edit("config.json", "cot");
   await assertRejects(
     () => loadAgent(gpu, path),

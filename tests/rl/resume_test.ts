@@ -60,10 +60,17 @@ gpuTest("a run stopped in an evaluation saves and begins that evaluation anew", 
     let asked = 0;
     await trainHere(run, tinyConfig(settings), (soFar) => soFar >= lines && ++asked > 2);
     assertEquals(metricsOf(run).trimEnd().split("\n").length, lines);
-    const { effort: before } = JSON.parse(Deno.readTextFileSync(`${run}/checkpoint/trainer.json`));
+    const trainer = JSON.parse(Deno.readTextFileSync(`${run}/checkpoint/trainer.json`));
+    const { effort: before } = trainer;
+    assert(trainer.peakBytes > 0);
+    const peakBytes = 2 ** 50; // of an earlier process
+    Deno.writeTextFileSync(`${run}/checkpoint/trainer.json`, JSON.stringify({ ...trainer, peakBytes }));
     assert(before.evaluation > 0 && before.sft > 0 && (lines === SFT_LINES || before.rl > 0));
-    const { effort, earlierSeconds } = await trainHere(run, tinyConfig({ ...settings, resume: true }));
-    assertEquals(metricsOf(run), want);
+    const { effort, earlierSeconds, ...more } = await trainHere(
+      run,
+      tinyConfig({ ...settings, resume: true }),
+    );
+    assertEquals([metricsOf(run), more.peakBytes], [want, peakBytes]);
     assertEquals(earlierSeconds, before.sft + before.rl + before.evaluation);
     assert(effort.evaluation > before.evaluation && effort.sft >= before.sft && effort.rollout < effort.rl);
   }
