@@ -29,14 +29,16 @@ export function adamwReference(
 ): Record<"parameters" | "gradients" | "m" | "v", Float64Array> {
   const [lr, beta1, beta2, epsilon, correction1, correction2, clip0, clip1] = Array.from(settings);
   const after = {
-    parameters: Float64Array.from(parameters),
+    parameters: new Float64Array(parameters),
     gradients: new Float64Array(gradients.length),
-    m: Float64Array.from(m),
-    v: Float64Array.from(v),
+    m: new Float64Array(m),
+    v: new Float64Array(v),
   };
   for (let i = 0; i < parameters.length; i++) {
-    const group = blockGroups[Math.floor(i / 64)];
-    const [lrScale, weightDecay, clipIndex] = Array.from({ length: 3 }, (_, k) => groups[4 * group + k]);
+    const group = 4 * blockGroups[Math.floor(i / 64)];
+    const lrScale = groups[group];
+    const weightDecay = groups[group + 1];
+    const clipIndex = groups[group + 2];
     if (lrScale === 0 || norms[2] === 0) continue;
     const clip = clipIndex === 0 ? clip0 : clip1;
     const g = gradients[i] * (clip > 0 ? Math.min(1, clip / (norms[clipIndex] + 1e-6)) : 1);

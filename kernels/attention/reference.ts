@@ -62,25 +62,27 @@ export function attentionBackwardReference(inputs: Arrays, shape: AttentionShape
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < H; h++) {
       for (let q = 0; q < T; q++) {
-        const index = (t: number, part: number, d: number) => (b * T + t) * 3 * C + part * C + h * D + d;
+        const qAt = (b * T + q) * 3 * C + h * D;
         const out = (b * T + q) * C + h * D;
         const statistic = (b * H + h) * T + q;
         const end = visibleKeys(q, prefix[b], length[b]);
         if (end === 0) continue;
         for (let d = 0; d < D; d++) delta[statistic] += dY[out + d] * Y[out + d];
         for (let k = 0; k < end; k++) {
+          const kAt = (b * T + k) * 3 * C + C + h * D;
+          const vAt = kAt + C;
           let score = 0;
           let dP = 0;
           for (let d = 0; d < D; d++) {
-            score += QKV[index(q, 0, d)] * QKV[index(k, 1, d)];
-            dP += dY[out + d] * QKV[index(k, 2, d)];
+            score += QKV[qAt + d] * QKV[kAt + d];
+            dP += dY[out + d] * QKV[vAt + d];
           }
           const p = Math.exp(score / Math.sqrt(D) - lse[statistic]);
           const dS = p * (dP - delta[statistic]) / Math.sqrt(D);
           for (let d = 0; d < D; d++) {
-            dQKV[index(q, 0, d)] += dS * QKV[index(k, 1, d)];
-            dQKV[index(k, 1, d)] += dS * QKV[index(q, 0, d)];
-            dQKV[index(k, 2, d)] += p * dY[out + d];
+            dQKV[qAt + d] += dS * QKV[kAt + d];
+            dQKV[kAt + d] += dS * QKV[qAt + d];
+            dQKV[vAt + d] += p * dY[out + d];
           }
         }
       }

@@ -158,7 +158,7 @@ export const largeCases: readonly (KernelCase | HeadlineCase)[] = [
   largeMatmul({ M: 4096, N: 4096, K: 4096, transposeA: true }),
   largeMatmul({ M: 4096, N: 4096, K: 4096, transposeB: true }),
   largeAttention(4, 2048, 16, 64, false),
-  largeAttention(4, 2048, 16, 64, true),
+  largeAttention(8, 1024, 16, 64, true),
   largeLogprob(4096, 1024, 32_768),
   unaryCase("gelu", WORDS),
   binaryCase("add", WORDS),

@@ -45,7 +45,7 @@ export function unaryCase(op: UnaryOp, n: number): KernelCase {
     inputs: () => ({ X: op === "exp" ? caseValues(n, 1, 3) : operand(n, 1, op === "log") }),
     outputs: { Y: n },
     launch: (gpu, { X, Y }) => unary(gpu, { X, Y }, { op, n, a, b }),
-    reference: ({ X }) => ({ Y: Float64Array.from(X, (x) => unaryReference[op](x, a, b)[0]) }),
+    reference: ({ X }) => ({ Y: new Float64Array(X).map((x) => unaryReference[op](x, a, b)[0]) }),
     tolerance: 2e-6,
     flops: n,
     bytes: 8 * n,
@@ -65,7 +65,7 @@ function unaryBackwardCase(op: UnaryOp, n: number): KernelCase {
     outputs: { dX: n },
     launch: (gpu, { X, dY, dX }) => unaryBackward(gpu, { X, dY, dX }, { op, n, a, b }),
     reference: ({ X, dY }) => ({
-      dX: Float64Array.from(X, (x, i) => dY[i] * unaryReference[op](x, a, b)[1]),
+      dX: new Float64Array(X).map((x, i) => dY[i] * unaryReference[op](x, a, b)[1]),
     }),
     tolerance: 2e-6,
     flops: 2 * n,
@@ -90,7 +90,7 @@ export function binaryCase(op: BinaryOp, n: number): KernelCase {
     inputs: () => pair(n),
     outputs: { Y: n },
     launch: (gpu, { A, B, Y }) => binary(gpu, { A, B, Y }, { op, n }),
-    reference: ({ A, B }) => ({ Y: Float64Array.from(A, (a, i) => binaryReference[op](a, B[i])[0]) }),
+    reference: ({ A, B }) => ({ Y: new Float64Array(A).map((a, i) => binaryReference[op](a, B[i])[0]) }),
     tolerance: 1e-6,
     flops: n,
     bytes: 12 * n,
@@ -109,7 +109,7 @@ function binaryBackwardCase(op: BinaryOp, n: number, wanted: readonly ("dA" | "d
       Object.fromEntries(
         wanted.map((name) => {
           const side = name === "dA" ? 1 : 2;
-          return [name, Float64Array.from(A, (a, i) => dY[i] * binaryReference[op](a, B[i])[side])];
+          return [name, new Float64Array(A).map((a, i) => dY[i] * binaryReference[op](a, B[i])[side])];
         }),
       ),
     tolerance: 1e-6,
