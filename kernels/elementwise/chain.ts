@@ -169,7 +169,14 @@ function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: Chain
   if (X.length !== inputs) {
     throw new RangeError(`Cannot ${action}: it has ${inputs} inputs, got ${X.length}`);
   }
-  requireWords(action, [...X, ...dY, ...results].map((slice) => [slice, n] as const));
+  const operands = [...X, ...dY, ...results];
+  const most = gpu.device.limits.maxStorageBuffersPerShaderStage;
+  if (operands.length > most) {
+    throw new RangeError(
+      `Cannot ${action}: it has ${operands.length} operands, of which the device allows ${most}, split it`,
+    );
+  }
+  requireWords(action, operands.map((slice) => [slice, n] as const));
   // Four pay on llvmpipe, as for single ops, but compile four times as long.
   const PER_LANE = gpu.isSoftware && n >= 4096 ? 4 : 1;
   const X_END = 1 + inputs;

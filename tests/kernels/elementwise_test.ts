@@ -2,9 +2,12 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/elementwise/cases.ts";
 import {
   addInPlace,
+  applyChain,
   binary,
   binaryBackward,
   type BinaryOp,
+  buildChain,
+  type Chain,
   unary,
   unaryBackward,
   type UnaryOp,
@@ -67,5 +70,25 @@ Deno.test({
       [() => binaryBackward(gpu, { A: X, B: X, dY: X, dA: X }, two), binaryOps],
     ];
     for (const [launch, message] of refusals) assertThrows(launch, RangeError, message);
+  },
+});
+
+Deno.test({
+  name: "a chain is refused with a wrong number of inputs, a short one, too many, and an input for a result",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const X = { ...gpu.placeholder, label: "X" };
+    const sum = buildChain(2, (x, y) => [x.add(y)]);
+    const apply = (chain: Chain, count: number, n: number) => () =>
+      applyChain(gpu, chain, { X: new Array(count).fill(X), Y: [X] }, { n });
+    assertThrows(apply(sum, 1, 4), RangeError, "Cannot apply a chain of add: it has 2 inputs, got 1");
+    assertThrows(apply(sum, 2, 5), RangeError, "X has 4 words, it needs 5");
+    const most = gpu.device.limits.maxStorageBuffersPerShaderStage;
+    if (most < 1000) {
+      const wide = buildChain(most, (x, ...more) => [more.reduce((total, y) => total.add(y), x)]);
+      assertThrows(apply(wide, most, 4), RangeError, `of which the device allows ${most}, split it`);
+    }
+    assertThrows(() => buildChain(1, (x) => [x]), RangeError, "whose result is one of its inputs");
   },
 });
