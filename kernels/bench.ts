@@ -19,6 +19,7 @@ export {
   measureInTurns,
   type MeasureSettings,
 } from "./bench/measure.ts";
+export { headlineCases } from "./bench/headline.ts";
 export { type Peer, peerSpecifiers } from "./bench/peer_common.ts";
 export { type Jax, type JaxArray, jaxTask } from "./bench/peer_jax.ts";
 export { openPeers } from "./bench/peers.ts";
@@ -26,8 +27,6 @@ export { type BenchCase, benchCase, type BenchContext, profileLaunch } from "./b
 export { selectCases } from "./bench/select.ts";
 export { ratioSpread, spreadOf } from "./bench/statistics.ts";
 export * from "./bench/types.ts";
-
-export { headlineCases } from "./bench/headline.ts";
 
 /** Everything there is to time. */
 export const benchCases: readonly BenchCase[] = [

@@ -49,7 +49,7 @@ export const benchOptions = defineOptions({
     type: "list",
     default: SUITES,
     meaning:
-      "cases: shapes of the tests; headline: shapes that peers run too; large: shapes that fill a GPU, not for software adapters; steps: whole training steps",
+      "cases: shapes of the tests; headline: that peers run too; large: for GPUs only; steps: whole steps",
   },
   variant: { type: "string", meaning: "time only this variant of kernels" },
   peers: {

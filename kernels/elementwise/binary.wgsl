@@ -3,28 +3,12 @@
 // bindings  0 A read, 1 B read, 2 Y write, 3 {n} uniform
 // work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   12n bytes
+// source    ops.wgsl has the functions
 
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
 @group(0) @binding(1) var<storage, read> B: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> Y: array<vec4f>;
 @group(0) @binding(3) var<uniform> n: u32;
-
-// Numbers of the ops: the order of `binaryOps` in mod.ts.
-const ADD = 0;
-const SUBTRACT = 1;
-const MULTIPLY = 2;
-const MINIMUM = 3;
-const MAXIMUM = 4;
-
-fn forward(a: vec4f, b: vec4f) -> vec4f {
-  switch OP {
-    case ADD: { return a + b; }
-    case SUBTRACT: { return a - b; }
-    case MULTIPLY: { return a * b; }
-    case MINIMUM: { return min(a, b); }
-    default: { return max(a, b); }
-  }
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -39,11 +23,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   {
     let i = first + 8 * $j;
     if (4 * i < n) {
-      var value = forward(a_$j, b_$j);
+      var y = value(OP, a_$j, b_$j, 0.0, 0.0);
       //@if RAGGED
-      value = select(Y[i], value, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
       //@end
-      Y[i] = value;
+      Y[i] = y;
     }
   }
   //@end

@@ -17,7 +17,7 @@ import {
   write,
 } from "../gpu/mod.ts";
 import source from "./chain.wgsl" with { type: "text" };
-import { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
+import { type BinaryOp, opNumber, type UnaryOp, withOps } from "./ops.ts";
 
 /** One op of a chain, on values by number: inputs from 1 on, then steps; 0 where there is no second operand. */
 export interface ChainStep {
@@ -159,7 +159,7 @@ interface ChainLaunch {
   readonly of: readonly number[];
 }
 
-const ops: readonly string[] = [...unaryOps, ...binaryOps];
+const chainSource = withOps(source);
 const WORKGROUP = 64;
 
 function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: ChainLaunch): void {
@@ -193,7 +193,7 @@ function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: Chain
   };
   of.forEach((value, i) => constants[`OF_${X_END + i}`] = value);
   steps.forEach(({ op, left, right, a, b }, s) => {
-    const step = { OP: ops.indexOf(op), LEFT: left, RIGHT: right, A: a, B: b };
+    const step = { OP: opNumber(op), LEFT: left, RIGHT: right, A: a, B: b };
     const last = steps.length - 1 - s;
     constants[`LAST_${last}`] = X_END + s;
     for (const [name, number] of Object.entries(step)) {
@@ -203,7 +203,7 @@ function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: Chain
   });
   const bindings: Binding[] = [params([n]), ...X.map(read), ...dY.map(read), ...results.map(write)];
   gpu.dispatch({
-    kernel: { name: "elementwise/chain", source, constants },
+    kernel: { name: "elementwise/chain", source: chainSource, constants },
     bindings,
     workgroups: flatGrid(Math.ceil(n / (4 * WORKGROUP * PER_LANE))),
   });

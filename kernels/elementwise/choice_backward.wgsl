@@ -4,20 +4,13 @@
 // bindings  0 A read, 1 B read, 2 dY read, 3 dX write, 4 {n} uniform
 // work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   16n bytes
+// source    ops.wgsl has the functions
 
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
 @group(0) @binding(1) var<storage, read> B: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dY: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dX: array<vec4f>;
 @group(0) @binding(4) var<uniform> n: u32;
-
-fn chooses_a(a: vec4f, b: vec4f) -> vec4<bool> {
-//@if MAXIMUM
-  return a >= b;
-//@else
-  return a <= b;
-//@end
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -34,14 +27,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let i = first + 8 * $j;
     if (4 * i < n) {
       //@if FOR_B
-      var value = select(dy_$j, vec4f(), chooses_a(a_$j, b_$j));
+      var gradient = gradient_of_y(OP, dy_$j, a_$j, b_$j);
       //@else
-      var value = select(vec4f(), dy_$j, chooses_a(a_$j, b_$j));
+      var gradient = gradient_of_x(OP, dy_$j, a_$j, b_$j, 0.0, 0.0);
       //@end
       //@if RAGGED
-      value = select(dX[i], value, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      gradient = select(dX[i], gradient, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
       //@end
-      dX[i] = value;
+      dX[i] = gradient;
     }
   }
   //@end

@@ -17,10 +17,10 @@ import {
   write,
 } from "../gpu/mod.ts";
 import addInPlaceSource from "./add_in_place.wgsl" with { type: "text" };
-import binarySource from "./binary.wgsl" with { type: "text" };
-import choiceSource from "./choice_backward.wgsl" with { type: "text" };
-import { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
-import unarySource from "./unary.wgsl" with { type: "text" };
+import binaryText from "./binary.wgsl" with { type: "text" };
+import choiceText from "./choice_backward.wgsl" with { type: "text" };
+import { type BinaryOp, binaryOps, opNumber, type UnaryOp, unaryOps, withOps } from "./ops.ts";
+import unaryText from "./unary.wgsl" with { type: "text" };
 
 export {
   applyChain,
@@ -33,6 +33,10 @@ export {
   ChainValue,
 } from "./chain.ts";
 export { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
+
+const unarySource = withOps(unaryText);
+const binarySource = withOps(binaryText);
+const choiceSource = withOps(choiceText);
 
 /** Sizes and options of {@linkcode unary} and {@linkcode unaryBackward}. */
 export interface UnaryShape {
@@ -121,7 +125,7 @@ export function binaryBackward(gpu: Gpu, operands: BinaryBackwardOperands, { op,
         launch(gpu, `take the gradient of ${op}`, n, [A, B, dY, dX], {
           name: "elementwise/choice_backward",
           source: choiceSource,
-          constants: { MAXIMUM: op === "maximum", FOR_B },
+          constants: { OP: opNumber(op), FOR_B },
           bindings: [read(A), read(B), read(dY), write(dX), params([n])],
         });
       }
@@ -148,10 +152,9 @@ interface Launch {
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
 
-/** The number that an op has in its shader. Types do not keep JavaScript from naming one that there is not. */
-function numberOf(op: string, ops: readonly string[]): number {
-  const number = ops.indexOf(op);
-  if (number >= 0) return number;
+/** The number that an op has in the shaders. Types do not keep JavaScript from naming one that there is not. */
+function numberOf<Op extends UnaryOp | BinaryOp>(op: Op, ops: readonly Op[]): number {
+  if (ops.includes(op)) return opNumber(op);
   throw new RangeError(`Cannot apply "${op}": there is no such op, use one of ${ops.join(", ")}`);
 }
 

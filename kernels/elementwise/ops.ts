@@ -1,4 +1,6 @@
-/** Names of the elementwise ops. */
+/** The elementwise ops: their names here, what they compute in `ops.wgsl`. */
+
+import functions from "./ops.wgsl" with { type: "text" };
 
 /** Functions of one value, in the order of their numbers in the shaders. GELU is the tanh form. */
 export const unaryOps = [
@@ -20,3 +22,10 @@ export type UnaryOp = typeof unaryOps[number];
 export const binaryOps = ["add", "subtract", "multiply", "minimum", "maximum"] as const;
 /** One of {@linkcode binaryOps}. */
 export type BinaryOp = typeof binaryOps[number];
+
+/** The number that an op has in `ops.wgsl`. */
+export const opNumber = (op: UnaryOp | BinaryOp): number => ops.indexOf(op);
+const ops: readonly string[] = [...unaryOps, ...binaryOps];
+
+/** A kernel's text with the functions of the ops; behind it, so that positions in error messages stay. */
+export const withOps = (source: string): string => `${source}\n${functions}`;

@@ -3,7 +3,7 @@
 // bindings  0 X read, 1 Y (dX) write, 2 {n,a,b} uniform, 3 dY read with BACKWARD
 // work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   8n bytes, 12n with BACKWARD
-// source    GELU in its tanh form, arXiv:1606.08415; x/2 (1 + tanh u) = x / (1 + exp(-2u)) needs no tanh
+// source    ops.wgsl has the functions
 
 struct Shape {
   n: u32,
@@ -17,59 +17,6 @@ struct Shape {
 //@if BACKWARD
 @group(0) @binding(3) var<storage, read> dY: array<vec4f>;
 //@end
-
-// Numbers of the ops: the order of `unaryOps` in mod.ts.
-const EXP = 0;
-const LOG = 1;
-const NEGATE = 2;
-const SQUARE = 3;
-const GELU = 4;
-const RELU = 5;
-const SCALE = 6;
-const SHIFT = 7;
-const CLAMP = 8;
-const COPY = 9;
-
-const TWICE_SQRT_2_OVER_PI = 1.5957691216057308;
-
-// 1 / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3); the bound keeps exp finite.
-fn gelu_gate(x: vec4f) -> vec4f {
-  let twice_u = TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.044715 * x * x);
-  return 1.0 / (1.0 + exp(clamp(-twice_u, vec4f(-80.0), vec4f(80.0))));
-}
-
-fn forward(x: vec4f) -> vec4f {
-  switch OP {
-    case EXP: { return exp(x); }
-    case LOG: { return log(x); }
-    case NEGATE: { return -x; }
-    case SQUARE: { return x * x; }
-    case GELU: { return x * gelu_gate(x); }
-    case RELU: { return max(x, vec4f()); }
-    case SCALE: { return shape.a * x; }
-    case SHIFT: { return x + shape.a; }
-    case CLAMP: { return clamp(x, vec4f(shape.a), vec4f(shape.b)); }
-    default: { return x; }
-  }
-}
-
-fn derivative(x: vec4f) -> vec4f {
-  switch OP {
-    case EXP: { return exp(x); }
-    case LOG: { return 1.0 / x; }
-    case NEGATE: { return vec4f(-1.0); }
-    case SQUARE: { return 2.0 * x; }
-    // f = x g, g' = g (1 - g) * 2u', 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2)
-    case GELU: {
-      let g = gelu_gate(x);
-      return g + x * g * (1.0 - g) * TWICE_SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x);
-    }
-    case RELU: { return select(vec4f(), vec4f(1.0), x > vec4f()); }
-    case SCALE: { return vec4f(shape.a); }
-    case CLAMP: { return select(vec4f(), vec4f(1.0), (x > vec4f(shape.a)) & (x < vec4f(shape.b))); }
-    default: { return vec4f(1.0); }
-  }
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -87,14 +34,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let i = first + 8 * $j;
     if (4 * i < shape.n) {
       //@if BACKWARD
-      var value = dy_$j * derivative(x_$j);
+      var y = gradient_of_x(OP, dy_$j, x_$j, vec4f(), shape.a, shape.b);
       //@else
-      var value = forward(x_$j);
+      var y = value(OP, x_$j, vec4f(), shape.a, shape.b);
       //@end
       //@if RAGGED
-      value = select(Y[i], value, vec4u(0, 1, 2, 3) < vec4u(shape.n - 4 * i));
+      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(shape.n - 4 * i));
       //@end
-      Y[i] = value;
+      Y[i] = y;
     }
   }
   //@end

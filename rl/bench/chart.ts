@@ -24,8 +24,18 @@ export interface BarSettings {
   readonly width?: number;
 }
 
-/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/). */
-const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#8c8c8c"];
+/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/), grey, and one of Paul Tol's. */
+const COLORS = [
+  "#0072B2",
+  "#D55E00",
+  "#009E73",
+  "#CC79A7",
+  "#E69F00",
+  "#56B4E9",
+  "#F0E442",
+  "#8c8c8c",
+  "#332288",
+];
 const INK = "#24292f";
 const GRID = "#e6e8eb";
 const BAR_PX = 11;

@@ -5,7 +5,7 @@
  */
 import type { BenchRow, BenchRun } from "../../kernels/bench.ts";
 import { besidePytorch, type PytorchRun } from "./pytorch.ts";
-import { fastestRows, type TargetResult } from "./targets.ts";
+import { fastestRows, formatRange, isStep, percent, type TargetResult } from "./targets.ts";
 
 /** Peaks that a maker states: f32 without tensor cores in GFLOP/s, memory in GB/s. WebGPU does not tell them. */
 interface Card {
@@ -25,7 +25,6 @@ interface GpuTarget {
   readonly format: (value: number) => string;
 }
 
-const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
 const times = (value: number) => `${value.toFixed(2)}x`;
 
 const shareOfPeak: GpuTarget["value"] = ({ flops, wallUs }, { card }) =>
@@ -37,7 +36,6 @@ const overPytorch: GpuTarget["value"] = (row, { pytorch }) =>
 
 const isLarge = (kernel: string, part = "") => (row: BenchRow) =>
   row.suite === "large" && row.kernel === kernel && `${row.name};`.includes(part);
-const isStep = (text: string) => ({ suite, name }: BenchRow) => suite === "steps" && name.startsWith(text);
 
 const targets: readonly GpuTarget[] = [
   {
@@ -75,12 +73,10 @@ export function compareToGpuTargets(
   const card = CARDS.find(({ adapter }) => adapter.test(run.adapter));
   return targets.map(({ text, matches, value, least, format }) => {
     const values = rows.filter(matches).flatMap((row) => value(row, { card, pytorch }) ?? []);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const wall = values.length === 0
-      ? null
-      : low === high
-      ? format(low)
-      : `${format(low)} to ${format(high)}`;
-    return { text, measured: { cpu: null, wall }, isMet: values.length === 0 ? null : low >= least };
+    return {
+      text,
+      measured: { cpu: null, wall: formatRange(values, format) },
+      isMet: values.length === 0 ? null : Math.min(...values) >= least,
+    };
   });
 }

@@ -32,7 +32,8 @@ export interface TargetResult {
 
 const times = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(1)}x`;
 const gigaflops = (value: number) => `${value.toPrecision(3)} GFLOP/s`;
-const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
+/** A share as text. */
+export const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
 
 /** Of one launch; CPU time is per worker thread. */
 const microsecondsOf = ({ busyUs, wallUs }: BenchRow, clock: Clock) =>
@@ -63,7 +64,9 @@ const isMatmul = ({ kernel }: BenchRow) => kernel === "matmul";
 const copiesA = ({ name }: BenchRow) => name.includes("A new each launch");
 const isForward = (D: number) => ({ kernel, name }: BenchRow) =>
   kernel === "attention" && name.endsWith(` D${D}`);
-const isStep = (text: string) => ({ kernel, name }: BenchRow) => kernel === "steps" && name.startsWith(text);
+/** Whole steps whose name begins so. */
+export const isStep = (text: string) => ({ kernel, name }: BenchRow) =>
+  kernel === "steps" && name.startsWith(text);
 
 const least = (least: number, format: Target["format"]) => ({ least, format });
 
@@ -187,21 +190,23 @@ function memoryTarget({ rows, peakBytes }: Pick<BenchRun, "rows" | "peakBytes">)
   };
 }
 
+/** Least to most of some numbers, null where there are none. */
+export function formatRange(values: readonly number[], format: (value: number) => string): string | null {
+  if (values.length === 0) return null;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return values.length === 1 ? format(low) : `${format(low)} to ${format(high)}`;
+}
+
 function targetsOfRows(run: MeasuredRun): TargetResult[] {
   const rows = fastestRows(run);
   return targets.map(({ text, matches, value, least, format }) => {
     const valuesOf = (clock: Clock) =>
       rows.filter(matches).map((row) => value(row, run, clock)).filter((each) => each !== null);
-    const rangeOf = (values: readonly number[]) => {
-      if (values.length === 0) return null;
-      const [low, high] = [Math.min(...values), Math.max(...values)];
-      return values.length === 1 ? format(low) : `${format(low)} to ${format(high)}`;
-    };
     const [cpu, wall] = [valuesOf("cpu"), valuesOf("wall")];
     const all = [...cpu, ...wall];
     return {
       text,
-      measured: { cpu: rangeOf(cpu), wall: rangeOf(wall) },
+      measured: { cpu: formatRange(cpu, format), wall: formatRange(wall, format) },
       isMet: all.length === 0 ? null : Math.min(...all) >= least,
     };
   });
