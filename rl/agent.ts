@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Environment, Info, Judgement, Observation, Parse } from "../envs/mod.ts";
+import {
+  type Environment,
+  type Info,
+  type Judgement,
+  NO_JUDGEMENT,
+  type Observation,
+  type Parse,
+} from "../envs/mod.ts";
 import {
   type Decoding,
   generate,
@@ -81,7 +88,7 @@ export class Agent {
         response: responses[index],
         decoding,
         parse: env.parse(decoding.text),
-        judgement: env.judge(decoding.text),
+        judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
       };
     });
   }

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { debugLevel, NotFiniteError } from "../kernels/gpu/mod.ts";
 import { type BaselineConfig, baselineOptions, resolveBaselineConfig } from "./baseline/config.ts";
 import { type BaselineContext, newCnn, runBaseline } from "./baseline/run.ts";
 import { type Command, commandLine, formatBytes, formatDuration, Progress, runCommand } from "./cli/mod.ts";
 import { settingsOf } from "./config.ts";
-import { environmentName } from "./environment_name.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { peakMemory } from "./memory.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { RunFolder } from "./run_folder.ts";
@@ -27,8 +28,9 @@ export const baselineCommand: Command<typeof baselineOptions> = {
   ],
   options: baselineOptions,
   async run({ given, values }) {
-    const config = resolveBaselineConfig(given, environmentName(values.env));
-    const out = config.out ?? `runs/${config.env}-cnn-s${config.seed}`;
+    const environment = await loadEnvironment(values.env);
+    const config = resolveBaselineConfig(given, environment);
+    const out = config.out ?? `runs/${environment.name}-cnn-s${config.seed}`;
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
@@ -36,7 +38,10 @@ export const baselineCommand: Command<typeof baselineOptions> = {
       const folder = await RunFolder.create(out, config);
       await folder.writeConfig(settingsOf(config));
       const note = () => progress.note("Stopping: finishing this step. Once more to stop at once.");
-      return await stoppable(note, (isStopped) => train(config, { gpu, folder, progress, isStopped }));
+      return await stoppable(
+        note,
+        (isStopped) => train(config, { environment, gpu, folder, progress, isStopped }),
+      );
     } finally {
       progress.close();
       gpu.destroy();
@@ -45,11 +50,13 @@ export const baselineCommand: Command<typeof baselineOptions> = {
 };
 
 async function train(config: BaselineConfig, context: BaselineContext): Promise<number> {
-  const { gpu, folder, progress } = context;
+  const { environment, gpu, folder, progress } = context;
   const startMs = performance.now();
-  const cnn = newCnn(gpu, config);
+  const cnn = newCnn(gpu, environment, config);
   const parameters = cnn.parameters.count;
-  progress.note(`${config.env}, CNN (${(parameters / 1e6).toFixed(2)}M parameters), seed ${config.seed}`);
+  progress.note(
+    `${environment.name}, CNN (${(parameters / 1e6).toFixed(2)}M parameters), seed ${config.seed}`,
+  );
   progress.note(`On ${gpu.adapterName}`);
   try {
     const { evaluation, seconds } = await runBaseline(cnn, config, context);
@@ -69,7 +76,7 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
       seed: config.seed,
       env_steps: config.envSteps,
       evaluation: evaluationReport(evaluation, {
-        environment: config.env,
+        environment: environment.name,
         episodes: config.evalEpisodes,
         seed: 0,
       }),
@@ -78,7 +85,7 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
       peak_memory_bytes: peakBytes,
     };
     await folder.writeSummary(summary);
-    report(config, evaluation);
+    report(environment, config, evaluation);
     console.error(
       `\nTook ${formatDuration(total * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${folder.path}`,
     );
@@ -92,9 +99,15 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
 }
 
 /** The evaluation table, on stderr. */
-function report(config: BaselineConfig, { sampled, greedy }: Evaluation): void {
+function report(
+  environment: EnvironmentDefinition,
+  config: BaselineConfig,
+  { sampled, greedy }: Evaluation,
+): void {
   console.error(
-    `\n${config.env}, ${config.evalEpisodes} held-out episodes, success = ${successMeaning(config.env)}`,
+    `\n${environment.name}, ${config.evalEpisodes} held-out episodes, success = ${
+      successMeaning(environment)
+    }`,
   );
   console.error(evaluationTable({ "CNN + RL, sampled": sampled, "CNN + RL, greedy": greedy }));
 }

@@ -4,14 +4,19 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { modelPresets } from "../model/mod.ts";
 import { defaultsOf, defineOptions, type Given, type Options, UsageError, type Values } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
-import { environmentPresets } from "./presets.ts";
+import { presetOf } from "./presets.ts";
 
 /** The options of `train`. */
 export const trainOptions = defineOptions({
-  env: { type: "string", default: "NumberLine", meaning: "environment, by short or published name" },
+  env: {
+    type: "string",
+    default: "NumberLine",
+    meaning: "environment, by name, or the file of your own, such as ./maze.ts",
+  },
   preset: {
     type: "string",
     default: "nano",
@@ -358,12 +363,15 @@ const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
  *
  * @throws {UsageError} naming the settings that do not fit together.
  */
-export function resolveConfig(given: Given<typeof trainOptions>, environment: string): TrainConfig {
+export function resolveConfig(
+  given: Given<typeof trainOptions>,
+  environment: EnvironmentDefinition,
+): TrainConfig {
   const config = {
     ...defaultsOf(trainOptions),
-    ...environmentPresets[environment],
+    ...presetOf(environment, trainOptions),
     ...given,
-    env: environment,
+    env: environment.reference,
   } as TrainConfig;
   if (config.overwrite && config.resume) {
     throw new UsageError(

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Given } from "./cli/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { type Given, type Options, readValue, UsageError } from "./cli/mod.ts";
 import type { trainOptions } from "./config.ts";
 
 /** Settings by the environment's short name. The defaults are NumberLine's. */
@@ -66,3 +67,21 @@ export const environmentPresets: Readonly<Record<string, Given<typeof trainOptio
     evalEpisodes: 256,
   },
 };
+
+/**
+ * What an environment changes of the default settings: its entry above, or what its definition says.
+ *
+ * @throws {UsageError} naming the setting of a definition's preset that is unknown or has an illegal value.
+ */
+export function presetOf(
+  { name, reference, preset }: EnvironmentDefinition,
+  options: Options,
+): Given<typeof trainOptions> {
+  const own = Object.entries(preset).map(([setting, value]) => {
+    if (Object.hasOwn(options, setting)) {
+      return [setting, readValue(options[setting], value, `"${setting}" in the preset of ${name}`)];
+    }
+    throw new UsageError(`Unknown setting "${setting}" in the preset of ${name}: see train --help`);
+  });
+  return { ...reference === name && environmentPresets[name], ...Object.fromEntries(own) };
+}

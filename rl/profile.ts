@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { type Gpu, type ProfileRow, type ProfileWait, summarizeProfile } from "../kernels/gpu/mod.ts";
 import { formatShare, formatTable } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
@@ -43,12 +44,16 @@ export async function traceStep(gpu: Gpu, name: string, step: () => Promise<unkn
 }
 
 /** Traces an SFT step, a rollout step and a PPO minibatch with the settings of a run, on a model of its own. */
-export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<TracedStep[]> {
-  const agent = newAgent(gpu, config);
+export async function traceTraining(
+  gpu: Gpu,
+  environment: EnvironmentDefinition,
+  config: TrainConfig,
+): Promise<TracedStep[]> {
+  const agent = newAgent(gpu, environment, config);
   const { vlm } = agent;
   const traced: TracedStep[] = [];
   // With learning rates of 0 every repetition is the same step.
-  const demonstrations = await demonstrate(agent, {
+  const demonstrations = await demonstrate(agent, environment, {
     ...config,
     demonstrations: Math.min(config.sftBatch, config.demonstrations),
   });
@@ -57,7 +62,12 @@ export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<Trac
   traced.push(await traceStep(gpu, "SFT step", () => sftUpdate(agent, warmStart, batch, 0)));
   warmStart.dispose();
 
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
   const collect = (steps: number) => collectRollout(agent, vectorEnv, { ...config, steps, stepsBefore: 0 });
   traced.push(await traceStep(gpu, "rollout step", () => collect(1)));
 

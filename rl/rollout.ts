@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type Environment, type EnvSettings, type Info, makeEnv, type Observation } from "../envs/mod.ts";
+import type {
+  Environment,
+  EnvironmentDefinition,
+  EnvironmentSettings,
+  Info,
+  Observation,
+} from "../envs/mod.ts";
 import { layOut, type Segment, Tape } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
 import { responseWeights } from "./thought.ts";
@@ -78,9 +84,14 @@ export class VectorEnv {
   readonly #firstSeed: number;
   #episodes = 0;
 
-  constructor(name: string, envs: number, runSeed: number, settings: EnvSettings = {}) {
+  constructor(
+    environment: EnvironmentDefinition,
+    envs: number,
+    runSeed: number,
+    settings: EnvironmentSettings = {},
+  ) {
     this.#firstSeed = runSeed * TRAINING_SEEDS;
-    this.slots = Array.from({ length: envs }, () => this.#begin(makeEnv(name, settings)));
+    this.slots = Array.from({ length: envs }, () => this.#begin(environment.make(settings)));
   }
 
   /** Plays the slots of a checkpoint again up to where they were. */

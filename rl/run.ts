@@ -4,7 +4,6 @@
  * @module
  */
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
-import type { Agent } from "./agent.ts";
 import { formatShare } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "./env_settings.ts";
@@ -13,6 +12,7 @@ import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
 import { peakMemory } from "./memory.ts";
 import { rolloutMetrics } from "./metrics.ts";
 import { ppoIteration } from "./ppo.ts";
+import { isJudged } from "./requirements.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
 import { Run, type RunContext, type RunResult } from "./run_state.ts";
 import { rlOptimizer } from "./setup.ts";
@@ -62,9 +62,9 @@ async function warmStart(run: Run): Promise<void> {
 
 /** The planned updates, then more until the gate is passed. False when it never is. */
 async function sftToGate(run: Run): Promise<boolean> {
-  const { config, agent } = run;
+  const { config, agent, environment } = run;
   const total = config.demonstrations;
-  const demonstrations = await demonstrate(agent, config, (step) => {
+  const demonstrations = await demonstrate(agent, environment, config, (step) => {
     run.throwIfStopped();
     run.progress.update({ stage: "demonstrations", step, total });
   });
@@ -75,15 +75,17 @@ async function sftToGate(run: Run): Promise<boolean> {
         `what comes later is never acted on, use --max-new-tokens ${longest}`,
     );
   }
-  const most = config.sftSteps + (config.cot ? config.perceptionExtraSteps : 0);
+  // Without a judge nobody can tell how well pictures are read.
+  const hasGate = config.cot && isJudged(environment);
+  const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
   while (true) {
     await eventLoopTurn();
     run.throwIfStopped();
     const { sftUpdates } = run.state;
     const extra = sftUpdates - config.sftSteps;
     const isLookDue = extra >= 0 && extra % GATE_INTERVAL === 0 || sftUpdates >= most;
-    if (config.cot && isLookDue && await passesGate(run)) return true;
-    if (sftUpdates >= most) return !config.cot;
+    if (hasGate && isLookDue && await passesGate(run)) return true;
+    if (sftUpdates >= most) return !hasGate;
     await sftStep(run, sftBatch(demonstrations, sftUpdates, config));
     if (run.state.sftUpdates % SFT_CHECKPOINT_INTERVAL === 0) await run.save();
   }
@@ -92,7 +94,7 @@ async function sftToGate(run: Run): Promise<boolean> {
 /** Looks at perception. */
 async function passesGate(run: Run): Promise<boolean> {
   const { config, state: { sftUpdates: update } } = run;
-  const perception = await perceptionOf(run.agent, config);
+  const perception = await perceptionOf(run);
   run.log({ stage: "gate", update, perception });
   if (perception >= config.perceptionGate) return true;
   run.progress.note(
@@ -124,8 +126,13 @@ async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<vo
 
 /** RL to its last iteration. */
 async function reinforce(run: Run): Promise<void> {
-  const { config } = run;
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
+  const { config, environment } = run;
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
   if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
   const iterations = Math.ceil(config.envSteps / (config.envs * config.rolloutSteps));
   await run.timed("rl", async () => {
@@ -181,13 +188,13 @@ async function rlIteration(run: Run, vectorEnv: VectorEnv, iterations: number): 
 
 /** Sampling and greedy decoding on held-out episodes. */
 function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
-  const { config } = run;
+  const { config, environment } = run;
   const stage = `evaluation after ${after}` as const;
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
     const evaluation = await evaluateBoth(run.agent, {
-      environment: config.env,
-      envSettings: evaluationEnvSettings(config),
+      environment,
+      envSettings: evaluationEnvSettings(environment, config),
       episodes: config.evalEpisodes,
       seed: 0,
       temperature: config.temperature,
@@ -213,10 +220,10 @@ async function naming<T>(step: string, work: Promise<T>): Promise<T> {
 }
 
 /** Share of picture fields that greedy responses read correctly, on held-out seeds of their own. */
-async function perceptionOf(agent: Agent, config: TrainConfig): Promise<number> {
+async function perceptionOf({ agent, config, environment }: Run): Promise<number> {
   const { perception } = await evaluate(agent, {
-    environment: config.env,
-    envSettings: evaluationEnvSettings(config),
+    environment,
+    envSettings: evaluationEnvSettings(environment, config),
     episodes: GATE_EPISODES,
     seed: 1,
     greedy: true,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
@@ -27,6 +28,8 @@ import { ThoughtAlarm } from "./thought_alarm.ts";
 
 /** Outside world of a run. */
 export interface RunContext {
+  /** What `config.env` refers to. */
+  readonly environment: EnvironmentDefinition;
   readonly gpu: Gpu;
   readonly folder: RunFolder;
   readonly progress: Progress;
@@ -53,6 +56,7 @@ type Stage = "sft" | "rl" | "evaluation";
 
 /** A run under way. */
 export class Run {
+  readonly environment: EnvironmentDefinition;
   readonly progress: Progress;
   readonly work: ReturnType<typeof estimateWork>;
   readonly thoughtAlarm = new ThoughtAlarm();
@@ -72,6 +76,7 @@ export class Run {
     public state: TrainerState,
   ) {
     this.#context = context;
+    this.environment = context.environment;
     this.progress = context.progress;
     this.work = estimateWork(agent.vlm.config, config);
     this.effort = { ...state.effort };
@@ -80,9 +85,9 @@ export class Run {
 
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
   static async open(config: TrainConfig, context: RunContext): Promise<Run> {
-    const { gpu, folder } = context;
+    const { environment, gpu, folder } = context;
     const checkpoint = config.resume ? await folder.checkpointPath() : null;
-    const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
+    const agent = checkpoint === null ? newAgent(gpu, environment, config) : await loadAgent(gpu, checkpoint);
     const { vlm } = agent;
     const { state, optimizer } = checkpoint === null
       ? { state: START, optimizer: sftOptimizer(vlm, config) }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   AdamW,
@@ -19,8 +19,11 @@ import type { TrainConfig } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 
 /** The tokenizer of a run's environment, and the sizes of its model. */
-export function designModel(config: TrainConfig): { tokenizer: Tokenizer; model: VlmConfig } {
-  const { tokens } = makeEnv(config.env, evaluationEnvSettings(config));
+export function designModel(
+  environment: EnvironmentDefinition,
+  config: TrainConfig,
+): { tokenizer: Tokenizer; model: VlmConfig } {
+  const { tokens } = environment.make(evaluationEnvSettings(environment, config));
   const tokenizer = Tokenizer.fromJson(buildTokenizer(tokens));
   const model = {
     ...modelPresets[config.preset as keyof typeof modelPresets],
@@ -31,8 +34,8 @@ export function designModel(config: TrainConfig): { tokenizer: Tokenizer; model:
 }
 
 /** An agent that has learnt nothing. */
-export function newAgent(gpu: Gpu, config: TrainConfig): Agent {
-  const { tokenizer, model } = designModel(config);
+export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: TrainConfig): Agent {
+  const { tokenizer, model } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
   return new Agent(vlm, tokenizer, { cot: config.cot });

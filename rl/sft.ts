@@ -7,7 +7,7 @@
  * @module
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { makeEnv, Random } from "../envs/mod.ts";
+import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
@@ -27,6 +27,7 @@ import type { Agent } from "./agent.ts";
 import type { TrainConfig } from "./config.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
+import { requireDemonstrations } from "./requirements.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
@@ -70,10 +71,11 @@ const TURN_INTERVAL = 256;
  */
 export async function demonstrate(
   agent: Agent,
+  environment: EnvironmentDefinition,
   config: TrainConfig,
   onProgress: (done: number) => void = () => {},
 ): Promise<Demonstration[]> {
-  const env = makeEnv(config.env, trainingEnvSettings(config));
+  const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
   const random = new Random(config.seed, "demonstrations");
   const demonstrations: Demonstration[] = [];
   // Seeds from the far end of the run's range: RL's episodes count up from its start.

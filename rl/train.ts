@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { parameterSpecs, sizeOf } from "../model/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
@@ -16,9 +17,9 @@ import {
   UsageError,
 } from "./cli/mod.ts";
 import { resolveConfig, rlSettings, settingsOf, type TrainConfig, trainOptions } from "./config.ts";
-import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { runTraining } from "./run.ts";
 import type { RunResult } from "./run_state.ts";
@@ -44,9 +45,9 @@ export const trainCommand: Command<typeof trainOptions> = {
   ],
   options: trainOptions,
   async run({ given, values }) {
-    const name = environmentName(values.env);
-    const out = values.out ?? `runs/${name}-s${values.seed}`;
-    const fresh = values.resume ? null : resolveConfig(given, name);
+    const environment = await loadEnvironment(values.env);
+    const out = values.out ?? `runs/${environment.name}-s${values.seed}`;
+    const fresh = values.resume ? null : resolveConfig(given, environment);
     const warmStart = fresh?.warmStart === undefined ? null : await readWarmStart(fresh.warmStart, fresh);
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
@@ -55,7 +56,7 @@ export const trainCommand: Command<typeof trainOptions> = {
       const folder = await RunFolder.create(out, fresh);
       await folder.writeConfig(settingsOf(fresh));
       if (warmStart !== null) await folder.writeWarmStart(warmStart);
-      return await train(gpu, { ...fresh, resume: warmStart !== null }, folder);
+      return await train(gpu, environment, { ...fresh, resume: warmStart !== null }, folder);
     } finally {
       gpu.destroy();
     }
@@ -63,13 +64,17 @@ export const trainCommand: Command<typeof trainOptions> = {
 };
 
 /** A run to go on with: its own settings, which flags may repeat but not change. */
-async function resumed(out: string, given: Given<typeof trainOptions>): Promise<[TrainConfig, RunFolder]> {
+async function resumed(
+  out: string,
+  given: Given<typeof trainOptions>,
+): Promise<[EnvironmentDefinition, TrainConfig, RunFolder]> {
   const folder = await RunFolder.create(out, { resume: true });
   const earlier = await readRunSettings(folder);
   const settings = { ...earlier, ...given };
-  const config = resolveConfig(settings, environmentName(settings.env ?? trainOptions.env.default));
+  const environment = await loadEnvironment(settings.env ?? trainOptions.env.default);
+  const config = resolveConfig(settings, environment);
   await requireSameSettings(folder, settingsOf(config));
-  return [config, folder];
+  return [environment, config, folder];
 }
 
 /** Another run's warm start, where it is the one that this run would have. */
@@ -84,17 +89,22 @@ async function readWarmStart(path: string, config: TrainConfig): Promise<WarmSta
   );
 }
 
-async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
+async function train(
+  gpu: Gpu,
+  environment: EnvironmentDefinition,
+  config: TrainConfig,
+  folder: RunFolder,
+): Promise<number> {
   const startMs = performance.now();
   const progress = new Progress();
   const onStop = () =>
     progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
   try {
-    await announce(gpu, config, progress);
-    if (config.profile) await profile(gpu, config, folder, progress);
+    await announce(gpu, environment, config, progress);
+    if (config.profile) await profile(gpu, environment, config, { folder, progress });
     const result = await stoppable(
       onStop,
-      (isStopped) => runTraining(config, { gpu, folder, progress, isStopped }),
+      (isStopped) => runTraining(config, { environment, gpu, folder, progress, isStopped }),
     );
     progress.close();
     if (result.afterRl === null) {
@@ -104,9 +114,9 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     // What went wrong on the GPU is known only now; no result is kept then.
     await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, gpu, result, { seconds });
+    const summary = summarize(environment, config, gpu, result, { seconds });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds });
+    report(environment, config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -124,12 +134,17 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
 }
 
 /** Says where it runs and how long it should take, before anything long begins. */
-async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Promise<void> {
-  const { model } = designModel(config);
+async function announce(
+  gpu: Gpu,
+  environment: EnvironmentDefinition,
+  config: TrainConfig,
+  progress: Progress,
+): Promise<void> {
+  const { model } = designModel(environment, config);
   const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const size = `${(parameters / 1e6).toFixed(2)}M parameters`;
   progress.note(
-    `${config.env}, ${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}, ` +
+    `${environment.name}, ${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}, ` +
       `lambda ${config.lambda}, seed ${config.seed}`,
   );
   // Of a run that goes on, progress soon tells what is left.
@@ -139,8 +154,13 @@ async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Prom
 }
 
 /** Shows where the time of a step goes, and keeps the trace, before the run begins. */
-async function profile(gpu: Gpu, config: TrainConfig, folder: RunFolder, progress: Progress): Promise<void> {
-  const steps = await traceTraining(gpu, config);
+async function profile(
+  gpu: Gpu,
+  environment: EnvironmentDefinition,
+  config: TrainConfig,
+  { folder, progress }: { folder: RunFolder; progress: Progress },
+): Promise<void> {
+  const steps = await traceTraining(gpu, environment, config);
   const path = await folder.writeProfile(chromeTrace(steps, { adapter: gpu.adapterName }));
   progress.note(`\n${formatTrace(steps, config)}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
 }
@@ -174,12 +194,13 @@ function listChanges(changes: readonly Change[]): string {
 
 /** The contents of `summary.json`. */
 function summarize(
+  { name: environment }: EnvironmentDefinition,
   config: TrainConfig,
   gpu: Gpu,
   result: RunResult,
   { seconds }: { seconds: number },
 ) {
-  const { env: environment, evalEpisodes: episodes } = config;
+  const { evalEpisodes: episodes } = config;
   const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
@@ -204,6 +225,7 @@ function summarize(
 
 /** The evaluation table and what to do next, on stderr. */
 function report(
+  environment: EnvironmentDefinition,
   config: TrainConfig,
   { afterSft, afterRl, peakBytes }: RunResult,
   { out, seconds }: { out: string; seconds: number },
@@ -213,7 +235,9 @@ function report(
     ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
   };
   console.error(
-    `\n${config.env}, ${config.evalEpisodes} held-out episodes, success = ${successMeaning(config.env)}`,
+    `\n${environment.name}, ${config.evalEpisodes} held-out episodes, success = ${
+      successMeaning(environment)
+    }`,
   );
   console.error(evaluationTable(policies));
   console.error(

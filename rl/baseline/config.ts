@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { defaultsOf, defineOptions, type Given, UsageError, type Values } from "../cli/mod.ts";
 import { trainOptions } from "../config.ts";
 
@@ -124,13 +125,13 @@ const environmentSettings: Readonly<Record<string, Given<typeof baselineOptions>
  */
 export function resolveBaselineConfig(
   given: Given<typeof baselineOptions>,
-  environment: string,
+  environment: EnvironmentDefinition,
 ): BaselineConfig {
   const config = {
     ...defaultsOf(baselineOptions),
-    ...environmentSettings[environment],
+    ...environment.reference === environment.name && environmentSettings[environment.name],
     ...given,
-    env: environment,
+    env: environment.reference,
   } as BaselineConfig;
   const { envs, rolloutSteps, minibatch } = config;
   if ((envs * rolloutSteps) % minibatch !== 0) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../../envs/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { AdamW, Cnn, CNN_LAYERS } from "../../model/mod.ts";
 import { formatShare, type Progress } from "../cli/mod.ts";
@@ -21,6 +21,8 @@ import { collect, improve } from "./ppo.ts";
 
 /** Outside world of a run. */
 export interface BaselineContext {
+  /** What `config.env` refers to. */
+  readonly environment: EnvironmentDefinition;
   readonly gpu: Gpu;
   readonly folder: RunFolder;
   readonly progress: Progress;
@@ -41,11 +43,11 @@ export type BaselineLine =
   & Pick<RlLine, "stage" | "iteration" | "envSteps" | "learningRate" | "episodes" | "success" | "meanReturn">;
 
 /** The network of a run, with initial weights. */
-export function newCnn(gpu: Gpu, config: BaselineConfig): Cnn {
+export function newCnn(gpu: Gpu, environment: EnvironmentDefinition, config: BaselineConfig): Cnn {
   const cnn = new Cnn(gpu, {
     ...CNN_LAYERS,
     imageNormalization: config.imageNormalization,
-    actions: makeEnv(config.env).actions.length,
+    actions: environment.make().actions.length,
   });
   cnn.parameters.initialize(config.seed);
   return cnn;
@@ -78,7 +80,7 @@ export async function runBaseline(
 async function reinforce(
   policy: CnnPolicy,
   config: BaselineConfig,
-  { folder, progress, isStopped }: BaselineContext,
+  { environment, folder, progress, isStopped }: BaselineContext,
 ): Promise<void> {
   const { cnn } = policy;
   const optimizer = new AdamW(cnn.gpu, cnn.parameters, () => ({
@@ -86,7 +88,7 @@ async function reinforce(
     weightDecay: 0,
     clipGroup: "policy",
   }));
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  const vectorEnv = new VectorEnv(environment, config.envs, config.seed);
   const stepsPerIteration = config.envs * config.rolloutSteps;
   const iterations = Math.ceil(config.envSteps / stepsPerIteration);
   for (let iteration = 0; iteration < iterations; iteration++) {
@@ -125,11 +127,11 @@ async function reinforce(
 /** Sampling and the likeliest actions on held-out episodes. */
 async function evaluatePolicy(
   policy: CnnPolicy,
-  { env, evalEpisodes: episodes }: BaselineConfig,
-  { folder, progress, isStopped }: BaselineContext,
+  { evalEpisodes: episodes }: BaselineConfig,
+  { environment, folder, progress, isStopped }: BaselineContext,
 ): Promise<Evaluation> {
   const evaluation = await evaluateBoth(policy, {
-    environment: env,
+    environment,
     episodes,
     seed: 0,
     temperature: 1,

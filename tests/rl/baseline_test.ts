@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { makeEnv } from "../../envs/mod.ts";
+import { type EnvironmentDefinition, ezPoints, household, makeEnv, numberLine } from "../../envs/mod.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
 import { AdamW } from "../../model/mod.ts";
 import { type BaselineConfig, resolveBaselineConfig } from "../../rl/baseline/config.ts";
@@ -22,7 +22,7 @@ const TINY = {
   evalEpisodes: 4,
 } as const;
 
-const tinyConfig = (environment = "NumberLine", seed = 0): BaselineConfig =>
+const tinyConfig = (environment: EnvironmentDefinition = numberLine, seed = 0): BaselineConfig =>
   resolveBaselineConfig({ ...TINY, seed }, environment);
 
 /** Trains silently and returns `metrics.jsonl`; stops once asked more than `stopAfter` times whether to. */
@@ -30,7 +30,8 @@ async function trainHere(gpu: Gpu, config: BaselineConfig, stopAfter = Infinity)
   using temp = new TempFolder();
   const folder = await RunFolder.create(`${temp.path}/run`);
   let asked = 0;
-  const { evaluation } = await runBaseline(newCnn(gpu, config), config, {
+  const { evaluation } = await runBaseline(newCnn(gpu, numberLine, config), config, {
+    environment: numberLine,
     gpu,
     folder,
     progress: new Progress({ write: () => {} }),
@@ -41,7 +42,7 @@ async function trainHere(gpu: Gpu, config: BaselineConfig, stopAfter = Infinity)
 }
 
 /** The first states of environments, and random numbers to act on them. */
-function firstStates(environment: string, envs: number, size = 64): State[] {
+function firstStates(environment: EnvironmentDefinition, envs: number, size = 64): State[] {
   return new VectorEnv(environment, envs, 0).slots.map((slot) => stateOf(slot, size));
 }
 
@@ -54,7 +55,7 @@ gpuTest("one seed gives one metrics.jsonl, byte by byte, and another seed anothe
     ["evaluation", undefined],
   ]);
   assertEquals((await trainHere(gpu, tinyConfig())).metrics, metrics);
-  assert((await trainHere(gpu, tinyConfig("NumberLine", 1))).metrics !== metrics);
+  assert((await trainHere(gpu, tinyConfig(numberLine, 1))).metrics !== metrics);
 });
 
 gpuTest("a stopped run ends between iterations or in its evaluation, without a result", async (gpu) => {
@@ -66,16 +67,16 @@ gpuTest("a stopped run ends between iterations or in its evaluation, without a r
 });
 
 gpuTest("the log-probability of an action drawn is that of the policy", async (gpu) => {
-  const config = tinyConfig("EZPoints");
-  const cnn = newCnn(gpu, config);
-  const states = firstStates("EZPoints", 5);
+  const config = tinyConfig(ezPoints);
+  const cnn = newCnn(gpu, ezPoints, config);
+  const states = firstStates(ezPoints, 5);
   const random = samplerState(5, 0, 0);
   const acts = await new CnnPolicy(cnn).act(states, { random, greedy: false });
   // Heads begin small: every action is about as likely as any other.
   const uniform = -Math.log(makeEnv("EZPoints").actions.length);
   for (const { logprob } of acts) assert(Math.abs(logprob - uniform) < 0.05);
   assert(new Set(acts.map(({ action }) => action)).size > 1);
-  const rollout = await collect(new CnnPolicy(cnn), new VectorEnv("EZPoints", 4, 0), {
+  const rollout = await collect(new CnnPolicy(cnn), new VectorEnv(ezPoints, 4, 0), {
     config,
     iteration: 0,
   });
@@ -93,8 +94,8 @@ gpuTest("the log-probability of an action drawn is that of the policy", async (g
 });
 
 gpuTest("only admissible commands are drawn in Household, however likely others are", async (gpu) => {
-  const cnn = newCnn(gpu, tinyConfig("Household"));
-  const states = firstStates("Household", 4);
+  const cnn = newCnn(gpu, household, tinyConfig(household));
+  const states = firstStates(household, 4);
   const isLegal = (b: number, action: number) => states[b].legal![action] === 1;
   const illegal = states[0].legal!.findIndex((_, action) =>
     states.every(({ legal }) => legal![action] === 0)
@@ -113,14 +114,14 @@ gpuTest("only admissible commands are drawn in Household, however likely others 
 
 gpuTest("updates make what paid more likely", async (gpu) => {
   const config = { ...tinyConfig(), epochs: 12, klStop: 100 };
-  const cnn = newCnn(gpu, config);
+  const cnn = newCnn(gpu, numberLine, config);
   const optimizer = new AdamW(gpu, cnn.parameters, () => ({
     learningRateScale: 1,
     weightDecay: 0,
     clipGroup: "policy",
   }));
   const policy = new CnnPolicy(cnn);
-  const rollout = await collect(policy, new VectorEnv("NumberLine", 4, 0), { config, iteration: 0 });
+  const rollout = await collect(policy, new VectorEnv(numberLine, 4, 0), { config, iteration: 0 });
   // A bandit: action 1 pays 1, action 0 nothing.
   const transitions = rollout.transitions.map((transition) => ({
     ...transition,
@@ -158,7 +159,7 @@ Deno.test("the command writes a summary with the keys of a training run", async 
 
 Deno.test("minibatches must divide an iteration, and an unknown environment is named", async () => {
   assertThrows(
-    () => resolveBaselineConfig({ ...TINY, minibatch: 5 }, "NumberLine"),
+    () => resolveBaselineConfig({ ...TINY, minibatch: 5 }, numberLine),
     UsageError,
     "--minibatch 5 must divide the 16 steps of an iteration",
   );

@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { numberLine } from "../../envs/mod.ts";
 import { chromeTrace, type TraceEvent } from "../../rl/chrome_trace.ts";
 import { formatTrace, submissionsOf, timesOf, type TracedStep, traceTraining } from "../../rl/profile.ts";
 import {
@@ -82,7 +83,7 @@ Deno.test("the trace nests phases in steps and dispatches in submissions, and no
 
 gpuTest("a real trace covers its steps, on both tracks", async (gpu) => {
   const config = tinyConfig();
-  const steps = await traceTraining(gpu, config);
+  const steps = await traceTraining(gpu, numberLine, config);
   assertEquals(steps.map(({ name }) => name), ["SFT step", "rollout step", "PPO minibatch"]);
   for (const step of steps) {
     const { wallMs, gpuMs, dispatchMs } = timesOf(step);

@@ -1,7 +1,7 @@
 /** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { START } from "../../rl/checkpoint.ts";
-import { ENV_NAMES } from "../../envs/mod.ts";
+import { ENV_NAMES, findEnvironment } from "../../envs/mod.ts";
 import { baselineOptions, resolveBaselineConfig } from "../../rl/baseline/config.ts";
 import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../rl/cells.ts";
 import { parseOptions, runCommand } from "../../rl/cli/mod.ts";
@@ -34,16 +34,19 @@ Deno.test("every experiment has a name of its own and flags that its command tak
     const { environment } = experiment;
     if (command === "train") {
       const { given } = parseOptions(flags, trainOptions);
-      const { env, seed } = resolveConfig(given, environment);
+      const { env, seed } = resolveConfig(given, findEnvironment(environment));
       assertEquals([env, seed], [environment, 2]);
     } else if (command === "baseline") {
-      const { env, seed } = resolveBaselineConfig(parseOptions(flags, baselineOptions).given, environment);
+      const { env, seed } = resolveBaselineConfig(
+        parseOptions(flags, baselineOptions).given,
+        findEnvironment(environment),
+      );
       assertEquals([env, seed], [environment, 2]);
     } else {
       const { given } = parseOptions(flags, evalCommand.options);
       if (experiment.command === "variant") {
         assertEquals(given.run, `runs/results/${environment}-default-s2`);
-        readEnvSettings(environment, given.envSettings!);
+        readEnvSettings(findEnvironment(environment), given.envSettings!);
       } else assertEquals([given.env, given.policy], [environment, experiment.name]);
     }
   }

@@ -1,4 +1,5 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
+import { numberLine } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { testGpu } from "../kernels/check_cases.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
@@ -31,7 +32,7 @@ const TINY = {
 } as const satisfies Given<typeof trainOptions>;
 
 export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfig {
-  return resolveConfig({ ...TINY, ...changes }, "NumberLine");
+  return resolveConfig({ ...TINY, ...changes }, numberLine);
 }
 
 /** The same as flags. */
@@ -62,6 +63,7 @@ export async function trainHere(
   const folder = await RunFolder.create(out, config);
   if (!config.resume) await folder.writeConfig(config);
   return await runTraining(config, {
+    environment: numberLine,
     gpu: await testGpu(),
     folder,
     progress: new Progress({ write: () => {} }),
@@ -87,7 +89,7 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
   const config = tinyConfig(changes);
   const folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
-  const agent = newAgent(await testGpu(), config);
+  const agent = newAgent(await testGpu(), numberLine, config);
   const optimizer = rlOptimizer(agent.vlm, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }
