@@ -363,15 +363,12 @@ const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
  *
  * @throws {UsageError} naming the settings that do not fit together.
  */
-export function resolveConfig(
-  given: Given<typeof trainOptions>,
-  environment: EnvironmentDefinition,
-): TrainConfig {
+export function resolveConfig(given: Given<typeof trainOptions>, env: EnvironmentDefinition): TrainConfig {
   const config = {
     ...defaultsOf(trainOptions),
-    ...presetOf(environment, trainOptions),
+    ...presetOf(env, trainOptions),
     ...given,
-    env: environment.reference,
+    env: env.reference,
   } as TrainConfig;
   if (config.overwrite && config.resume) {
     throw new UsageError(
@@ -383,8 +380,8 @@ export function resolveConfig(
       "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",
     );
   }
-  readEnvSettings(environment, config.envSettings);
-  readEnvSettings(environment, [...config.envSettings, ...config.trainingSettings]);
+  readEnvSettings(env, config.envSettings);
+  readEnvSettings(env, [...config.envSettings, ...config.trainingSettings]);
   const freeze = config.freeze.length === 1 && config.freeze[0] === "none" ? [] : config.freeze;
   for (const kind of freeze) {
     if (!KINDS.includes(kind)) {
