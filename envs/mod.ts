@@ -13,8 +13,13 @@
  * ```
  */
 
-export { Blackjack, type BlackjackBias, type BlackjackInfo, type BlackjackSettings } from "./blackjack.ts";
-export type { FaceValue } from "./cards.ts";
+export {
+  Blackjack,
+  type BlackjackBias,
+  type BlackjackInfo,
+  type BlackjackSettings,
+} from "./blackjack/blackjack.ts";
+export type { FaceValue } from "./shared/cards.ts";
 export {
   defineEnvironment,
   type EnvironmentDefinition,
@@ -23,24 +28,24 @@ export {
   type MadeDefinition,
   type RulesDefinition,
 } from "./definition.ts";
-export { EZPoints, type EZPointsSettings } from "./ez_points.ts";
-export { frame, FRAME_PIXELS } from "./frame.ts";
+export { EZPoints, type EZPointsSettings } from "./points/ez_points.ts";
+export { frame, FRAME_PIXELS } from "./shared/frame.ts";
 export {
   Household,
   type HouseholdBias,
   type HouseholdInfo,
   type HouseholdMode,
   type HouseholdSettings,
-} from "./household.ts";
+} from "./household/household.ts";
 export {
   NumberLine,
   type NumberLineBias,
   type NumberLineInfo,
   type NumberLineSettings,
-} from "./number_line.ts";
-export type { PointsBias, PointsInfo } from "./points.ts";
-export { Points24, type Points24Settings } from "./points24.ts";
-export { Random } from "./random.ts";
+} from "./number_line/number_line.ts";
+export type { PointsBias, PointsInfo } from "./points/points.ts";
+export { Points24, type Points24Settings } from "./points/points24.ts";
+export { Random } from "./shared/random.ts";
 export {
   blackjack,
   ENV_NAMES,

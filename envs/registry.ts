@@ -1,12 +1,12 @@
 /** The environments that come with ponder, by name. Names exist only where people write them: on the command line. */
 
-import { Blackjack, type BlackjackSettings } from "./blackjack.ts";
-import { ceiling } from "./blackjack_optimal.ts";
+import { Blackjack, type BlackjackSettings } from "./blackjack/blackjack.ts";
+import { ceiling } from "./blackjack/optimal.ts";
 import { defineEnvironment, type EnvironmentDefinition, type EnvironmentSettings } from "./definition.ts";
-import { EZPoints, type EZPointsSettings } from "./ez_points.ts";
-import { Household, type HouseholdSettings } from "./household.ts";
-import { NumberLine, type NumberLineSettings } from "./number_line.ts";
-import { Points24, type Points24Settings } from "./points24.ts";
+import { EZPoints, type EZPointsSettings } from "./points/ez_points.ts";
+import { Household, type HouseholdSettings } from "./household/household.ts";
+import { NumberLine, type NumberLineSettings } from "./number_line/number_line.ts";
+import { Points24, type Points24Settings } from "./points/points24.ts";
 import { editDistance } from "./shared/nearest.ts";
 import type { SolvedEnvironment } from "./types.ts";
 

@@ -14,7 +14,7 @@ const DENO_FILES = new Set([
   "kernels/gpu/host.ts",
   "kernels/bench.ts",
   "model/files.ts",
-  "envs/canvas.ts",
+  "envs/shared/canvas.ts",
 ]);
 
 interface Source {

@@ -1,7 +1,7 @@
 /** Fills in what an environment leaves out, and checks the first frame that it shows. */
 
-import { createParser } from "../parse.ts";
-import { checkSeed, Random } from "../random.ts";
+import { createParser } from "./parse.ts";
+import { checkSeed, Random } from "./random.ts";
 import type { Environment, Info, Observation, ResetResult, ResetSettings } from "../types.ts";
 import { defaultPrompt } from "./prompt.ts";
 import { defaultTokens } from "./tokens.ts";

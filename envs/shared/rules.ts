@@ -1,11 +1,11 @@
 /** Environments by their rules alone: states are plain data, and what shows, names and repeats them follows. */
 
-import { resolveBias } from "../bias.ts";
-import { checkOptionNames, checkRunning, type Phase } from "../checks.ts";
+import { resolveBias } from "./bias.ts";
+import { checkOptionNames, checkRunning, type Phase } from "./checks.ts";
 import type { EnvironmentSettings } from "../definition.ts";
-import { createParser } from "../parse.ts";
-import { checkSeed, Random } from "../random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
+import { createParser } from "./parse.ts";
+import { checkSeed, Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type {
   DemonstrationSettings,
   Environment,

@@ -14,15 +14,15 @@
  * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before
  * it, that is the whole plan. Sorted, the 28,561 deals are but 715 hands, each with one plan to know. Deals (and formulas)
  * without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
- * `**` and no `//`, see `points_solver.ts`.
+ * `**` and no `//`, see `solver.ts`.
  *
  * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
  * `11-13` are the published one with the numbers replaced.
  */
 
-import type { Canvas2D } from "./canvas.ts";
-import type { Card, FaceValue } from "./cards.ts";
-import { checkBooleans, checkOptionNames, show } from "./checks.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
+import type { Card, FaceValue } from "../shared/cards.ts";
+import { checkBooleans, checkOptionNames, show } from "../shared/checks.ts";
 import {
   CARD_SEPARATOR,
   dealCard,
@@ -37,8 +37,8 @@ import {
   type StatedPlan,
   THOUGHTS_KEY,
 } from "./points.ts";
-import type { Random } from "./random.ts";
-import type { PromptSettings } from "./types.ts";
+import type { Random } from "../shared/random.ts";
+import type { PromptSettings } from "../types.ts";
 
 export interface Points24Settings {
   /** Seed of the streams until `reset` is given one; 0 by default. */

@@ -1,6 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { createCanvas2D } from "../../envs/canvas.ts";
-import { cardName, cardValue, DECK, drawCard, drawCards, drawTable, findCard } from "../../envs/cards.ts";
+import { createCanvas2D } from "../../../envs/shared/canvas.ts";
+import {
+  cardName,
+  cardValue,
+  DECK,
+  drawCard,
+  drawCards,
+  drawTable,
+  findCard,
+} from "../../../envs/shared/cards.ts";
 
 const cardOf = (name: string) => findCard(name)!;
 

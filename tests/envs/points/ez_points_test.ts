@@ -1,11 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { EZPoints } from "../../envs/ez_points.ts";
-import { Random } from "../../envs/random.ts";
-import { greedyPieces } from "./greedy_pieces.ts";
+import { EZPoints } from "../../../envs/points/ez_points.ts";
+import { Random } from "../../../envs/shared/random.ts";
+import { greedyPieces } from "../greedy_pieces.ts";
 import { assertReplays, demonstratedSuccess, frameDifference } from "./points_records.ts";
-import parserRecords from "./data/ez_points_parser.json" with { type: "json" };
-import prompts from "./data/ez_points_prompts.json" with { type: "json" };
-import records from "./data/ez_points_records.json" with { type: "json" };
+import parserRecords from "../data/ez_points_parser.json" with { type: "json" };
+import prompts from "../data/ez_points_prompts.json" with { type: "json" };
+import records from "../data/ez_points_records.json" with { type: "json" };
 
 const PERFECT = { misread: 0, plan: 0, randomAction: 0, close: 0 };
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { PART_LENGTH } from "../../envs/parse.ts";
-import { createPointsParser } from "../../envs/points_parse.ts";
+import { PART_LENGTH } from "../../../envs/shared/parse.ts";
+import { createPointsParser } from "../../../envs/points/parse.ts";
 
 const numbers = Array.from({ length: 10 }, (_, i) => String(i + 1));
 const actions = [...numbers, ..."+-*/()="];

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { decode } from "fast-png";
-import { NumberLine } from "../../envs/number_line.ts";
-import records from "./data/number_line_records.json" with { type: "json" };
-import prompts from "./data/number_line_prompts.json" with { type: "json" };
+import { NumberLine } from "../../../envs/number_line/number_line.ts";
+import records from "../data/number_line_records.json" with { type: "json" };
+import prompts from "../data/number_line_prompts.json" with { type: "json" };
 
 Deno.test("every recorded episode of the published environment replays exactly", () => {
   assertEquals(records.length, 120);
@@ -145,7 +145,7 @@ Deno.test("a frame is the published frame but for the hinting of the type", asyn
   const env = new NumberLine();
   let { observation } = env.reset({ options: { start: 3, target: 5 } });
   for (const [i, [target, current]] of shown.entries()) {
-    const file = new URL(`data/number_line_frame_${i}.png`, import.meta.url);
+    const file = new URL(`../data/number_line_frame_${i}.png`, import.meta.url);
     const published = decode(await Deno.readFile(file));
     assertEquals([observation.width, observation.height], [published.width, published.height]);
     const difference = meanDifference(observation.data, published.data);

@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { Points24, type Points24Settings } from "../../envs/points24.ts";
-import { Random } from "../../envs/random.ts";
-import { fastestMs } from "./fastest.ts";
-import { greedyPieces } from "./greedy_pieces.ts";
+import { Points24, type Points24Settings } from "../../../envs/points/points24.ts";
+import { Random } from "../../../envs/shared/random.ts";
+import { fastestMs } from "../fastest.ts";
+import { greedyPieces } from "../greedy_pieces.ts";
 import { assertReplays, demonstratedSuccess, frameDifference } from "./points_records.ts";
-import parserRecords from "./data/points24_parser.json" with { type: "json" };
-import prompts from "./data/points24_prompts.json" with { type: "json" };
-import records from "./data/points24_records.json" with { type: "json" };
+import parserRecords from "../data/points24_parser.json" with { type: "json" };
+import prompts from "../data/points24_prompts.json" with { type: "json" };
+import records from "../data/points24_records.json" with { type: "json" };
 
 const CARDS = ["D8", "SA", "CJ", "H7"];
 

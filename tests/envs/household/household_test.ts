@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { Household } from "../../envs/household.ts";
-import { ROOMS, TASK_KINDS, TASKS } from "../../envs/household/rooms.ts";
-import { makeEnv } from "../../envs/mod.ts";
-import { fastestMs } from "./fastest.ts";
+import { Household } from "../../../envs/household/household.ts";
+import { ROOMS, TASK_KINDS, TASKS } from "../../../envs/household/rooms.ts";
+import { makeEnv } from "../../../envs/mod.ts";
+import { fastestMs } from "../fastest.ts";
 
 const actionOf = (env: Household, text: string) => {
   const action = env.actions.indexOf(text);

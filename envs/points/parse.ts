@@ -1,7 +1,7 @@
 /** The published text-to-action projection of the point games. */
 
-import { afterKey, encodeParts, NO_ACTION } from "./parse.ts";
-import type { Parse } from "./types.ts";
+import { afterKey, encodeParts, NO_ACTION } from "../shared/parse.ts";
+import type { Parse } from "../types.ts";
 
 const ONE = "1".charCodeAt(0);
 const BYTES = 256;

@@ -15,15 +15,31 @@
  * `natural` and `sab` take effect (its test for a natural never holds).
  */
 
-import { misreadNumber, resolveBias } from "./bias.ts";
-import { addCard, type Hand, handOf, isHitBetter } from "./blackjack_optimal.ts";
-import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
-import { type Card, cardName, cardValue, drawCard, drawCards, drawTable, RANKS, SUITS } from "./cards.ts";
-import { checkBegun, checkBooleans, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
-import { frame, FRAME_PIXELS } from "./frame.ts";
-import { createParser } from "./parse.ts";
-import { checkSeed, Random } from "./random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
+import { misreadNumber, resolveBias } from "../shared/bias.ts";
+import { addCard, type Hand, handOf, isHitBetter } from "./optimal.ts";
+import { BOLD_FONT, type Canvas2D } from "../shared/canvas.ts";
+import {
+  type Card,
+  cardName,
+  cardValue,
+  drawCard,
+  drawCards,
+  drawTable,
+  RANKS,
+  SUITS,
+} from "../shared/cards.ts";
+import {
+  checkBegun,
+  checkBooleans,
+  checkOptionNames,
+  checkRunning,
+  type Phase,
+  show,
+} from "../shared/checks.ts";
+import { frame, FRAME_PIXELS } from "../shared/frame.ts";
+import { createParser } from "../shared/parse.ts";
+import { checkSeed, Random } from "../shared/random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -34,7 +50,7 @@ import type {
   ResetResult,
   ResetSettings,
   StepResult,
-} from "./types.ts";
+} from "../types.ts";
 
 export interface BlackjackSettings {
   /** A win with ace and ten as the first two cards pays 1.5; ignored with `sab`. False by default, as published. */
@@ -193,7 +209,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
 
   readonly parse = parse;
 
-  /** The action that wins more often, see `blackjack_optimal.ts`. */
+  /** The action that wins more often, see `optimal.ts`. */
   solve(): number {
     checkRunning(this.#phase, "solve", this.name);
     return plan(hand(this.#player), cardValue(this.#dealer[0]));

@@ -1,11 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Household, type HouseholdInfo } from "../../envs/household.ts";
-import { makeEnv } from "../../envs/mod.ts";
-import type { TaskKind } from "../../envs/household/rooms.ts";
-import { Random } from "../../envs/random.ts";
-import type { Bias } from "../../envs/types.ts";
-import { greedyPieces } from "./greedy_pieces.ts";
+import { Household, type HouseholdInfo } from "../../../envs/household/household.ts";
+import { makeEnv } from "../../../envs/mod.ts";
+import type { TaskKind } from "../../../envs/household/rooms.ts";
+import { Random } from "../../../envs/shared/random.ts";
+import type { Bias } from "../../../envs/types.ts";
+import { greedyPieces } from "../greedy_pieces.ts";
 
 const PERFECT = { misread: 0, haste: 0, plan: 0, action: 0 };
 

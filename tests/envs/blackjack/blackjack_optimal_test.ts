@@ -1,6 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { Blackjack } from "../../envs/blackjack.ts";
-import { bestOdds, ceiling, handOf, hitOdds, isHitBetter, standOdds } from "../../envs/blackjack_optimal.ts";
+import { Blackjack } from "../../../envs/blackjack/blackjack.ts";
+import {
+  bestOdds,
+  ceiling,
+  handOf,
+  hitOdds,
+  isHitBetter,
+  standOdds,
+} from "../../../envs/blackjack/optimal.ts";
 
 Deno.test("an ace counts eleven where that does not bust", () => {
   assertEquals(handOf([1, 1]), { total: 12, soft: true });

@@ -20,8 +20,8 @@
  * a simulator's; RL4VLM for the reward, the prompt (scene as plain text, not as a Python list) and the parsing.
  */
 
-import { resolveBias } from "./bias.ts";
-import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
+import { resolveBias } from "../shared/bias.ts";
+import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "../shared/checks.ts";
 import {
   drawDeal,
   type Room,
@@ -31,9 +31,9 @@ import {
   type Task,
   TASK_KINDS,
   type TaskKind,
-} from "./household/rooms.ts";
-import { parseCommand } from "./household/parse.ts";
-import { shortestPlan } from "./household/plan.ts";
+} from "./rooms.ts";
+import { parseCommand } from "./parse.ts";
+import { shortestPlan } from "./plan.ts";
 import {
   decide,
   decideHastily,
@@ -43,19 +43,12 @@ import {
   perception,
   sightOf,
   writeResponse,
-} from "./household/thought.ts";
-import { listTokens, writePrompt } from "./household/prompt.ts";
-import { drawWorld } from "./household/view.ts";
-import {
-  COMMANDS,
-  NONE,
-  OBJECT_KINDS,
-  OBJECTS,
-  RECEPTACLE_KINDS,
-  RECEPTACLES,
-} from "./household/vocabulary.ts";
-import { NOTHING_HAPPENS, World } from "./household/world.ts";
-import { checkSeed, Random } from "./random.ts";
+} from "./thought.ts";
+import { listTokens, writePrompt } from "./prompt.ts";
+import { drawWorld } from "./view.ts";
+import { COMMANDS, NONE, OBJECT_KINDS, OBJECTS, RECEPTACLE_KINDS, RECEPTACLES } from "./vocabulary.ts";
+import { NOTHING_HAPPENS, World } from "./world.ts";
+import { checkSeed, Random } from "../shared/random.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -67,7 +60,7 @@ import type {
   ResetResult,
   ResetSettings,
   StepResult,
-} from "./types.ts";
+} from "../types.ts";
 
 /** What the prompt says beside the task: the scene and the admissible commands, or nothing. */
 export const HOUSEHOLD_MODES = ["text-and-image", "image-only"] as const;

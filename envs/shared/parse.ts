@@ -1,6 +1,6 @@
 /** The published text-to-action projection, shared by the environments. */
 
-import type { Parse } from "./types.ts";
+import type { Parse } from "../types.ts";
 
 /** The result for a text without a legal action. */
 export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1 });

@@ -1,9 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { decode } from "fast-png";
-import { Blackjack } from "../../envs/blackjack.ts";
-import parserRecords from "./data/blackjack_parser.json" with { type: "json" };
-import prompts from "./data/blackjack_prompts.json" with { type: "json" };
-import records from "./data/blackjack_records.json" with { type: "json" };
+import { Blackjack } from "../../../envs/blackjack/blackjack.ts";
+import parserRecords from "../data/blackjack_parser.json" with { type: "json" };
+import prompts from "../data/blackjack_prompts.json" with { type: "json" };
+import records from "../data/blackjack_records.json" with { type: "json" };
 
 type Draw = [value: number, face: string, suit: string];
 
@@ -178,7 +178,7 @@ Deno.test("cards, labels and table are where the published frames have them", as
   let { observation } = env.reset({ options: { draws: records[0].draws } });
   for (const i of [0, 1]) {
     const published = decode(
-      await Deno.readFile(new URL(`data/blackjack_frame_${i}.png`, import.meta.url)),
+      await Deno.readFile(new URL(`../data/blackjack_frame_${i}.png`, import.meta.url)),
     );
     assertEquals([observation.width, observation.height], [published.width, published.height]);
     const pixels = Array.from({ length: 90_000 }, (_, pixel) => pixel);

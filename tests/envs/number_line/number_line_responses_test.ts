@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { NumberLine } from "../../envs/number_line.ts";
-import { Random } from "../../envs/random.ts";
-import { greedyPieces } from "./greedy_pieces.ts";
+import { NumberLine } from "../../../envs/number_line/number_line.ts";
+import { Random } from "../../../envs/shared/random.ts";
+import { greedyPieces } from "../greedy_pieces.ts";
 
 const PERFECT = { misread: 0, comparison: 0, flipPlus: 0, flipMinus: 0 };
 

@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Blackjack } from "../../envs/blackjack.ts";
-import { Random } from "../../envs/random.ts";
-import { greedyPieces } from "./greedy_pieces.ts";
+import { Blackjack } from "../../../envs/blackjack/blackjack.ts";
+import { Random } from "../../../envs/shared/random.ts";
+import { greedyPieces } from "../greedy_pieces.ts";
 
 const PERFECT = { misread: 0, flipStand: 0, flipHit: 0 };
 

@@ -1,7 +1,7 @@
 /** The scripted solver's mistakes: their settings, and the one that several environments make. */
 
 import type { Random } from "./random.ts";
-import type { Bias } from "./types.ts";
+import type { Bias } from "../types.ts";
 
 /**
  * `defaults` with `overrides` put in. Throws `RangeError` on a kind of mistake that `defaults` does not have and on a

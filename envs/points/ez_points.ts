@@ -14,9 +14,9 @@
  * Source: RL4VLM, `gym_cards/EZPoints-v0`. Unlike it, deals follow the seed.
  */
 
-import type { Canvas2D } from "./canvas.ts";
-import { type Card, cardValue } from "./cards.ts";
-import { checkOptionNames } from "./checks.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
+import { type Card, cardValue } from "../shared/cards.ts";
+import { checkOptionNames } from "../shared/checks.ts";
 import {
   dealCard,
   NO_PLAN,
@@ -28,9 +28,9 @@ import {
   RESPONSE_TOKENS,
   type StatedPlan,
 } from "./points.ts";
-import type { Random } from "./random.ts";
-import { ACTION_KEY } from "./response.ts";
-import type { PromptSettings } from "./types.ts";
+import type { Random } from "../shared/random.ts";
+import { ACTION_KEY } from "../shared/response.ts";
+import type { PromptSettings } from "../types.ts";
 
 export interface EZPointsSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */

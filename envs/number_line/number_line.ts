@@ -14,13 +14,13 @@
  * Source: RL4VLM, `gym_cards/NumberLine-v0` (maxPosition 5). Unlike it, deals follow the seed.
  */
 
-import { resolveBias } from "./bias.ts";
-import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
-import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
-import { frame } from "./frame.ts";
-import { createParser } from "./parse.ts";
-import { checkSeed, Random } from "./random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
+import { resolveBias } from "../shared/bias.ts";
+import { BOLD_FONT, type Canvas2D } from "../shared/canvas.ts";
+import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "../shared/checks.ts";
+import { frame } from "../shared/frame.ts";
+import { createParser } from "../shared/parse.ts";
+import { checkSeed, Random } from "../shared/random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -31,7 +31,7 @@ import type {
   ResetResult,
   ResetSettings,
   StepResult,
-} from "./types.ts";
+} from "../types.ts";
 
 export interface NumberLineSettings {
   /** Largest number on the line, 1 to 999 (three digits fit the picture); 5 as published. */

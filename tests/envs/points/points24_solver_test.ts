@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { formulaEquals } from "../../envs/formula.ts";
-import { arithmeticSolutions, completeFormula } from "../../envs/points_solver.ts";
+import { formulaEquals } from "../../../envs/points/formula.ts";
+import { arithmeticSolutions, completeFormula } from "../../../envs/points/solver.ts";
 
 const RULES = { operators: ["+", "-", "*", "/", "(", ")"], maxItems: 20 };
 

@@ -2,8 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { decode } from "fast-png";
-import type { Points } from "../../envs/points.ts";
-import { Random } from "../../envs/random.ts";
+import type { Points } from "../../../envs/points/points.ts";
+import { Random } from "../../../envs/shared/random.ts";
 
 /** [action, reward, terminated, truncated, item appended or null] */
 type RecordedStep = (number | boolean | string | null)[];
@@ -47,7 +47,7 @@ export function demonstratedSuccess(env: Points, episodes: number, cot = true): 
 
 /** Mean absolute difference of grey levels between a drawn frame and a published one, from row `top` on. */
 export async function frameDifference(data: Uint8Array, file: string, top = 0): Promise<number> {
-  const published = decode(await Deno.readFile(new URL(`data/${file}`, import.meta.url)));
+  const published = decode(await Deno.readFile(new URL(`../data/${file}`, import.meta.url)));
   assertEquals(data.length, published.data.length);
   const from = top * published.width * 3;
   return data.subarray(from).reduce((sum, value, i) => sum + Math.abs(value - published.data[from + i]), 0) /

@@ -9,7 +9,7 @@
  * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed and formulas are not handed to `eval`.
  */
 
-import { misreadNumber, resolveBias } from "./bias.ts";
+import { misreadNumber, resolveBias } from "../shared/bias.ts";
 import {
   type Card,
   cardName,
@@ -21,15 +21,15 @@ import {
   RANKS,
   type Suit,
   SUITS,
-} from "./cards.ts";
-import { type Canvas2D, REGULAR_FONT } from "./canvas.ts";
-import { checkBegun, checkRunning, type Phase, show } from "./checks.ts";
+} from "../shared/cards.ts";
+import { type Canvas2D, REGULAR_FONT } from "../shared/canvas.ts";
+import { checkBegun, checkRunning, type Phase, show } from "../shared/checks.ts";
 import { formulaEquals } from "./formula.ts";
-import { frame, FRAME_PIXELS } from "./frame.ts";
-import { createPointsParser } from "./points_parse.ts";
-import { completeFormula, type PlanRules } from "./points_solver.ts";
-import { checkSeed, Random } from "./random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
+import { frame, FRAME_PIXELS } from "../shared/frame.ts";
+import { createPointsParser } from "./parse.ts";
+import { completeFormula, type PlanRules } from "./solver.ts";
+import { checkSeed, Random } from "../shared/random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -41,7 +41,7 @@ import type {
   ResetResult,
   ResetSettings,
   StepResult,
-} from "./types.ts";
+} from "../types.ts";
 
 export interface PointsInfo extends Info {
   /** Suit and rank, left to right: `["H7", "DT"]`. */

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { NumberLine } from "../../envs/number_line.ts";
-import { createParser } from "../../envs/parse.ts";
-import { fastestMs } from "./fastest.ts";
-import records from "./data/number_line_parser.json" with { type: "json" };
+import { NumberLine } from "../../../envs/number_line/number_line.ts";
+import { createParser } from "../../../envs/shared/parse.ts";
+import { fastestMs } from "../fastest.ts";
+import records from "../data/number_line_parser.json" with { type: "json" };
 
 const { actions, parse } = new NumberLine();
 

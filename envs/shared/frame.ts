@@ -1,7 +1,7 @@
 /** Frames: 300 x 300 RGB pictures, drawn once a state and kept. */
 
 import { type Canvas2D, createCanvas2D } from "./canvas.ts";
-import type { Observation } from "./types.ts";
+import type { Observation } from "../types.ts";
 
 /** Side of a frame in pixels, as published. */
 export const FRAME_PIXELS = 300;

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { Random } from "../../envs/random.ts";
+import { Random } from "../../../envs/shared/random.ts";
 
 const draws = (random: Random, count: number) => Array.from({ length: count }, () => random.uint32());
 
