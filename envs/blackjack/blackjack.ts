@@ -15,8 +15,9 @@
  * `natural` and `sab` take effect (its test for a natural never holds).
  */
 
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import { misreadNumber, resolveBias } from "../shared/bias.ts";
-import { addCard, type Hand, handOf, isHitBetter } from "./optimal.ts";
+import { addCard, ceiling, type Hand, handOf, isHitBetter } from "./optimal.ts";
 import { BOLD_FONT, type Canvas2D } from "../shared/canvas.ts";
 import {
   type Card,
@@ -31,6 +32,7 @@ import {
 import {
   checkBegun,
   checkBooleans,
+  checkDiscount,
   checkOptionNames,
   checkRunning,
   type Phase,
@@ -40,7 +42,9 @@ import { frame, FRAME_PIXELS } from "../shared/frame.ts";
 import { createParser } from "../shared/parse.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
+import { blackjackValues } from "./values.ts";
 import type {
+  ActionValueSettings,
   DemonstrationSettings,
   Environment,
   Info,
@@ -49,6 +53,7 @@ import type {
   PromptSettings,
   ResetResult,
   ResetSettings,
+  SolvedEnvironment,
   StepResult,
 } from "../types.ts";
 
@@ -215,6 +220,14 @@ export class Blackjack implements Environment<BlackjackInfo> {
     return plan(hand(this.#player), cardValue(this.#dealer[0]));
   }
 
+  /** Of `stand` and `hit`, under the rules of this episode, see `values.ts`. */
+  actionValues(settings?: ActionValueSettings): readonly number[] {
+    checkRunning(this.#phase, "value", this.name);
+    const { total, soft } = hand(this.#player);
+    const state = { total, soft, isNatural: isNatural(this.#player), dealer: cardValue(this.#dealer[0]) };
+    return blackjackValues(state, { ...this.#rules, discount: checkDiscount(this.name, settings) });
+  }
+
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
@@ -364,3 +377,16 @@ function paint(canvas: Canvas2D, open: Card, player: readonly Card[]): void {
   drawCard(canvas, null, 78, 25, 70);
   drawCards(canvas, player, { x: left, y: 150, width: pitch - gap, pitch });
 }
+
+/** The definition. Its settings are those of the class above. */
+export const blackjack: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "Blackjack",
+  id: "gym_cards/Blackjack-v0",
+  settings: {
+    natural: "true: a natural pays 1.5; false as published",
+    sab: "true: a natural beats any other 21; false as published",
+  },
+  // With Sutton and Barto's rule a natural also wins where it would tie, which `ceiling` does not count.
+  ceiling: ({ sab }) => sab === true ? null : ceiling().win,
+  make: (settings: BlackjackSettings) => new Blackjack(settings),
+});

@@ -25,7 +25,7 @@ export interface Odds {
 }
 
 /** Value and probability of a card; the ace is 1. */
-const CARDS: readonly (readonly [value: number, probability: number])[] = Array.from(
+export const CARDS: readonly (readonly [value: number, probability: number])[] = Array.from(
   { length: 10 },
   (_, i) => [i + 1, i === 9 ? 4 / 13 : 1 / 13],
 );

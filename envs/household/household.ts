@@ -20,6 +20,7 @@
  * a simulator's; RL4VLM for the reward, the prompt (scene as plain text, not as a Python list) and the parsing.
  */
 
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import { resolveBias } from "../shared/bias.ts";
 import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "../shared/checks.ts";
 import {
@@ -59,6 +60,7 @@ import type {
   PromptSettings,
   ResetResult,
   ResetSettings,
+  SolvedEnvironment,
   StepResult,
 } from "../types.ts";
 
@@ -304,3 +306,15 @@ function checkChoice(verb: string, name: string, value: unknown, choices: readon
     `Cannot ${verb} Household: ${name} is ${show(value)}, use one of ${choices.join(", ")}`,
   );
 }
+
+/** The definition. Its settings are those of the class above. */
+export const household: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "Household",
+  id: "alfworld/Household-v0",
+  settings: {
+    mode: "text-and-image, or image-only: no scene and no commands in the prompt; text-and-image by default",
+    split: "rooms, seen or unseen; seen by default",
+  },
+  ceiling: () => 1,
+  make: (settings: HouseholdSettings) => new Household(settings),
+});

@@ -14,14 +14,23 @@
  * Source: RL4VLM, `gym_cards/NumberLine-v0` (maxPosition 5). Unlike it, deals follow the seed.
  */
 
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import { resolveBias } from "../shared/bias.ts";
 import { BOLD_FONT, type Canvas2D } from "../shared/canvas.ts";
-import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "../shared/checks.ts";
+import {
+  checkBegun,
+  checkDiscount,
+  checkOptionNames,
+  checkRunning,
+  type Phase,
+  show,
+} from "../shared/checks.ts";
 import { frame } from "../shared/frame.ts";
 import { createParser } from "../shared/parse.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
+  ActionValueSettings,
   DemonstrationSettings,
   Environment,
   Info,
@@ -30,6 +39,7 @@ import type {
   PromptSettings,
   ResetResult,
   ResetSettings,
+  SolvedEnvironment,
   StepResult,
 } from "../types.ts";
 
@@ -175,6 +185,20 @@ export class NumberLine implements Environment<NumberLineInfo> {
     return this.#current < this.#target ? PLUS : MINUS;
   }
 
+  /** Of `-` and `+`: a step away costs 1 at once and puts the goal off. */
+  actionValues(settings?: ActionValueSettings): readonly number[] {
+    checkRunning(this.#phase, "value", this.name);
+    const discount = checkDiscount(this.name, settings);
+    const distance = Math.abs(this.#target - this.#current);
+    return [-1, 1].map((move) => {
+      const moved = Math.min(Math.max(this.#current + move, 0), this.maxPosition);
+      const left = Math.abs(this.#target - moved);
+      if (left === 0) return 1;
+      // The reward of 1 comes with the last of the steps that are left.
+      return (left < distance ? 0 : -1) + discount ** left;
+    });
+  }
+
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
@@ -278,3 +302,12 @@ function paint(canvas: Canvas2D, current: number, target: number): void {
   canvas.fillText(`Target: ${target}`, 30, 94);
   canvas.fillText(`Current: ${current}`, 30, 214);
 }
+
+/** The definition. Its settings are those of the class above. */
+export const numberLine: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "NumberLine",
+  id: "gym_cards/NumberLine-v0",
+  settings: { maxPosition: "largest number on the line, 1 to 999; 5 as published" },
+  ceiling: () => 1,
+  make: (settings: NumberLineSettings) => new NumberLine(settings),
+});

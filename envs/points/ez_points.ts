@@ -14,6 +14,7 @@
  * Source: RL4VLM, `gym_cards/EZPoints-v0`. Unlike it, deals follow the seed.
  */
 
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import type { Canvas2D } from "../shared/canvas.ts";
 import { type Card, cardValue } from "../shared/cards.ts";
 import { checkOptionNames } from "../shared/checks.ts";
@@ -30,7 +31,7 @@ import {
 } from "./points.ts";
 import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
-import type { PromptSettings } from "../types.ts";
+import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
 export interface EZPointsSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
@@ -111,3 +112,11 @@ export class EZPoints extends Points {
     paintText(canvas, `Formula: ${formula.join(" ")}`, 258, 20);
   }
 }
+
+/** The definition. Its settings are those of the class above. */
+export const ezPoints: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "EZPoints",
+  id: "gym_cards/EZPoints-v0",
+  ceiling: () => 1,
+  make: (settings: EZPointsSettings) => new EZPoints(settings),
+});

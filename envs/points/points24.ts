@@ -20,6 +20,7 @@
  * `11-13` are the published one with the numbers replaced.
  */
 
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import type { Canvas2D } from "../shared/canvas.ts";
 import type { Card, FaceValue } from "../shared/cards.ts";
 import { checkBooleans, checkOptionNames, show } from "../shared/checks.ts";
@@ -38,7 +39,7 @@ import {
   THOUGHTS_KEY,
 } from "./points.ts";
 import type { Random } from "../shared/random.ts";
-import type { PromptSettings } from "../types.ts";
+import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
 export interface Points24Settings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
@@ -178,3 +179,16 @@ function checkTarget(verb: string, target: unknown): number {
     `Cannot ${verb} Points24: target is ${show(target)}, use an integer from 1 to ${MAX_TARGET}`,
   );
 }
+
+/** The definition. Its settings are those of the class above. */
+export const points24: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "Points24",
+  id: "gym_cards/Points24-v0",
+  settings: {
+    target: "what the formula must equal, 1 to 999; 24 as published",
+    faceValue: "what jack, queen and king count, ten or 11-13; ten as published",
+    solvableOnly: "true: deals without a solution are dealt again; false as published",
+  },
+  ceiling: ({ solvableOnly }) => solvableOnly === true ? 1 : null,
+  make: (settings: Points24Settings) => new Points24(settings),
+});

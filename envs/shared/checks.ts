@@ -1,5 +1,7 @@
 /** What the environments refuse, in the same words. */
 
+import type { ActionValueSettings } from "../types.ts";
+
 /** Where an environment is: actions are taken, and states solved, while it is running. */
 export type Phase = "before the first reset" | "running" | "ended";
 
@@ -35,6 +37,12 @@ export function checkBooleans(verb: string, env: string, values: Readonly<Record
     if (value === undefined || typeof value === "boolean") continue;
     throw new RangeError(`Cannot ${verb} ${env}: ${name} is ${show(value)}, use true or false`);
   }
+}
+
+/** The discount of action values, 1 when absent. Throws `RangeError` unless it is in [0, 1]. */
+export function checkDiscount(env: string, { discount = 1 }: ActionValueSettings = {}): number {
+  if (discount >= 0 && discount <= 1) return discount;
+  throw new RangeError(`Cannot value ${env}: discount is ${show(discount)}, use a number from 0 to 1`);
 }
 
 /** A value as an error message shows it, at most 80 characters. */
