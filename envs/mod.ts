@@ -13,6 +13,7 @@
  * ```
  */
 
+export { checkEnvironment, type CheckResult, ENVIRONMENT_CHECKS, type EnvironmentCheck } from "./check.ts";
 export {
   Blackjack,
   blackjack,
