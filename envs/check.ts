@@ -21,9 +21,9 @@ export interface CheckResult {
 
 /** More than the step limit of any sensible environment. */
 const MAX_STEPS = 10_000;
-const EPISODES = 10;
+const EPISODES = 6;
 /** Of each episode, where it need not be played to its end. */
-const STEPS = 25;
+const STEPS = 12;
 const MAX_PROMPT_PIECES = 256;
 
 /** Runs every check on a definition, made with `settings`. It plays some episodes, which takes seconds at most. */
