@@ -76,3 +76,30 @@ export function createParser(actions: readonly string[]): (text: string) => Pars
     return found;
   };
 }
+
+/**
+ * Makes the parser of an environment that has none of its own: the action that follows the first `"action":`, in any
+ * letter case, in quotation marks or not, and whole: `"jump"` is no `"jum"`.
+ *
+ * Unlike the published rule it allows any names: "a" is in `"action":` itself, and "up" in "upper left".
+ */
+export function createValueParser(actions: readonly string[]): (text: string) => Parse {
+  const longestFirst = actions.map((action, index) => ({ lower: action.toLowerCase(), index }))
+    .sort((a, b) => b.lower.length - a.lower.length);
+  return (text) => {
+    const match = VALUE.exec(text);
+    if (match === null) return NO_ACTION;
+    const start = match.index + match[0].length;
+    for (const { lower, index } of longestFirst) {
+      const end = start + lower.length;
+      if (text.slice(start, end).toLowerCase() !== lower) continue;
+      // A name that ends in a letter or digit ends where the word does.
+      if (WORD.test(lower.at(-1)!) && WORD.test(text.charAt(end))) continue;
+      return { action: index, start, end };
+    }
+    return NO_ACTION;
+  };
+}
+
+const VALUE = /"action":\s{0,9}"?/i;
+const WORD = /[\p{L}\p{N}]/u;

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { decode } from "fast-png";
 import { NumberLine } from "../../../envs/number_line/number_line.ts";
 import records from "../data/number_line_records.json" with { type: "json" };
@@ -186,4 +186,30 @@ Deno.test("the longest numbers fit the picture", () => {
     .reset({ options: { start: 998, target: 999 } }).observation;
   const lastColumns = data.filter((_, i) => Math.floor(i / 3) % width >= width - 8);
   assert(lastColumns.every((value) => value === 255));
+});
+
+Deno.test("action values are those of value iteration", () => {
+  const discount = 0.9;
+  for (const maxPosition of [1, 5]) {
+    const env = new NumberLine({ maxPosition });
+    for (let target = 0; target <= maxPosition; target++) {
+      let values = new Array(maxPosition + 1).fill(0);
+      const outcome = (current: number, action: number) => {
+        const moved = Math.min(Math.max(current + 2 * action - 1, 0), maxPosition);
+        const closer = Math.abs(target - moved) < Math.abs(target - current);
+        const [reward, rest] = moved === target ? [1, 0] : [closer ? 0 : -1, values[moved]];
+        return reward + discount * rest;
+      };
+      for (let i = 0; i < 400; i++) {
+        values = values.map((_, current) => Math.max(outcome(current, 0), outcome(current, 1)));
+      }
+      for (let start = 0; start <= maxPosition; start++) {
+        if (start === target) continue;
+        env.reset({ options: { start, target } });
+        env.actionValues({ discount }).forEach((value, action) =>
+          assertAlmostEquals(value, outcome(start, action), 1e-12, `${start} to ${target}, action ${action}`)
+        );
+      }
+    }
+  }
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { NumberLine } from "../../../envs/number_line/number_line.ts";
-import { createParser } from "../../../envs/shared/parse.ts";
+import { createParser, createValueParser } from "../../../envs/shared/parse.ts";
 import { fastestMs } from "../fastest.ts";
 import records from "../data/number_line_parser.json" with { type: "json" };
 
@@ -65,5 +65,27 @@ Deno.test("a text of 1 MB parses in under 10 ms, whatever it repeats", () => {
     const text = unit.repeat(Math.ceil(2 ** 20 / unit.length));
     const elapsedMs = fastestMs(10, () => parse(text));
     assert(elapsedMs < 10, `${JSON.stringify(unit)} repeated took ${elapsedMs} ms`);
+  }
+});
+
+Deno.test("without a parser of its own, an environment takes the whole name that follows the key", () => {
+  const actions = ["a", "up", "upper left", "-", "tion"];
+  const parse = createValueParser(actions);
+  for (
+    const [text, action] of [
+      ['{"thoughts": "up or a?", "action": "up"}', "up"],
+      ['{"action": "upper left"}', "upper left"],
+      ['{"ACTION":   "A"}', "a"],
+      ['"action": tion', "tion"],
+      ['"action": "-1', "-"],
+      ['"action": "upp"', null],
+      ['"action": "down"', null],
+      ["up", null],
+      ["", null],
+    ] as const
+  ) {
+    const parsed = parse(text);
+    assertEquals(parsed.action, action === null ? null : actions.indexOf(action), text);
+    if (action !== null) assertEquals(text.slice(parsed.start, parsed.end).toLowerCase(), action);
   }
 });
