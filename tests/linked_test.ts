@@ -2,11 +2,12 @@
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 
+const PACKAGE = "@ponder/ponder";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Draws with the fonts and with a card's picture: both kinds of asset. */
 const PROGRAM = `
-import { makeEnv } from "@ponder/ponder";
+import { makeEnv } from ${JSON.stringify(PACKAGE)};
 for (const name of ["NumberLine", "Blackjack"]) {
   console.log(name, makeEnv(name).reset({ seed: 1 }).observation.data.length);
 }
@@ -16,7 +17,7 @@ Deno.test("a program that links the toolkit draws frames", () => {
   const folder = Deno.makeTempDirSync({ prefix: "ponder_linked_" });
   try {
     const links = [ROOT, `${ROOT}compat/std_assert`, `${ROOT}compat/std_cli`];
-    const config = { imports: { "@ponder/ponder": "jsr:@ponder/ponder@^0.1" }, links };
+    const config = { imports: { [PACKAGE]: `jsr:${PACKAGE}@^0.1` }, links };
     Deno.writeTextFileSync(`${folder}/deno.json`, JSON.stringify(config));
     // With the lock nothing has to be asked of a registry.
     Deno.copyFileSync(`${ROOT}deno.lock`, `${folder}/deno.lock`);
