@@ -133,6 +133,8 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...await taskArguments(name), ...own],
+    // The child ends with this process, and its paths start in this process's folder.
+    env: { PONDER_PARENT: String(Deno.pid), PONDER_CWD: Deno.cwd() },
     stdin: "null",
     stdout: isTraining ? "inherit" : "piped",
     stderr: "inherit",

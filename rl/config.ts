@@ -35,7 +35,7 @@ export const trainOptions = defineOptions({
     meaning: "the same for the warm start and RL alone, such as solvableOnly=true",
   },
   seed: { type: "integer", default: 0, min: 0, max: 1000, meaning: "seed of everything random" },
-  out: { type: "string", meaning: "run folder; runs/<environment>-s<seed> when absent" },
+  out: { type: "path", meaning: "run folder; runs/<environment>-s<seed> when absent" },
   overwrite: { type: "boolean", default: false, meaning: "replace an existing run folder" },
   resume: { type: "boolean", default: false, meaning: "go on from the run folder's checkpoint" },
   json: { type: "boolean", default: false, meaning: "print the summary as JSON on stdout" },
@@ -145,7 +145,7 @@ export const trainOptions = defineOptions({
     group: "Warm start (SFT)",
   },
   warmStart: {
-    type: "string",
+    type: "path",
     meaning: "run folder to take the warm start from instead: the same result, sooner",
     group: "Warm start (SFT)",
   },

@@ -21,7 +21,7 @@ const TOKEN_DELAY_MS = 60;
 const MAX_FRAME_COLUMNS = 60;
 
 const options = defineOptions({
-  run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {

@@ -15,7 +15,7 @@ const group = "RL (PPO)";
 export const baselineOptions = defineOptions({
   env,
   seed,
-  out: { type: "string", meaning: "run folder; runs/<environment>-cnn-s<seed> when absent" },
+  out: { type: "path", meaning: "run folder; runs/<environment>-cnn-s<seed> when absent" },
   overwrite,
   json,
   imageNormalization,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { type Command, commandLine, type Console, processConsole, runCommand } from "./command.ts";
+export { type Command, commandLine, runCommand } from "./command.ts";
+export { failureMessage } from "./failure.ts";
 export { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
 export { editDistance, nearestName, suggestion } from "./nearest.ts";
@@ -16,11 +17,13 @@ export {
   type NumberOption,
   type Option,
   type Options,
+  type PathOption,
   readValue,
   type StringOption,
   toFlag,
   type Values,
 } from "./options.ts";
+export { userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";
 export {
   estimateLeftMs,
@@ -29,4 +32,6 @@ export {
   type ProgressOptions,
   type ProgressState,
 } from "./progress.ts";
+export { clip, printable, shellQuote, shown } from "./shown.ts";
+export { type Console, processConsole } from "./streams.ts";
 export { UsageError } from "./usage_error.ts";

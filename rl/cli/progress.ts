@@ -1,4 +1,5 @@
 import { formatCount, formatDuration } from "./format.ts";
+import { processConsole } from "./streams.ts";
 
 /** One state of a long-running stage. */
 export interface ProgressState {
@@ -15,7 +16,7 @@ export interface ProgressState {
 
 /** Where and how often a {@linkcode Progress} writes. */
 export interface ProgressOptions {
-  /** Receives text; default stderr of this process. */
+  /** Receives text; default stderr of this process, where what cannot be written is dropped. */
   readonly write?: (text: string) => void;
   /** Rewrite one line (true) or print plain lines now and then (false). Default: is stderr a terminal. */
   readonly isTerminal?: boolean;
@@ -52,7 +53,6 @@ const stderrColumns = (): number => {
   }
 };
 
-const encoder = new TextEncoder();
 const CLEAR_LINE = "\r\x1b[2K";
 
 /**
@@ -72,7 +72,7 @@ export class Progress {
   #isLineOpen = false;
 
   constructor(options: ProgressOptions = {}) {
-    this.#write = options.write ?? ((text) => void Deno.stderr.writeSync(encoder.encode(text)));
+    this.#write = options.write ?? processConsole.err;
     this.#isTerminal = options.isTerminal ?? Deno.stderr.isTerminal();
     this.#columns = options.columns ?? stderrColumns;
     this.#intervalMs = this.#isTerminal ? options.redrawMs ?? 100 : options.plainMs ?? 10_000;

@@ -1,0 +1,13 @@
+import { isAbsolute, join } from "node:path";
+
+/**
+ * A path that the user typed. A relative one starts in the folder that the user is in, which `./ponder` names in
+ * `PONDER_CWD` and `deno task` in `INIT_CWD`: both run commands in the repository's folder.
+ *
+ * @returns the path as it was typed if it is absolute or starts in this process's folder, else an absolute one
+ */
+export function userPath(path: string): string {
+  const folder = Deno.env.get("PONDER_CWD") || Deno.env.get("INIT_CWD") || "";
+  if (folder === "" || isAbsolute(path) || folder === Deno.cwd()) return path;
+  return join(folder, path);
+}
