@@ -13,7 +13,17 @@ if (Deno.args.length > 0) {
 }
 
 /** Same permissions as the `test` task. */
-const TEST = ["test", "--no-prompt", "-R", "-W", "-E", "--allow-ffi", "--allow-sys", "--allow-run"];
+const TEST = [
+  "test",
+  "--frozen",
+  "--no-prompt",
+  "-R",
+  "-W",
+  "-E",
+  "--allow-ffi=./node_modules",
+  "--allow-sys",
+  "--allow-run",
+];
 const ARROWS = "tests/imports_test.ts";
 
 const exists = (path: string): boolean => {

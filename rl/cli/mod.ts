@@ -34,4 +34,5 @@ export {
 } from "./progress.ts";
 export { clip, printable, shellQuote, shown } from "./shown.ts";
 export { type Console, processConsole } from "./streams.ts";
+export { taskArguments } from "./task.ts";
 export { UsageError } from "./usage_error.ts";
