@@ -5,17 +5,17 @@
  * @module
  */
 import { modelPresets } from "../model/mod.ts";
-import { defaultsOf, defineOptions, type Given, type Options, UsageError, type Values } from "./cli/mod.ts";
+import { defaultsOf, type Given, type Options, UsageError, type Values } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { environmentPresets } from "./presets.ts";
 
 /** The options of `train`. */
-export const trainOptions = defineOptions({
+export const trainOptions = {
   env: { type: "string", default: "NumberLine", meaning: "environment, by short or published name" },
   preset: {
     type: "string",
     default: "nano",
-    choices: Object.keys(modelPresets),
+    choices: Object.keys(modelPresets) as readonly string[],
     meaning: "size of the model",
   },
   imageNormalization: {
@@ -326,7 +326,7 @@ export const trainOptions = defineOptions({
     meaning: "held-out episodes of the final evaluation, sampled and greedy each",
     group: "Evaluation",
   },
-});
+} as const satisfies Options;
 
 /** All settings of a run. */
 export type TrainConfig = Values<typeof trainOptions>;

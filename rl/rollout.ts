@@ -72,6 +72,19 @@ interface Slot {
 /** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
 export const TRAINING_SEEDS = 1_000_000;
 
+/** What one step of a slot came to. */
+export interface SlotStep {
+  /** The action that was taken. */
+  readonly action: number;
+  readonly reward: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+  /** The state that the step led to, also if the slot has begun its next episode since. */
+  readonly final: { readonly env: Environment; readonly info: Info; readonly observation: Observation };
+  /** The episode, if the step ended it. */
+  readonly outcome: EpisodeOutcome | null;
+}
+
 /** Environments side by side, resetting as episodes end. */
 export class VectorEnv {
   readonly slots: readonly Slot[];
@@ -104,7 +117,7 @@ export class VectorEnv {
   }
 
   /** Applies an action, or a random legal one for null; begins the next episode where one ended. */
-  step(index: number, parsed: number | null) {
+  step(index: number, parsed: number | null): SlotStep {
     const slot = this.slots[index];
     const action = parsed ?? slot.env.randomAction();
     const result = this.#advance(slot, action, parsed === null);
