@@ -46,8 +46,23 @@ const ENVIRONMENT_BYTES = 2000;
 /** A token of a response: its id, log-probability, entropy and weight. */
 const TOKEN_BYTES = 8 + 3 * FLOAT_BYTES;
 
-/** Positions of the shortest prompt: the picture's tokens and one more. */
-const positionsOf = (model: VlmConfig): number => deriveSizes(model).imageTokens + 1;
+/** The model of a run, and the prompts that it reads. */
+export interface ModelMemory {
+  readonly model: VlmConfig;
+  /** Tokens of a prompt beside its picture's. Default 1, the least; with the environment's own the bounds are close. */
+  readonly promptTokens?: number;
+}
+
+/** T, positions of a prompt. */
+const positionsOf = ({ model, promptTokens = 1 }: ModelMemory): number =>
+  deriveSizes(model).imageTokens + promptTokens;
+
+/** Bytes of the cache that a response is written with; its positions are whole eights. */
+function cacheBytes({ envs, maxNewTokens }: Sizes, { model, promptTokens }: ModelMemory): number {
+  const { layers, width, contextLength } = model;
+  const positions = Math.min(contextLength, positionsOf({ model, promptTokens }) + maxNewTokens);
+  return envs * layers * Math.ceil(positions / 8) * 8 * 2 * width * FLOAT_BYTES;
+}
 
 /**
  * The parts of a run's memory, each from below. With I bytes of a picture (side^2 * 3), N demonstrations, E
@@ -57,12 +72,13 @@ const positionsOf = (model: VlmConfig): number => deriveSizes(model).imageTokens
  *     rollout         E * S * (I + 600 + 20 R)
  *     environments    E * 2000
  *     model           4 floats a parameter: weight, gradient, two moments
- *     cache           E * layers * (T + R) * 2 C floats, while responses are written
+ *     cache           E * layers * (T + R, in whole eights) * 2 C floats, while responses are written
  *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, B steps in a batch, for backward
  */
-export function memoryParts(config: Sizes, model: VlmConfig): MemoryPart[] {
+export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
-  const picture = 3 * model.imageSize ** 2, positions = positionsOf(model);
+  const { model } = memory;
+  const picture = 3 * model.imageSize ** 2, positions = positionsOf(memory);
   const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const { layers, width, visionLayers, visionWidth } = model;
   const activations = deriveSizes(model).patches * visionLayers * visionWidth + positions * layers * width;
@@ -90,7 +106,7 @@ export function memoryParts(config: Sizes, model: VlmConfig): MemoryPart[] {
     {
       what: "the cache of keys and values takes",
       flags: ["envs", "maxNewTokens"],
-      bytes: hasRl ? envs * layers * (positions + maxNewTokens) * 2 * width * FLOAT_BYTES : 0,
+      bytes: hasRl ? cacheBytes(config, memory) : 0,
       isOnGpu: true,
     },
     {
@@ -103,25 +119,35 @@ export function memoryParts(config: Sizes, model: VlmConfig): MemoryPart[] {
 }
 
 /**
- * The largest tensors that one launch binds, from below: of `envs` prompts at once, and of the warm start's batch. In an
- * MLP the hidden width is four times the block's.
+ * The largest tensors, each a buffer of its own, from below: of `envs` prompts at once, and of the warm start's batch. In
+ * an MLP the hidden width is four times the block's.
  */
-function bindings(
-  { envs, sftSteps, sftBatch, demonstrations, envSteps }: Sizes,
-  model: VlmConfig,
-): MemoryPart[] {
+function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
+  const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
+  const { model } = memory;
   const { patches } = deriveSizes(model);
-  const hidden = 4 * Math.max(patches * model.visionWidth, positionsOf(model) * model.width) * FLOAT_BYTES;
-  const part = (what: string, flag: keyof TrainConfig, rows: number): MemoryPart => {
-    return { what, flags: [flag], bytes: rows * hidden, isOnGpu: true };
-  };
+  const hidden = 4 * Math.max(patches * model.visionWidth, positionsOf(memory) * model.width) * FLOAT_BYTES;
+  const environments = envSteps > 0 ? envs : 0;
+  const batch = sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0;
   return [
-    part("reading the pictures of all environments at once takes", "envs", envSteps > 0 ? envs : 0),
-    part(
-      "reading a batch of the warm start takes",
-      "sftBatch",
-      sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0,
-    ),
+    {
+      what: "reading the pictures of all environments at once takes",
+      flags: ["envs"],
+      bytes: environments * hidden,
+      isOnGpu: true,
+    },
+    {
+      what: "the cache of keys and values takes",
+      flags: ["envs"],
+      bytes: environments === 0 ? 0 : cacheBytes(config, memory),
+      isOnGpu: true,
+    },
+    {
+      what: "reading a batch of the warm start takes",
+      flags: ["sftBatch"],
+      bytes: batch * hidden,
+      isOnGpu: true,
+    },
   ];
 }
 
@@ -131,10 +157,10 @@ function bindings(
  *
  * @throws {UsageError} naming the part, the flags that make it large and what the machine has.
  */
-export function requireMemory(config: TrainConfig, model: VlmConfig, machine: MachineMemory): void {
+export function requireMemory(config: TrainConfig, memory: ModelMemory, machine: MachineMemory): void {
   const flagsOf = ({ flags }: MemoryPart) =>
     flags.map((name) => `--${toFlag(name)} ${config[name]}`).join(" ");
-  const widest = bindings(config, model).reduce((a, b) => a.bytes >= b.bytes ? a : b);
+  const widest = buffers(config, memory).reduce((a, b) => a.bytes >= b.bytes ? a : b);
   if (widest.bytes > machine.maxBindingBytes) {
     throw new UsageError(
       `Cannot train with ${flagsOf(widest)}: ${widest.what} at least ${
@@ -143,7 +169,7 @@ export function requireMemory(config: TrainConfig, model: VlmConfig, machine: Ma
         `this adapter binds ${formatBytes(machine.maxBindingBytes)}; use a smaller number`,
     );
   }
-  const parts = memoryParts(config, model).filter(({ isOnGpu }) => machine.isShared || !isOnGpu);
+  const parts = memoryParts(config, memory).filter(({ isOnGpu }) => machine.isShared || !isOnGpu);
   const needed = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   if (needed <= machine.totalBytes) return;
   const largest = parts.reduce((a, b) => a.bytes >= b.bytes ? a : b);

@@ -9,7 +9,7 @@ import { designModel } from "../../rl/setup.ts";
 const SMALL = { totalBytes: 2 * 2 ** 30, isShared: true, maxBindingBytes: 128 * 2 ** 20 };
 const LARGE = { totalBytes: 2 ** 40, isShared: false, maxBindingBytes: 4 * 2 ** 30 };
 
-const modelOf = (config: TrainConfig) => designModel(config).model;
+const modelOf = (config: TrainConfig) => ({ model: designModel(config).model });
 const require = (changes: Partial<TrainConfig>, machine = SMALL) => {
   const config = resolveConfig(changes, "NumberLine");
   requireMemory(config, modelOf(config), machine);
@@ -27,7 +27,7 @@ Deno.test("a million environments are refused, for the adapter or for the machin
   assertThrows(
     () => require(many),
     UsageError,
-    "Cannot train with --envs 1000000: reading the pictures of all environments at once takes at least 61.0 GiB in " +
+    "Cannot train with --envs 1000000: the cache of keys and values takes at least 68.7 GiB in " +
       "one buffer, this adapter binds 128 MiB; use a smaller number",
   );
   assertThrows(
@@ -36,6 +36,10 @@ Deno.test("a million environments are refused, for the adapter or for the machin
     "Cannot train with --envs 1000000 --rollout-steps 8: an iteration's steps take at least 98.1 GiB of ",
   );
   require({ envs: 1024 });
+  // NumberLine's prompt takes a few tokens: 1,457 environments exceed software Vulkan's limit.
+  const config = resolveConfig({ envs: 1457, minibatch: 8 }, "NumberLine");
+  requireMemory(config, modelOf(config), SMALL);
+  assertThrows(() => requireMemory(config, { ...modelOf(config), promptTokens: 6 }, SMALL), UsageError);
 });
 
 Deno.test("ten million demonstrations are refused, unless there is no warm start", () => {
@@ -61,6 +65,6 @@ Deno.test("the parts follow their formulas", () => {
   const picture = 64 * 64 * 3, R = config.maxNewTokens;
   assertEquals(bytes["demonstrations"], 10 * (picture / 8 + 600));
   assertEquals(bytes["an iteration's steps"], 3 * 2 * (picture + 600 + 20 * R));
-  // nano: 3 layers of width 96, 16 tokens of a picture.
-  assertEquals(bytes["the cache of keys and values"], 3 * 3 * (17 + R) * 2 * 96 * 4);
+  // nano: 3 layers of width 96, 16 tokens of a picture; 16 + 1 + 14 positions in whole eights.
+  assertEquals(bytes["the cache of keys and values"], 3 * 3 * 32 * 2 * 96 * 4);
 });
