@@ -29,7 +29,8 @@ const NOT_CAPABLE = /^Requires (\w+) access(?: to (.+?))?, run again with the (-
 /** The innermost error that Deno threw for a permission that it has not got. */
 function missingPermission(error: unknown): Error | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if (at instanceof Deno.errors.NotCapable) return at;
+    // A module that may not be read is a TypeError, with the same words.
+    if (NOT_CAPABLE.test(at.message)) return at;
   }
   return undefined;
 }
@@ -43,10 +44,13 @@ export function failureMessage(error: unknown): string {
   const denied = missingPermission(error)?.message.match(NOT_CAPABLE);
   if (denied) {
     const [, access, what = "it", flag] = denied;
-    const remedy = access === "read" || access === "write"
+    const isFile = access === "read" || access === "write";
+    const remedy = isFile
       ? "./ponder grants the repository, its cache and the paths on the command line"
       : `${flag} would grant it`;
-    return printable(`Cannot ${access} ${what}: no permission, ${remedy}; see SECURITY.md`);
+    return printable(
+      `Cannot ${isFile ? access : `use ${access}`} ${what}: no permission, ${remedy}; see SECURITY.md`,
+    );
   }
   const system = message.match(/^(.+?) \(os error \d+\)(?:: (.+))?$/s);
   if (system && !message.startsWith("Cannot ")) {

@@ -43,6 +43,11 @@ Deno.test("a missing permission is named with what grants it, also below another
     "paths on the command line; see SECURITY.md";
   assertEquals(failureMessage(denied), expected);
   assertEquals(failureMessage(new Error("Cannot write /data/x: denied", { cause: denied })), expected);
+  const module = new TypeError('Requires read access to "/a.ts", run again with the --allow-read flag');
+  assertStringIncludes(failureMessage(module), 'Cannot read "/a.ts": no permission, ');
   const net = new Deno.errors.NotCapable('Requires net access to "a:1", run again with the --allow-net flag');
-  assertStringIncludes(failureMessage(net), 'Cannot net "a:1": no permission, --allow-net would grant it');
+  assertStringIncludes(
+    failureMessage(net),
+    'Cannot use net "a:1": no permission, --allow-net would grant it',
+  );
 });
