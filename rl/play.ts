@@ -7,7 +7,7 @@ import { type EnvSettings, makeEnv } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Agent, Decision, Situation } from "./agent.ts";
 import { loadAgent } from "./checkpoint.ts";
-import { type Command, defineOptions, processConsole, runCommand } from "./cli/mod.ts";
+import { type Command, defineOptions, processConsole, runCommand, terminalColumns } from "./cli/mod.ts";
 import { trainOptions } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import { EVALUATION_SEEDS } from "./evaluation.ts";
@@ -199,7 +199,7 @@ export const playCommand: Command<typeof options> = {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
-        columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, Deno.consoleSize().columns) : MAX_FRAME_COLUMNS,
+        columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, terminalColumns()) : MAX_FRAME_COLUMNS,
         colors: isTerminal && !Deno.noColor,
         delayMs: delayMs ?? (isTerminal ? TOKEN_DELAY_MS : 0),
       };

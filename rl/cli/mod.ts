@@ -31,6 +31,7 @@ export {
   Progress,
   type ProgressOptions,
   type ProgressState,
+  terminalColumns,
 } from "./progress.ts";
 export { clip, printable, shellQuote, shown } from "./shown.ts";
 export { type Console, processConsole } from "./streams.ts";

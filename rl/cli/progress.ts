@@ -45,13 +45,14 @@ export function formatProgress(state: ProgressState, columns = Infinity): string
   return line.length <= columns ? line : line.slice(0, Math.max(0, columns - 1)) + "…";
 }
 
-const stderrColumns = (): number => {
+/** Columns of the terminal; 80 if there is none to ask, or if it does not know, as in some containers. */
+export function terminalColumns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80;
   } catch {
-    return 80; // stdout is no terminal: nobody to ask
+    return 80;
   }
-};
+}
 
 const CLEAR_LINE = "\r\x1b[2K";
 
@@ -74,7 +75,7 @@ export class Progress {
   constructor(options: ProgressOptions = {}) {
     this.#write = options.write ?? processConsole.err;
     this.#isTerminal = options.isTerminal ?? Deno.stderr.isTerminal();
-    this.#columns = options.columns ?? stderrColumns;
+    this.#columns = options.columns ?? terminalColumns;
     this.#intervalMs = this.#isTerminal ? options.redrawMs ?? 100 : options.plainMs ?? 10_000;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
