@@ -55,6 +55,8 @@ const summary = (output: string): string => {
 let failures = 0;
 for (const [name, args] of stages) {
   const startMs = performance.now();
+  // A stage may take minutes: a terminal shows which one it is, until its line replaces that.
+  if (Deno.stdout.isTerminal()) Deno.stdout.writeSync(new TextEncoder().encode(`...     ${name}\r`));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     env: { NO_COLOR: "1" },
