@@ -1,6 +1,6 @@
 import { type EnvSettings, makeEnv } from "../envs/mod.ts";
 import { UsageError } from "./cli/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { CommonSettings } from "./config.ts";
 
 /**
  * Reads environment settings as flags write them: `["target=30", "faceValue=11-13"]`.
@@ -28,12 +28,12 @@ export function readEnvSettings(environment: string, items: readonly string[]): 
 }
 
 /** Settings of the environment that a run is evaluated in. */
-export function evaluationEnvSettings({ env, envSettings }: TrainConfig): EnvSettings {
+export function evaluationEnvSettings({ env, envSettings }: CommonSettings): EnvSettings {
   return readEnvSettings(env, envSettings);
 }
 
 /** Settings of the environment in the warm start and in RL. */
-export function trainingEnvSettings({ env, envSettings, trainingSettings }: TrainConfig): EnvSettings {
+export function trainingEnvSettings({ env, envSettings, trainingSettings }: CommonSettings): EnvSettings {
   return readEnvSettings(env, [...envSettings, ...trainingSettings]);
 }
 

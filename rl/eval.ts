@@ -4,7 +4,8 @@
  * @module
  */
 import { debugLevel } from "../kernels/gpu/mod.ts";
-import { loadAgent } from "./checkpoint.ts";
+import { makeEnv } from "../envs/mod.ts";
+import { loadPolicy } from "./checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -15,7 +16,8 @@ import {
   toFlag,
   UsageError,
 } from "./cli/mod.ts";
-import { trainOptions } from "./config.ts";
+import { agentOptions } from "./agent.ts";
+import { commonOptions } from "./config.ts";
 import { evaluationEnvSettings, readEnvSettings } from "./env_settings.ts";
 import { environmentName } from "./environment_name.ts";
 import { evaluate, evaluateBoth } from "./evaluation.ts";
@@ -24,7 +26,7 @@ import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./script
 import { findTrainedRun } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
 
-const { temperature, maxNewTokens } = trainOptions;
+const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
   run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
@@ -99,10 +101,11 @@ export const evalCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
-      const agent = await loadAgent(gpu, trained.checkpoint);
+      const env = makeEnv(config.env, evaluationEnvSettings(config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
-      const evaluation = await evaluateBoth(agent, {
+      const evaluation = await evaluateBoth(policy, {
         environment: config.env,
         envSettings: evaluationEnvSettings(config),
         episodes,
@@ -142,7 +145,7 @@ async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof opti
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }
-  const environment = environmentName(given.env ?? trainOptions.env.default);
+  const environment = environmentName(given.env ?? commonOptions.env.default);
   const { episodes = options.episodes.default, seed = options.seed.default } = given;
   const progress = new Progress();
   const result = await evaluate(scriptedPolicy(policy, seed), {

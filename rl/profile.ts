@@ -3,13 +3,17 @@
  *
  * @module
  */
+import { makeEnv } from "../envs/mod.ts";
 import { type Gpu, type ProfileRow, type ProfileWait, summarizeProfile } from "../kernels/gpu/mod.ts";
 import { formatShare, formatTable } from "./cli/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { Algorithm } from "./algorithms/algorithm.ts";
+import { learn, type LearnContext } from "./algorithms/mod.ts";
+import type { CommonSettings } from "./config.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
-import { ppoIteration } from "./ppo.ts";
 import { collectRollout, VectorEnv } from "./rollout.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
+import { newPolicy } from "./policies/mod.ts";
+import { tokenValues } from "./reference.ts";
+import { rlOptimizer, sftOptimizer } from "./setup.ts";
 import { demonstrate, sftBatch, sftUpdate } from "./sft.ts";
 
 /** One step as it was measured. Host times are those of `performance.now()`. */
@@ -42,35 +46,53 @@ export async function traceStep(gpu: Gpu, name: string, step: () => Promise<unkn
   return { name, startMs, endMs, rows, waits, missed, hasTimestamps };
 }
 
-/** Traces an SFT step, a rollout step and a PPO minibatch with the settings of a run, on a model of its own. */
-export async function traceTraining(gpu: Gpu, config: TrainConfig): Promise<TracedStep[]> {
-  const agent = newAgent(gpu, config);
-  const { vlm } = agent;
+/** Traces an SFT step, a rollout step and a minibatch with the settings of a run, on a policy of its own. */
+export async function traceTraining(
+  gpu: Gpu,
+  config: CommonSettings,
+  algorithm: Algorithm,
+): Promise<TracedStep[]> {
+  const make = () => makeEnv(config.env, trainingEnvSettings(config));
+  const policy = newPolicy(gpu, config, make());
   const traced: TracedStep[] = [];
   // With learning rates of 0 every repetition is the same step.
-  const demonstrations = await demonstrate(agent, {
-    ...config,
-    demonstrations: Math.min(config.sftBatch, config.demonstrations),
-  });
-  const warmStart = sftOptimizer(vlm, config);
-  const batch = sftBatch(demonstrations, 0, config);
-  traced.push(await traceStep(gpu, "SFT step", () => sftUpdate(agent, warmStart, batch, 0)));
-  warmStart.dispose();
+  if (config.demonstrations > 0) {
+    const demonstrations = await demonstrate(policy, {
+      ...config,
+      demonstrations: Math.min(config.sftBatch, config.demonstrations),
+    });
+    const warmStart = sftOptimizer(policy, config);
+    const batch = sftBatch(demonstrations, 0, config);
+    traced.push(await traceStep(gpu, "SFT step", () => sftUpdate(policy, warmStart, batch, 0, config)));
+    warmStart.dispose();
+  }
 
   const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
-  const collect = (steps: number) => collectRollout(agent, vectorEnv, { ...config, steps, stepsBefore: 0 });
+  const lambda = algorithm.thoughtWeight?.(config) ?? 1;
+  const collect = (steps: number) =>
+    collectRollout(policy, vectorEnv, { ...config, lambda, steps, stepsBefore: 0 });
   traced.push(await traceStep(gpu, "rollout step", () => collect(1)));
 
-  const optimizer = rlOptimizer(vlm, config);
+  const optimizer = rlOptimizer(policy, config);
   const steps = Math.ceil(config.minibatch / config.envs);
   const rollout = await collect(steps);
-  const once = { ...config, rolloutSteps: steps, minibatch: steps * config.envs, epochs: 1 };
-  const update = () => ppoIteration(vlm, optimizer, rollout, { config: once, iteration: 0, learningRate: 0 });
-  traced.push(await traceStep(gpu, "PPO minibatch", update));
+  const once = { ...config, minibatch: steps * config.envs, epochs: 1 };
+  const context: LearnContext = {
+    policy,
+    optimizer,
+    iteration: 0,
+    learningRate: 0,
+    makeEnvironment: make,
+    // The weights are the warm start's own.
+    referenceLogprobs: (transitions) => Promise.resolve(transitions.map(({ logprobs }) => logprobs)),
+    tokenValues: (transitions) => tokenValues(policy, transitions),
+    memory: {},
+  };
+  traced.push(await traceStep(gpu, "minibatch", () => learn(algorithm, rollout, once, context)));
   optimizer.dispose();
 
-  gpu.free(vlm.parameters.values);
-  if (vlm.parameters.gradients !== null) gpu.free(vlm.parameters.gradients);
+  gpu.free(policy.parameters.values);
+  if (policy.parameters.gradients !== null) gpu.free(policy.parameters.gradients);
   gpu.trim();
   return traced;
 }
@@ -111,10 +133,9 @@ export function timesOf(step: TracedStep): { wallMs: number; gpuMs: number; disp
 /** The table of each step, and the share of a PPO iteration's wall time that is GPU work. */
 export function formatTrace(
   steps: readonly TracedStep[],
-  { envs, rolloutSteps, minibatch, epochs }: Pick<
-    TrainConfig,
-    "envs" | "rolloutSteps" | "minibatch" | "epochs"
-  >,
+  { envs, minibatch, epochs }: Pick<CommonSettings, "envs" | "minibatch" | "epochs">,
+  /** Environment steps of an iteration. */
+  perIteration: number,
 ): string {
   const sections = steps.map((step) => {
     const { wallMs, gpuMs, dispatchMs } = timesOf(step);
@@ -125,8 +146,8 @@ export function formatTrace(
     return `${title}\n${formatKernels(step.rows)}${missed}`;
   });
   const counts: Record<string, number> = {
-    "rollout step": rolloutSteps,
-    "PPO minibatch": epochs * envs * rolloutSteps / minibatch,
+    "rollout step": perIteration / envs,
+    minibatch: epochs * perIteration / minibatch,
   };
   const total = { wallMs: 0, gpuMs: 0 };
   for (const step of steps) {
@@ -136,7 +157,7 @@ export function formatTrace(
   }
   if (total.wallMs > 0) {
     sections.push(
-      `PPO iteration (${
+      `RL iteration (${
         Object.entries(counts).map(([name, count]) => `${count} x ${name}`).join(", ")
       }): about ${total.wallMs.toFixed(0)} ms, ${formatShare(total.gpuMs / total.wallMs)} of it GPU work`,
     );

@@ -4,7 +4,9 @@
  * @module
  */
 import { type Given, readValue, UsageError } from "./cli/mod.ts";
-import { resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
+import type { Algorithm } from "./algorithms/mod.ts";
+import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "./config.ts";
+import { loadAlgorithm } from "./load_algorithm.ts";
 import { environmentName } from "./environment_name.ts";
 import { RunFolder } from "./run_folder.ts";
 
@@ -20,7 +22,7 @@ export interface TrainedRun {
   /** What it is, for people: the folder, and whether it was chosen for being the latest. */
   readonly label: string;
   /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
-  readonly config: TrainConfig;
+  readonly config: CommonSettings;
 }
 
 /** What the user said about the weights to use. */
@@ -30,7 +32,7 @@ export interface TrainedRunRequest {
   /** Folder of a bare checkpoint instead. */
   readonly checkpoint?: string;
   /** Settings that win over the run's. */
-  readonly given: Given<typeof trainOptions>;
+  readonly given: Given<typeof commonOptions>;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   }
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
-  const settings = await readRunSettings(folder);
+  const { settings, algorithm } = await readRunSettings(folder);
   const found = await folder.checkpointPath();
   if (found === null) {
     throw new Deno.errors.NotFound(
@@ -61,30 +63,36 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
         "name another run",
     );
   }
-  const environment = environmentName(settings.env ?? trainOptions.env.default);
+  const environment = environmentName(settings.env ?? commonOptions.env.default);
   if (given.env !== undefined && environmentName(given.env) !== environment) {
     throw new UsageError(
       `Cannot use run ${path} in ${environmentName(given.env)}: it knows the words of ${environment} only; ` +
         "--env-settings changes that environment",
     );
   }
-  const config = resolveConfig({ ...settings, ...given }, environment);
+  const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
   const label = run === undefined ? `${path}, the latest run,` : path;
   return { checkpoint: found, run: path, label, config };
 }
 
 /**
- * The settings in a run's `config.json`; ones that this version does not know are left out.
+ * The settings in a run's `config.json`, and the algorithm they name; settings that this version does not know are left out.
  *
  * @throws {SyntaxError} naming the setting whose value cannot be.
  */
-export async function readRunSettings(folder: RunFolder): Promise<Given<typeof trainOptions>> {
+export async function readRunSettings(
+  folder: RunFolder,
+): Promise<{ settings: Given<typeof commonOptions>; algorithm: Algorithm }> {
   const settings = await folder.readConfig();
-  const known = Object.entries(trainOptions).filter(([name]) => Object.hasOwn(settings, name));
   try {
-    return Object.fromEntries(
-      known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
-    );
+    const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
+    const known = Object.entries(optionsOf(algorithm)).filter(([name]) => Object.hasOwn(settings, name));
+    return {
+      settings: Object.fromEntries(
+        known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
+      ),
+      algorithm,
+    };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {
