@@ -11,10 +11,10 @@ import { settingsOf } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { peakMemory } from "./memory.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { RunFolder } from "./run_folder.ts";
 import { stoppable } from "./stop.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** The `baseline` command. */
 export const baselineCommand: Command<typeof baselineOptions> = {

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { openGpu } from "../kernels/gpu/mod.ts";
 import { makeEnv, type Observation } from "../envs/mod.ts";
 import { loadAgent } from "../rl/checkpoint.ts";
-import { learningCurve } from "../rl/plot.ts";
+import { learningCurve } from "../rl/report/plot.ts";
 import { RunFolder } from "../rl/run_folder.ts";
 import { movingAverage } from "../rl/statistics.ts";
 

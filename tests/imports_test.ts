@@ -12,7 +12,6 @@ const LAYERS = ["rl", "model", "kernels", "envs"];
 /** The one file of each layer that may use Deno-only API: files, environment, canvas factory. */
 const DENO_FILES = new Set([
   "kernels/gpu/host.ts",
-  "kernels/bench.ts",
   "model/files.ts",
   "envs/canvas.ts",
 ]);
@@ -73,8 +72,7 @@ const between = (from: string, ...to: string[]): string[] =>
     show,
   );
 const isLibrary = (path: string): boolean => LAYERS.includes(layerOf(path));
-const isBenchOrTest = (path: string): boolean =>
-  layerOf(path) === "tests" || path === "kernels/bench.ts" || path.startsWith("kernels/bench/");
+const isBenchOrTest = (path: string): boolean => ["tests", "bench"].includes(layerOf(path));
 
 Deno.test("the import parser sees every form of import and no comment", () => {
   const text = [
