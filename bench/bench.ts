@@ -3,19 +3,14 @@
  *
  * @module
  */
-import {
-  benchCase,
-  benchCases,
-  type BenchContext,
-  type BenchRow,
-  type BenchRun,
-  busyNs,
-  compareRuns,
-  measureCeiling,
-  openPeers,
-  parseRun,
-  selectCases,
-} from "./cases.ts";
+import { benchCase, type BenchContext } from "./run.ts";
+import { benchCases } from "./cases.ts";
+import type { BenchRow, BenchRun } from "./types.ts";
+import { busyNs } from "./busy.ts";
+import { compareRuns, parseRun } from "./report/compare.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { openPeers } from "./peers/mod.ts";
+import { selectCases } from "./select.ts";
 import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import type { TuningTime } from "./tune.ts";
 import { type Bar, barChart, type BarSettings } from "./report/chart.ts";

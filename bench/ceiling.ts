@@ -5,10 +5,16 @@
  */
 import { type Binding, type Gpu, params, read, write } from "../kernels/gpu/mod.ts";
 import copySource from "./copy.wgsl" with { type: "text" };
-import { launchContender, measureInTurns, type MeasureSettings, type Samples } from "../kernels/measure.ts";
+import {
+  launchContender,
+  measureInTurns,
+  type MeasureSettings,
+  type Samples,
+  spreadOf,
+} from "../kernels/measure.ts";
 import multiplyAddSource from "./multiply_add.wgsl" with { type: "text" };
 import updateSource from "./update.wgsl" with { type: "text" };
-import { spreadOf } from "./statistics.ts";
+
 import type { Ceiling } from "./types.ts";
 
 const COPY_VEC4S = 1 << 20;

@@ -12,10 +12,12 @@ import {
   launchContender,
   measureInTurns,
   type MeasureSettings,
+  ratioSpread,
   type Samples,
+  spreadOf,
 } from "../kernels/measure.ts";
 import type { HeadlineCase, Peer, PeerTask } from "./peers/common.ts";
-import { ratioSpread, spreadOf } from "./statistics.ts";
+
 import type { BenchRow, Ceiling, KernelShare } from "./types.ts";
 
 /** A case and where it comes from. */

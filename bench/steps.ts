@@ -3,18 +3,12 @@
  *
  * @module
  */
-import {
-  type BenchContext,
-  type BenchRow,
-  type Contender,
-  type Jax,
-  measureInTurns,
-  type Peer,
-  profileLaunch,
-  ratioSpread,
-  shareOfCeiling,
-  spreadOf,
-} from "./cases.ts";
+import { type BenchContext, profileLaunch } from "./run.ts";
+import type { BenchRow } from "./types.ts";
+import { type Contender, measureInTurns, ratioSpread, spreadOf } from "../kernels/measure.ts";
+import type { Jax } from "./peers/jax.ts";
+import type { Peer } from "./peers/common.ts";
+import { shareOfCeiling } from "./ceiling.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, layOut, type ModelPreset, type Segment, sizeOf, Tape, type Vlm } from "../model/mod.ts";
 import { Agent, type Situation } from "../rl/agent.ts";

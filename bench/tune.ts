@@ -6,19 +6,11 @@
  */
 import { checkOutputs, runOnce, uploadOperands } from "../kernels/check.ts";
 import { launchContender } from "../kernels/measure.ts";
-import { type BenchCase, benchCases } from "./cases.ts";
+import { benchCases } from "./cases.ts";
+import type { BenchCase } from "./run.ts";
 import type { KernelCase } from "../kernels/case.ts";
 import { type Gpu, OutOfMemoryError, type Slice } from "../kernels/gpu/mod.ts";
-
-/** What tuning found out; plain data, to be kept as JSON. */
-export interface Tuning {
-  /** Kernel folders that were measured; the others are still to come. */
-  readonly folders: readonly string[];
-  /** The variant to take, by kernel folder, where one is clearly faster than what the kind of adapter suggests. */
-  readonly chosen: Readonly<Record<string, string>>;
-  /** Variants that computed something else or could not run, by kernel folder. */
-  readonly rejected: Readonly<Record<string, readonly string[]>>;
-}
+import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
 
 /** One measurement: a variant, or the choice without tuning, at one shape. */
 export interface TuningTime {
@@ -46,12 +38,6 @@ export interface TuneSettings {
    */
   readonly budgetMs?: number;
 }
-
-/** Nothing measured: every kernel takes the adapter's usual variant. */
-export const UNTUNED: Tuning = { folders: [], chosen: {}, rejected: {} };
-
-/** Raised when tuning's rules change, so that earlier results are measured again. */
-const RULES_VERSION = 1;
 
 /** A variant replaces the usual one only when it is this much faster: measurements of equals differ by less. */
 const CLEAR_WIN = 1.25;
@@ -86,16 +72,6 @@ export function tuningCases(gpu: Pick<Gpu, "isSoftware">): BenchCase[] {
     if (best === undefined || distanceOf(benchCase) < distanceOf(best)) nearest.set(key, benchCase);
   }
   return [...nearest.values()];
-}
-
-/** Changes whenever kernels gain or lose variants, or tuning its rules: results of another version are void. */
-export function tuningVersion(): string {
-  const variants = new Set(
-    benchCases.flatMap(({ folder, kernelCase }) =>
-      candidatesOf(kernelCase).map((variant) => `${folder}:${variant}`)
-    ),
-  );
-  return `${RULES_VERSION} ${[...variants].sort().join(" ")}`;
 }
 
 /** Checks and times the variants of every kernel that has several. Takes a second or two once shaders are compiled. */
@@ -174,14 +150,6 @@ async function tuneFolder(
     await measure(kernelCase, candidatesOf(kernelCase).filter((variant) => variant === first.variant));
   }
   return { best: bestVariant(times, rejected), rejected };
-}
-
-/** Has launches on this GPU follow what tuning found. */
-export function applyTuning(gpu: Gpu, { chosen, rejected }: Pick<Tuning, "chosen" | "rejected">): void {
-  gpu.tuned.clear();
-  gpu.rejected.clear();
-  for (const [folder, variant] of Object.entries(chosen)) gpu.tuned.set(folder, variant);
-  for (const [folder, variants] of Object.entries(rejected)) gpu.rejected.set(folder, variants);
 }
 
 /** The variant of a folder that gains most over the usual choice, as a geometric mean over its kernels. */

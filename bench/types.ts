@@ -4,14 +4,7 @@
  * @module
  */
 
-/** Median and quartiles of repeated measurements. */
-export interface Spread {
-  readonly median: number;
-  /** First quartile. */
-  readonly low: number;
-  /** Third quartile. */
-  readonly high: number;
-}
+import type { Spread } from "../kernels/measure.ts";
 
 /** GPU time of one kernel within a row, from timestamp queries. */
 export interface KernelShare {

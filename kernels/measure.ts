@@ -6,6 +6,15 @@
  */
 import type { Gpu } from "./gpu/mod.ts";
 
+/** Median and quartiles of repeated measurements. */
+export interface Spread {
+  readonly median: number;
+  /** First quartile. */
+  readonly low: number;
+  /** Third quartile. */
+  readonly high: number;
+}
+
 /** Something that can be launched and waited for. */
 export interface Contender {
   /** Launches `count` times and waits until the work is done. */
@@ -110,4 +119,28 @@ export function launchContender(gpu: Gpu, launch: () => void): Contender {
       await gpu.read(gpu.placeholder);
     },
   };
+}
+
+/**
+ * Median and quartiles (linear between neighbours).
+ *
+ * @throws {RangeError} without values.
+ */
+export function spreadOf(values: readonly number[]): Spread {
+  if (values.length === 0) {
+    throw new RangeError("Cannot take a median: there are no values, measure at least once");
+  }
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => {
+    const position = share * (sorted.length - 1);
+    const below = Math.floor(position);
+    const above = Math.min(below + 1, sorted.length - 1);
+    return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+  };
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
+}
+
+/** Spread of the quotients of pairs: neighbouring measurements share the machine's mood. */
+export function ratioSpread(numerators: readonly number[], denominators: readonly number[]): Spread {
+  return spreadOf(numerators.map((value, index) => value / denominators[index]));
 }

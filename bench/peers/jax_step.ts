@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { type Contender, type Jax, type JaxArray, jaxTask, type Peer } from "../cases.ts";
+import type { Contender } from "../../kernels/measure.ts";
+import { type Jax, type JaxArray, jaxTask } from "./jax.ts";
+import type { Peer } from "./common.ts";
 import { deriveSizes, type Parameter, type Vlm, type VlmConfig } from "../../model/mod.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import type { PpoBatch, PpoLossSettings } from "../../rl/ppo.ts";

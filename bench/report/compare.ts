@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type BenchRow, type BenchRun, shapeKey, type Spread } from "../types.ts";
+import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
+import type { Spread } from "../../kernels/measure.ts";
 
 /** How a row moved from the first run to the second. */
 export interface Change {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BenchRow, BenchRun } from "../cases.ts";
+import type { BenchRow, BenchRun } from "../types.ts";
 import { besidePytorch, type PytorchRun } from "./pytorch.ts";
 import { fastestRows, formatRange, isStep, percent, type TargetResult } from "./targets.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BenchRow, type BenchRun, shapeKey } from "../cases.ts";
+import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 import { formatBytes, formatShare } from "../../rl/cli/mod.ts";
 import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
 import { compareToGpuTargets } from "./gpu_targets.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BenchRow } from "../cases.ts";
+import type { BenchRow } from "../types.ts";
 
 /** A run of PyTorch. */
 export interface PytorchRun {

@@ -1,6 +1,6 @@
 /** Reading saved runs back, and writing the page about them. */
 
-import { parseRun } from "../cases.ts";
+import { parseRun } from "./compare.ts";
 import { performancePage, type SavedRun } from "./page.ts";
 import type { PytorchRun } from "./pytorch.ts";
 

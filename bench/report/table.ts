@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { BenchRow, BenchRun, Ceiling, compareRuns, KernelShare, Spread } from "../cases.ts";
+import type { BenchRow, BenchRun, Ceiling, KernelShare } from "../types.ts";
+import type { compareRuns } from "./compare.ts";
+import type { Spread } from "../../kernels/measure.ts";
 import type { TuningTime } from "../tune.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../../rl/cli/mod.ts";
 

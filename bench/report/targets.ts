@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type BenchRow, type BenchRun, shapeKey } from "../cases.ts";
+import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 import { formatBytes } from "../../rl/cli/mod.ts";
 
 /** By the CPU time of the threads that play the GPU where that is known, or by wall time. */

@@ -1,5 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { benchCases, type BenchRow, type BenchRun, compareRuns } from "../../bench/cases.ts";
+import { benchCases } from "../../bench/cases.ts";
+import type { BenchRow, BenchRun } from "../../bench/types.ts";
+import { compareRuns } from "../../bench/report/compare.ts";
 import { barChart } from "../../bench/report/chart.ts";
 import { HAND_WRITTEN } from "../../bench/report/page.ts";
 import { writePage } from "../../bench/report/saved.ts";

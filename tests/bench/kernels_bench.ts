@@ -2,7 +2,7 @@
  * `deno bench -RE`: the large shapes under Deno's own benchmark runner, naive as the baseline of each group. A measurement
  * is one launch and the wait for it; `deno task bench` repeats launches and knows the machine's ceiling.
  */
-import { headlineCases } from "../../bench/cases.ts";
+import { headlineCases } from "../../bench/headline.ts";
 import { openGpu } from "../../kernels/gpu/mod.ts";
 import { uploadOperands } from "../../kernels/check.ts";
 

@@ -1,22 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  benchCase,
-  benchCases,
-  type BenchRow,
-  type BenchRun,
-  busyNs,
-  type Ceiling,
-  compareRuns,
-  headlineCases,
-  knownVariants,
-  measureCeiling,
-  measureInTurns,
-  parseRun,
-  ratioSpread,
-  selectCases,
-  shareOfCeiling,
-  spreadOf,
-} from "../../bench/cases.ts";
+import { benchCase } from "../../bench/run.ts";
+import { benchCases, knownVariants } from "../../bench/cases.ts";
+import type { BenchRow, BenchRun, Ceiling } from "../../bench/types.ts";
+import { busyNs } from "../../bench/busy.ts";
+import { compareRuns, parseRun } from "../../bench/report/compare.ts";
+import { headlineCases } from "../../bench/headline.ts";
+import { measureCeiling, shareOfCeiling } from "../../bench/ceiling.ts";
+import { measureInTurns, ratioSpread, spreadOf } from "../../kernels/measure.ts";
+import { selectCases } from "../../bench/select.ts";
 import { checkOutputs, runOnce, uploadOperands } from "../../kernels/check.ts";
 import { joinQkv, splitQkv, versionOf } from "../../bench/peers/common.ts";
 import { caseValues } from "../../kernels/case.ts";

@@ -1,16 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { BenchCase } from "../../bench/cases.ts";
+import type { BenchCase } from "../../bench/run.ts";
 import type { KernelCase } from "../../kernels/case.ts";
 import { chooseVariant, type Gpu, OutOfMemoryError, write } from "../../kernels/gpu/mod.ts";
-import {
-  applyTuning,
-  bestVariant,
-  tune,
-  tuningCases,
-  type TuningTime,
-  tuningVersion,
-  UNTUNED,
-} from "../../bench/tune.ts";
+import { applyTuning, UNTUNED } from "../../kernels/tune.ts";
+import { bestVariant, tune, tuningCases, type TuningTime } from "../../bench/tune.ts";
 import { testGpu } from "../kernels/check_cases.ts";
 
 const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
@@ -22,7 +15,7 @@ const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
   });
 
 /** Rounds of a loop by variant; what no variant is named for takes "usual". */
-const ROUNDS: Record<string, number> = { usual: 4000, quick: 10, equal: 4000, wrong: 1 };
+const ROUNDS: Record<string, number> = { usual: 4000, quick: 10, equal: 4000, wrong: 1, "quick-f16": 10 };
 
 /** A kernel that counts to one, slowly or quickly. */
 function countingCase(variants: readonly string[]): BenchCase {
@@ -148,7 +141,6 @@ Deno.test("every kernel with several exact variants is tuned, at more work on a 
     cases.reduce((sum, { kernelCase }) => sum + kernelCase.flops, 0);
   assert(work(hardware) > 2 * work(software));
   assert(work(software) < 2e8, "naive variants must take a second or so on two cores");
-  assert(!tuningVersion().includes("f16"));
 });
 
 gpuTest("what does not fit into memory now is neither dropped nor done", async (gpu) => {
@@ -157,4 +149,12 @@ gpuTest("what does not fit into memory now is neither dropped nor done", async (
   assertEquals(await tune(gpu, { cases, onNote: (line) => notes.push(line) }), UNTUNED);
   assertEquals(gpu.rejected.size, 0);
   assertEquals(notes, ["Not measuring counting now: The GPU is out of memory"]);
+});
+
+gpuTest("variants that round operands to half precision are a choice for people only", async (gpu) => {
+  const measured = new Set<string | null>();
+  const cases = [countingCase(["usual", "equal", "quick-f16"])];
+  const { chosen } = await tune(gpu, { cases, onTime: ({ variant }) => measured.add(variant) });
+  assertEquals([chosen, measured], [{}, new Set(["usual", "equal", null])]);
+  applyTuning(gpu, UNTUNED);
 });
