@@ -3,21 +3,7 @@
  *
  * @module
  */
-import { benchCase, type BenchContext } from "./run.ts";
-import { benchCases } from "./cases.ts";
-import type { BenchRow, BenchRun } from "./types.ts";
-import { busyNs } from "./busy.ts";
-import { compareRuns, parseRun } from "./report/compare.ts";
-import { measureCeiling } from "./ceiling.ts";
-import { openPeers } from "./peers/mod.ts";
-import { selectCases } from "./select.ts";
 import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
-import type { TuningTime } from "./tune.ts";
-import { type Bar, barChart, type BarSettings } from "./report/chart.ts";
-import { writePage } from "./report/saved.ts";
-import { benchStep, type StepSpec, stepSpecs } from "./steps.ts";
-import { formatComparison, formatProfiles, formatRun, formatTuning } from "./report/table.ts";
-import { fastestRows } from "./report/targets.ts";
 import {
   type Command,
   commandLine,
@@ -29,7 +15,21 @@ import {
   type Values,
 } from "../rl/cli/mod.ts";
 import { peakMemory } from "../rl/memory.ts";
+import { busyNs } from "./busy.ts";
+import { benchCases } from "./cases.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { openPeers } from "./peers/mod.ts";
+import { type Bar, barChart, type BarSettings } from "./report/chart.ts";
+import { compareRuns, parseRun } from "./report/compare.ts";
+import { writePage } from "./report/saved.ts";
+import { formatComparison, formatProfiles, formatRun, formatTuning } from "./report/table.ts";
+import { fastestRows } from "./report/targets.ts";
+import { benchCase, type BenchContext } from "./run.ts";
+import { selectCases } from "./select.ts";
+import { benchStep, type StepSpec, stepSpecs } from "./steps.ts";
+import type { TuningTime } from "./tune.ts";
 import { openTunedGpu, tuneGpu } from "./tuning.ts";
+import type { BenchRow, BenchRun } from "./types.ts";
 
 /** Runs that are kept with the code, and the page about them. */
 const KEPT_RUNS = "results/bench";

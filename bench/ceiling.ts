@@ -4,7 +4,6 @@
  * @module
  */
 import { type Binding, type Gpu, params, read, write } from "../kernels/gpu/mod.ts";
-import copySource from "./copy.wgsl" with { type: "text" };
 import {
   launchContender,
   measureInTurns,
@@ -12,6 +11,7 @@ import {
   type Samples,
   spreadOf,
 } from "../kernels/measure.ts";
+import copySource from "./copy.wgsl" with { type: "text" };
 import multiplyAddSource from "./multiply_add.wgsl" with { type: "text" };
 import updateSource from "./update.wgsl" with { type: "text" };
 

@@ -5,6 +5,7 @@
  */
 import { cases as adamwCases } from "../kernels/adamw/cases.ts";
 import { cases as attentionCases } from "../kernels/attention/cases.ts";
+import type { KernelCase } from "../kernels/case.ts";
 import { cases as convolutionCases } from "../kernels/convolution/cases.ts";
 import { cases as decodeCases } from "../kernels/decode/cases.ts";
 import { cases as elementwiseCases } from "../kernels/elementwise/cases.ts";
@@ -16,7 +17,6 @@ import { cases as matmulCases, halfCases } from "../kernels/matmul/cases.ts";
 import { cases as reduceCases } from "../kernels/reduce/cases.ts";
 import { cases as samplingCases } from "../kernels/sampling/cases.ts";
 import { cases as logprobCases } from "../kernels/softmax_logprob/cases.ts";
-import type { KernelCase } from "../kernels/case.ts";
 
 /** The cases of the tests, by folder under `kernels/`. */
 export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {

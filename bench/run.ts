@@ -4,9 +4,8 @@
  * @module
  */
 import type { KernelCase } from "../kernels/case.ts";
-import { type Gpu, type Slice, summarizeProfile } from "../kernels/gpu/mod.ts";
-import { shareOfCeiling } from "./ceiling.ts";
 import { checkOutputs, runOnce, uploadOperands } from "../kernels/check.ts";
+import { type Gpu, type Slice, summarizeProfile } from "../kernels/gpu/mod.ts";
 import {
   type Contender,
   launchContender,
@@ -16,6 +15,7 @@ import {
   type Samples,
   spreadOf,
 } from "../kernels/measure.ts";
+import { shareOfCeiling } from "./ceiling.ts";
 import type { HeadlineCase, Peer, PeerTask } from "./peers/common.ts";
 
 import type { BenchRow, Ceiling, KernelShare } from "./types.ts";

@@ -3,13 +3,8 @@
  *
  * @module
  */
-import { type BenchContext, profileLaunch } from "./run.ts";
-import type { BenchRow } from "./types.ts";
-import { type Contender, measureInTurns, ratioSpread, spreadOf } from "../kernels/measure.ts";
-import type { Jax } from "./peers/jax.ts";
-import type { Peer } from "./peers/common.ts";
-import { shareOfCeiling } from "./ceiling.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
+import { type Contender, measureInTurns, ratioSpread, spreadOf } from "../kernels/measure.ts";
 import { deriveSizes, layOut, type ModelPreset, type Segment, sizeOf, Tape, type Vlm } from "../model/mod.ts";
 import { Agent, type Situation } from "../rl/agent.ts";
 import { resolveConfig, type TrainConfig } from "../rl/config.ts";
@@ -17,7 +12,12 @@ import { ppoIteration, ppoLosses } from "../rl/ppo.ts";
 import { collectRollout, VectorEnv } from "../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../rl/setup.ts";
 import { type Demonstration, SFT_VALUE_COEFFICIENT, sftUpdate } from "../rl/sft.ts";
+import { shareOfCeiling } from "./ceiling.ts";
+import type { Peer } from "./peers/common.ts";
+import type { Jax } from "./peers/jax.ts";
 import { isJaxPeer, jaxStep } from "./peers/jax_step.ts";
+import { type BenchContext, profileLaunch } from "./run.ts";
+import type { BenchRow } from "./types.ts";
 
 /** A whole step, ready to be timed. */
 export interface Step {

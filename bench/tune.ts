@@ -4,13 +4,13 @@
  *
  * @module
  */
+import type { KernelCase } from "../kernels/case.ts";
 import { checkOutputs, runOnce, uploadOperands } from "../kernels/check.ts";
+import { type Gpu, OutOfMemoryError, type Slice } from "../kernels/gpu/mod.ts";
 import { launchContender } from "../kernels/measure.ts";
+import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
 import { benchCases } from "./cases.ts";
 import type { BenchCase } from "./run.ts";
-import type { KernelCase } from "../kernels/case.ts";
-import { type Gpu, OutOfMemoryError, type Slice } from "../kernels/gpu/mod.ts";
-import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
 
 /** One measurement: a variant, or the choice without tuning, at one shape. */
 export interface TuningTime {

@@ -5,12 +5,12 @@
  * @module
  */
 import type { Contender } from "../../kernels/measure.ts";
-import { type Jax, type JaxArray, jaxTask } from "./jax.ts";
-import type { Peer } from "./common.ts";
 import { deriveSizes, type Parameter, type Vlm, type VlmConfig } from "../../model/mod.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import type { PpoBatch, PpoLossSettings } from "../../rl/ppo.ts";
 import { type Demonstration, SFT_VALUE_COEFFICIENT } from "../../rl/sft.ts";
+import type { Peer } from "./common.ts";
+import { type Jax, type JaxArray, jaxTask } from "./jax.ts";
 
 /** Whether a peer is jax-js, with its module at hand. */
 export function isJaxPeer(peer: Peer): peer is Peer & { readonly jax: Jax } {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 import type { Spread } from "../../kernels/measure.ts";
+import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 
 /** How a row moved from the first run to the second. */
 export interface Change {

@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { formatBytes, formatMarkdown, formatShare } from "../../rl/cli/mod.ts";
 import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
-import { formatBytes, formatShare } from "../../rl/cli/mod.ts";
-import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
 import { compareToGpuTargets } from "./gpu_targets.ts";
 import { besidePytorch, type PytorchRun } from "./pytorch.ts";
+import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
 import { compareToTargets, fastestRows } from "./targets.ts";
 
 /** A saved run and what belongs to it. */
@@ -92,14 +92,14 @@ function targetTable(run: BenchRun, pytorch: PytorchRun | null): string[] {
   return [
     "### Targets",
     `Least to most of the rows each is about${hasBusy ? "; reached is what both clocks say" : ""}.`,
-    table(["target", ...(hasBusy ? ["by CPU time"] : []), "by wall time", "reached"], rows),
+    formatMarkdown(["target", ...(hasBusy ? ["by CPU time"] : []), "by wall time", "reached"], rows),
   ];
 }
 
 function kernelTable(run: BenchRun, rows: readonly BenchRow[]): string {
   const peers = peersOf(rows);
   const hasBusy = rows.some(({ busyUs }) => busyUs !== null);
-  return table(
+  return formatMarkdown(
     [
       "kernel",
       "variant",
@@ -128,7 +128,7 @@ function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun
   const hasBusy = rows.some(({ busyUs }) => busyUs !== null);
   const peerTime = (own: BenchRow, name: string) =>
     rows.find((row) => row.isPeer && shapeKey(row) === shapeKey(own) && row.variant.startsWith(name));
-  return table(
+  return formatMarkdown(
     [
       "step",
       "time",
@@ -163,11 +163,3 @@ function stepTable(run: BenchRun, rows: readonly BenchRow[], pytorch: PytorchRun
 const peersOf = (rows: readonly BenchRow[]) => [
   ...new Set(rows.flatMap(({ overPeers }) => Object.keys(overPeers))),
 ];
-
-/** As `deno fmt` would write it. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((name, i) => Math.max(3, name.length, ...rows.map((cells) => cells[i].length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
-  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
-}

@@ -3,11 +3,11 @@
  *
  * @module
  */
+import type { Spread } from "../../kernels/measure.ts";
+import { formatBytes, formatCount, formatShare, formatTable } from "../../rl/cli/mod.ts";
+import type { TuningTime } from "../tune.ts";
 import type { BenchRow, BenchRun, Ceiling, KernelShare } from "../types.ts";
 import type { compareRuns } from "./compare.ts";
-import type { Spread } from "../../kernels/measure.ts";
-import type { TuningTime } from "../tune.ts";
-import { formatBytes, formatCount, formatShare, formatTable } from "../../rl/cli/mod.ts";
 
 /** `12.3 us`, `4.56 ms`. */
 export function formatUs(us: number): string {

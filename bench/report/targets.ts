@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 import { formatBytes } from "../../rl/cli/mod.ts";
+import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 
 /** By the CPU time of the threads that play the GPU where that is known, or by wall time. */
 export type Clock = "cpu" | "wall";

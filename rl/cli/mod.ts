@@ -4,7 +4,14 @@
  * @module
  */
 export { type Command, commandLine, type Console, processConsole, runCommand } from "./command.ts";
-export { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "./format.ts";
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdown,
+  formatShare,
+  formatTable,
+} from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
 export { editDistance, nearestName, suggestion } from "./nearest.ts";
 export {

@@ -5,9 +5,9 @@
  */
 import { exists, readJson, writeFileAtomic } from "../../model/mod.ts";
 import { readTrainerState } from "../checkpoint.ts";
-import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import { type JsonObject, RunFolder } from "../run_folder.ts";
-import type { CellResult } from "./page.ts";
+import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
+import type { CellResult } from "./result.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { mean } from "../statistics.ts";
 import { DEFAULT, experiments } from "./experiments.ts";
 import { type CurveSeries, learningCurve } from "./plot.ts";
-import type { CellResult, CurvePoint } from "./page.ts";
-import { mean } from "../statistics.ts";
+import type { CellResult, CurvePoint } from "./result.ts";
 
 /** Iterations that a point of a curve is the mean of. */
 const WINDOW = 4;

@@ -1,7 +1,7 @@
 import { formatDuration } from "../cli/mod.ts";
-import type { Cell } from "./cells.ts";
-import type { CellResult } from "./page.ts";
 import { mean } from "../statistics.ts";
+import type { Cell } from "./cells.ts";
+import type { CellResult } from "./result.ts";
 
 /** How long cells should take. */
 export interface Estimate {

@@ -4,13 +4,14 @@
  * @module
  */
 import { ceiling } from "../../envs/blackjack_optimal.ts";
+import { formatDuration, formatMarkdown } from "../cli/mod.ts";
+import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
-import { formatDuration } from "../cli/mod.ts";
+import { peakSuccess } from "./curves.ts";
 import { DEFAULT, type Experiment, experiments, type Group, SEEDS, tasks } from "./experiments.ts";
 import { BEST_SINCE, published, RL4VLM } from "./published.ts";
-import { peakSuccess } from "./curves.ts";
-import type { CellResult, EvaluationSummary } from "./page.ts";
-import { mean, studentInterval, wilsonInterval } from "../statistics.ts";
+import type { CellResult, EvaluationSummary } from "./result.ts";
+import { studentInterval } from "./statistics.ts";
 
 type Cells = readonly CellResult[];
 
@@ -53,7 +54,7 @@ export function overviewTable(cells: Cells): string {
     ];
   });
   const ours = ["random", "SFT only", "SFT + RL", "no chain of thought", "CNN + RL", "optimal"];
-  return table(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
+  return formatMarkdown(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
 }
 
 /** Everything that plays the task, published rows last. */
@@ -78,7 +79,7 @@ export function mainTable(task: string, cells: Cells): string {
   const of = (name: string) => cells.filter(({ experiment }) => experiment.name === name);
   const titleOf = (name: string) => experiments.find((experiment) => experiment.name === name)!.title;
   const exact = EXACT[task];
-  return table(header, [
+  return formatMarkdown(header, [
     row(titleOf("random"), of("random"), final, false),
     row("SFT only", of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft, false),
     row(titleOf(DEFAULT), of(DEFAULT), final, true),
@@ -115,7 +116,7 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
       averageOf(own, ({ curve }) => peakSuccess(curve ?? [])),
     ];
   });
-  return table(header, rows);
+  return formatMarkdown(header, rows);
 }
 
 /** What thoughts are worth, before RL and after. */
@@ -143,7 +144,7 @@ export function thoughtTable(task: string, cells: Cells): string {
       alarms(own),
     ];
   });
-  return table(header, rows);
+  return formatMarkdown(header, rows);
 }
 
 /** The default policies elsewhere; null where the task has no variants. */
@@ -173,7 +174,7 @@ export function variantTable(task: string, cells: Cells): string | null {
     ];
   });
   return "The trained policies, as they are, in environments they were not trained in.\n\n" +
-    table(header, rows);
+    formatMarkdown(header, rows);
 }
 
 /** Where the cells ran, and a line for each, also for those that were not run. */
@@ -199,7 +200,7 @@ export function commandTable(task: string, cells: Cells): string[] {
   });
   const adapters = [...new Set(cells.map(({ summary }) => summary.adapter ?? "").filter(Boolean))];
   const adapter = adapters.length === 0 ? "" : `Trained on ${adapters.join(" or ")}. `;
-  return [`${adapter}Wall times are those of the machine's state then.`, table(header, rows)];
+  return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
 }
 
 /** What a run took; of a few, kept before runs counted what they had been resumed from, without the warm start. */
@@ -285,13 +286,3 @@ const decimal = (value: number | null) => value === null ? "-" : value.toFixed(1
 const percent = (share: number | null) => decimal(share === null ? null : 100 * share);
 const code = (text: string) => `\`${text}\``;
 const bold = (text: string) => /\d/.test(text) ? `**${text}**` : text;
-
-/** As `deno fmt` would write it. */
-function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const widths = header.map((name, i) =>
-    Math.max(3, name.length, ...rows.map((cells) => String(cells[i]).length))
-  );
-  const line = (cells: readonly (string | number)[]) =>
-    `| ${cells.map((cell, i) => String(cell).padEnd(widths[i])).join(" | ")} |`;
-  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
-}

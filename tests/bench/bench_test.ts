@@ -1,8 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { benchCommand } from "../../bench/bench.ts";
 import { benchCases } from "../../bench/cases.ts";
-import type { BenchRow, BenchRun } from "../../bench/types.ts";
-import { compareRuns } from "../../bench/report/compare.ts";
 import { barChart } from "../../bench/report/chart.ts";
+import { compareRuns } from "../../bench/report/compare.ts";
+import { compareToGpuTargets } from "../../bench/report/gpu_targets.ts";
 import { HAND_WRITTEN } from "../../bench/report/page.ts";
 import { writePage } from "../../bench/report/saved.ts";
 import {
@@ -13,14 +14,13 @@ import {
   formatUs,
   rateOf,
 } from "../../bench/report/table.ts";
-import { compareToGpuTargets } from "../../bench/report/gpu_targets.ts";
 import { compareToTargets } from "../../bench/report/targets.ts";
 import { forwardFlops, stepSpecs, syntheticBatch } from "../../bench/steps.ts";
-import { benchCommand } from "../../bench/bench.ts";
-import { runCommand } from "../../rl/cli/mod.ts";
+import type { BenchRow, BenchRun } from "../../bench/types.ts";
 import { modelPresets, Vlm } from "../../model/mod.ts";
-import { TempFolder } from "../rl/tiny_run.ts";
+import { runCommand } from "../../rl/cli/mod.ts";
 import { testGpu } from "../kernels/check_cases.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = "", err = "";

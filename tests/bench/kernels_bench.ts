@@ -3,8 +3,8 @@
  * is one launch and the wait for it; `deno task bench` repeats launches and knows the machine's ceiling.
  */
 import { headlineCases } from "../../bench/headline.ts";
-import { openGpu } from "../../kernels/gpu/mod.ts";
 import { uploadOperands } from "../../kernels/check.ts";
+import { openGpu } from "../../kernels/gpu/mod.ts";
 
 /** Naive launches above this take seconds on two cores, and Deno's runner repeats them at least ten times. */
 const MAX_FLOPS = 3e8;

@@ -1,9 +1,9 @@
 /** The references of large shapes, which compute few rows or heads, at shapes that are small enough to compute all. */
 import { assert, assertEquals } from "@std/assert";
-import { checkOutputs } from "../../kernels/check.ts";
 import { largeAttention, largeCases, largeLogprob, largeMatmul } from "../../bench/large.ts";
-import type { KernelCase } from "../../kernels/case.ts";
 import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
+import type { KernelCase } from "../../kernels/case.ts";
+import { checkOutputs } from "../../kernels/check.ts";
 import { matmulReference } from "../../kernels/matmul/reference.ts";
 import { linearLogprobReference } from "../../kernels/softmax_logprob/reference.ts";
 

@@ -1,17 +1,17 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { benchCase } from "../../bench/run.ts";
-import { benchCases, knownVariants } from "../../bench/cases.ts";
-import type { BenchRow, BenchRun, Ceiling } from "../../bench/types.ts";
 import { busyNs } from "../../bench/busy.ts";
-import { compareRuns, parseRun } from "../../bench/report/compare.ts";
-import { headlineCases } from "../../bench/headline.ts";
+import { benchCases, knownVariants } from "../../bench/cases.ts";
 import { measureCeiling, shareOfCeiling } from "../../bench/ceiling.ts";
-import { measureInTurns, ratioSpread, spreadOf } from "../../kernels/measure.ts";
-import { selectCases } from "../../bench/select.ts";
-import { checkOutputs, runOnce, uploadOperands } from "../../kernels/check.ts";
+import { headlineCases } from "../../bench/headline.ts";
 import { joinQkv, splitQkv, versionOf } from "../../bench/peers/common.ts";
+import { compareRuns, parseRun } from "../../bench/report/compare.ts";
+import { benchCase } from "../../bench/run.ts";
+import { selectCases } from "../../bench/select.ts";
+import type { BenchRow, BenchRun, Ceiling } from "../../bench/types.ts";
 import { caseValues } from "../../kernels/case.ts";
+import { checkOutputs, runOnce, uploadOperands } from "../../kernels/check.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { measureInTurns, ratioSpread, spreadOf } from "../../kernels/measure.ts";
 import { testGpu } from "../kernels/check_cases.ts";
 
 const gpuTest = (name: string, fn: () => Promise<void>) =>

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { BenchCase } from "../../bench/run.ts";
+import { bestVariant, tune, tuningCases, type TuningTime } from "../../bench/tune.ts";
 import type { KernelCase } from "../../kernels/case.ts";
 import { chooseVariant, type Gpu, OutOfMemoryError, write } from "../../kernels/gpu/mod.ts";
 import { applyTuning, UNTUNED } from "../../kernels/tune.ts";
-import { bestVariant, tune, tuningCases, type TuningTime } from "../../bench/tune.ts";
 import { testGpu } from "../kernels/check_cases.ts";
 
 const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>

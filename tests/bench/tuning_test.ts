@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { benchCases } from "../../bench/cases.ts";
+import { kernelsVersion, tuneGpu, tuningFolder } from "../../bench/tuning.ts";
 import { applyTuning, UNTUNED } from "../../kernels/tune.ts";
 import { UsageError } from "../../rl/cli/mod.ts";
-import { kernelsVersion, tuneGpu, tuningFolder } from "../../bench/tuning.ts";
 import { gpuTest, TempFolder } from "../rl/tiny_run.ts";
 
 /** One quick kernel stands for all. */

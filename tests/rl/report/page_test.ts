@@ -1,11 +1,12 @@
 /** The report: its tables, its curves, what it says of cells without a result. */
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ENV_NAMES } from "../../../envs/mod.ts";
-import { experiments } from "../../../rl/report/experiments.ts";
-import { BEST_SINCE, published, RL4VLM } from "../../../rl/report/published.ts";
 import { peakSuccess, smoothedSuccess } from "../../../rl/report/curves.ts";
+import { experiments } from "../../../rl/report/experiments.ts";
 import { resultsPage } from "../../../rl/report/page.ts";
-import { studentInterval, wilsonInterval } from "../../../rl/statistics.ts";
+import { BEST_SINCE, published, RL4VLM } from "../../../rl/report/published.ts";
+import { studentInterval } from "../../../rl/report/statistics.ts";
+import { wilsonInterval } from "../../../rl/statistics.ts";
 import { cell, idOf, resultOf } from "./result_cells.ts";
 
 /** What a page says of one environment, under a heading where one is named. */

@@ -2,7 +2,7 @@
 import type { EvaluationResult } from "../../../rl/evaluation.ts";
 import { cellCommand, PLACES } from "../../../rl/report/cells.ts";
 import { type Experiment, experiments } from "../../../rl/report/experiments.ts";
-import type { CellResult } from "../../../rl/report/page.ts";
+import type { CellResult } from "../../../rl/report/result.ts";
 
 /** `NumberLine/default` */
 export const idOf = ({ environment, name }: Experiment) => `${environment}/${name}`;
