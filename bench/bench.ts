@@ -6,30 +6,22 @@
 import { debugLevel, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import {
   type Command,
-  commandLine,
   defineOptions,
   processConsole,
-  Progress,
   runCommand,
   UsageError,
   type Values,
 } from "../rl/cli/mod.ts";
-import { peakMemory } from "../rl/memory.ts";
-import { busyNs } from "./busy.ts";
 import { benchCases } from "./cases.ts";
-import { measureCeiling } from "./ceiling.ts";
-import { openPeers } from "./peers/mod.ts";
-import { type Bar, barChart, type BarSettings } from "./report/chart.ts";
 import { compareRuns, parseRun } from "./report/compare.ts";
 import { writePage } from "./report/saved.ts";
-import { formatComparison, formatProfiles, formatRun, formatTuning } from "./report/table.ts";
-import { fastestRows } from "./report/targets.ts";
-import { benchCase, type BenchContext } from "./run.ts";
+import { formatComparison, formatTuning } from "./report/table.ts";
 import { selectCases } from "./select.ts";
-import { benchStep, type StepSpec, stepSpecs } from "./steps.ts";
+import { runSession, type Work } from "./session.ts";
+import { stepSpecs } from "./steps.ts";
 import type { TuningTime } from "./tune.ts";
 import { openTunedGpu, tuneGpu } from "./tuning.ts";
-import type { BenchRow, BenchRun } from "./types.ts";
+import type { BenchRun } from "./types.ts";
 
 /** Runs that are kept with the code, and the page about them. */
 const KEPT_RUNS = "results/bench";
@@ -111,17 +103,12 @@ export const benchCommand: Command<typeof benchOptions> = {
     if (values.peers && Deno.env.get(CHILD) === undefined) return await runWithPeers();
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      return await bench(gpu, forAdapter(gpu, work), values);
+      return await runSession(gpu, forAdapter(gpu, work), values);
     } finally {
       gpu.destroy();
     }
   },
 };
-
-interface Work {
-  readonly cases: ReturnType<typeof selectCases>;
-  readonly steps: readonly StepSpec[];
-}
 
 /** What was asked for; wrong names end with exit code 2 before anything runs. */
 function select({ only, suite, variant }: BenchOptions): Work {
@@ -177,138 +164,6 @@ async function runWithPeers(): Promise<number> {
   }
 }
 
-async function bench(gpu: Gpu, { cases, steps }: Work, options: BenchOptions): Promise<number> {
-  const { rounds, sampleMs } = options;
-  const progress = new Progress();
-  const warnings: string[] = [];
-  const failures: string[] = [];
-  const warn = (message: string) => {
-    warnings.push(message);
-    progress.note(message);
-  };
-  const fail = (message: string) => {
-    failures.push(message);
-    warn(message);
-  };
-  const threads = navigator.hardwareConcurrency;
-  const settings = {
-    ...{ rounds, sampleMs, threads },
-    busyClock: gpu.isSoftware ? busyNs : () => null,
-    warmUpMs: gpu.isSoftware ? 0 : 500,
-  };
-  if (gpu.isSoftware && busyNs() === null) {
-    warn("No CPU times: they need all permissions (-A) and Linux; wall times of a busy machine say little");
-  }
-  let profile = options.profile;
-  if (profile && !gpu.device.features.has("timestamp-query")) {
-    profile = false;
-    warn("No profile: the adapter has no timestamp-query");
-  }
-  const startedAt = new Date().toISOString();
-  const peers = options.peers ? await openPeers(warn) : [];
-  const ceiling = await measureCeiling(gpu, settings);
-  const context: BenchContext = {
-    gpu,
-    ceiling,
-    settings,
-    peers,
-    variant: options.variant,
-    profile,
-    warn,
-    fail,
-  };
-  const rows: BenchRow[] = [];
-  const runSoFar = (): BenchRun => ({
-    command: commandLine("bench"),
-    startedAt,
-    adapter: gpu.adapterName,
-    deno: Deno.version.deno,
-    threads,
-    peakBytes: peakMemory(),
-    tuned: Object.fromEntries(gpu.tuned),
-    peers: peers.map(({ name, version }) => `${name} ${version}`),
-    ceiling,
-    rows,
-    warnings,
-  });
-  const total = cases.length + steps.length;
-  let done = 0;
-  const show = (name: string) => progress.update({ stage: "bench", step: done, total, fields: { at: name } });
-  try {
-    for (const benchCaseOf of cases) {
-      const { kernel, name } = benchCaseOf.kernelCase;
-      show(`${kernel} ${name}`);
-      // A machine's cores are shared with other work, a GPU is not.
-      const near = gpu.isSoftware ? await measureCeiling(gpu, { ...settings, rounds: 3 }) : ceiling;
-      rows.push(...await benchCase(benchCaseOf, { ...context, ceiling: near }));
-      await save(runSoFar(), options);
-      done++;
-    }
-    for (const spec of steps) {
-      show(spec.name);
-      rows.push(...await benchStep(await spec.make(gpu), context));
-      await save(runSoFar(), options);
-      done++;
-    }
-    show("end");
-  } finally {
-    progress.close();
-  }
-  await report(runSoFar(), options);
-  return failures.length === 0 ? 0 : 1;
-}
-
-/** Draws what a run holds as `<path>.svg` and `<path>_peers.svg`; returns the files written. */
-export async function drawCharts(run: BenchRun, path: string): Promise<string[]> {
-  const drawn: string[] = [];
-  const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
-    if (bars.length < 2) return; // one bar compares nothing
-    await Deno.writeTextFile(file, await barChart(bars, settings));
-    drawn.push(file);
-  };
-  await draw(`${path}.svg`, barsOf(run), {
-    title: `Share of the ceiling on ${run.adapter}`,
-    xLabel: "of copy or multiply-add rate",
-    xFormat: "%",
-  });
-  await draw(`${path}_peers.svg`, peerBarsOf(run), {
-    title: `Speed over ${run.peers.join(", ")} on ${run.adapter}`,
-    xLabel: "times as fast, median and quartiles",
-  });
-  return drawn;
-}
-
-/** Saves the run, also while it goes on: one that is stopped keeps what it has. Returns its path without extension. */
-async function save(run: BenchRun, { out, name }: BenchOptions): Promise<string> {
-  await Deno.mkdir(out, { recursive: true });
-  const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
-  return path;
-}
-
-/** Saves the run and its charts; prints the table, or JSON instead. */
-async function report(run: BenchRun, options: BenchOptions): Promise<void> {
-  const path = await save(run, options);
-  const saved = [`${path}.json`, ...await drawCharts(run, path)];
-  if (options.json) return processConsole.out(JSON.stringify(run, null, 2) + "\n");
-  const profiles = formatProfiles(run.rows);
-  processConsole.out(`${formatRun(run)}\n${profiles && `\n${profiles}\n`}`);
-  processConsole.err(`\nSaved ${saved.join(", ")}\n`);
-}
-
-/** How many times faster our fastest variant is than each peer. */
-function peerBarsOf(run: BenchRun): Bar[] {
-  return fastestRows(run).flatMap(({ kernel, name, overPeers }) =>
-    Object.entries(overPeers).map(([peer, { median, low, high }]) => ({
-      group: kernel === "steps" ? name : `${kernel} ${name}`,
-      series: `over ${peer}`,
-      value: median,
-      low,
-      high,
-    }))
-  );
-}
-
 /** Measures which variants suit this adapter and keeps the result for every command. */
 async function retune(): Promise<number> {
   const gpu = await openGpu();
@@ -326,18 +181,6 @@ async function writeReport(): Promise<number> {
   await writePage(KEPT_RUNS, PAGE);
   processConsole.err(`Wrote ${PAGE}\n`);
   return 0;
-}
-
-/** The large shapes and steps; where only others ran, those. */
-function barsOf({ rows }: BenchRun): Bar[] {
-  const large = rows.filter(({ suite }) => suite !== "cases");
-  return (large.length > 0 ? large : rows).flatMap(({ kernel, name, variant, share }) =>
-    share === null ? [] : [{
-      group: kernel === "steps" ? name : `${kernel} ${name}`,
-      series: kernel === "steps" && variant === "ponder" ? "whole step" : variant,
-      value: share,
-    }]
-  );
 }
 
 async function compare(before: string, after: string | undefined): Promise<number> {

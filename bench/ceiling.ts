@@ -73,7 +73,8 @@ function best(all: readonly Rate[]): Rate {
 
 /** Work a nanosecond: GB/s of bytes, GFLOP/s of flops. */
 function rates({ samples }: Samples, work: number): Rate {
-  const busy = samples.flatMap(({ busyUs }) => busyUs === null ? [] : [busyUs]);
+  // The clock has steps: a sample that is too short for it takes no time.
+  const busy = samples.flatMap(({ busyUs }) => busyUs ? [busyUs] : []);
   return {
     wall: work / spreadOf(samples.map(({ wallUs }) => wallUs)).low / 1e3,
     busy: busy.length === 0 ? null : work / spreadOf(busy).low / 1e3,
@@ -91,7 +92,8 @@ export function shareOfCeiling(
   ceiling: Ceiling,
 ): number | null {
   if (flops === 0 && bytes === 0) return null;
-  const isBusyKnown = busyUs !== null && ceiling.copy.busy !== null && ceiling.multiplyAdd.busy !== null;
+  const isBusyKnown = busyUs !== null && busyUs > 0 && ceiling.copy.busy !== null &&
+    ceiling.multiplyAdd.busy !== null;
   const elapsedUs = isBusyKnown ? busyUs : wallUs;
   const kind = isBusyKnown ? "busy" : "wall";
   return Math.max(

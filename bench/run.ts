@@ -4,7 +4,7 @@
  * @module
  */
 import type { KernelCase } from "../kernels/case.ts";
-import { checkOutputs, runOnce, uploadOperands } from "../kernels/check.ts";
+import { checkOutputs, clearErrors, runOnce, uploadOperands } from "../kernels/check.ts";
 import { type Gpu, type Slice, summarizeProfile } from "../kernels/gpu/mod.ts";
 import {
   type Contender,
@@ -18,7 +18,7 @@ import {
 import { shareOfCeiling } from "./ceiling.ts";
 import type { HeadlineCase, Peer, PeerTask } from "./peers/common.ts";
 
-import type { BenchRow, Ceiling, KernelShare } from "./types.ts";
+import type { BenchRow, Ceiling, FailedRow, KernelShare } from "./types.ts";
 
 /** A case and where it comes from. */
 export interface BenchCase {
@@ -38,8 +38,8 @@ export interface BenchContext {
   readonly variant?: string;
   /** Also measure GPU time by kernel. */
   readonly profile: boolean;
-  /** Told about variants of ours that fail their check; they are left out. */
-  readonly fail: (message: string) => void;
+  /** Told about variants of ours that fail their check or cannot run: they have no row. */
+  readonly fail: (failure: FailedRow) => void;
   /** Told about peers that cannot do a case, and about cases that the device cannot do; they are left out. */
   readonly warn: (message: string) => void;
 }
@@ -60,7 +60,7 @@ export async function benchCase(
   benchCaseOf: BenchCase,
   context: BenchContext,
 ): Promise<BenchRow[]> {
-  const { kernelCase } = benchCaseOf;
+  const { suite, kernelCase } = benchCaseOf;
   const { gpu, variant: only } = context;
   const variants = kernelCase.variants.filter((variant) => only === undefined || variant === only);
   if (variants.length === 0 || !canRun(kernelCase, context)) return [];
@@ -83,7 +83,10 @@ export async function benchCase(
         const profile = context.profile ? await profileLaunch(gpu, launch) : undefined;
         entries.push({ variant, peer: null, contender: launchContender(gpu, launch), error, profile });
       } catch (error) {
-        context.fail((error as Error).message);
+        // So that the next variant is not blamed.
+        await clearErrors(gpu);
+        const { kernel, name } = kernelCase;
+        context.fail({ suite, kernel, name, variant, reason: (error as Error).message });
       }
     }
     if ("peerWork" in kernelCase && mine !== null) {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { KernelCase } from "../kernels/case.ts";
-import { checkOutputs, runOnce, uploadOperands } from "../kernels/check.ts";
+import { checkOutputs, clearErrors, runOnce, uploadOperands } from "../kernels/check.ts";
 import { type Gpu, OutOfMemoryError, type Slice } from "../kernels/gpu/mod.ts";
 import { launchContender } from "../kernels/measure.ts";
 import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
@@ -236,15 +236,4 @@ async function timeInTurns<V>(
     }
   }
   return contenders.map(({ variant }, index) => [variant, bestMs[index] * 1e3]);
-}
-
-/** Waits out what a failed launch left behind, so that the next one is not blamed for it. */
-async function clearErrors(gpu: Gpu): Promise<void> {
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      return await gpu.settle();
-    } catch {
-      // Another error of the same failure.
-    }
-  }
 }

@@ -54,6 +54,12 @@ export interface BenchRow {
   readonly profile?: readonly KernelShare[];
 }
 
+/** A contender of ours that has no row, because it failed its check or could not run. */
+export interface FailedRow extends Pick<BenchRow, "suite" | "kernel" | "name" | "variant"> {
+  /** What went wrong. */
+  readonly reason: string;
+}
+
 /** The machine's measured ceilings. */
 export interface Ceiling {
   /** Copy of 16 MiB by the best of a few kernels, read and written bytes, in GB/s. */
@@ -79,6 +85,8 @@ export interface BenchRun {
   readonly peers: readonly string[];
   readonly ceiling: Ceiling;
   readonly rows: readonly BenchRow[];
+  /** What failed; absent from older runs, which have it among the warnings. */
+  readonly failures?: readonly FailedRow[];
   /** What was left out, and why. */
   readonly warnings: readonly string[];
 }

@@ -71,3 +71,14 @@ export function checkOutputs(
   }
   return worst;
 }
+
+/** Waits out what a failed launch left behind, so that the next one is not blamed for it. */
+export async function clearErrors(gpu: Gpu): Promise<void> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      return await gpu.settle();
+    } catch {
+      // Another error of the same failure.
+    }
+  }
+}

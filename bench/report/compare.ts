@@ -4,7 +4,7 @@
  * @module
  */
 import type { Spread } from "../../kernels/measure.ts";
-import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
+import { type BenchRow, type BenchRun, type FailedRow, shapeKey } from "../types.ts";
 
 /** How a row moved from the first run to the second. */
 export interface Change {
@@ -14,7 +14,7 @@ export interface Change {
   readonly afterUs: Spread | null;
   /** before / after: above 1 is faster; null where a run lacks the row. */
   readonly speedup: number | null;
-  readonly verdict: "faster" | "slower" | "noise" | "only before" | "only after";
+  readonly verdict: "faster" | "slower" | "noise" | "failed" | "only before" | "only after";
 }
 
 /** Differences below this are never more than noise: two runs of the same code differ by as much. */
@@ -34,10 +34,11 @@ export function compareRuns(before: BenchRun, after: BenchRun): { by: ComparedBy
     : "wall";
   const timeOf = (row: BenchRow | undefined) =>
     row === undefined ? null : by === "busy" ? row.busyUs : row.wallUs;
-  const keyOf = (row: BenchRow) => `${shapeKey(row)}\n${row.variant}`;
+  const keyOf = (row: BenchRow | FailedRow) => `${shapeKey(row)}\n${row.variant}`;
   const earlier = new Map(before.rows.map((row) => [keyOf(row), row]));
   const later = new Map(after.rows.map((row) => [keyOf(row), row]));
-  const keys = [...new Set([...earlier.keys(), ...later.keys()])];
+  const failed = new Set((after.failures ?? []).map(keyOf));
+  const keys = [...new Set([...earlier.keys(), ...later.keys(), ...failed])];
   const changes = keys.map((both): Change => {
     const [key, variant] = both.split("\n");
     const beforeUs = timeOf(earlier.get(both));
@@ -49,7 +50,7 @@ export function compareRuns(before: BenchRun, after: BenchRun): { by: ComparedBy
         beforeUs,
         afterUs,
         speedup: null,
-        verdict: afterUs ? "only after" : "only before",
+        verdict: failed.has(both) ? "failed" : afterUs ? "only after" : "only before",
       };
     }
     const speedup = beforeUs.median / afterUs.median;

@@ -72,6 +72,13 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
     ...(pytorch === null ? [] : [
       `PyTorch ${pytorch.torch} eager on ${pytorch.device}: \`${pytorch.command}\`, saved as ${name}-pytorch.json.`,
     ]),
+    ...(run.failures?.length
+      ? [
+        run.failures.map((row) => `- Failed: ${row.kernel} ${row.name} (${row.variant}): ${row.reason}`).join(
+          "\n",
+        ),
+      ]
+      : []),
     ...(run.warnings.length > 0 ? [run.warnings.map((warning) => `- ${warning}`).join("\n")] : []),
   ];
 }

@@ -6,7 +6,7 @@
 import type { Spread } from "../../kernels/measure.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../../rl/cli/mod.ts";
 import type { TuningTime } from "../tune.ts";
-import type { BenchRow, BenchRun, Ceiling, KernelShare } from "../types.ts";
+import type { BenchRow, BenchRun, Ceiling, FailedRow, KernelShare } from "../types.ts";
 import type { compareRuns } from "./compare.ts";
 
 /** `12.3 us`, `4.56 ms`. */
@@ -43,7 +43,7 @@ export function rateOf(row: BenchRow, us: number, ceiling: Ceiling): string {
 
 /** All rows by suite, with the machine's ceilings above. */
 export function formatRun(run: BenchRun): string {
-  const { ceiling, rows } = run;
+  const { ceiling, rows, failures = [] } = run;
   const peers = [...new Set(rows.flatMap(({ overPeers }) => Object.keys(overPeers)))];
   const hasBusy = rows.some(({ busyUs }) => busyUs !== null);
   const headers = [
@@ -58,7 +58,7 @@ export function formatRun(run: BenchRun): string {
     ...peers.map((name) => `over ${name}`),
   ];
   const line = (row: BenchRow): string[] => [
-    row.kernel === "steps" ? row.name : `${row.kernel} ${row.name}`,
+    titleOf(row),
     row.variant,
     formatUs(row.wallUs.median),
     formatSpread(row.wallUs),
@@ -71,9 +71,15 @@ export function formatRun(run: BenchRun): string {
   const rate = (value: { wall: number; busy: number | null }, unit: string) =>
     `${value.wall.toFixed(1)} ${unit}` + (value.busy === null ? "" : ` (CPU ${value.busy.toFixed(1)})`);
   const sections = (["cases", "headline", "large", "steps"] as const)
-    .map((suite) => ({ suite, rows: rows.filter((row) => row.suite === suite) }))
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ suite, rows }) => `${suite}\n${formatTable(headers, rows.map(line))}`);
+    .map((suite) => ({
+      suite,
+      lines: [
+        ...rows.filter((row) => row.suite === suite).map(line),
+        ...failures.filter((row) => row.suite === suite).map((row) => [titleOf(row), row.variant, "failed"]),
+      ],
+    }))
+    .filter(({ lines }) => lines.length > 0)
+    .map(({ suite, lines }) => `${suite}\n${formatTable(headers, lines)}`);
   return [
     `${run.adapter}, ${run.threads} threads, Deno ${run.deno}${
       run.peakBytes === undefined ? "" : `, peak memory ${formatBytes(run.peakBytes)}`
@@ -87,8 +93,17 @@ export function formatRun(run: BenchRun): string {
       ]
       : []),
     "",
-    sections.join("\n\n"),
+    [...sections, ...failures.length > 0 ? [formatFailures(failures)] : []].join("\n\n"),
   ].join("\n");
+}
+
+const titleOf = ({ kernel, name }: Pick<BenchRow, "kernel" | "name">): string =>
+  kernel === "steps" ? name : `${kernel} ${name}`;
+
+/** What failed and why, a line each. */
+export function formatFailures(failures: readonly FailedRow[]): string {
+  const lines = failures.map((row) => `${titleOf(row)} (${row.variant}): ${row.reason}`);
+  return ["failed", ...lines].join("\n");
 }
 
 const busyColumns = (row: BenchRow, ceiling: Ceiling): string[] =>

@@ -7,7 +7,7 @@ import { joinQkv, splitQkv, versionOf } from "../../bench/peers/common.ts";
 import { compareRuns, parseRun } from "../../bench/report/compare.ts";
 import { benchCase } from "../../bench/run.ts";
 import { selectCases } from "../../bench/select.ts";
-import type { BenchRow, BenchRun, Ceiling } from "../../bench/types.ts";
+import type { BenchRow, BenchRun, Ceiling, FailedRow } from "../../bench/types.ts";
 import { caseValues } from "../../kernels/case.ts";
 import { checkOutputs, runOnce, uploadOperands } from "../../kernels/check.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
@@ -88,6 +88,8 @@ Deno.test("the ceiling that binds gives the share, by CPU time where it is known
   assertAlmostEquals(shareOfCeiling({ ...work, wallUs: 20, busyUs: 10 }, CEILING)!, 0.5);
   assertAlmostEquals(shareOfCeiling({ flops: 0, bytes: 1e5, wallUs: 20, busyUs: null }, CEILING)!, 0.5);
   assertEquals(shareOfCeiling({ flops: 0, bytes: 0, wallUs: 20, busyUs: null }, CEILING), null);
+  // A sample that is too short for the clock of the threads.
+  assertAlmostEquals(shareOfCeiling({ ...work, wallUs: 20, busyUs: 0 }, CEILING)!, 0.5);
 });
 
 Deno.test("a wrong word, a NaN and a wrong integer are found", () => {
@@ -206,6 +208,10 @@ Deno.test("a comparison tells changes from noise", () => {
     "only after",
   ]);
   assertEquals(changes[0].speedup, 2);
+  const { suite, kernel } = before.rows[0];
+  const failures = [{ suite, kernel, name: "gone", variant: "naive", reason: "Cannot count" }];
+  const broken = compareRuns(before, { ...after, failures }).changes;
+  assertEquals(broken.map(({ verdict }) => verdict).slice(4), ["failed", "only after"]);
   const wall = runOf([{ name: "halved", median: 5, busyUs: null }]);
   assertEquals(compareRuns(before, wall).by, "wall");
 });
@@ -237,7 +243,8 @@ const contextOf = async (variant?: string) => ({
   peers: [],
   variant,
   profile: false,
-  fail: (message: string) => failures.push(message),
+  fail: ({ kernel, name, variant, reason }: FailedRow) =>
+    failures.push(`${kernel} ${name} ${variant}: ${reason}`),
   warn: (message: string) => failures.push(message),
 });
 
@@ -277,7 +284,7 @@ gpuTest("the large backward of the output layer computes what its reference says
   for (const slice of Object.values(operands)) gpu.release(slice);
 });
 
-gpuTest("a variant that computes something else is left out and reported", async () => {
+gpuTest("a variant that computes something else is reported as failed", async () => {
   const [{ suite, kernelCase }] = selectCases(benchCases, { only: ["add of 1027"], suites: ["cases"] });
   const broken = { ...kernelCase, variants: ["naive", "broken"] };
   broken.launch = (gpu, operands, variant) =>
@@ -285,7 +292,11 @@ gpuTest("a variant that computes something else is left out and reported", async
   const rows = await benchCase({ suite, folder: "elementwise", kernelCase: broken }, await contextOf());
   assertEquals(rows.map(({ variant }) => variant), ["naive"]);
   assertEquals(failures.length, 1);
-  assert(failures.splice(0)[0].startsWith("Cannot trust elementwise (broken) at add of 1027"));
+  assert(
+    failures.splice(0)[0].startsWith(
+      "elementwise add of 1027 broken: Cannot trust elementwise (broken) at add of 1027",
+    ),
+  );
 });
 
 gpuTest("a peer that agrees is timed beside us, one that does not is left out", async () => {
