@@ -20,22 +20,17 @@ export interface SavedRun {
   readonly charts: readonly string[];
 }
 
-/** The part of the page below this line is written by hand and kept. */
-export const HAND_WRITTEN = "## What was tried and did not help";
-
-/** The page; `earlier` is what the file holds now, whose hand-written part stays. */
-export function performancePage(saved: readonly SavedRun[], earlier: string): string {
-  const start = earlier.indexOf(HAND_WRITTEN);
-  const byHand = start < 0 ? `${HAND_WRITTEN}\n` : earlier.slice(start);
+/** The page. */
+export function performancePage(saved: readonly SavedRun[]): string {
   const blocks = [
     "# Performance",
     [
       "Written by `./ponder bench --report` from the files in [results/bench](../results/bench), which",
       "`scripts/performance.sh` measures. Times are medians with half the distance of the quartiles; ratios are taken",
       "between neighbouring measurements of one run, in which all contenders take turns and agree on the result.",
+      "[Lab notes](performance_notes.md): what was tried, and what it gave.",
     ].join("\n"),
     ...saved.flatMap(sectionsOf),
-    byHand.trimEnd(),
   ];
   return blocks.join("\n\n") + "\n";
 }

@@ -33,7 +33,7 @@ export async function writePage(folder: string, page: string): Promise<void> {
       `Cannot write ${page}: ${folder} has no saved run, measure with --out ${folder}`,
     );
   }
-  await Deno.writeTextFile(page, performancePage(saved, await textOf(page)));
+  await Deno.writeTextFile(page, performancePage(saved));
 }
 
 async function readPytorch(path: string): Promise<PytorchRun> {
@@ -55,15 +55,6 @@ async function namesIn(folder: string): Promise<string[]> {
     return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
 }

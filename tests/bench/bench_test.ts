@@ -4,7 +4,6 @@ import { benchCases } from "../../bench/cases.ts";
 import { barChart } from "../../bench/report/chart.ts";
 import { compareRuns } from "../../bench/report/compare.ts";
 import { compareToGpuTargets } from "../../bench/report/gpu_targets.ts";
-import { HAND_WRITTEN } from "../../bench/report/page.ts";
 import { writePage } from "../../bench/report/saved.ts";
 import {
   formatComparison,
@@ -19,8 +18,8 @@ import { forwardFlops, stepSpecs, syntheticBatch } from "../../bench/steps.ts";
 import type { BenchRow, BenchRun } from "../../bench/types.ts";
 import { modelPresets, Vlm } from "../../model/mod.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
 import { TempFolder } from "../rl/tiny_run.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = "", err = "";
@@ -215,7 +214,7 @@ Deno.test("memory is held against its target where a process ran that step alone
   assertEquals(memoryOf(2 ** 30, step("PPO minibatch nano", 1000))?.isMet, null);
 });
 
-Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what is written by hand", async () => {
+Deno.test("the page shows targets, kernels, and steps beside PyTorch", async () => {
   using folder = new TempFolder();
   const page = `${folder.path}/performance.md`;
   const save = (name: string, value: unknown) =>
@@ -236,7 +235,6 @@ Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what
   });
   const rows = [torchRow("SFT step", 20), torchRow("rollout nano", 50)];
   save("cpu-pytorch.json", { torch: "2.0", device: "cpu", command: "python3 peer.py", rows });
-  Deno.writeTextFileSync(page, `# old\n\n${HAND_WRITTEN}\n\nTiling lost.\n`);
   await writePage(`${folder.path}/runs`, page);
   const text = Deno.readTextFileSync(page);
   const cells = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()).join("|"));
@@ -252,7 +250,6 @@ Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what
   }
   assertStringIncludes(text, "![cpu_peers.svg](../results/bench/cpu_peers.svg)");
   assert(!text.includes("cpu.svg"), "there is no such chart");
-  assert(text.endsWith(`${HAND_WRITTEN}\n\nTiling lost.\n`));
   assert(text.includes("\n## cpu: some adapter\n"));
   // Written again from the same files it is the same page.
   await writePage(`${folder.path}/runs`, page);
@@ -266,6 +263,16 @@ Deno.test("the page shows targets, kernels, steps beside PyTorch, and keeps what
 
   save("cpu-pytorch.json", {});
   await assertRejects(() => writePage(`${folder.path}/runs`, page), SyntaxError, "scripts/peer_pytorch.py");
+});
+
+Deno.test("docs/performance.md is what the command writes from the runs that are kept", async () => {
+  using folder = new TempFolder();
+  const root = new URL("../../", import.meta.url);
+  await writePage(new URL("results/bench", root).pathname, `${folder.path}/page.md`);
+  assertEquals(
+    Deno.readTextFileSync(new URL("docs/performance.md", root)),
+    Deno.readTextFileSync(`${folder.path}/page.md`),
+  );
 });
 
 Deno.test("tuning's table tells the usual choice and what was far behind", () => {
@@ -308,8 +315,7 @@ Deno.test("bars are one rectangle a value, with a legend for several series", as
 
 Deno.test({
   name: "a synthetic batch repeats itself, and the work of a nano step is that of its matrices",
-  sanitizeOps: false,
-  sanitizeResources: false,
+  ...onGpu,
   async fn() {
     const vlm = new Vlm(await testGpu(), { ...modelPresets.nano, vocabularySize: 96 });
     const shape = { batch: 64, promptTokens: 6, responseTokens: 14 };
