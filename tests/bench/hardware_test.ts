@@ -3,14 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { benchCases } from "../../bench/cases.ts";
 import { unary } from "../../kernels/elementwise/mod.ts";
 import { checkCase, gpuLikeHardware } from "../kernels/check_cases.ts";
+import { onGpu } from "../gpu.ts";
 
 /** Small enough to be done in milliseconds by a software adapter's poor idea of a GPU. */
 const SMALL = 3e5;
 
 Deno.test({
   name: "every kernel matches its reference with the variant that a GPU gets",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuLikeHardware();
     const small = benchCases.filter(({ suite, kernelCase: { flops, bytes, feature } }) =>
@@ -31,8 +31,7 @@ Deno.test({
 
 Deno.test({
   name: "a GPU gets work before a long step is encoded, in the order of its launches",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuLikeHardware();
     const X = gpu.upload(Float32Array.of(1), "X");

@@ -12,10 +12,7 @@ import { caseValues } from "../../kernels/case.ts";
 import { checkOutputs, runOnce, uploadOperands } from "../../kernels/check.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { measureInTurns, ratioSpread, spreadOf } from "../../kernels/measure.ts";
-import { testGpu } from "../kernels/check_cases.ts";
-
-const gpuTest = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
+import { gpuTest, testGpu } from "../gpu.ts";
 
 const SETTINGS = { rounds: 3, sampleMs: 1, threads: 2, busyClock: () => null };
 const CEILING: Ceiling = {

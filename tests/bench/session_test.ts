@@ -8,7 +8,8 @@ import type { BenchRun } from "../../bench/types.ts";
 import type { KernelCase } from "../../kernels/case.ts";
 import { type Gpu, read, write } from "../../kernels/gpu/mod.ts";
 import { Progress } from "../../rl/cli/mod.ts";
-import { gpuTest, TempFolder } from "../rl/tiny_run.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
 
 const [{ kernelCase: sound }] = selectCases(benchCases, { only: ["add of 1027"], suites: ["cases"] });
 

@@ -1,15 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { chromeTrace, type TraceEvent } from "../../bench/chrome_trace.ts";
 import { formatTrace, submissionsOf, timesOf, type TracedStep, traceTraining } from "../../bench/trace.ts";
-import {
-  gpuTest,
-  metricsOf,
-  outcomeOf,
-  startCommand,
-  TempFolder,
-  TINY_FLAGS,
-  tinyConfig,
-} from "../rl/tiny_run.ts";
+import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, tinyConfig } from "../rl/tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
 
 const row = (kernel: string, recordedMs: number, startNs: number, elapsedNs: number) => ({
   kernel,

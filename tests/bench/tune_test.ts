@@ -2,17 +2,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { BenchCase } from "../../bench/run.ts";
 import { bestVariant, tune, tuningCases, type TuningTime } from "../../bench/tune.ts";
 import type { KernelCase } from "../../kernels/case.ts";
-import { chooseVariant, type Gpu, OutOfMemoryError, write } from "../../kernels/gpu/mod.ts";
+import { chooseVariant, OutOfMemoryError, write } from "../../kernels/gpu/mod.ts";
 import { applyTuning, UNTUNED } from "../../kernels/tune.ts";
-import { testGpu } from "../kernels/check_cases.ts";
-
-const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
-  Deno.test({
-    name,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => await fn(await testGpu()),
-  });
+import { gpuTest } from "../gpu.ts";
 
 /** Rounds of a loop by variant; what no variant is named for takes "usual". */
 const ROUNDS: Record<string, number> = { usual: 4000, quick: 10, equal: 4000, wrong: 1, "quick-f16": 10 };

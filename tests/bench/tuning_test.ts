@@ -3,7 +3,8 @@ import { benchCases } from "../../bench/cases.ts";
 import { kernelsVersion, tuneGpu, tuningFolder } from "../../bench/tuning.ts";
 import { applyTuning, UNTUNED } from "../../kernels/tune.ts";
 import { UsageError } from "../../rl/cli/mod.ts";
-import { gpuTest, TempFolder } from "../rl/tiny_run.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
 
 /** One quick kernel stands for all. */
 const cases = benchCases.filter(({ kernelCase }) => kernelCase.name === "36x44x13 A^T accumulate");

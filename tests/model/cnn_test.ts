@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
 import { add, Cnn, CNN_LAYERS, cnnParameterSpecs, multiply, sizeOf, sum, Tape } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 
 /** Small, and no size a multiple of four but the image's side. */
 const TINY = {
@@ -21,8 +21,6 @@ const pixels = Uint8Array.from(caseValues(IMAGES * 12 * 12 * 3, 1), (x) => (x + 
 /** The middle action is not legal in the second image. */
 const legal = Uint8Array.of(1, 1, 1, 1, 0, 1);
 const actions = Uint32Array.of(1, 2);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 function tinyCnn(gpu: Gpu): Cnn {
   const cnn = new Cnn(gpu, TINY);

@@ -4,7 +4,7 @@ import { projectImages } from "../../model/projector.ts";
 import { encodeImages } from "../../model/vision.ts";
 import { AdamW, linear, Tape, type Vlm } from "../../model/mod.ts";
 import { type PpoBatch, ppoLosses } from "../../rl/ppo.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { type GoldenGradients, loadGoldens, sampleGradient } from "./goldens/load.ts";
 import {
   assertClose,
@@ -25,7 +25,7 @@ const FORWARD_TOLERANCE = 1e-5;
 const GRADIENT_TOLERANCE = 2e-5;
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+  Deno.test({ name, fn, ...onGpu });
 }
 
 const pick = (cells: ArrayLike<number>) => goldenCells.map((cell) => cells[cell]);

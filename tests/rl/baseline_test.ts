@@ -10,7 +10,8 @@ import { baselineCommand } from "../../rl/baseline.ts";
 import { Progress, runCommand, UsageError } from "../../rl/cli/mod.ts";
 import { samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
-import { gpuTest, TempFolder } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { TempFolder } from "./tiny_run.ts";
 
 /** 2 iterations of 4 minibatches, 4 held-out episodes. */
 const TINY = {

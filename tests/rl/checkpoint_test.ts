@@ -11,7 +11,8 @@ import {
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
 import { demonstrate, sftUpdate } from "../../rl/sft.ts";
-import { gpuTest, TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
 
 gpuTest("weights, moments, tokenizer and progress come back as they were saved", async (gpu) => {
   using temp = new TempFolder();

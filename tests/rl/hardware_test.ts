@@ -6,7 +6,8 @@ import { collectRollout, type Rollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, type Demonstration, sftUpdate } from "../../rl/sft.ts";
 import { gpuLikeHardware } from "../kernels/check_cases.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const config = tinyConfig({ demonstrations: 8, sftBatch: 8, entropyCoefficient: 0.01 });
 

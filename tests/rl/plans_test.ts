@@ -5,7 +5,8 @@ import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftUpdate } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const SFT_UPDATES = 8;
 const ITERATIONS = 3;

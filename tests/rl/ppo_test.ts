@@ -11,7 +11,8 @@ import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
 import { shuffled } from "../../rl/sft.ts";
 import { mean, standardDeviation } from "../../rl/statistics.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 async function setUp(gpu: Gpu, config: TrainConfig) {
   const agent = newAgent(gpu, config);

@@ -5,7 +5,8 @@ import { layOut, Tape } from "../../model/mod.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 gpuTest("demonstrations follow the seed and end with the end token", async (gpu) => {
   const config = tinyConfig({ demonstrations: 40 });

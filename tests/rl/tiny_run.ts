@@ -1,6 +1,4 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
-import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
@@ -8,6 +6,7 @@ import { runTraining } from "../../rl/run.ts";
 import type { RunResult } from "../../rl/run_state.ts";
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
+import { testGpu } from "../gpu.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -38,12 +37,6 @@ export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfi
 export const TINY_FLAGS: readonly string[] = Object.entries(TINY).flatMap((
   [name, value],
 ) => [`--${toFlag(name)}`, String(value)]);
-
-/** Registers a test that uses the shared device, which outlives it. */
-export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  const run = async () => await fn(await testGpu());
-  Deno.test({ name, sanitizeResources: false, sanitizeOps: false, fn: run });
-}
 
 /** A folder that goes with the test. */
 export class TempFolder implements Disposable {

@@ -4,8 +4,8 @@ import { decodeSafetensors } from "../../model/mod.ts";
 import type { MetricsLine, RlLine } from "../../rl/metrics.ts";
 import { NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { FIRST_RATIO_TOLERANCE } from "../../rl/ppo_loop.ts";
+import { gpuTest } from "../gpu.ts";
 import {
-  gpuTest,
   metricsOf,
   outcomeOf,
   startCommand,
