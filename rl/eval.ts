@@ -21,10 +21,10 @@ import { commonOptions } from "./config.ts";
 import { evaluationEnvSettings, readEnvSettings } from "./env_settings.ts";
 import { environmentName } from "./environment_name.ts";
 import { evaluate, evaluateBoth } from "./evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 import { findTrainedRun } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 const { temperature, maxNewTokens } = agentOptions;
 

@@ -14,7 +14,7 @@ import { EVALUATION_SEEDS } from "./evaluation.ts";
 import { isSuccess, samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** Delay between tokens on a terminal: about as fast as one reads. */
 const TOKEN_DELAY_MS = 60;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { HostTensor } from "../model/mod.ts";
-import { Tape } from "../model/mod.ts";
+import { type AdamW, type HostTensor, Tape } from "../model/mod.ts";
+import type { LearnContext } from "./algorithms/algorithm.ts";
 import type { ForwardSettings, Policy } from "./policy.ts";
 import type { Transition } from "./rollout.ts";
 
@@ -79,5 +79,25 @@ export function reference(
       gpu.free(held.reference);
       gpu.free(held.present);
     },
+  };
+}
+
+/** What an algorithm may use, for one iteration outside a run: the present weights are their own reference. */
+export function learnContext(
+  policy: Policy,
+  optimizer: AdamW,
+  changes: Pick<LearnContext, "learningRate"> & Partial<LearnContext>,
+): LearnContext {
+  return {
+    policy,
+    optimizer,
+    iteration: 0,
+    makeEnvironment: () => {
+      throw new TypeError("Cannot play a deal again: no environment was given");
+    },
+    referenceLogprobs: (transitions) => Promise.resolve(transitions.map(({ logprobs }) => logprobs)),
+    tokenValues: (transitions) => tokenValues(policy, transitions),
+    memory: {},
+    ...changes,
   };
 }

@@ -28,17 +28,17 @@ import { evaluationEnvSettings } from "./env_settings.ts";
 import { environmentName } from "./environment_name.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { runTraining } from "./run.ts";
 import type { RunResult } from "./run_state.ts";
 import { algorithmOf, loadAlgorithm } from "./load_algorithm.ts";
 import { newPolicy } from "./policies/mod.ts";
 import { stoppable } from "./stop.ts";
-import { chromeTrace } from "./chrome_trace.ts";
-import { formatTrace, traceTraining } from "./profile.ts";
+import { chromeTrace } from "../bench/chrome_trace.ts";
+import { formatTrace, traceTraining } from "../bench/trace.ts";
 import { RunFolder, type WarmStart } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** The `train` command. Its flags are those of the algorithm that is asked for. */
 export const trainCommand: Command<typeof commonOptions> = {

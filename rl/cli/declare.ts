@@ -8,12 +8,12 @@ import type { BooleanOption, ListOption, NumberOption, Options, StringOption } f
 type Range = Pick<NumberOption, "min" | "max" | "unit">;
 
 /** A number with a default. */
-export function number(fallback: number, meaning: string, range: Range = {}) {
+export function number<const R extends Range>(fallback: number, meaning: string, range: R = {} as R) {
   return { type: "number", default: fallback, meaning, ...range } as const satisfies NumberOption;
 }
 
 /** A whole number with a default. */
-export function integer(fallback: number, meaning: string, range: Range = {}) {
+export function integer<const R extends Range>(fallback: number, meaning: string, range: R = {} as R) {
   return { type: "integer", default: fallback, meaning, ...range } as const satisfies NumberOption;
 }
 

@@ -5,7 +5,14 @@
  */
 export { type Command, commandLine, type Console, processConsole, runCommand } from "./command.ts";
 export { boolean, choice, integer, list, number, optionalText, section, text } from "./declare.ts";
-export { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "./format.ts";
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdown,
+  formatShare,
+  formatTable,
+} from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
 export { editDistance, nearestName, suggestion } from "./nearest.ts";
 export {

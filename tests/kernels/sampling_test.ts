@@ -2,8 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Gpu, type KernelSource, params, read, type Slice, write } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/sampling/cases.ts";
 import { sampleTokens, threefry2x32, uniformFromCounter } from "../../kernels/sampling/mod.ts";
+import { gpuTest as sharedTest } from "../gpu.ts";
 import naiveSource from "../../kernels/sampling/naive.wgsl" with { type: "text" };
-import { testCases, testGpu } from "./check_cases.ts";
+import { testCases } from "./check_cases.ts";
 
 /** Seed and counters whose uniforms are the largest and the smallest there are. */
 const SEED = 1;
@@ -12,19 +13,9 @@ const COUNTER_OF_ZERO = 12530148;
 
 testCases(cases);
 
-function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      const inUse = gpu.pool.inUse;
-      await body(gpu);
-      assertEquals(gpu.pool.inUse, inUse, "the test released every slice");
-    },
-  });
-}
+/** Every test here releases what it took. */
+const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
+  sharedTest(name, fn, { releasesAll: true });
 
 interface Draw {
   readonly rows: readonly (readonly number[])[];

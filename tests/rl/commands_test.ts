@@ -4,7 +4,8 @@ import { type Command, type Options, runCommand, toFlag } from "../../rl/cli/mod
 import { evalCommand } from "../../rl/eval.ts";
 import { playCommand } from "../../rl/play.ts";
 import { trainCommand } from "../../rl/train.ts";
-import { gpuTest, outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "./tiny_run.ts";
 
 /** Runs a command in this process, for calls that end before it prints anything itself. */
 async function call<O extends Options>(command: Command<O>, ...args: string[]) {
