@@ -63,25 +63,21 @@ export interface Algorithm<O extends Options = Options> {
   /** What it logs in `metrics.jsonl` beside every algorithm's: name and definition. */
   readonly metrics: Readonly<Record<string, string>>;
   /** How it collects. */
-  readonly collect: (settings: SettingsOf<O>) => Collection;
+  collect(settings: SettingsOf<O>): Collection;
   /** Weight of the thought's tokens in log pi; 1 when absent. */
-  readonly thoughtWeight?: (settings: SettingsOf<O>) => number;
+  thoughtWeight?(settings: SettingsOf<O>): number;
   /** Whether it needs the warm start's log-probabilities; a KL coefficient above 0 does in any case. */
-  readonly needsReference?: (settings: SettingsOf<O>) => boolean;
+  needsReference?(settings: SettingsOf<O>): boolean;
   /** Which losses. */
-  readonly objective: (settings: SettingsOf<O>) => ObjectiveSettings;
+  objective(settings: SettingsOf<O>): ObjectiveSettings;
   /** What each turn is worth. Either this, or `learn`. */
-  readonly score?: (
-    rollout: Rollout,
-    settings: SettingsOf<O>,
-    context: LearnContext,
-  ) => Scores | Promise<Scores>;
+  score?(rollout: Rollout, settings: SettingsOf<O>, context: LearnContext): Scores | Promise<Scores>;
   /** A whole update of its own, when samples with policy ratios do not fit. Returns what to log. */
-  readonly learn?: (
+  learn?(
     rollout: Rollout,
     settings: SettingsOf<O>,
     context: LearnContext,
-  ) => Promise<Readonly<Record<string, number | null>>>;
+  ): Promise<Readonly<Record<string, number | null>>>;
 }
 
 /** Declares an algorithm, keeping the types of its settings. */

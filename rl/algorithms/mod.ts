@@ -19,8 +19,7 @@ export { ppo } from "./ppo.ts";
 
 /** All algorithms by name, the default first. */
 export const algorithms: Readonly<Record<string, Algorithm>> = Object.fromEntries(
-  // deno-lint-ignore no-explicit-any -- each has settings of its own
-  ([ppo] as Algorithm<any>[]).map((algorithm) => [algorithm.name, algorithm]),
+  ([ppo] as Algorithm[]).map((algorithm) => [algorithm.name, algorithm]),
 );
 
 /**
