@@ -54,12 +54,19 @@ export {
 
 // envs
 export {
+  defineEnvironment,
   ENV_NAMES,
   type Environment,
+  type EnvironmentDefinition,
+  ENVIRONMENTS,
+  type EnvironmentSettings,
+  findEnvironment,
+  gridPicture,
   type Info,
   makeEnv,
   type Observation,
   type Parse,
+  picture,
   Random,
 } from "./envs/mod.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { numberLine } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import { type Contender, measureInTurns, ratioSpread, spreadOf } from "../kernels/measure.ts";
 import { deriveSizes, layOut, type ModelPreset, type Segment, sizeOf, Tape, type Vlm } from "../model/mod.ts";
@@ -63,7 +64,7 @@ export interface BatchShape {
 
 /** Settings of a NumberLine run with another model size. */
 function benchConfig(preset: ModelPreset): TrainConfig {
-  return resolveConfig({ preset, maxNewTokens: RESPONSE_TOKENS }, "NumberLine");
+  return resolveConfig({ preset, maxNewTokens: RESPONSE_TOKENS }, numberLine);
 }
 
 function sftSpec(preset: ModelPreset, shape: BatchShape): StepSpec {
@@ -72,7 +73,7 @@ function sftSpec(preset: ModelPreset, shape: BatchShape): StepSpec {
     name,
     make(gpu) {
       const config = benchConfig(preset);
-      const agent = newAgent(gpu, config);
+      const agent = newAgent(gpu, numberLine, config);
       const optimizer = sftOptimizer(agent, config);
       const batch = syntheticBatch(agent.vlm, shape);
       const positions = deriveSizes(agent.vlm.config).imageTokens + shape.promptTokens + shape.responseTokens;
@@ -106,7 +107,7 @@ function ppoSpec(pictures: Pictures): StepSpec {
       const agent = agentFor(gpu, config, pictures);
       const { vlm } = agent;
       const optimizer = rlOptimizer(agent, config);
-      const rollout = await collectFor(agent, config, new VectorEnv(config.env, config.envs, 0));
+      const rollout = await collectFor(agent, config, new VectorEnv(numberLine, config.envs, 0));
       const positions = deriveSizes(vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
       const shape = { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS };
       return {
@@ -132,7 +133,7 @@ function miniPpoSpec(): StepSpec {
     name,
     async make(gpu) {
       const config = { ...benchConfig("mini"), envs: batch, rolloutSteps: 1, minibatch: batch, epochs: 1 };
-      const agent = newAgent(gpu, config);
+      const agent = newAgent(gpu, numberLine, config);
       const { vlm } = agent;
       const optimizer = rlOptimizer(agent, config);
       const sequences = syntheticBatch(vlm, MINI_SHAPE);
@@ -216,7 +217,7 @@ function rolloutSpec(pictures: Pictures): StepSpec {
     make(gpu) {
       const config = benchConfig("nano");
       const agent = agentFor(gpu, config, pictures);
-      const environments = new VectorEnv(config.env, config.envs, 0);
+      const environments = new VectorEnv(numberLine, config.envs, 0);
       const positions = deriveSizes(agent.vlm.config).imageTokens + PROMPT_TOKENS + RESPONSE_TOKENS;
       const responses = config.envs * config.rolloutSteps;
       return Promise.resolve({
@@ -242,7 +243,7 @@ function suffixOf(pictures: Pictures): string {
 }
 
 function agentFor(gpu: Gpu, config: TrainConfig, pictures: Pictures): Agent {
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   return pictures === "task" ? agent : new NoveltyAgent(agent.vlm, agent.tokenizer, agent);
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { type Gpu, type ProfileRow, type ProfileWait, summarizeProfile } from "../kernels/gpu/mod.ts";
 import { formatShare, formatTable } from "../rl/cli/mod.ts";
 import type { Algorithm } from "../rl/algorithms/algorithm.ts";
@@ -49,15 +49,16 @@ export async function traceStep(gpu: Gpu, name: string, step: () => Promise<unkn
 /** Traces an SFT step, a rollout step and a minibatch with the settings of a run, on a policy of its own. */
 export async function traceTraining(
   gpu: Gpu,
+  environment: EnvironmentDefinition,
   config: CommonSettings,
   algorithm: Algorithm,
 ): Promise<TracedStep[]> {
-  const make = () => makeEnv(config.env, trainingEnvSettings(config));
-  const policy = newPolicy(gpu, config, make());
+  const make = () => environment.make(trainingEnvSettings(environment, config));
+  const policy = newPolicy(gpu, environment, config);
   const traced: TracedStep[] = [];
   // With learning rates of 0 every repetition is the same step.
   if (config.demonstrations > 0) {
-    const demonstrations = await demonstrate(policy, {
+    const demonstrations = await demonstrate(policy, environment, {
       ...config,
       demonstrations: Math.min(config.sftBatch, config.demonstrations),
     });
@@ -67,7 +68,12 @@ export async function traceTraining(
     warmStart.dispose();
   }
 
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
   const lambda = algorithm.thoughtWeight?.(config) ?? 1;
   const collect = (steps: number) =>
     collectRollout(policy, vectorEnv, { ...config, lambda, steps, stepsBefore: 0 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Environment } from "../envs/mod.ts";
+import { type Environment, NO_JUDGEMENT } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   type Decoding,
@@ -88,7 +88,7 @@ export class Agent implements Policy<Layout> {
         response: responses[index],
         decoding,
         parse: env.parse(decoding.text),
-        judgement: env.judge(decoding.text),
+        judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
       };
     });
   }

@@ -4,14 +4,15 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { agentOptions } from "./agent.ts";
 import type { Algorithm } from "./algorithms/algorithm.ts";
-import { findAlgorithm } from "./algorithms/mod.ts";
+import { algorithms, findAlgorithm } from "./algorithms/mod.ts";
 import { ppo, type ppoOptions } from "./algorithms/ppo.ts";
 import { defaultsOf, type Given, type Options, section, toFlag, UsageError, type Values } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { evaluationOptions } from "./evaluation.ts";
-import { environmentPresets, policyPresets } from "./presets.ts";
+import { policyPresets, presetOf } from "./presets.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
@@ -76,7 +77,7 @@ export function isRlSetting(name: string, algorithm: Options): boolean {
  */
 export function resolveConfig<O extends Options = typeof ppoOptions>(
   given: GivenSettings,
-  environment: string,
+  environment: EnvironmentDefinition,
   algorithm: Algorithm<O> = findAlgorithm(given.algorithm ?? ppo.name) as unknown as Algorithm<O>,
 ): TrainConfig<O> {
   const options: Options = optionsOf(algorithm);
@@ -93,24 +94,33 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
       `Cannot use --${toFlag(unused)}: a policy of kind ${given.policy} has no such setting`,
     );
   }
-  const presets = { ...environmentPresets[environment], ...policy.all, ...policy.environments[environment] };
+  const presets = {
+    ...presetOf(environment, everyOption(options)),
+    ...policy.all,
+    ...policy.environments[environment.reference],
+  };
   const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
   const config = {
     ...defaultsOf(options),
     ...Object.fromEntries(known),
     ...given,
-    env: environment,
+    env: environment.reference,
     algorithm: algorithm.name,
   } as TrainConfig<O>;
   const freeze = readFreeze(config.freeze);
-  requireFitting(config);
+  requireFitting(environment, config);
   const { kind, ...collection } = algorithm.collect(config);
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
   return { ...config, freeze };
 }
 
+/** The options of all algorithms, and those at hand. */
+function everyOption(options: Options): Options {
+  return Object.assign({}, ...Object.values(algorithms).map((algorithm) => algorithm.options), options);
+}
+
 /** What no single option can check. */
-function requireFitting(config: CommonSettings): void {
+function requireFitting(environment: EnvironmentDefinition, config: CommonSettings): void {
   if (config.overwrite && config.resume) {
     throw new UsageError(
       "Cannot use --overwrite and --resume together: one replaces the run, the other goes on",
@@ -121,8 +131,8 @@ function requireFitting(config: CommonSettings): void {
       "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",
     );
   }
-  readEnvSettings(config.env, config.envSettings);
-  readEnvSettings(config.env, [...config.envSettings, ...config.trainingSettings]);
+  readEnvSettings(environment, config.envSettings);
+  readEnvSettings(environment, [...config.envSettings, ...config.trainingSettings]);
 }
 
 function requireWholeMinibatches({ envs, minibatch }: CommonSettings, steps: number): void {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import {
-  type Environment,
-  type EnvSettings,
-  type Info,
-  makeEnv,
-  type Observation,
-  type Parse,
-  type ResetResult,
+import type {
+  Environment,
+  EnvironmentDefinition,
+  EnvironmentSettings,
+  Info,
+  Observation,
+  Parse,
+  ResetResult,
 } from "../envs/mod.ts";
 import { integer } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
@@ -76,8 +76,8 @@ export interface Responder {
 
 /** What to evaluate. */
 export interface EvaluationSettings {
-  readonly environment: string;
-  readonly envSettings?: EnvSettings;
+  readonly environment: EnvironmentDefinition;
+  readonly envSettings?: EnvironmentSettings;
   readonly episodes: number;
   readonly seed: number;
   readonly greedy: boolean;
@@ -97,7 +97,7 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
   let next = 0;
   const begin = (env: Situation["env"]) =>
     new Episode(env, next, EVALUATION_SEEDS + seed * 1_000_000 + next++);
-  const slots = Array.from({ length: envs }, () => begin(makeEnv(environment, envSettings)));
+  const slots = Array.from({ length: envs }, () => begin(environment.make(envSettings)));
   const returns = new Float64Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();

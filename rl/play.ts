@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type EnvSettings, makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "./policy.ts";
 import { loadPolicy } from "./checkpoint.ts";
@@ -64,8 +64,8 @@ export interface PlayedStep {
 
 /** What to play. */
 export interface PlaySettings {
-  readonly environment: string;
-  readonly envSettings?: EnvSettings;
+  readonly environment: EnvironmentDefinition;
+  readonly envSettings?: EnvironmentSettings;
   /** Which held-out episode: `eval --seed 0` plays the same ones. */
   readonly seed: number;
   readonly greedy: boolean;
@@ -78,7 +78,7 @@ export interface PlaySettings {
 /** Plays a held-out episode step by step. Deterministic by seed. */
 export async function* playEpisode(policy: Policy, settings: PlaySettings): AsyncGenerator<PlayedStep> {
   const { environment, envSettings, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
-  const env = makeEnv(environment, envSettings);
+  const env = environment.make(envSettings);
   let state = env.reset({ seed: EVALUATION_SEEDS + seed });
   let episodeReturn = 0;
   for (let step = 1, isOver = false; !isOver; step++) {
@@ -192,10 +192,10 @@ export const playCommand: Command<typeof options> = {
   async run({ given, values: { run, seed, greedy, delayMs, json } }) {
     const { temperature } = given;
     const trained = await findTrainedRun({ run, given: { ...temperature && { temperature } } });
-    const { config } = trained;
+    const { config, environment } = trained;
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      const env = makeEnv(config.env, evaluationEnvSettings(config));
+      const env = environment.make(evaluationEnvSettings(environment, config));
       const policy = await loadPolicy(gpu, trained.checkpoint, env);
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
@@ -206,11 +206,11 @@ export const playCommand: Command<typeof options> = {
       };
       const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
       console.error(
-        `${config.env}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
       );
       const settings = {
-        environment: config.env,
-        envSettings: evaluationEnvSettings(config),
+        environment,
+        envSettings: evaluationEnvSettings(environment, config),
         seed,
         greedy,
         temperature: config.temperature,

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Given } from "./cli/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { type Given, type Options, readValue, UsageError } from "./cli/mod.ts";
 import type { trainOptions } from "./config.ts";
 
 type Preset = Given<typeof trainOptions>;
@@ -117,3 +118,22 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
     without: ["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
   },
 };
+
+/**
+ * What an environment changes of the default settings: its entry above, or what its definition says. `options` are those
+ * of every algorithm: a preset may speak of some that the one at hand does not have.
+ *
+ * @throws {UsageError} naming the setting of a definition's preset that is unknown or has an illegal value.
+ */
+export function presetOf(
+  { name, reference, preset }: EnvironmentDefinition,
+  options: Options,
+): Preset {
+  const own = Object.entries(preset).map(([setting, value]) => {
+    if (Object.hasOwn(options, setting)) {
+      return [setting, readValue(options[setting], value, `"${setting}" in the preset of ${name}`)];
+    }
+    throw new UsageError(`Unknown setting "${setting}" in the preset of ${name}: see train --help`);
+  });
+  return { ...reference === name && environmentPresets[name], ...Object.fromEntries(own) };
+}

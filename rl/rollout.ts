@@ -5,15 +5,16 @@
  */
 import {
   type Environment,
-  type EnvSettings,
+  type EnvironmentDefinition,
+  type EnvironmentSettings,
   type Info,
-  makeEnv,
   type Observation,
   Random,
 } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
 import { integer, number } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
+import { requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
 
 /** How experience is collected and paid, whichever algorithm learns from it. */
@@ -65,6 +66,8 @@ export interface Transition {
   readonly faithful: boolean | null;
   /** What the environment's solver would have answered, when that is asked for; else null. */
   readonly correction: readonly number[] | null;
+  /** Names the state that was acted in, exactly; see `Environment.stateKey`. */
+  readonly state: string;
 }
 
 /** The turns of an episode that a rollout holds. */
@@ -117,9 +120,14 @@ export class VectorEnv {
   readonly #firstSeed: number;
   #episodes = 0;
 
-  constructor(name: string, envs: number, runSeed: number, settings: EnvSettings = {}) {
+  constructor(
+    environment: EnvironmentDefinition,
+    envs: number,
+    runSeed: number,
+    settings: EnvironmentSettings = {},
+  ) {
     this.#firstSeed = runSeed * TRAINING_SEEDS;
-    this.slots = Array.from({ length: envs }, () => this.#begin(makeEnv(name, settings)));
+    this.slots = Array.from({ length: envs }, () => this.#begin(environment.make(settings)));
   }
 
   /** Plays the slots of a checkpoint again up to where they were. */
@@ -237,13 +245,14 @@ export async function collectRollout(
     });
     decisions.forEach((decision, e) => {
       const { episodeSeed: deal, env } = vectorEnv.slots[e];
+      const state = env.stateKey();
       const correction = settings.corrects ? correctionOf(policy, env) : null;
       const result = vectorEnv.step(e, decision.parse.action);
       const { outcome, truncated, terminated } = result;
       const index = transitions.length;
       if (truncated || (t === steps - 1 && !terminated)) bootstraps.add(index, policy.promptOf(result.final));
       transitions.push(
-        transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], correction),
+        transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], { correction, state }),
       );
       const { turns, isWhole } = underWay[e];
       turns.push(index);
@@ -294,6 +303,7 @@ export async function collectEpisodes(
     const decisions = await policy.respond(slots, { temperature, greedy: false, maxNewTokens, random });
     decisions.forEach((decision, e) => {
       const slot = slots[e];
+      const state = slot.env.stateKey();
       const correction = settings.corrects ? correctionOf(policy, slot.env) : null;
       const action = decision.parse.action ?? slot.env.randomAction();
       const result = slot.env.step(action);
@@ -305,7 +315,7 @@ export async function collectEpisodes(
           { ...result, action },
           settings,
           [random[2 * e], random[2 * e + 1]],
-          correction,
+          { correction, state },
         ),
         // Read before the next reset: the picture is drawn when it is first looked at.
         final: truncated ? policy.promptOf({ env: slot.env, info, observation: result.observation }) : null,
@@ -380,8 +390,9 @@ class Bootstraps {
 
 /** The solver's answer to the environment's present state, without its mistakes. */
 function correctionOf(policy: Policy, env: Environment): number[] {
-  const bias = Object.fromEntries(Object.keys(env.bias).map((kind) => [kind, 0]));
-  return policy.encode(env, env.demonstrate(new Random(0, "correction"), { cot: policy.cot, bias }));
+  const solver = requireDemonstrations(env);
+  const bias = Object.fromEntries(Object.keys(env.bias ?? {}).map((kind) => [kind, 0]));
+  return policy.encode(env, solver.demonstrate(new Random(0, "correction"), { cot: policy.cot, bias }));
 }
 
 function transitionOf(
@@ -394,7 +405,7 @@ function transitionOf(
   },
   { lambda, rewardScale, formatPenalty }: CollectSettings,
   random: readonly [number, number],
-  correction: readonly number[] | null,
+  seen: Pick<Transition, "correction" | "state">,
 ): Transition {
   const weights = responseWeights(decoding, parse, lambda);
   return {
@@ -414,7 +425,7 @@ function transitionOf(
     entropies: response.entropies,
     perception: judgement.perception,
     faithful: judgement.faithful,
-    correction,
+    ...seen,
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Environment, makeEnv } from "../envs/mod.ts";
+import type { Environment } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "./algorithms/mod.ts";
 import { formatShare } from "./cli/mod.ts";
@@ -13,7 +13,7 @@ import { eventLoopTurn } from "./event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "./evaluation.ts";
 import { peakMemory } from "./memory.ts";
 import { rolloutMetrics } from "./metrics.ts";
-import type { Policy } from "./policy.ts";
+import { isJudged } from "./requirements.ts";
 import { reference, tokenValues } from "./reference.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "./rollout.ts";
 import { Run, type RunContext, type RunResult } from "./run_state.ts";
@@ -63,9 +63,9 @@ async function warmStart(run: Run): Promise<void> {
 
 /** The planned updates, then more until the gate is passed. False when it never is. */
 async function sftToGate(run: Run): Promise<boolean> {
-  const { config, policy } = run;
+  const { config, environment, policy } = run;
   const total = config.demonstrations;
-  const demonstrations = await demonstrate(policy, config, (step) => {
+  const demonstrations = await demonstrate(policy, environment, config, (step) => {
     run.throwIfStopped();
     run.progress.update({ stage: "demonstrations", step, total });
   });
@@ -76,15 +76,17 @@ async function sftToGate(run: Run): Promise<boolean> {
         `what comes later is never acted on, use --max-new-tokens ${longest}`,
     );
   }
-  const most = config.sftSteps + (policy.cot ? config.perceptionExtraSteps : 0);
+  // Without a judge nobody can tell how well pictures are read.
+  const hasGate = policy.cot && isJudged(environment);
+  const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
   while (true) {
     await eventLoopTurn();
     run.throwIfStopped();
     const { sftUpdates } = run.state;
     const extra = sftUpdates - config.sftSteps;
     const isLookDue = extra >= 0 && extra % GATE_INTERVAL === 0 || sftUpdates >= most;
-    if (policy.cot && isLookDue && await passesGate(run)) return true;
-    if (sftUpdates >= most) return !policy.cot;
+    if (hasGate && isLookDue && await passesGate(run)) return true;
+    if (sftUpdates >= most) return !hasGate;
     await sftStep(run, sftBatch(demonstrations, sftUpdates, config));
     if (run.state.sftUpdates % SFT_CHECKPOINT_INTERVAL === 0) await run.save();
   }
@@ -93,7 +95,7 @@ async function sftToGate(run: Run): Promise<boolean> {
 /** Looks at perception. */
 async function passesGate(run: Run): Promise<boolean> {
   const { config, state: { sftUpdates: update } } = run;
-  const perception = await perceptionOf(run.policy, config);
+  const perception = await perceptionOf(run);
   run.log({ stage: "gate", update, perception });
   if (perception >= config.perceptionGate) return true;
   run.progress.note(
@@ -150,8 +152,8 @@ class Learner {
 
   constructor(run: Run, collection: Collection) {
     this.#run = run;
-    const { algorithm, config, policy } = run;
-    const makeEnvironment = () => makeEnv(config.env, trainingEnvSettings(config));
+    const { algorithm, config, environment, policy } = run;
+    const makeEnvironment = () => environment.make(trainingEnvSettings(environment, config));
     this.#collector = collection.kind === "steps"
       ? stepsCollector(run, collection)
       : episodesCollector(run, collection, makeEnvironment);
@@ -232,8 +234,13 @@ interface Collector {
 
 /** A fixed number of steps of every environment. */
 function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
-  const { config, policy } = run;
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed, trainingEnvSettings(config));
+  const { config, environment, policy } = run;
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
   if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
   const perIteration = config.envs * steps;
   const iterations = Math.ceil(config.envSteps / perIteration);
@@ -284,13 +291,13 @@ function episodesCollector(
 
 /** Sampling and greedy decoding on held-out episodes. */
 function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
-  const { config } = run;
+  const { config, environment } = run;
   const stage = `evaluation after ${after}` as const;
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
     const evaluation = await evaluateBoth(run.policy, {
-      environment: config.env,
-      envSettings: evaluationEnvSettings(config),
+      environment,
+      envSettings: evaluationEnvSettings(environment, config),
       episodes: config.evalEpisodes,
       seed: 0,
       temperature: config.temperature,
@@ -316,10 +323,10 @@ async function naming<T>(step: string, work: Promise<T>): Promise<T> {
 }
 
 /** Share of picture fields that greedy responses read correctly, on held-out seeds of their own. */
-async function perceptionOf(policy: Policy, config: CommonSettings): Promise<number> {
+async function perceptionOf({ config, environment, policy }: Run): Promise<number> {
   const { perception } = await evaluate(policy, {
-    environment: config.env,
-    envSettings: evaluationEnvSettings(config),
+    environment,
+    envSettings: evaluationEnvSettings(environment, config),
     episodes: config.perceptionEpisodes,
     seed: 1,
     greedy: true,

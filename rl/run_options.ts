@@ -7,7 +7,7 @@ import { boolean, choice, integer, list, optionalText, text } from "./cli/mod.ts
 
 /** What a run computes. */
 export const runOptions = {
-  env: text("NumberLine", "environment, by short or published name"),
+  env: text("NumberLine", "environment, by name, or the file of your own, such as ./maze.ts"),
   algorithm: text("ppo", "how the policy learns, by name; `algorithms` lists them"),
   policy: choice(
     "vlm",

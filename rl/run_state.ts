@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import type { AdamW, HostTensor } from "../model/mod.ts";
 import type { Algorithm } from "./algorithms/mod.ts";
@@ -34,6 +34,8 @@ import { ThoughtAlarm } from "./thought_alarm.ts";
 /** Outside world of a run. */
 export interface RunContext {
   readonly gpu: Gpu;
+  /** What `config.env` refers to. */
+  readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
   readonly folder: RunFolder;
@@ -90,10 +92,12 @@ export class Run {
 
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
-    const { gpu, folder } = context;
+    const { environment, gpu, folder } = context;
     const checkpoint = config.resume ? await folder.checkpointPath() : null;
-    const env = makeEnv(config.env, evaluationEnvSettings(config));
-    const policy = checkpoint === null ? newPolicy(gpu, config, env) : await loadPolicy(gpu, checkpoint, env);
+    const env = environment.make(evaluationEnvSettings(environment, config));
+    const policy = checkpoint === null
+      ? newPolicy(gpu, environment, config)
+      : await loadPolicy(gpu, checkpoint, env);
     const optimizerOf = ({ stage }: TrainerState) =>
       stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
     const { state, optimizer } = checkpoint === null
@@ -120,6 +124,10 @@ export class Run {
       earlierSeconds: this.#earlierSeconds,
       peakBytes: Math.max(this.state.peakBytes, peakMemory()),
     };
+  }
+
+  get environment(): EnvironmentDefinition {
+    return this.#context.environment;
   }
 
   get algorithm(): Algorithm {

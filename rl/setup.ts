@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   AdamW,
@@ -36,8 +36,11 @@ export const freezeOptions = {
 };
 
 /** The tokenizer of a run's environment, and the sizes of its model. */
-export function designModel(config: CommonSettings): { tokenizer: Tokenizer; model: VlmConfig } {
-  const { tokens } = makeEnv(config.env, evaluationEnvSettings(config));
+export function designModel(
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
+): { tokenizer: Tokenizer; model: VlmConfig } {
+  const { tokens } = environment.make(evaluationEnvSettings(environment, config));
   const tokenizer = Tokenizer.fromJson(buildTokenizer(tokens));
   const model = {
     ...modelPresets[config.preset as keyof typeof modelPresets],
@@ -48,8 +51,8 @@ export function designModel(config: CommonSettings): { tokenizer: Tokenizer; mod
 }
 
 /** An agent that has learnt nothing. */
-export function newAgent(gpu: Gpu, config: CommonSettings): Agent {
-  const { tokenizer, model } = designModel(config);
+export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Agent {
+  const { tokenizer, model } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
   return new Agent(vlm, tokenizer, { cot: config.cot });

@@ -7,7 +7,7 @@
  * @module
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { makeEnv, Random } from "../envs/mod.ts";
+import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import {
   type AdamW,
   mean,
@@ -23,6 +23,7 @@ import { defaultsOf, integer, number, optionalText, type Values } from "./cli/mo
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import type { Batch, Policy } from "./policy.ts";
+import { requireDemonstrations } from "./requirements.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
 import { shuffled } from "./shuffled.ts";
 import { type Objective, update } from "./update.ts";
@@ -108,10 +109,11 @@ const TURN_INTERVAL = 256;
  */
 export async function demonstrate(
   policy: Policy,
+  environment: EnvironmentDefinition,
   config: CommonSettings,
   onProgress: (done: number) => void = () => {},
 ): Promise<Demonstration[]> {
-  const env = makeEnv(config.env, trainingEnvSettings(config));
+  const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
   const random = new Random(config.seed, "demonstrations");
   const demonstrations: Demonstration[] = [];
   // Seeds from the far end of the run's range: RL's episodes count up from its start.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
@@ -24,8 +24,7 @@ import {
   resolveConfig,
   settingsOf,
 } from "./config.ts";
-import { evaluationEnvSettings } from "./env_settings.ts";
-import { environmentName } from "./environment_name.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
@@ -56,10 +55,10 @@ export const trainCommand: Command<typeof commonOptions> = {
   options: async (args) => optionsOf(await algorithmOf(args)),
   async run({ given, values }) {
     const algorithm = await loadAlgorithm(values.algorithm);
-    const name = environmentName(values.env);
+    const environment = await loadEnvironment(values.env);
     const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
-    const out = values.out ?? `runs/${name}${kind}-s${values.seed}`;
-    const fresh = values.resume ? null : resolveConfig(given, name, algorithm);
+    const out = values.out ?? `runs/${environment.name}${kind}-s${values.seed}`;
+    const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, algorithm);
@@ -70,7 +69,7 @@ export const trainCommand: Command<typeof commonOptions> = {
       const folder = await RunFolder.create(out, fresh);
       await folder.writeConfig(settingsOf(fresh));
       if (warmStart !== null) await folder.writeWarmStart(warmStart);
-      return await train(gpu, { ...fresh, resume: warmStart !== null }, algorithm, folder);
+      return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
     } finally {
       gpu.destroy();
     }
@@ -81,17 +80,18 @@ export const trainCommand: Command<typeof commonOptions> = {
 async function resumed(
   out: string,
   given: Given<typeof commonOptions>,
-): Promise<[CommonSettings, Algorithm, RunFolder]> {
+): Promise<[CommonSettings, Parts]> {
   const folder = await RunFolder.create(out, { resume: true });
   const { settings: earlier, algorithm } = await readRunSettings(folder);
   const settings = { ...earlier, ...given };
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
   const config = resolveConfig(
     settings,
-    environmentName(settings.env ?? commonOptions.env.default),
+    environment,
     algorithm,
   );
   await requireSameSettings(folder, settingsOf(config));
-  return [config, algorithm, folder];
+  return [config, { environment, algorithm, folder }];
 }
 
 /** Another run's warm start, if it is the one that this run would have. */
@@ -111,22 +111,25 @@ async function readWarmStart(
   );
 }
 
-async function train(
-  gpu: Gpu,
-  config: CommonSettings,
-  algorithm: Algorithm,
-  folder: RunFolder,
-): Promise<number> {
+/** What a run is made of beside its settings. */
+interface Parts {
+  readonly environment: EnvironmentDefinition;
+  readonly algorithm: Algorithm;
+  readonly folder: RunFolder;
+}
+
+async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<number> {
+  const { environment, folder } = parts;
   const startMs = performance.now();
   const progress = new Progress();
   const onStop = () =>
     progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
   try {
-    await announce(gpu, config, algorithm, progress);
-    if (config.profile) await profile(gpu, config, algorithm, folder, progress);
+    await announce(gpu, config, parts, progress);
+    if (config.profile) await profile(gpu, config, parts, progress);
     const result = await stoppable(
       onStop,
-      (isStopped) => runTraining(config, { gpu, algorithm, folder, progress, isStopped }),
+      (isStopped) => runTraining(config, { gpu, ...parts, progress, isStopped }),
     );
     progress.close();
     if (result.afterRl === null) {
@@ -136,9 +139,9 @@ async function train(
     // What went wrong on the GPU is known only now; no result is kept then.
     await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, algorithm, gpu, result, { seconds });
+    const summary = summarize(config, parts, gpu, result, { seconds });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds });
+    report(environment, config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -159,16 +162,16 @@ async function train(
 async function announce(
   gpu: Gpu,
   config: CommonSettings,
-  algorithm: Algorithm,
+  { environment, algorithm }: Parts,
   progress: Progress,
 ): Promise<void> {
-  const policy = newPolicy(gpu, config, makeEnv(config.env, evaluationEnvSettings(config)));
+  const policy = newPolicy(gpu, environment, config);
   const size = `${(policy.parameters.count / 1e6).toFixed(2)}M parameters`;
   const model = config.policy === "vlm"
     ? `${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}`
     : `CNN (${size})`;
   const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
-  progress.note(`${config.env}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
+  progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
   gpu.free(policy.parameters.values);
   // Of a run that goes on, progress soon tells what is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
@@ -180,11 +183,10 @@ async function announce(
 async function profile(
   gpu: Gpu,
   config: CommonSettings,
-  algorithm: Algorithm,
-  folder: RunFolder,
+  { environment, algorithm, folder }: Parts,
   progress: Progress,
 ): Promise<void> {
-  const steps = await traceTraining(gpu, config, algorithm);
+  const steps = await traceTraining(gpu, environment, config, algorithm);
   const path = await folder.writeProfile(chromeTrace(steps, { adapter: gpu.adapterName }));
   const collection = algorithm.collect(config);
   const perIteration = config.envs * (collection.kind === "steps" ? collection.steps : 1);
@@ -222,12 +224,12 @@ function listChanges(changes: readonly Change[]): string {
 /** The contents of `summary.json`. */
 function summarize(
   config: CommonSettings,
-  algorithm: Algorithm,
+  { environment: { name: environment }, algorithm }: Parts,
   gpu: Gpu,
   result: RunResult,
   { seconds }: { seconds: number },
 ) {
-  const { env: environment, evalEpisodes: episodes } = config;
+  const { evalEpisodes: episodes } = config;
   const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
@@ -254,6 +256,7 @@ function summarize(
 
 /** The evaluation table and what to do next, on stderr. */
 function report(
+  environment: EnvironmentDefinition,
   config: CommonSettings,
   { afterSft, afterRl, peakBytes }: RunResult,
   { out, seconds }: { out: string; seconds: number },
@@ -263,7 +266,9 @@ function report(
     ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
   };
   console.error(
-    `\n${config.env}, ${config.evalEpisodes} held-out episodes, success = ${successMeaning(config.env)}`,
+    `\n${environment.name}, ${config.evalEpisodes} held-out episodes, success = ${
+      successMeaning(environment)
+    }`,
   );
   console.error(evaluationTable(policies));
   console.error(

@@ -7,7 +7,8 @@ import { type Given, readValue, UsageError } from "./cli/mod.ts";
 import type { Algorithm } from "./algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "./config.ts";
 import { loadAlgorithm } from "./load_algorithm.ts";
-import { environmentName } from "./environment_name.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { RunFolder } from "./run_folder.ts";
 
 /** Where runs are when no folder is named. */
@@ -23,6 +24,7 @@ export interface TrainedRun {
   readonly label: string;
   /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
   readonly config: CommonSettings;
+  readonly environment: EnvironmentDefinition;
 }
 
 /** What the user said about the weights to use. */
@@ -50,8 +52,9 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     if (given.env === undefined) {
       throw new UsageError(`Cannot tell what ${checkpoint} was trained on: name the environment with --env`);
     }
-    const config = resolveConfig(given, environmentName(given.env));
-    return { checkpoint, run: null, label: checkpoint, config };
+    const environment = await loadEnvironment(given.env);
+    const config = resolveConfig(given, environment);
+    return { checkpoint, run: null, label: checkpoint, config, environment };
   }
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
@@ -63,16 +66,17 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
         "name another run",
     );
   }
-  const environment = environmentName(settings.env ?? commonOptions.env.default);
-  if (given.env !== undefined && environmentName(given.env) !== environment) {
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+  const wanted = given.env === undefined ? environment : await loadEnvironment(given.env);
+  if (wanted.reference !== environment.reference) {
     throw new UsageError(
-      `Cannot use run ${path} in ${environmentName(given.env)}: it knows the words of ${environment} only; ` +
+      `Cannot use run ${path} in ${wanted.name}: it knows the words of ${environment.name} only; ` +
         "--env-settings changes that environment",
     );
   }
   const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
   const label = run === undefined ? `${path}, the latest run,` : path;
-  return { checkpoint: found, run: path, label, config };
+  return { checkpoint: found, run: path, label, config, environment };
 }
 
 /**

@@ -14,7 +14,7 @@ export {
   formatTable,
 } from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
-export { editDistance, nearestName, suggestion } from "./nearest.ts";
+export { editDistance, nearestName, suggestion } from "../../envs/shared/nearest.ts";
 export {
   type BooleanOption,
   defaultsOf,

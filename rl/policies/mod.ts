@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { Policy } from "../policy.ts";
@@ -13,9 +13,9 @@ import { CnnPolicy } from "./cnn.ts";
 export { CnnPolicy } from "./cnn.ts";
 
 /** A policy that has learnt nothing, of the kind that the settings name. */
-export function newPolicy(gpu: Gpu, config: CommonSettings, env: Environment): Policy {
-  if (config.policy === "vlm") return newAgent(gpu, config);
-  const policy = CnnPolicy.create(gpu, env.actions, config);
+export function newPolicy(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Policy {
+  if (config.policy === "vlm") return newAgent(gpu, environment, config);
+  const policy = CnnPolicy.create(gpu, environment.make().actions, config);
   policy.parameters.initialize(config.seed);
   return policy;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../../envs/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { formatShare, formatTable } from "../cli/mod.ts";
 import type { Evaluation, EvaluationResult } from "../evaluation.ts";
 
@@ -41,8 +41,8 @@ export function evaluationReport(
 }
 
 /** What success means in an environment, for titles. */
-export function successMeaning(environment: string): string {
-  return makeEnv(environment).success === "goal" ? "goal reached" : "return above 0";
+export function successMeaning(environment: EnvironmentDefinition): string {
+  return environment.make().success === "goal" ? "goal reached" : "return above 0";
 }
 
 /** A line for each policy by name: success with its interval, goal reached, parsed, quality of thoughts. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { findEnvironment } from "../../envs/mod.ts";
 import { environmentPresets } from "../presets.ts";
 import { resultCurves } from "./curves.ts";
 import { successMeaning } from "./evaluation.ts";
@@ -56,7 +57,11 @@ export async function resultsPage(
   const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed)];
   for (const task of tasks) {
     const own = bySeed.filter(({ experiment }) => experiment.environment === task);
-    blocks.push(`## ${task}`, `Success: ${successMeaning(task)}.${trainingNote(task)}`, mainTable(task, own));
+    blocks.push(
+      `## ${task}`,
+      `Success: ${successMeaning(findEnvironment(task))}.${trainingNote(task)}`,
+      mainTable(task, own),
+    );
     for (const { suffix, title, svg } of await resultCurves(task, own)) {
       const name = `${task.toLowerCase()}_${suffix}.svg`;
       plots[name] = svg;

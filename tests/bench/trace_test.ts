@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "
 import { chromeTrace, type TraceEvent } from "../../bench/chrome_trace.ts";
 import { formatTrace, submissionsOf, timesOf, type TracedStep, traceTraining } from "../../bench/trace.ts";
 import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, tinyConfig } from "../rl/tiny_run.ts";
+import { numberLine } from "../../envs/mod.ts";
 import { ppo } from "../../rl/algorithms/mod.ts";
 import { gpuTest } from "../gpu.ts";
 
@@ -76,7 +77,7 @@ Deno.test("the trace nests phases in steps and dispatches in submissions, and no
 
 gpuTest("a real trace covers its steps, on both tracks", async (gpu) => {
   const config = tinyConfig();
-  const steps = await traceTraining(gpu, config, ppo);
+  const steps = await traceTraining(gpu, numberLine, config, ppo);
   assertEquals(steps.map(({ name }) => name), ["SFT step", "rollout step", "PPO minibatch"]);
   for (const step of steps) {
     const { wallMs, gpuMs, dispatchMs } = timesOf(step);

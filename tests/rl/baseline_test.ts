@@ -1,6 +1,6 @@
 /** The CNN as a policy of the same run: it learns by the same code, resumes, imitates, and is evaluated alike. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { makeEnv } from "../../envs/mod.ts";
+import { findEnvironment, makeEnv } from "../../envs/mod.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
 import { baselineCommand } from "../../rl/baseline.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
@@ -18,12 +18,13 @@ import { metricsOf, ppoIteration, TempFolder, trainHere } from "./tiny_run.ts";
 const TINY = { envSteps: 32, envs: 4, rolloutSteps: 4, minibatch: 8, epochs: 2, evalEpisodes: 4 } as const;
 
 const tinyConfig = (environment = "NumberLine", changes: Partial<TrainConfig> = {}): TrainConfig =>
-  resolveConfig({ policy: "cnn", ...TINY, ...changes }, environment);
+  resolveConfig({ policy: "cnn", ...TINY, ...changes }, findEnvironment(environment));
 
-const policyFor = (gpu: Gpu, config: TrainConfig) => newPolicy(gpu, config, makeEnv(config.env)) as CnnPolicy;
+const policyFor = (gpu: Gpu, config: TrainConfig) =>
+  newPolicy(gpu, findEnvironment(config.env), config) as CnnPolicy;
 
 const situationsOf = (environment: string, envs: number): readonly Situation[] =>
-  new VectorEnv(environment, envs, 0).slots;
+  new VectorEnv(findEnvironment(environment), envs, 0).slots;
 
 const settings = { temperature: 1, maxNewTokens: 1 };
 
@@ -64,7 +65,7 @@ gpuTest("the log-probability of an action drawn is that of the policy", async (g
   for (const { response } of decisions) assert(Math.abs(response.logprobs[0] - uniform) < 0.05);
   assert(new Set(decisions.map(({ parse }) => parse.action)).size > 1);
   const collect = { ...config, steps: 4, stepsBefore: 0, lambda: 1 };
-  const rollout = await collectRollout(policy, new VectorEnv("EZPoints", 4, 0), collect);
+  const rollout = await collectRollout(policy, new VectorEnv(findEnvironment("EZPoints"), 4, 0), collect);
   const optimizer = rlOptimizer(policy, config);
   const { firstRatioError } = await ppoIteration(policy, optimizer, rollout, {
     config,
@@ -97,7 +98,7 @@ gpuTest("updates make what paid more likely", async (gpu) => {
   const config = tinyConfig("NumberLine", { epochs: 12, klStop: 100 });
   const policy = policyFor(gpu, config);
   const collect = { ...config, steps: 4, stepsBefore: 0, lambda: 1 };
-  const vectorEnv = new VectorEnv("NumberLine", 4, 0);
+  const vectorEnv = new VectorEnv(findEnvironment("NumberLine"), 4, 0);
   const situations = vectorEnv.slots.map((slot) => ({ ...slot }));
   const rollout = await collectRollout(policy, vectorEnv, collect);
   // A bandit: action 1 pays 1, action 0 nothing.
@@ -125,7 +126,7 @@ gpuTest("updates make what paid more likely", async (gpu) => {
 gpuTest("it imitates demonstrations before RL", async (gpu) => {
   const config = tinyConfig("NumberLine", { demonstrations: 64 });
   const policy = policyFor(gpu, config);
-  const demonstrations = await demonstrate(policy, config);
+  const demonstrations = await demonstrate(policy, findEnvironment("NumberLine"), config);
   const optimizer = sftOptimizer(policy, config);
   const losses: number[] = [];
   for (let step = 0; step < 12; step++) {

@@ -1,4 +1,5 @@
 /** A run's state on disk and back. */
+import { numberLine } from "../../envs/mod.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeSafetensors, encodeSafetensors } from "../../model/mod.ts";
 import {
@@ -17,9 +18,11 @@ import { TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
 gpuTest("weights, moments, tokenizer and progress come back as they were saved", async (gpu) => {
   using temp = new TempFolder();
   const config = tinyConfig({ cot: false, demonstrations: 8 });
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   const optimizer = sftOptimizer(agent, config);
-  for (let i = 0; i < 2; i++) await sftUpdate(agent, optimizer, await demonstrate(agent, config), 1e-3);
+  for (let i = 0; i < 2; i++) {
+    await sftUpdate(agent, optimizer, await demonstrate(agent, numberLine, config), 1e-3);
+  }
   const state: TrainerState = {
     stage: "rl",
     sftUpdates: 7,
@@ -51,7 +54,7 @@ gpuTest("the model file is plain safetensors with the model's names and nothing 
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`);
   const { tensors } = decodeSafetensors(Deno.readFileSync(`${temp.path}/run/checkpoint/model.safetensors`));
-  const { parameters } = newAgent(gpu, tinyConfig()).vlm;
+  const { parameters } = newAgent(gpu, numberLine, tinyConfig()).vlm;
   assertEquals([...tensors.keys()], parameters.list.map(({ name }) => name));
   assertEquals([...tensors.values()].map(({ shape }) => shape), parameters.list.map(({ shape }) => shape));
   await gpu.settle();

@@ -1,4 +1,5 @@
 /** Training with the kernels and submissions that a real GPU gets: the same numbers, up to rounding. */
+import { numberLine } from "../../envs/mod.ts";
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { collectRollout, type Rollout, VectorEnv } from "../../rl/rollout.ts";
@@ -12,22 +13,22 @@ const config = tinyConfig({ demonstrations: 8, sftBatch: 8, entropyCoefficient: 
 
 /** Two updates of a warm start, and one of RL on a rollout by the fresh policy. */
 async function train(gpu: Gpu, batch: readonly Demonstration[], rollout: Rollout) {
-  const learner = newAgent(gpu, config);
+  const learner = newAgent(gpu, numberLine, config);
   const warmStart = sftOptimizer(learner, config);
   const sft = [
     await sftUpdate(learner, warmStart, batch, 1e-3),
     await sftUpdate(learner, warmStart, batch, 1e-3),
   ];
-  const fresh = newAgent(gpu, config);
+  const fresh = newAgent(gpu, numberLine, config);
   const settings = { config, iteration: 0, learningRate: 1e-4 };
   const ppo = await ppoIteration(fresh, rlOptimizer(fresh, config), rollout, settings);
   return { ...sft[0], second: sft[1].sftLoss, ...ppo };
 }
 
 gpuTest("updates with a GPU's kernels measure what those of a software adapter do", async (gpu) => {
-  const agent = newAgent(gpu, config);
-  const batch = await demonstrate(agent, config);
-  const environments = new VectorEnv(config.env, config.envs, config.seed);
+  const agent = newAgent(gpu, numberLine, config);
+  const batch = await demonstrate(agent, numberLine, config);
+  const environments = new VectorEnv(numberLine, config.envs, config.seed);
   const settings = { ...config, steps: config.rolloutSteps, stepsBefore: 0 };
   const rollout = await collectRollout(agent, environments, settings);
   const like = await gpuLikeHardware();

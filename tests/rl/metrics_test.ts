@@ -21,6 +21,7 @@ const transition = (over: Partial<Transition>): Transition => ({
   perception: null,
   faithful: null,
   correction: null,
+  state: "",
   ...over,
 });
 

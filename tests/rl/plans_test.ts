@@ -1,4 +1,5 @@
 /** Training updates and generation repeat their launches from plans: with the results of running them anew, bit by bit. */
+import { numberLine } from "../../envs/mod.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
@@ -13,9 +14,9 @@ const ITERATIONS = 3;
 /** A short warm start and some RL; `before` is called before each update and rollout. */
 async function train(gpu: Gpu, before: () => void) {
   const config = tinyConfig({ demonstrations: 32, sftBatch: 8, epochs: 2, entropyCoefficient: 0.01 });
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   const { vlm } = agent;
-  const demonstrations = await demonstrate(agent, config);
+  const demonstrations = await demonstrate(agent, numberLine, config);
   const warmStart = sftOptimizer(agent, config);
   const measured: unknown[] = [];
   for (let update = 0; update < SFT_UPDATES; update++) {
@@ -24,7 +25,7 @@ async function train(gpu: Gpu, before: () => void) {
   }
   warmStart.dispose();
   const optimizer = rlOptimizer(agent, config);
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  const vectorEnv = new VectorEnv(numberLine, config.envs, config.seed);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     before();
     const rollout = await collectRollout(agent, vectorEnv, {
@@ -53,8 +54,8 @@ gpuTest("training by plans and training without end in the same weights", async 
 
 gpuTest("steps of a shape that occurred make no plan, buffer, pipeline or bind group", async (gpu) => {
   const config = tinyConfig({ demonstrations: 8, sftBatch: 8 });
-  const agent = newAgent(gpu, config);
-  const batch = await demonstrate(agent, config);
+  const agent = newAgent(gpu, numberLine, config);
+  const batch = await demonstrate(agent, numberLine, config);
   const optimizer = sftOptimizer(agent, config);
   const made = () => ({
     plans: gpu.plans.traced,

@@ -1,7 +1,7 @@
 /** PPO's losses against plain TypeScript in f64, its guards, and what an update does to the policy. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
-import { Random } from "../../envs/mod.ts";
+import { numberLine, Random } from "../../envs/mod.ts";
 import { layOut, promptLength, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import type { TrainConfig } from "../../rl/config.ts";
@@ -14,8 +14,8 @@ import { gpuTest } from "../gpu.ts";
 import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 
 async function setUp(gpu: Gpu, config: TrainConfig) {
-  const agent = newAgent(gpu, config);
-  const rollout = await collectRollout(agent, new VectorEnv(config.env, config.envs, config.seed), {
+  const agent = newAgent(gpu, numberLine, config);
+  const rollout = await collectRollout(agent, new VectorEnv(numberLine, config.envs, config.seed), {
     steps: config.rolloutSteps,
     lambda: config.lambda,
     temperature: config.temperature,

@@ -26,6 +26,7 @@ function metricsOf(thoughts: readonly number[], over: Partial<Transition> = {}) 
     perception: 1,
     faithful: true,
     correction: null,
+    state: "",
     ...over,
   }));
   const rollout = {

@@ -1,6 +1,7 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
 import type { AdamW } from "../../model/mod.ts";
 import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
+import { findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
@@ -36,7 +37,7 @@ const TINY = {
 } as const satisfies Given<typeof trainOptions>;
 
 export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfig {
-  return resolveConfig({ ...TINY, ...changes }, "NumberLine");
+  return resolveConfig({ ...TINY, ...changes }, numberLine);
 }
 
 /** The same as flags. */
@@ -74,6 +75,7 @@ export async function trainHere(
   if (!config.resume) await folder.writeConfig(config);
   return await runTraining(config, {
     gpu: await testGpu(),
+    environment: findEnvironment(config.env),
     algorithm: findAlgorithm(config.algorithm),
     folder,
     progress: new Progress({ write: () => {} }),
@@ -99,7 +101,7 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
   const config = tinyConfig(changes);
   const folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
-  const agent = newAgent(await testGpu(), config);
+  const agent = newAgent(await testGpu(), numberLine, config);
   const optimizer = rlOptimizer(agent, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }

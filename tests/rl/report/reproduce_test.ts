@@ -1,6 +1,6 @@
 /** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { ENV_NAMES } from "../../../envs/mod.ts";
+import { ENV_NAMES, findEnvironment } from "../../../envs/mod.ts";
 import { START } from "../../../rl/checkpoint.ts";
 import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
 import { resolveConfig, trainOptions } from "../../../rl/config.ts";
@@ -31,14 +31,15 @@ Deno.test("every experiment has a name of its own and flags that its command tak
   for (const experiment of experiments) {
     const [command, ...flags] = cellCommand(PLACES, { experiment, seed: 2 });
     const { environment } = experiment;
+    const definition = findEnvironment(environment);
     if (command === "train") {
       const { given } = parseOptions(flags, trainOptions);
-      const { env, seed } = resolveConfig(given, environment);
+      const { env, seed } = resolveConfig(given, definition);
       assertEquals([env, seed], [environment, 2]);
     } else if (command === "baseline") {
       const { env, seed } = resolveConfig(
         { policy: "cnn", ...parseOptions(flags, trainOptions).given },
-        environment,
+        definition,
       );
       assertEquals([env, seed], [environment, 2]);
     } else {
@@ -48,7 +49,7 @@ Deno.test("every experiment has a name of its own and flags that its command tak
       );
       if (experiment.command === "variant") {
         assertEquals(given.run, `runs/results/${environment}-default-s2`);
-        readEnvSettings(environment, given.envSettings!);
+        readEnvSettings(definition, given.envSettings!);
       } else assertEquals([given.env, given.policy], [environment, experiment.name]);
     }
   }
