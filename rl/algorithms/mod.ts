@@ -5,7 +5,14 @@
  */
 import { suggestion, UsageError } from "../cli/mod.ts";
 import type { Algorithm } from "./algorithm.ts";
+import { expertIteration } from "./expert_iteration.ts";
+import { gigpo } from "./gigpo.ts";
+import { grpo } from "./grpo.ts";
 import { ppo } from "./ppo.ts";
+import { reinforcePlusPlus } from "./reinforce.ts";
+import { rloo } from "./rloo.ts";
+import { tokenPpo } from "./token_ppo.ts";
+import { vlDac } from "./vl_dac.ts";
 
 export {
   type Algorithm,
@@ -15,11 +22,13 @@ export {
   type LearnContext,
   type Scores,
 } from "./algorithm.ts";
-export { ppo } from "./ppo.ts";
+export { expertIteration, gigpo, grpo, ppo, reinforcePlusPlus, rloo, tokenPpo, vlDac };
 
 /** All algorithms by name, the default first. */
 export const algorithms: Readonly<Record<string, Algorithm>> = Object.fromEntries(
-  ([ppo] as Algorithm[]).map((algorithm) => [algorithm.name, algorithm]),
+  ([ppo, vlDac, tokenPpo, reinforcePlusPlus, rloo, grpo, gigpo, expertIteration] as Algorithm[]).map((
+    algorithm,
+  ) => [algorithm.name, algorithm]),
 );
 
 /**
