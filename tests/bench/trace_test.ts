@@ -78,7 +78,7 @@ Deno.test("the trace nests phases in steps and dispatches in submissions, and no
 gpuTest("a real trace covers its steps, on both tracks", async (gpu) => {
   const config = tinyConfig();
   const steps = await traceTraining(gpu, numberLine, config, ppo);
-  assertEquals(steps.map(({ name }) => name), ["SFT step", "rollout step", "PPO minibatch"]);
+  assertEquals(steps.map(({ name }) => name), ["SFT step", "rollout step", "minibatch"]);
   for (const step of steps) {
     const { wallMs, gpuMs, dispatchMs } = timesOf(step);
     assert(
@@ -106,7 +106,7 @@ Deno.test("train --profile prints the table, keeps profile.json, and trains as w
   JSON.parse(traced.out);
   const trace = JSON.parse(Deno.readTextFileSync(`${out}/profile.json`));
   assertNested(trace.traceEvents);
-  assert(trace.traceEvents.some(({ name }: TraceEvent) => name === "PPO minibatch"));
+  assert(trace.traceEvents.some(({ name }: TraceEvent) => name === "minibatch"));
   // A traced run can be replaced like any other.
   const plain = await train("--overwrite");
   assertEquals(plain.metrics, traced.metrics);

@@ -124,9 +124,10 @@ gpuTest("updates make what paid more likely", async (gpu) => {
 });
 
 gpuTest("it imitates demonstrations before RL", async (gpu) => {
-  const config = tinyConfig("NumberLine", { demonstrations: 64 });
+  // NumberLine's demonstrator errs as often as not, so that nothing could be learnt from it at first.
+  const config = tinyConfig("EZPoints", { demonstrations: 64 });
   const policy = policyFor(gpu, config);
-  const demonstrations = await demonstrate(policy, findEnvironment("NumberLine"), config);
+  const demonstrations = await demonstrate(policy, findEnvironment("EZPoints"), config);
   const optimizer = sftOptimizer(policy, config);
   const losses: number[] = [];
   for (let step = 0; step < 12; step++) {
