@@ -208,7 +208,7 @@ export function formatSoak({ adapter, iterations, warmUp, trends, samples }: Soa
       show(samples.at(-1)![measure]),
       show(1000 * slope),
       Number.isFinite(low) ? `${show(1000 * low)} to ${show(1000 * high)}` : "unknown",
-      low > 0 ? "grows" : high < 0 ? "falls" : "no trend",
+      !Number.isFinite(low) ? "too short to tell" : low > 0 ? "grows" : high < 0 ? "falls" : "no trend",
     ];
   });
   return [
