@@ -47,7 +47,8 @@ export interface BenchContext {
 /** Peers compute in another order, with other approximations of exp. */
 const PEER_TOLERANCE = 1e-3;
 
-interface Entry {
+/** A contender of a case, checked. */
+export interface Entry {
   readonly variant: string;
   readonly peer: Peer | null;
   readonly contender: Contender;
@@ -97,7 +98,13 @@ export async function benchCase(
     }
     if (entries.length === 0) return [];
     const measured = await measureInTurns(entries.map(({ contender }) => contender), context.settings);
-    return toRows(benchCaseOf, entries, measured, context.ceiling);
+    const { kernel, name, flops, bytes } = kernelCase;
+    const naive = entries.findIndex(({ peer, variant }) =>
+      peer === null && variant === kernelCase.variants[0]
+    );
+    const { ceiling } = context;
+    return toRows({ suite, kernel, name, flops, bytes }, entries, measured, { ceiling, naive })
+      .map((row) => ({ ...row, ceiling }));
   } finally {
     for (const task of tasks) task.dispose();
     for (const slice of slices) gpu.release(slice);
@@ -159,49 +166,43 @@ export async function profileLaunch(gpu: Gpu, launch: () => unknown): Promise<Ke
   }));
 }
 
-function toRows(
-  { suite, kernelCase }: BenchCase,
-  entries: readonly Entry[],
+/** What rows are about: a case or a step. */
+export type Timed = Pick<BenchRow, "suite" | "kernel" | "name" | "flops" | "bytes" | "tokens">;
+
+/** The rows of contenders that took turns; `naive` is the one that ours are set beside, if any. */
+export function toRows(
+  timed: Timed,
+  entries: readonly (Omit<Entry, "error"> & { readonly error: number | null })[],
   measured: readonly Samples[],
-  ceiling: Ceiling,
+  { ceiling, naive = -1 }: { ceiling: Ceiling; naive?: number },
 ): BenchRow[] {
-  const { kernel, name, flops, bytes } = kernelCase;
+  const { flops, bytes } = timed;
   // Ratios come from CPU time where it is known: the wall time of a busy machine says little.
-  const timesOf = (index: number) => {
-    const { samples } = measured[index];
-    return samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
-  };
-  const naive = entries.findIndex(({ peer, variant }) => peer === null && variant === kernelCase.variants[0]);
-  return entries.map((entry, index): BenchRow => {
+  const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
+  return entries.map(({ variant, peer, error, profile }, index): BenchRow => {
     const { samples, launches } = measured[index];
     const wallUs = spreadOf(samples.map((sample) => sample.wallUs));
     const busy = samples.flatMap(({ busyUs }) => busyUs === null ? [] : [busyUs]);
     const busyUs = busy.length === 0 ? null : spreadOf(busy);
-    const overPeers: Record<string, ReturnType<typeof spreadOf>> = {};
-    if (entry.peer === null) {
-      entries.forEach(({ peer }, other) => {
-        if (peer !== null) overPeers[peer.name] = ratioSpread(timesOf(other), timesOf(index));
-      });
-    }
+    const others = entries.flatMap((entry, other) =>
+      peer !== null || entry.peer === null
+        ? []
+        : [[entry.peer.name, ratioSpread(timesOf(other), timesOf(index))] as const]
+    );
     return {
-      suite,
-      kernel,
-      name,
-      variant: entry.variant,
-      isPeer: entry.peer !== null,
+      ...timed,
+      variant,
+      isPeer: peer !== null,
       wallUs,
       busyUs,
       launches,
-      flops,
-      bytes,
       share: shareOfCeiling({ flops, bytes, wallUs: wallUs.median, busyUs: busyUs?.median ?? null }, ceiling),
-      overNaive: entry.peer !== null || naive < 0 || index === naive
+      overNaive: peer !== null || naive < 0 || index === naive
         ? null
         : ratioSpread(timesOf(naive), timesOf(index)),
-      overPeers,
-      ceiling,
-      error: entry.error,
-      ...(entry.profile ? { profile: entry.profile } : {}),
+      overPeers: Object.fromEntries(others),
+      error,
+      ...(profile ? { profile } : {}),
     };
   });
 }

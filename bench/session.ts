@@ -11,7 +11,7 @@ import { busyNs } from "./busy.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { openPeers } from "./peers/mod.ts";
 import { drawCharts } from "./report/charts.ts";
-import { formatProfiles, formatRun } from "./report/table.ts";
+import { formatProfiles, formatRun, titleOf } from "./report/table.ts";
 import { type BenchCase, benchCase, type BenchContext } from "./run.ts";
 import { benchStep, type StepSpec } from "./steps.ts";
 import type { BenchRow, BenchRun, FailedRow } from "./types.ts";
@@ -117,7 +117,7 @@ export async function runSession(
   /** One case or step: counts as done when nothing of it failed. */
   const measure = async (what: Omit<FailedRow, "reason">, work: () => Promise<BenchRow[]>) => {
     const { kernel, name } = what;
-    progress.update({ stage: "bench", step: done, total, fields: { at: `${kernel} ${name}` } });
+    progress.update({ stage: "bench", step: done, total, fields: { at: titleOf({ kernel, name }) } });
     const failedBefore = failures.length;
     try {
       rows.push(...await work());

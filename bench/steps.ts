@@ -5,7 +5,7 @@
  */
 import { numberLine } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import { type Contender, measureInTurns, ratioSpread, spreadOf } from "../kernels/measure.ts";
+import { type Contender, measureInTurns } from "../kernels/measure.ts";
 import { deriveSizes, layOut, type ModelPreset, type Segment, sizeOf, Tape, type Vlm } from "../model/mod.ts";
 import { Agent, type Situation } from "../rl/agent.ts";
 import { resolveConfig, type TrainConfig } from "../rl/config.ts";
@@ -15,11 +15,10 @@ import { learnContext } from "../rl/reference.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../rl/setup.ts";
 import { type Demonstration, sftUpdate } from "../rl/sft.ts";
-import { shareOfCeiling } from "./ceiling.ts";
 import type { Peer } from "./peers/common.ts";
 import type { Jax } from "./peers/jax.ts";
 import { isJaxPeer, jaxStep } from "./peers/jax_step.ts";
-import { type BenchContext, profileLaunch } from "./run.ts";
+import { type BenchContext, profileLaunch, toRows } from "./run.ts";
 import type { BenchRow } from "./types.ts";
 
 /** A whole step, ready to be timed. */
@@ -329,35 +328,7 @@ export async function benchStep(
   const warmUpMs = 4 * (settings.warmUpMs ?? 0);
   const measured = await measureInTurns(entries.map((entry) => entry.contender), { ...settings, warmUpMs });
   const shares = profile ? await profileLaunch(gpu, () => contender.run(1)) : undefined;
-  const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
-  return entries.map(({ variant, peer, error }, index): BenchRow => {
-    const { samples, launches } = measured[index];
-    const busy = samples.flatMap(({ busyUs }) => busyUs === null ? [] : [busyUs]);
-    const wallUs = spreadOf(samples.map((sample) => sample.wallUs));
-    const busyUs = busy.length === 0 ? null : spreadOf(busy);
-    const timed = { flops, bytes: 0, wallUs: wallUs.median, busyUs: busyUs?.median ?? null };
-    const others = entries.flatMap((entry, other) =>
-      peer !== null || entry.peer === null
-        ? []
-        : [[entry.peer.name, ratioSpread(timesOf(other), timesOf(index))] as const]
-    );
-    return {
-      suite: "steps",
-      kernel: "steps",
-      name,
-      variant,
-      isPeer: peer !== null,
-      wallUs,
-      busyUs,
-      launches,
-      flops,
-      bytes: 0,
-      tokens,
-      share: shareOfCeiling(timed, ceiling),
-      overNaive: null,
-      overPeers: Object.fromEntries(others),
-      error,
-      ...(shares && peer === null ? { profile: shares } : {}),
-    };
-  });
+  const timed = { suite: "steps", kernel: "steps", name, flops, bytes: 0, tokens } as const;
+  const profiled = entries.map((entry) => entry.peer === null ? { ...entry, profile: shares } : entry);
+  return toRows(timed, profiled, measured, { ceiling });
 }

@@ -97,7 +97,8 @@ export function formatRun(run: BenchRun): string {
   ].join("\n");
 }
 
-const titleOf = ({ kernel, name }: Pick<BenchRow, "kernel" | "name">): string =>
+/** A row in words. */
+export const titleOf = ({ kernel, name }: Pick<BenchRow, "kernel" | "name">): string =>
   kernel === "steps" ? name : `${kernel} ${name}`;
 
 /** What failed and why, a line each. */

@@ -24,8 +24,13 @@ export function movingAverage(values: ArrayLike<number>, window: number): Float6
 /** 97.5% quantiles of Student's t distribution with 1 to 9 degrees of freedom. */
 const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
-/** The same with any number, from 10 on by Cornish and Fisher's expansion (off by less than 0.001). */
-function studentQuantile(degrees: number): number {
+/**
+ * 97.5% quantile of Student's t distribution, from 10 degrees of freedom on by Cornish and Fisher's expansion (off by
+ * less than 0.001).
+ *
+ * @param degrees A whole number of at least 1.
+ */
+export function studentQuantile(degrees: number): number {
   const known = STUDENT[degrees - 1];
   if (known !== undefined) return known;
   const z = 1.959964;

@@ -89,11 +89,3 @@ gpuTest("rows that fail are shown with their error, are not counted, and end the
   assertStringIncludes(err, "2 of 5 measured, the others failed");
   assertEquals(gpu.pool.inUse, inUse);
 });
-
-gpuTest("with --json the failures are in the JSON", async (gpu) => {
-  const broken = caseOf({ variants: ["naive"], launch: launchUnused });
-  const { code, out } = await sessionOf(gpu, { cases: [broken], steps: [] }, { json: true });
-  assertEquals(code, 1);
-  const { rows, failures } = JSON.parse(out);
-  assertEquals([rows, failures.length], [[], 1]);
-});

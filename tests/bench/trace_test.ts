@@ -1,9 +1,17 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { chromeTrace, type TraceEvent } from "../../bench/chrome_trace.ts";
 import { formatTrace, submissionsOf, timesOf, type TracedStep, traceTraining } from "../../bench/trace.ts";
-import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, tinyConfig } from "../rl/tiny_run.ts";
 import { numberLine } from "../../envs/mod.ts";
 import { ppo } from "../../rl/algorithms/mod.ts";
+import {
+  metricsOf,
+  outcomeOf,
+  startCommand,
+  TempFolder,
+  TINY_FLAGS,
+  tinyConfig,
+  trainHere,
+} from "../rl/tiny_run.ts";
 import { gpuTest } from "../gpu.ts";
 
 const row = (kernel: string, recordedMs: number, startNs: number, elapsedNs: number) => ({
@@ -91,24 +99,23 @@ gpuTest("a real trace covers its steps, on both tracks", async (gpu) => {
   assertEquals(gpu.profile.isOn, false);
 });
 
-Deno.test("train --profile prints the table, keeps profile.json, and trains as without", async () => {
+gpuTest("train --profile prints the table, keeps profile.json, and trains as without", async () => {
   using temp = new TempFolder();
   const out = `${temp.path}/run`;
-  const train = async (...flags: string[]) => {
-    const outcome = await outcomeOf(startCommand("train", [...TINY_FLAGS, "--out", out, "--json", ...flags]));
-    assertEquals(outcome.code, 0, outcome.err);
-    return { ...outcome, metrics: metricsOf(out) };
-  };
-  const traced = await train("--profile");
-  for (const text of ["SFT step: ", "matmul/", "GFLOP/s", "PPO iteration", "ui.perfetto.dev"]) {
-    assertStringIncludes(traced.err, text);
+  const outcome = await outcomeOf(
+    startCommand("train", [...TINY_FLAGS, "--out", out, "--json", "--profile"]),
+  );
+  assertEquals(outcome.code, 0, outcome.err);
+  for (const text of ["SFT step: ", "matmul/", "GFLOP/s", "RL iteration", "ui.perfetto.dev"]) {
+    assertStringIncludes(outcome.err, text);
   }
-  JSON.parse(traced.out);
+  JSON.parse(outcome.out);
   const trace = JSON.parse(Deno.readTextFileSync(`${out}/profile.json`));
   assertNested(trace.traceEvents);
   assert(trace.traceEvents.some(({ name }: TraceEvent) => name === "minibatch"));
   // A traced run can be replaced like any other.
-  const plain = await train("--overwrite");
-  assertEquals(plain.metrics, traced.metrics);
+  const traced = metricsOf(out);
+  await trainHere(out, tinyConfig({ overwrite: true }));
+  assertEquals(metricsOf(out), traced);
   assert([...Deno.readDirSync(out)].every(({ name }) => name !== "profile.json"));
 });
