@@ -22,7 +22,7 @@ Deno.test("the table has a line a measure, with slopes a thousand iterations", (
   const samples = samplesOf(1e5);
   const text = formatSoak({
     ...{ command: "./ponder soak", startedAt: "2026-01-01T00:00:00Z", adapter: "a card", deno: "2" },
-    ...{ environment: numberLine, iterations: 40, warmUp: 0, trends: trendsOf(samples), samples },
+    ...{ environment: "NumberLine", iterations: 40, warmUp: 0, trends: trendsOf(samples), samples },
   });
   assertStringIncludes(text, "40 iterations on a card");
   assert(/resident memory +477 MiB +481 MiB +95\.\d MiB +95\.\d MiB to 95\.\d MiB +grows/.test(text), text);
