@@ -37,10 +37,8 @@ export function requireFinite(
   for (let index = 0; index < values.length; index++) {
     if (Number.isFinite(values[index])) continue;
     throw new NotFiniteError(
-      `Cannot ${action}: ${nameOf(index)} is ${
-        values[index]
-      }; the model's weights or what they make of this input are ` +
-        "not finite, use other weights",
+      `Cannot ${action}: ${nameOf(index)} is ${values[index]}; ` +
+        "the weights hold NaN or infinity, or are so large that sums overflow: use an earlier checkpoint",
     );
   }
 }

@@ -8,6 +8,8 @@
 // traffic   16N parts + 12N bytes
 struct Params { N: u32, parts: u32 }
 const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> logprob: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
@@ -26,9 +28,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var part = 0u; part < params.parts; part++) {
     let p = partials[row * params.parts + part];
     let next = max(largest, p.x);
-    // Not below the lowest f32: a part of weight 0 must not turn 0 times its logarithm into NaN.
-    let shift = max(largest - next, LOWEST);
-    let partShift = max(p.x - next, LOWEST);
+    let shift = max(largest - next, FAR);
+    let partShift = max(p.x - next, FAR);
     weighted = exp(shift) * (weighted + shift * total) + exp(partShift) * (p.z + partShift * p.y);
     total = exp(shift) * total + exp(partShift) * p.y;
     largest = next;

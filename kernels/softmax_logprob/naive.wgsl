@@ -7,6 +7,8 @@
 // source          running maximum and sum: arXiv:1805.02867
 struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
 const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
@@ -33,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     for (var c = 0u; c < C; c++) { dot += X[row * C + c] * W[c * V + v]; }
     let logit = dot / temperature;
     if (logit > largest) {
-      let shift = max(largest - logit, LOWEST);
+      let shift = max(largest - logit, FAR);
       let decay = exp(shift);
       weighted = decay * (weighted + shift * total);
       total *= decay;
@@ -42,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     let weight = exp(logit - largest);
     total += weight;
     // p log p of a logit of -infinity is 0, not NaN.
-    weighted += max(logit - largest, LOWEST) * weight;
+    weighted += max(logit - largest, FAR) * weight;
     if (v == label) { chosen = logit; }
   }
   partials[row * grid.y + id.y] = vec4f(largest, total, weighted, chosen);

@@ -41,6 +41,8 @@ struct Params {
 @group(0) @binding(8) var<storage, read> dEntropy: array<f32>;
 
 const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 const THREADS = X * Y * SLICES;
 // Of the tile, in vec4s.
 const A_QUADS = I * Y;
@@ -207,7 +209,7 @@ fn forward(
       chosen_$i_$c += dot(select(vec4f(), l_$j, ids_$j == vec4u(label_$i_$c)), vec4f(1.0));
       //@end
       let next = max(max(next4.x, next4.y), max(next4.z, next4.w));
-      let shift = max(largest_$i_$c - next, LOWEST);
+      let shift = max(largest_$i_$c - next, FAR);
       let decay = exp(shift);
       var sum4 = vec4f();
       var weighted4 = vec4f();
@@ -215,7 +217,7 @@ fn forward(
       let e_$j = select(exp(l_$j - next), vec4f(), column_$j >= params.columns);
       sum4 += e_$j;
       // p log p of a logit of -infinity is 0, not NaN.
-      weighted4 += max(l_$j - next, vec4f(LOWEST)) * e_$j;
+      weighted4 += max(l_$j - next, vec4f(FAR)) * e_$j;
       //@end
       weighted_$i_$c = decay * (weighted_$i_$c + shift * total_$i_$c) + dot(weighted4, vec4f(1.0));
       total_$i_$c = decay * total_$i_$c + dot(sum4, vec4f(1.0));
@@ -261,7 +263,7 @@ fn dlogits(
         let logp = sums[(4 * $i + $c) * J + $j] * scale - lse[n];
         let p = exp(logp);
         result[(row * params.result_stride + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
-          entropyGradient * p * (max(logp, vec4f(LOWEST)) + entropy[n]);
+          entropyGradient * p * (max(logp, vec4f(FAR)) + entropy[n]);
       }
       //@end
     }
