@@ -14,7 +14,7 @@ interface Declaration {
 /** The bindings of group 0 that a composed shader declares, and which an entry point reaches, itself or through functions. */
 export interface EntryPointBindings {
   readonly declared: readonly Declaration[];
-  readonly used: ReadonlySet<number>;
+  readonly used: readonly Declaration[];
   /** Whether the text has that entry point. */
   readonly isFound: boolean;
 }
@@ -29,7 +29,7 @@ export function bindingsOf(code: string, entryPoint: string): EntryPointBindings
   const reached = namesReached(text, entryPoint);
   return {
     declared,
-    used: new Set(declared.filter(({ name }) => reached.has(name)).map(({ index }) => index)),
+    used: declared.filter(({ name }) => reached.has(name)),
     isFound: new RegExp(`\\bfn\\s+${entryPoint}\\b`).test(text),
   };
 }
@@ -76,14 +76,13 @@ export function bindingFault(
 ): string | null {
   // Without the entry point the text is not WGSL, of which the compiler says more.
   if (!isFound) return null;
-  const list = declared.filter(({ index }) => used.has(index)).map(({ index, name }) => `${index} (${name})`);
-  const unused = declared.find(({ index }) => index < count && !used.has(index));
+  const indices = new Set(used.map(({ index }) => index));
+  const unused = declared.find(({ index }) => index < count && !indices.has(index));
   if (unused !== undefined) {
     return `entry point ${entryPoint} does not use binding ${unused.index} (${unused.name}), so the device leaves it out: ` +
       "use it, or take it out of the kernel and the launch";
   }
-  if (list.length === count) return null;
-  return `entry point ${entryPoint} uses ${list.length} bindings, ${
-    list.join(", ")
-  }, and the launch passes ${count}`;
+  if (indices.size === count) return null;
+  const list = used.map(({ index, name }) => `${index} (${name})`).join(", ");
+  return `entry point ${entryPoint} uses ${indices.size} bindings, ${list}, and the launch passes ${count}`;
 }

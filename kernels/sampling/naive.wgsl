@@ -7,8 +7,8 @@
 //           invocation after 65535 rounds in sum: V up to 174000); f32
 // draw      Weights are added by eights, these in blocks of BLOCK, and those to the total, so that a tail of small weights
 //           counts beside a large one. One uniform number picks the block by the same sums that made the total, a second
-//           one the token by the block's own sum; a row of one block needs the first alone. If rounding leaves a walk
-//           short of its threshold, the most likely token stands: never one of little probability
+//           one the token by the block's own sums; a row of one block needs the first alone. Where rounding leaves eight
+//           weights short of what is to be reached, the largest of them is taken: never one of no probability
 // values    a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the row's logprob and
 //           entropy NaN (its token is then void, but below V)
 // traffic   4BV + 40B bytes (second and third read of the logits from cache)
@@ -132,14 +132,26 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       }
     }
     let end = min(first + BLOCK, V);
-    var sum = 0.0;
-    for (var octet = first; octet < end && sum <= threshold; octet += 8u) {
-      //@for q in 0..8
-      if (octet + $qu < end && sum <= threshold) {
-        sum += exp((logits[start + octet + $qu] - largest) * scale);
-        if (sum > threshold) { token = octet + $qu; }
+    var before = 0.0;
+    for (var octet = first; octet < end; octet += 8u) {
+      let sum = before + blockSums(start + octet, start + min(octet + 8u, end), largest, scale).x;
+      if (sum > threshold) {
+        let rest = threshold - before;
+        var within = 0.0;
+        var heaviest = 0.0;
+        //@for q in 0..8
+        if (octet + $qu < end && within <= rest) {
+          let weight = exp((logits[start + octet + $qu] - largest) * scale);
+          within += weight;
+          if (within > rest || weight > heaviest) {
+            token = octet + $qu;
+            heaviest = weight;
+          }
+        }
+        //@end
+        break;
       }
-      //@end
+      before = sum;
     }
   }
 
