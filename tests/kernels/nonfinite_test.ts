@@ -30,7 +30,7 @@ import {
   linearLogprobBackwardReference,
   linearLogprobReference,
 } from "../../kernels/softmax_logprob/reference.ts";
-import { gpuTest } from "./check_cases.ts";
+import { gpuTest } from "../gpu.ts";
 
 type Arrays = Readonly<Record<string, Float32Array | Uint32Array>>;
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bindingFault, bindingsOf, namesReached } from "../../../kernels/gpu/entry_points.ts";
 import { type Gpu, type KernelSource, params, read, write } from "../../../kernels/gpu/mod.ts";
-import { gpuTest } from "../check_cases.ts";
+import { gpuTest } from "../../gpu.ts";
 
 const SOURCE = `struct Shape { n: u32 }
 @group(0) @binding(0) var<storage, read> X: array<f32>;
