@@ -4,10 +4,18 @@
  * @module
  */
 export { type Command, commandLine, runCommand } from "./command.ts";
+export { boolean, choice, integer, list, number, optionalText, path, section, text } from "./declare.ts";
 export { failureMessage } from "./failure.ts";
-export { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "./format.ts";
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdown,
+  formatShare,
+  formatTable,
+} from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
-export { editDistance, nearestName, suggestion } from "./nearest.ts";
+export { editDistance, nearestName, suggestion } from "../../envs/shared/nearest.ts";
 export {
   type BooleanOption,
   defaultsOf,
@@ -23,7 +31,7 @@ export {
   toFlag,
   type Values,
 } from "./options.ts";
-export { userPath } from "./paths.ts";
+export { userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";
 export {
   estimateLeftMs,

@@ -1,5 +1,5 @@
 import { UsageError } from "./usage_error.ts";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../../envs/shared/nearest.ts";
 import { userPath } from "./paths.ts";
 import { shown } from "./shown.ts";
 

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { findEnvironment, numberLine } from "../../envs/mod.ts";
 import { UsageError } from "../../rl/cli/mod.ts";
 import { resolveConfig, type TrainConfig } from "../../rl/config.ts";
 import { memoryParts, requireMemory } from "../../rl/memory_estimate.ts";
@@ -9,15 +10,15 @@ import { designModel } from "../../rl/setup.ts";
 const SMALL = { totalBytes: 2 * 2 ** 30, isShared: true, maxBindingBytes: 128 * 2 ** 20 };
 const LARGE = { totalBytes: 2 ** 40, isShared: false, maxBindingBytes: 4 * 2 ** 30 };
 
-const modelOf = (config: TrainConfig) => ({ model: designModel(config).model });
+const modelOf = (config: TrainConfig) => ({ model: designModel(findEnvironment(config.env), config).model });
 const require = (changes: Partial<TrainConfig>, machine = SMALL) => {
-  const config = resolveConfig(changes, "NumberLine");
+  const config = resolveConfig(changes, numberLine);
   requireMemory(config, modelOf(config), machine);
 };
 
 Deno.test("the defaults of every environment fit a small machine", () => {
   for (const name of ["NumberLine", ...Object.keys(environmentPresets)]) {
-    const config = resolveConfig({}, name);
+    const config = resolveConfig({}, findEnvironment(name));
     requireMemory(config, modelOf(config), SMALL);
   }
 });
@@ -37,7 +38,7 @@ Deno.test("a million environments are refused, for the adapter or for the machin
   );
   require({ envs: 1024 });
   // NumberLine's prompt takes a few tokens: 1,457 environments exceed software Vulkan's limit.
-  const config = resolveConfig({ envs: 1457, minibatch: 8 }, "NumberLine");
+  const config = resolveConfig({ envs: 1457, minibatch: 8 }, numberLine);
   requireMemory(config, modelOf(config), SMALL);
   assertThrows(() => requireMemory(config, { ...modelOf(config), promptTokens: 6 }, SMALL), UsageError);
 });
@@ -58,7 +59,7 @@ Deno.test("a batch of the warm start is no larger than its demonstrations", () =
 });
 
 Deno.test("the parts follow their formulas", () => {
-  const config = resolveConfig({ demonstrations: 10, envs: 3, rolloutSteps: 2, minibatch: 6 }, "NumberLine");
+  const config = resolveConfig({ demonstrations: 10, envs: 3, rolloutSteps: 2, minibatch: 6 }, numberLine);
   const bytes = Object.fromEntries(
     memoryParts(config, modelOf(config)).map(({ what, bytes }) => [what.replace(/ takes?$/, ""), bytes]),
   );
