@@ -1,6 +1,6 @@
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
 import { UsageError } from "./cli/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { CommonSettings } from "./config.ts";
 
 /**
  * Reads environment settings as flags write them: `["target=30", "faceValue=11-13"]`.
@@ -33,7 +33,7 @@ export function readEnvSettings(
 /** Settings of the environment that a run is evaluated in. */
 export function evaluationEnvSettings(
   environment: EnvironmentDefinition,
-  { envSettings }: Pick<TrainConfig, "envSettings">,
+  { envSettings }: Pick<CommonSettings, "envSettings">,
 ): EnvironmentSettings {
   return readEnvSettings(environment, envSettings);
 }
@@ -41,7 +41,7 @@ export function evaluationEnvSettings(
 /** Settings of the environment in the warm start and in RL. */
 export function trainingEnvSettings(
   environment: EnvironmentDefinition,
-  { envSettings, trainingSettings }: Pick<TrainConfig, "envSettings" | "trainingSettings">,
+  { envSettings, trainingSettings }: Pick<CommonSettings, "envSettings" | "trainingSettings">,
 ): EnvironmentSettings {
   return readEnvSettings(environment, [...envSettings, ...trainingSettings]);
 }

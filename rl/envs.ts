@@ -17,7 +17,7 @@ const options = defineOptions({
       "environments by name, and files of your own, separated by commas; all that come along when absent",
   },
   sheet: {
-    type: "string",
+    type: "path",
     bare: "sheet.png",
     meaning: "write a contact sheet of frames to this PNG file, sheet.png when none is named",
   },

@@ -4,7 +4,7 @@
  * @module
  */
 import { debugLevel } from "../kernels/gpu/mod.ts";
-import { loadAgent } from "./checkpoint.ts";
+import { loadPolicy } from "./checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -15,20 +15,21 @@ import {
   toFlag,
   UsageError,
 } from "./cli/mod.ts";
-import { trainOptions } from "./config.ts";
+import { agentOptions } from "./agent.ts";
+import { commonOptions } from "./config.ts";
 import { evaluationEnvSettings, readEnvSettings } from "./env_settings.ts";
-import { evaluate, evaluateBoth } from "./evaluation.ts";
 import { loadEnvironment } from "./load_environment.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluate, evaluateBoth } from "./evaluation.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 import { findTrainedRun } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
-const { temperature, maxNewTokens } = trainOptions;
+const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
-  run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
-  checkpoint: { type: "string", meaning: "checkpoint folder to evaluate instead of a run's" },
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  checkpoint: { type: "path", meaning: "checkpoint folder to evaluate instead of a run's" },
   policy: {
     type: "string",
     default: "trained",
@@ -99,10 +100,11 @@ export const evalCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
-      const agent = await loadAgent(gpu, trained.checkpoint);
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
-      const evaluation = await evaluateBoth(agent, {
+      const evaluation = await evaluateBoth(policy, {
         environment,
         envSettings: evaluationEnvSettings(environment, config),
         episodes,
@@ -142,7 +144,7 @@ async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof opti
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }
-  const environment = await loadEnvironment(given.env ?? trainOptions.env.default);
+  const environment = await loadEnvironment(given.env ?? commonOptions.env.default);
   const { episodes = options.episodes.default, seed = options.seed.default } = given;
   const progress = new Progress();
   const result = await evaluate(scriptedPolicy(policy, seed), {

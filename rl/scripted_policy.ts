@@ -4,7 +4,7 @@
  * @module
  */
 import { type Environment, Random } from "../envs/mod.ts";
-import type { Policy } from "./evaluation.ts";
+import type { Responder } from "./evaluation.ts";
 import { requireSolver } from "./requirements.ts";
 
 /** `random` is uniform over the actions that are legal in the state; `optimal` is the environment's solver. */
@@ -12,7 +12,7 @@ export const SCRIPTED_POLICIES = ["random", "optimal"] as const;
 export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
 
 /** A policy that looks at no picture. Random actions follow from the seed. */
-export function scriptedPolicy(name: ScriptedPolicy, seed: number): Policy {
+export function scriptedPolicy(name: ScriptedPolicy, seed: number): Responder {
   const random = new Random(seed, "policy");
   const act = (env: Environment) => {
     if (name === "optimal") return requireSolver(env, "play the best actions of").solve();

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ENV_NAMES, findEnvironment, numberLine } from "../../envs/mod.ts";
 import { type Option, readValue, UsageError } from "../../rl/cli/mod.ts";
-import { bookkeepingSettings, resolveConfig, trainOptions } from "../../rl/config.ts";
+import { resolveConfig, trainOptions } from "../../rl/config.ts";
 import { environmentPresets } from "../../rl/presets.ts";
 
 Deno.test("every default is a value that its own option accepts", () => {
@@ -45,6 +45,21 @@ Deno.test("a minibatch has to divide an iteration's steps", () => {
   }
 });
 
-Deno.test("settings that keep a run are declared ones", () => {
-  for (const name of bookkeepingSettings) assert(Object.hasOwn(trainOptions, name), name);
+Deno.test("an algorithm's settings are its own: others' are refused by name", () => {
+  const foreign = { groupSize: 4 };
+  assertThrows(
+    () => resolveConfig(foreign, numberLine),
+    UsageError,
+    "Cannot use --group-size: ppo has no such",
+  );
+});
+
+Deno.test("a policy without words has no settings of words", () => {
+  const config = resolveConfig({ policy: "cnn" }, numberLine);
+  assertEquals([config.demonstrations, config.maxNewTokens, config.cot], [0, 1, false]);
+  assertThrows(
+    () => resolveConfig({ policy: "cnn", maxNewTokens: 8 }, numberLine),
+    UsageError,
+    "Cannot use --max-new-tokens: a policy of kind cnn has no such setting",
+  );
 });

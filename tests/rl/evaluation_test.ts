@@ -14,7 +14,8 @@ import { newAgent } from "../../rl/setup.ts";
 import { scriptedPolicy } from "../../rl/scripted_policy.ts";
 import { demonstrate } from "../../rl/sft.ts";
 import { wilsonInterval } from "../../rl/statistics.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const settings: EvaluationSettings = {
   environment: numberLine,

@@ -1,27 +1,27 @@
 /** Training with the kernels and submissions that a real GPU gets: the same numbers, up to rounding. */
-import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { numberLine } from "../../envs/mod.ts";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, type Rollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, type Demonstration, sftUpdate } from "../../rl/sft.ts";
 import { gpuLikeHardware } from "../kernels/check_cases.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 
 const config = tinyConfig({ demonstrations: 8, sftBatch: 8, entropyCoefficient: 0.01 });
 
 /** Two updates of a warm start, and one of RL on a rollout by the fresh policy. */
 async function train(gpu: Gpu, batch: readonly Demonstration[], rollout: Rollout) {
   const learner = newAgent(gpu, numberLine, config);
-  const warmStart = sftOptimizer(learner.vlm, config);
+  const warmStart = sftOptimizer(learner, config);
   const sft = [
     await sftUpdate(learner, warmStart, batch, 1e-3),
     await sftUpdate(learner, warmStart, batch, 1e-3),
   ];
-  const { vlm } = newAgent(gpu, numberLine, config);
+  const fresh = newAgent(gpu, numberLine, config);
   const settings = { config, iteration: 0, learningRate: 1e-4 };
-  const ppo = await ppoIteration(vlm, rlOptimizer(vlm, config), rollout, settings);
+  const ppo = await ppoIteration(fresh, rlOptimizer(fresh, config), rollout, settings);
   return { ...sft[0], second: sft[1].sftLoss, ...ppo };
 }
 

@@ -1,12 +1,12 @@
 /** Training updates and generation repeat their launches from plans: with the results of running them anew, bit by bit. */
-import { assert, assertEquals } from "@std/assert";
 import { numberLine } from "../../envs/mod.ts";
+import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftUpdate } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 
 const SFT_UPDATES = 8;
 const ITERATIONS = 3;
@@ -17,14 +17,14 @@ async function train(gpu: Gpu, before: () => void) {
   const agent = newAgent(gpu, numberLine, config);
   const { vlm } = agent;
   const demonstrations = await demonstrate(agent, numberLine, config);
-  const warmStart = sftOptimizer(vlm, config);
+  const warmStart = sftOptimizer(agent, config);
   const measured: unknown[] = [];
   for (let update = 0; update < SFT_UPDATES; update++) {
     before();
     measured.push(await sftUpdate(agent, warmStart, sftBatch(demonstrations, update, config), 1e-3));
   }
   warmStart.dispose();
-  const optimizer = rlOptimizer(vlm, config);
+  const optimizer = rlOptimizer(agent, config);
   const vectorEnv = new VectorEnv(numberLine, config.envs, config.seed);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     before();
@@ -35,7 +35,7 @@ async function train(gpu: Gpu, before: () => void) {
     });
     measured.push(rollout.transitions.map(({ response, logPi, value }) => ({ response, logPi, value })));
     before();
-    measured.push(await ppoIteration(vlm, optimizer, rollout, { config, iteration, learningRate: 1e-4 }));
+    measured.push(await ppoIteration(agent, optimizer, rollout, { config, iteration, learningRate: 1e-4 }));
   }
   optimizer.dispose();
   const [weights] = await gpu.read(vlm.parameters.values);
@@ -56,7 +56,7 @@ gpuTest("steps of a shape that occurred make no plan, buffer, pipeline or bind g
   const config = tinyConfig({ demonstrations: 8, sftBatch: 8 });
   const agent = newAgent(gpu, numberLine, config);
   const batch = await demonstrate(agent, numberLine, config);
-  const optimizer = sftOptimizer(agent.vlm, config);
+  const optimizer = sftOptimizer(agent, config);
   const made = () => ({
     plans: gpu.plans.traced,
     storages: gpu.pool.created,

@@ -3,7 +3,8 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { numberLine } from "../../envs/mod.ts";
 import { collectRollout, type RolloutSettings, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent } from "../../rl/setup.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const settings: RolloutSettings = {
   steps: 3,

@@ -4,8 +4,10 @@ import { makeEnv, numberLine, Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
-import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "../../rl/sft.ts";
+import { shuffled } from "../../rl/shuffled.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 gpuTest("demonstrations follow the seed and end with the end token", async (gpu) => {
   const config = tinyConfig({ demonstrations: 40 });
@@ -112,7 +114,7 @@ gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates low
       squaredError += (values[b] - discountedReturn) ** 2 / batch.length;
     });
   }
-  const optimizer = sftOptimizer(vlm, config);
+  const optimizer = sftOptimizer(agent, config);
   const first = await sftUpdate(agent, optimizer, batch, 1e-3);
   assertAlmostEquals(first.sftLoss, expected, 1e-4);
   assertAlmostEquals(first.valueLoss, squaredError / 2, 1e-4);
