@@ -33,7 +33,7 @@ export const baselineCommand: Command<typeof baselineOptions> = {
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
-      const folder = await RunFolder.create(out, config);
+      await using folder = await RunFolder.create(out, config);
       await folder.writeConfig(settingsOf(config));
       const note = () => progress.note("Stopping: finishing this step. Once more to stop at once.");
       return await stoppable(note, (isStopped) => train(config, { gpu, folder, progress, isStopped }));
@@ -77,6 +77,8 @@ async function train(config: BaselineConfig, context: BaselineContext): Promise<
       wall_seconds: { total, sft: 0, ...seconds },
       peak_memory_bytes: peakBytes,
     };
+    // What went wrong on the GPU is known only now; no result is kept then.
+    await gpu.settle();
     await folder.writeSummary(summary);
     report(config, evaluation);
     console.error(

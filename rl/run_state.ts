@@ -19,7 +19,7 @@ import type { TrainConfig } from "./config.ts";
 import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
-import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import type { CheckpointName, RunStore } from "./run_store.ts";
 import { peakMemory } from "./memory.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
@@ -28,7 +28,7 @@ import { ThoughtAlarm } from "./thought_alarm.ts";
 /** Outside world of a run. */
 export interface RunContext {
   readonly gpu: Gpu;
-  readonly folder: RunFolder;
+  readonly folder: RunStore;
   readonly progress: Progress;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;
@@ -81,7 +81,7 @@ export class Run {
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
   static async open(config: TrainConfig, context: RunContext): Promise<Run> {
     const { gpu, folder } = context;
-    const checkpoint = config.resume ? await folder.checkpointPath() : null;
+    const checkpoint = config.resume ? await folder.resume() : null;
     const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
     const { vlm } = agent;
     const { state, optimizer } = checkpoint === null
@@ -93,7 +93,6 @@ export class Run {
       );
     const run = new Run(config, context, agent, optimizer, state);
     if (!config.resume) return run;
-    await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
       if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
       if (line.stage === "rl") run.thoughtAlarm.check(line);
@@ -151,19 +150,5 @@ export class Run {
     const nowMs = performance.now();
     this.effort[this.#clock.stage] += (nowMs - this.#clock.sinceMs) / 1e3;
     this.#clock.sinceMs = nowMs;
-  }
-}
-
-/** Was this line written before the checkpoint with this state? */
-function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
-  switch (line.stage) {
-    case "sft":
-      return line.update <= sftUpdates;
-    case "gate":
-      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
-    case "rl":
-      return line.iteration <= iteration;
-    case "evaluation":
-      return line.after === "sft" && stage !== "sft";
   }
 }

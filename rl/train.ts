@@ -51,8 +51,8 @@ export const trainCommand: Command<typeof trainOptions> = {
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      if (fresh === null) return await train(gpu, ...await resumed(out, given));
-      const folder = await RunFolder.create(out, fresh);
+      await using folder = await RunFolder.create(out, fresh ?? { resume: true });
+      if (fresh === null) return await train(gpu, await resumed(folder, given), folder);
       await folder.writeConfig(settingsOf(fresh));
       if (warmStart !== null) await folder.writeWarmStart(warmStart);
       return await train(gpu, { ...fresh, resume: warmStart !== null }, folder);
@@ -63,13 +63,12 @@ export const trainCommand: Command<typeof trainOptions> = {
 };
 
 /** A run to go on with: its own settings, which flags may repeat but not change. */
-async function resumed(out: string, given: Given<typeof trainOptions>): Promise<[TrainConfig, RunFolder]> {
-  const folder = await RunFolder.create(out, { resume: true });
+async function resumed(folder: RunFolder, given: Given<typeof trainOptions>): Promise<TrainConfig> {
   const earlier = await readRunSettings(folder);
   const settings = { ...earlier, ...given };
   const config = resolveConfig(settings, environmentName(settings.env ?? trainOptions.env.default));
   await requireSameSettings(folder, settingsOf(config));
-  return [config, folder];
+  return config;
 }
 
 /** Another run's warm start, where it is the one that this run would have. */

@@ -54,7 +54,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
   const settings = await readRunSettings(folder);
-  const found = await folder.checkpointPath();
+  const found = await folder.readCheckpoint();
   if (found === null) {
     throw new Deno.errors.NotFound(
       `Cannot use run ${path}: it has no checkpoint yet, which a baseline never has; train it on with --resume or ` +
@@ -69,8 +69,9 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     );
   }
   const config = resolveConfig({ ...settings, ...given }, environment);
-  const label = run === undefined ? `${path}, the latest run,` : path;
-  return { checkpoint: found, run: path, label, config };
+  const note = found.manifest === null ? " (from before manifests: its files cannot be verified)" : "";
+  const label = run === undefined ? `${path}, the latest run,${note}` : path + note;
+  return { checkpoint: found.path, run: path, label, config };
 }
 
 /**
@@ -93,8 +94,8 @@ export async function readRunSettings(folder: RunFolder): Promise<Given<typeof t
   }
 }
 
-/** The run with the newest checkpoint. */
-async function latestRun(runs: string): Promise<string> {
+/** The run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
+export async function latestRun(runs: string): Promise<string> {
   let latest: { path: string; timeMs: number } | null = null;
   for (const name of await foldersOf(runs)) {
     const path = `${runs}/${name}`;

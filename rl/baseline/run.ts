@@ -12,7 +12,7 @@ import { evaluateBoth, type Evaluation } from "../evaluation.ts";
 import type { RlLine } from "../metrics.ts";
 import type { PpoMetrics } from "../ppo_loop.ts";
 import { VectorEnv } from "../rollout.ts";
-import type { RunFolder } from "../run_folder.ts";
+import type { RunStore } from "../run_store.ts";
 import { mean } from "../statistics.ts";
 import { Stopped } from "../stop.ts";
 import type { BaselineConfig } from "./config.ts";
@@ -22,7 +22,7 @@ import { collect, improve } from "./ppo.ts";
 /** Outside world of a run. */
 export interface BaselineContext {
   readonly gpu: Gpu;
-  readonly folder: RunFolder;
+  readonly folder: RunStore;
   readonly progress: Progress;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;

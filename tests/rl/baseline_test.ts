@@ -28,7 +28,7 @@ const tinyConfig = (environment = "NumberLine", seed = 0): BaselineConfig =>
 /** Trains silently and returns `metrics.jsonl`; stops once asked more than `stopAfter` times whether to. */
 async function trainHere(gpu: Gpu, config: BaselineConfig, stopAfter = Infinity) {
   using temp = new TempFolder();
-  const folder = await RunFolder.create(`${temp.path}/run`);
+  await using folder = await RunFolder.create(`${temp.path}/run`);
   let asked = 0;
   const { evaluation } = await runBaseline(newCnn(gpu, config), config, {
     gpu,

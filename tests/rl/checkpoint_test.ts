@@ -29,7 +29,7 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
     effort: { sft: 1, rl: 2, evaluation: 3, rollout: 1, rolloutTokens: 99 },
     peakBytes: 1e9,
   };
-  const folder = await RunFolder.create(`${temp.path}/run`);
+  await using folder = await RunFolder.create(`${temp.path}/run`);
   await saveCheckpoint(folder, agent, optimizer, state);
 
   const path = (await folder.checkpointPath())!;
@@ -58,6 +58,7 @@ gpuTest("a state or a config that lacks something is refused by its name", async
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`);
   const path = `${temp.path}/run/checkpoint`;
+  Deno.removeSync(`${path}/manifest.json`); // else every edit is damage
   const edit = (file: string, name: string, value?: unknown) => {
     const content = JSON.parse(Deno.readTextFileSync(`${path}/${file}`));
     Deno.writeTextFileSync(`${path}/${file}`, JSON.stringify({ ...content, [name]: value }));
@@ -94,6 +95,7 @@ gpuTest("a missing tensor, a missing moment and a foreign tokenizer are named", 
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`);
   const path = `${temp.path}/run/checkpoint`;
+  Deno.removeSync(`${path}/manifest.json`); // else every edit is damage
   const agent = await loadAgent(gpu, path);
   const without = (file: string, name: string) => {
     const { tensors } = decodeSafetensors(Deno.readFileSync(`${path}/${file}`));

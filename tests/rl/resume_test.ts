@@ -6,6 +6,7 @@ import {
   gpuTest,
   metricsOf,
   outcomeOf,
+  signAgain,
   startCommand,
   TempFolder,
   TINY_FLAGS,
@@ -65,6 +66,7 @@ gpuTest("a run stopped in an evaluation saves and begins that evaluation anew", 
     assert(trainer.peakBytes > 0);
     const peakBytes = 2 ** 50; // of an earlier process
     Deno.writeTextFileSync(`${run}/checkpoint/trainer.json`, JSON.stringify({ ...trainer, peakBytes }));
+    await signAgain(`${run}/checkpoint`);
     assert(before.evaluation > 0 && before.sft > 0 && (lines === SFT_LINES || before.rl > 0));
     const { effort, earlierSeconds, ...more } = await trainHere(
       run,

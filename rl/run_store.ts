@@ -1,0 +1,191 @@
+/**
+ * Where a run keeps its settings, metrics, checkpoints and result: the interface, and one in memory.
+ *
+ * @module
+ */
+import type { FileContent } from "../model/mod.ts";
+import { digestOf, type Manifest } from "./manifest.ts";
+
+/** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
+export type JsonObject = Record<string, unknown>;
+
+/** `checkpoint` is the latest one, `warm_start` the one from before RL. */
+export const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
+export type CheckpointName = typeof CHECKPOINT_NAMES[number];
+
+/** A checkpoint to read. */
+export interface Checkpoint {
+  /** Its folder, or what messages call it. */
+  readonly path: string;
+  /** What it must consist of; null for one from before manifests, whose files cannot be verified. */
+  readonly manifest: Manifest | null;
+  /** Reads files that belong together. Throws `Damage` when one is not what was written. */
+  read<Name extends string>(...names: Name[]): Promise<Record<Name, Uint8Array<ArrayBuffer>>>;
+}
+
+/** What is told of a checkpoint beside its files. */
+export interface CheckpointNote {
+  /** Default `checkpoint`. */
+  readonly name?: CheckpointName;
+  /** Which metrics a run that resumes from it keeps: the lines up to the first that this refuses. Default all. */
+  readonly keep?: (line: JsonObject) => boolean;
+  /** Where the run stands, for people. */
+  readonly progress?: JsonObject;
+}
+
+/**
+ * Where a run keeps what it makes. `RunFolder` keeps it on disk, {@linkcode MemoryRun} in memory.
+ *
+ * Call `writeConfig` first. After `resume`, go on from the checkpoint that it gives. Everything written must be known to
+ * be good: wait for the GPU's verdict first.
+ */
+export interface RunStore {
+  /** Where it is, as messages call it. */
+  readonly path: string;
+  /** The settings of the run. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+  writeConfig(config: object): Promise<void>;
+  readConfig(): Promise<JsonObject>;
+  /** Adds a line; NaN and infinities become null. */
+  appendMetrics(metrics: object): void;
+  /** All whole lines. */
+  readMetrics(): Promise<JsonObject[]>;
+  /** Replaces a checkpoint by these files, given by name. */
+  writeCheckpoint(files: Readonly<Record<string, FileContent>>, note?: CheckpointNote): Promise<void>;
+  /**
+   * The checkpoint to go on from, proven to be what was written, as are settings and metrics up to it. Later metrics are
+   * dropped: the run will write them again. Null when there is no checkpoint yet; then no metrics are left.
+   */
+  resume(): Promise<Checkpoint | null>;
+  /** What messages call the last whole checkpoint of that name; null when there is none yet. */
+  checkpointPath(name?: CheckpointName): Promise<string | null>;
+  writeSummary(summary: object): Promise<void>;
+  /** Null while the run has no result. */
+  readSummary(): Promise<JsonObject | null>;
+  /** Keeps a trace for Chrome or Perfetto; returns where. */
+  writeProfile(trace: object): Promise<string>;
+  /** Lets others train in it. */
+  close(): Promise<void>;
+}
+
+/** The text of `config.json`. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+export function encodeConfig(config: object): string {
+  const text = JSON.stringify(config, (key, value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new RangeError(`Cannot write config.json: ${key} is ${value}, use a finite number or null`);
+    }
+    return value;
+  }, 2);
+  return text + "\n";
+}
+
+/** A run that leaves nothing on disk. It can be resumed as long as it lives. */
+export class MemoryRun implements RunStore {
+  readonly path = "memory";
+  #config: JsonObject | null = null;
+  #lines: string[] = [];
+  #summary: JsonObject | null = null;
+  #profile: JsonObject | null = null;
+  readonly #checkpoints = new Map<CheckpointName, Checkpoint>();
+
+  writeConfig(config: object): Promise<void> {
+    this.#config = JSON.parse(encodeConfig(config));
+    return Promise.resolve();
+  }
+
+  readConfig(): Promise<JsonObject> {
+    return Promise.resolve(structuredClone(this.#config ?? {}));
+  }
+
+  appendMetrics(metrics: object): void {
+    this.#lines.push(JSON.stringify(metrics));
+  }
+
+  readMetrics(): Promise<JsonObject[]> {
+    return Promise.resolve(this.#lines.map((line) => JSON.parse(line)));
+  }
+
+  /** The bytes of `metrics.jsonl`, as text. */
+  get metricsText(): string {
+    return this.#lines.map((line) => line + "\n").join("");
+  }
+
+  async writeCheckpoint(
+    files: Readonly<Record<string, FileContent>>,
+    { name = "checkpoint", keep = () => true, progress = {} }: CheckpointNote = {},
+  ): Promise<void> {
+    const bytes = Object.fromEntries(
+      Object.entries(files).map(([name, content]) => [
+        name,
+        typeof content === "string" ? new TextEncoder().encode(content) : content.slice(),
+      ]),
+    ) as Record<string, Uint8Array<ArrayBuffer>>;
+    const refused = this.#lines.findIndex((line) => !keep(JSON.parse(line)));
+    const lines = refused < 0 ? this.#lines.length : refused;
+    const metrics = await digestOf(this.#lines.slice(0, lines).map((line) => line + "\n").join(""));
+    const manifest: Manifest = {
+      format: 1,
+      files: {},
+      metrics: { ...metrics, lines },
+      settings: structuredClone(this.#config ?? {}),
+      progress,
+      extensions: [],
+    };
+    this.#checkpoints.set(name, {
+      path: `${this.path}/${name}`,
+      manifest,
+      read: <Name extends string>(...names: Name[]) => {
+        const read = Object.fromEntries(names.map((name) => {
+          if (!Object.hasOwn(bytes, name)) {
+            throw new Deno.errors.NotFound(`Cannot read ${name}: the checkpoint in memory has no such file`);
+          }
+          return [name, bytes[name].slice()];
+        }));
+        return Promise.resolve(read as Record<Name, Uint8Array<ArrayBuffer>>);
+      },
+    });
+  }
+
+  /** The latest checkpoint of that name; null when there is none. */
+  checkpoint(name: CheckpointName = "checkpoint"): Checkpoint | null {
+    return this.#checkpoints.get(name) ?? null;
+  }
+
+  checkpointPath(name?: CheckpointName): Promise<string | null> {
+    return Promise.resolve(this.checkpoint(name)?.path ?? null);
+  }
+
+  resume(): Promise<Checkpoint | null> {
+    const checkpoint = this.checkpoint();
+    this.#lines.length = checkpoint?.manifest?.metrics.lines ?? 0;
+    this.#summary = null;
+    return Promise.resolve(checkpoint);
+  }
+
+  writeSummary(summary: object): Promise<void> {
+    this.#summary = plain(summary);
+    return Promise.resolve();
+  }
+
+  readSummary(): Promise<JsonObject | null> {
+    return Promise.resolve(structuredClone(this.#summary));
+  }
+
+  writeProfile(trace: object): Promise<string> {
+    this.#profile = plain(trace);
+    return Promise.resolve(`${this.path}/profile.json`);
+  }
+
+  /** The trace that `writeProfile` kept; null when there is none. */
+  get profile(): JsonObject | null {
+    return structuredClone(this.#profile);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** As JSON keeps it. */
+function plain(object: object): JsonObject {
+  return JSON.parse(JSON.stringify(object));
+}
