@@ -9,7 +9,7 @@ import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { entriesOf, foreignEntry } from "./run_entries.ts";
 import { lockOwner } from "./run_lock.ts";
-import { describe, proveMetrics, proveSettings, RESUMABLE } from "./run_proof.ts";
+import { describe, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./run_proof.ts";
 import type { JsonObject } from "./run_store.ts";
 
 /** A file of a run and what is known of it. */
@@ -81,7 +81,7 @@ async function checkFolder(run: string, folder: string) {
   const file = `${folder}/${MANIFEST_FILE}`;
   let manifest: Manifest | null = null;
   try {
-    manifest = await readManifest(`${run}/${folder}`, folder);
+    manifest = await readManifest(`${run}/${folder}`, file);
     if (manifest === null) {
       states.push({ file, state: "unproven", detail: "missing: from before manifests, or removed" });
     }
@@ -132,7 +132,7 @@ async function checkMetrics(
 async function checkResult(run: string, entries: readonly string[]): Promise<FileState[]> {
   let manifest: Manifest | null;
   try {
-    manifest = await readManifest(run, ".");
+    manifest = await readManifest(run, MANIFEST_FILE);
   } catch (error) {
     return [damaged(error, MANIFEST_FILE)];
   }
@@ -148,6 +148,11 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
     // Their first rows tell what is known without a result; this adds what is found only by it.
     if (fault === null && (file === "config.json" || file === "metrics.jsonl")) continue;
     states.push({ file, ...stateOf(fault) });
+  }
+  try {
+    await proveEnd(run, manifest);
+  } catch (error) {
+    states.push(damaged(error, "checkpoint"));
   }
   return [...states, { file: MANIFEST_FILE, state: "ok", detail: "the run is finished" }];
 }

@@ -109,13 +109,20 @@ export async function decodeManifest(bytes: Uint8Array, file: string): Promise<M
  * @param label What a {@linkcode Damage} calls the folder.
  */
 export async function openCheckpoint(path: string, label = path): Promise<Checkpoint> {
-  return new CheckpointFolder(path, label, await readManifest(path, label));
+  return new CheckpointFolder(path, label, await readManifest(path, `${label}/${MANIFEST_FILE}`));
 }
 
-/** The manifest of a folder; null when it has none. */
-export async function readManifest(path: string, label = path): Promise<Manifest | null> {
-  const file = `${path}/${MANIFEST_FILE}`;
-  return await exists(file) ? await decodeManifest(await readBytes(file), `${label}/${MANIFEST_FILE}`) : null;
+/**
+ * The manifest of a folder; null when it has none.
+ *
+ * @param file What a {@linkcode Damage} calls it.
+ */
+export async function readManifest(
+  folder: string,
+  file = `${folder}/${MANIFEST_FILE}`,
+): Promise<Manifest | null> {
+  const path = `${folder}/${MANIFEST_FILE}`;
+  return await exists(path) ? await decodeManifest(await readBytes(path), file) : null;
 }
 
 /** How often a folder that is replaced while it is read is read again. */
@@ -162,7 +169,7 @@ class CheckpointFolder implements Checkpoint {
     if (this.manifest === null) return false;
     let manifest: Manifest | null;
     try {
-      manifest = await readManifest(this.path, this.label);
+      manifest = await readManifest(this.path, `${this.label}/${MANIFEST_FILE}`);
     } catch {
       return false;
     }

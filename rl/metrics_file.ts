@@ -4,6 +4,7 @@
  * @module
  */
 import { exists, readBytes } from "../model/mod.ts";
+import { asJsonObject } from "./json_object.ts";
 import { digestOf, type FileDigest } from "./manifest.ts";
 import type { JsonObject } from "./run_store.ts";
 
@@ -116,9 +117,3 @@ export async function readMetricsFile(path: string): Promise<MetricsContent> {
 
 const LINE_FEED = 10;
 const decoder = new TextDecoder();
-
-/** Throws `TypeError` when a value is not an object. */
-export function asJsonObject(value: unknown): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new TypeError("Not an object");
-}

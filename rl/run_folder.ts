@@ -4,7 +4,6 @@ import {
   exists,
   type FileContent,
   readBytes,
-  readJson,
   recoverFolder,
   syncFolder,
   writeFileAtomic,
@@ -17,8 +16,10 @@ import {
   type Manifest,
   MANIFEST_FILE,
   openCheckpoint,
+  readManifest,
 } from "./manifest.ts";
-import { asJsonObject, MetricsFile } from "./metrics_file.ts";
+import { readJsonObject } from "./json_object.ts";
+import { MetricsFile } from "./metrics_file.ts";
 import {
   entriesOf,
   foreignEntry,
@@ -30,8 +31,10 @@ import {
 } from "./run_entries.ts";
 import { RunLock } from "./run_lock.ts";
 import {
+  checkpointIdentity,
   explained,
   mendExtension,
+  proveEnd,
   proveMetrics,
   proveResult,
   proveSettings,
@@ -183,7 +186,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     for (const name of ["config.json", "metrics.jsonl", "summary.json", "profile.json"]) {
       if (await exists(this.#at(name))) files[name] = await readBytes(this.#at(name));
     }
-    const manifest = await this.#manifestOf(files, {});
+    const manifest = await this.#manifestOf(files, { checkpoint: await checkpointIdentity(this.path) });
     await writeFileAtomic(this.#at(MANIFEST_FILE), await encodeManifest(manifest));
   }
 
@@ -221,6 +224,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     files: Readonly<Record<string, FileContent>>,
     { name = "checkpoint", keep, progress = {} }: CheckpointNote = {},
   ): Promise<void> {
+    await this.#unfinish();
     await this.#metrics.sync();
     await syncFolder(this.path);
     const manifest = await encodeManifest(await this.#manifestOf(files, progress, keep));
@@ -252,6 +256,8 @@ export class RunFolder implements RunStore, AsyncDisposable {
       if (path === null) return null;
       const checkpoint = await openCheckpoint(path, this.#nameOf(path));
       if (checkpoint.manifest !== null) await proveSettings(this.path, checkpoint.manifest);
+      const result = await readManifest(this.path, MANIFEST_FILE);
+      if (result !== null) await proveEnd(this.path, result);
       return this.#explaining(checkpoint);
     });
   }
@@ -274,8 +280,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
         this.#settings = manifest.settings;
         this.#extensions = manifest.extensions;
       }
-      // The result is no longer one of the files beside it.
-      if (await exists(this.#at(MANIFEST_FILE))) await this.#remove(MANIFEST_FILE);
+      await this.#unfinish();
       await this.#metrics.truncate(metricsBytes);
       return checkpoint && this.#explaining(checkpoint);
     });
@@ -375,6 +380,11 @@ export class RunFolder implements RunStore, AsyncDisposable {
     await mendExtension(this.path, this.#at("checkpoint"));
   }
 
+  /** The result no longer is that of the files beside it. */
+  async #unfinish(): Promise<void> {
+    if (await exists(this.#at(MANIFEST_FILE))) await this.#remove(MANIFEST_FILE);
+  }
+
   async #remove(entry: string): Promise<void> {
     await Deno.remove(this.#at(entry), { recursive: true });
   }
@@ -385,14 +395,5 @@ export class RunFolder implements RunStore, AsyncDisposable {
 
   #at(entry: string): string {
     return `${this.path}/${entry}`;
-  }
-}
-
-async function readJsonObject(path: string): Promise<JsonObject> {
-  const value = await readJson(path);
-  try {
-    return asJsonObject(value);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it holds no JSON object, write it again`, { cause: error });
   }
 }

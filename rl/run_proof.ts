@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { exists, readBytes, readJson, recoverFolder, writeFileAtomic } from "../model/mod.ts";
+import { exists, readBytes, recoverFolder, writeFileAtomic } from "../model/mod.ts";
 import { commandLine } from "./cli/mod.ts";
 import {
   Damage,
+  digestOf,
   faultOf,
   type Manifest,
   MANIFEST_FILE,
@@ -14,7 +15,8 @@ import {
   readManifest,
   settingsFault,
 } from "./manifest.ts";
-import { asJsonObject, MetricsFile, readMetricsFile } from "./metrics_file.ts";
+import { readJsonObject } from "./json_object.ts";
+import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { RunLock } from "./run_lock.ts";
 import { encodeConfig, type JsonObject } from "./run_store.ts";
@@ -65,13 +67,32 @@ export async function proveMetrics(run: string, { metrics }: Manifest): Promise<
  * @throws {Damage} naming the first file that is not what was written.
  */
 export async function proveResult(run: string): Promise<void> {
-  const manifest = await readManifest(run, ".");
+  const manifest = await readManifest(run, MANIFEST_FILE);
   for (const [name, expected] of Object.entries(manifest?.files ?? {})) {
     const path = `${run}/${name}`;
     if (!await exists(path)) throw new Damage(name, "it is missing");
     const fault = await faultOf(await readBytes(path), expected);
     if (fault !== null) throw new Damage(name, fault);
   }
+  if (manifest !== null) await proveEnd(run, manifest);
+}
+
+/**
+ * Proves that the checkpoint of a finished run is the one that the run ended with.
+ *
+ * @param result The run's own manifest.
+ * @throws {Damage} when it is another one.
+ */
+export async function proveEnd(run: string, { progress: { checkpoint } }: Manifest): Promise<void> {
+  if (checkpoint !== await checkpointIdentity(run)) {
+    throw new Damage("checkpoint", "it is not the one that the run ended with");
+  }
+}
+
+/** What tells a run's checkpoint from others; null when it has none. */
+export async function checkpointIdentity(run: string): Promise<string | null> {
+  const path = `${run}/checkpoint/${MANIFEST_FILE}`;
+  return await exists(path) ? (await digestOf(await readBytes(path))).sha256 : null;
 }
 
 /** Finishes an extension of the run that was cut short before `config.json` was written. */
@@ -223,7 +244,7 @@ async function readSettings(run: string): Promise<JsonObject> {
   const path = `${run}/config.json`;
   if (!await exists(path)) throw new Damage("config.json", "it is missing");
   try {
-    return asJsonObject(await readJson(path));
+    return await readJsonObject(path);
   } catch (error) {
     throw new Damage("config.json", "it holds no JSON object", { cause: error });
   }

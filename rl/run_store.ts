@@ -1,3 +1,4 @@
+// deno-lint-ignore-file require-await -- what MemoryRun throws must reject, as it does on disk
 /**
  * Where a run keeps its settings, metrics, checkpoints and result: the interface, and one in memory.
  *
@@ -87,21 +88,20 @@ export class MemoryRun implements RunStore {
   #profile: JsonObject | null = null;
   readonly #checkpoints = new Map<CheckpointName, Checkpoint>();
 
-  writeConfig(config: object): Promise<void> {
+  async writeConfig(config: object): Promise<void> {
     this.#config = JSON.parse(encodeConfig(config));
-    return Promise.resolve();
   }
 
-  readConfig(): Promise<JsonObject> {
-    return Promise.resolve(structuredClone(this.#config ?? {}));
+  async readConfig(): Promise<JsonObject> {
+    return structuredClone(this.#config ?? {});
   }
 
   appendMetrics(metrics: object): void {
     this.#lines.push(JSON.stringify(metrics));
   }
 
-  readMetrics(): Promise<JsonObject[]> {
-    return Promise.resolve(this.#lines.map((line) => JSON.parse(line)));
+  async readMetrics(): Promise<JsonObject[]> {
+    return this.#lines.map((line) => JSON.parse(line));
   }
 
   /** The bytes of `metrics.jsonl`, as text. */
@@ -133,14 +133,15 @@ export class MemoryRun implements RunStore {
     this.#checkpoints.set(name, {
       path: `${this.path}/${name}`,
       manifest,
-      read: <Name extends string>(...names: Name[]) => {
-        const read = Object.fromEntries(names.map((name) => {
+      read: async <Name extends string>(...names: Name[]) => {
+        const read = {} as Record<Name, Uint8Array<ArrayBuffer>>;
+        for (const name of names) {
           if (!Object.hasOwn(bytes, name)) {
             throw new Deno.errors.NotFound(`Cannot read ${name}: the checkpoint in memory has no such file`);
           }
-          return [name, bytes[name].slice()];
-        }));
-        return Promise.resolve(read as Record<Name, Uint8Array<ArrayBuffer>>);
+          read[name] = bytes[name].slice();
+        }
+        return read;
       },
     });
   }
@@ -150,29 +151,28 @@ export class MemoryRun implements RunStore {
     return this.#checkpoints.get(name) ?? null;
   }
 
-  checkpointPath(name?: CheckpointName): Promise<string | null> {
-    return Promise.resolve(this.checkpoint(name)?.path ?? null);
+  async checkpointPath(name?: CheckpointName): Promise<string | null> {
+    return this.checkpoint(name)?.path ?? null;
   }
 
-  resume(): Promise<Checkpoint | null> {
+  async resume(): Promise<Checkpoint | null> {
     const checkpoint = this.checkpoint();
     this.#lines.length = checkpoint?.manifest?.metrics.lines ?? 0;
     this.#summary = null;
-    return Promise.resolve(checkpoint);
+    return checkpoint;
   }
 
-  writeSummary(summary: object): Promise<void> {
+  async writeSummary(summary: object): Promise<void> {
     this.#summary = plain(summary);
-    return Promise.resolve();
   }
 
-  readSummary(): Promise<JsonObject | null> {
-    return Promise.resolve(structuredClone(this.#summary));
+  async readSummary(): Promise<JsonObject | null> {
+    return structuredClone(this.#summary);
   }
 
-  writeProfile(trace: object): Promise<string> {
+  async writeProfile(trace: object): Promise<string> {
     this.#profile = plain(trace);
-    return Promise.resolve(`${this.path}/profile.json`);
+    return `${this.path}/profile.json`;
   }
 
   /** The trace that `writeProfile` kept; null when there is none. */
@@ -180,8 +180,7 @@ export class MemoryRun implements RunStore {
     return structuredClone(this.#profile);
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
   }
 }
 
