@@ -59,9 +59,9 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
     const inside = await insideOf(`${path}/${entry}`);
     if (inside.length === 0) continue;
     const manifest = await readManifest(`${path}/${entry}`).catch(() => null);
-    const listed = Object.keys(manifest?.files ?? {});
+    const known = [...CHECKPOINT_FILES, ...Object.keys(manifest?.files ?? {})];
     const foreign = inside.find(({ name, isDirectory }) =>
-      isDirectory || !CHECKPOINT_FILES.includes(name) && !listed.includes(name)
+      isDirectory || !known.includes(name.replace(/\.[^.]+\.tmp$/, ""))
     );
     if (foreign !== undefined) return `${entry}/${foreign.name}`;
   }

@@ -48,18 +48,10 @@ import {
   encodeConfig,
   type JsonObject,
   type RunStore,
+  type WarmStart,
 } from "./run_store.ts";
 
-export type { CheckpointName, JsonObject } from "./run_store.ts";
-
-/** A run until RL. */
-export interface WarmStart {
-  /** Its checkpoint, by name of the file. */
-  readonly files: Readonly<Record<string, FileContent>>;
-  readonly metrics: readonly JsonObject[];
-  /** Where it stands. */
-  readonly progress: JsonObject;
-}
+export type { CheckpointName, JsonObject, WarmStart } from "./run_store.ts";
 
 export interface RunFolderSettings {
   /** Replace a run that is already there. */
@@ -334,12 +326,6 @@ export class RunFolder implements RunStore, AsyncDisposable {
       const files = await checkpoint.read(...Object.keys(manifest.files));
       return { files, metrics: await proveMetrics(this.path, manifest), progress: manifest.progress };
     });
-  }
-
-  /** Makes a new run one that is about to begin RL. */
-  async writeWarmStart({ files, metrics, progress }: WarmStart): Promise<void> {
-    for (const line of metrics) this.appendMetrics(line);
-    for (const name of CHECKPOINT_NAMES) await this.writeCheckpoint(files, { name, progress });
   }
 
   async #manifestOf(

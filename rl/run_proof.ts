@@ -208,7 +208,7 @@ export function unverifiable(run: string, checkpoint: string, remedy: string): E
 
 /** Where a checkpoint stands, in words: `rl, iteration 6`. */
 export function describe({ stage, sftUpdates, iteration }: JsonObject): string {
-  if (stage === undefined) return "at a point it does not tell";
+  if (stage === undefined) return "a point that it does not tell";
   return stage === "sft" ? `warm start, update ${sftUpdates}` : `${stage}, iteration ${iteration}`;
 }
 
@@ -233,7 +233,9 @@ async function remedyFor(run: string, { file }: Damage): Promise<string> {
   if (whole.name === "checkpoint" && isConfigWhole) {
     return `${shell("train", "--resume", "--out", run)} makes it anew from the checkpoint`;
   }
-  return `${shell("check", run, "--restore")} goes back to ${describe(whole.manifest.progress)}, or ${again}`;
+  const restore = shell("check", run, "--restore");
+  if (whole.name === "checkpoint") return `${restore} puts the settings back, --overwrite begins it again`;
+  return `${restore} goes back to ${describe(whole.manifest.progress)}, or ${again}`;
 }
 
 function shell(command: string, ...args: string[]): string {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { FileContent } from "../model/mod.ts";
-import { digestOf, type Manifest } from "./manifest.ts";
+import { digestOf, type FileDigest, type Manifest } from "./manifest.ts";
 
 /** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
 export type JsonObject = Record<string, unknown>;
@@ -68,6 +68,24 @@ export interface RunStore {
   close(): Promise<void>;
 }
 
+/** A run until RL. */
+export interface WarmStart {
+  /** Its checkpoint, by name of the file. */
+  readonly files: Readonly<Record<string, FileContent>>;
+  readonly metrics: readonly JsonObject[];
+  /** Where it stands. */
+  readonly progress: JsonObject;
+}
+
+/** Makes a new run, whose settings are written, one that is about to begin RL; it goes on with `resume`. */
+export async function writeWarmStart(
+  store: RunStore,
+  { files, metrics, progress }: WarmStart,
+): Promise<void> {
+  for (const line of metrics) store.appendMetrics(line);
+  for (const name of CHECKPOINT_NAMES) await store.writeCheckpoint(files, { name, progress });
+}
+
 /** The text of `config.json`. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
 export function encodeConfig(config: object): string {
   const text = JSON.stringify(config, (key, value) => {
@@ -122,9 +140,11 @@ export class MemoryRun implements RunStore {
     const refused = this.#lines.findIndex((line) => !keep(JSON.parse(line)));
     const lines = refused < 0 ? this.#lines.length : refused;
     const metrics = await digestOf(this.#lines.slice(0, lines).map((line) => line + "\n").join(""));
+    const digests: Record<string, FileDigest> = {};
+    for (const name of Object.keys(bytes)) digests[name] = await digestOf(bytes[name]);
     const manifest: Manifest = {
       format: 1,
-      files: {},
+      files: digests,
       metrics: { ...metrics, lines },
       settings: structuredClone(this.#config ?? {}),
       progress,
@@ -137,7 +157,7 @@ export class MemoryRun implements RunStore {
         const read = {} as Record<Name, Uint8Array<ArrayBuffer>>;
         for (const name of names) {
           if (!Object.hasOwn(bytes, name)) {
-            throw new Deno.errors.NotFound(`Cannot read ${name}: the checkpoint in memory has no such file`);
+            throw new RangeError(`Cannot read ${name}: the checkpoint in memory has no such file`);
           }
           read[name] = bytes[name].slice();
         }

@@ -26,7 +26,8 @@ import { designModel } from "./setup.ts";
 import { stoppable } from "./stop.ts";
 import { chromeTrace } from "./chrome_trace.ts";
 import { formatTrace, traceTraining } from "./profile.ts";
-import { RunFolder, type WarmStart } from "./run_folder.ts";
+import { RunFolder } from "./run_folder.ts";
+import { type WarmStart, writeWarmStart } from "./run_store.ts";
 import { readRunSettings } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
 
@@ -54,7 +55,7 @@ export const trainCommand: Command<typeof trainOptions> = {
       await using folder = await RunFolder.create(out, fresh ?? { resume: true });
       if (fresh === null) return await train(gpu, await resumed(folder, given), folder);
       await folder.writeConfig(settingsOf(fresh));
-      if (warmStart !== null) await folder.writeWarmStart(warmStart);
+      if (warmStart !== null) await writeWarmStart(folder, warmStart);
       return await train(gpu, { ...fresh, resume: warmStart !== null }, folder);
     } finally {
       gpu.destroy();

@@ -1,46 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RunFolder, type RunFolderSettings } from "../../rl/run_folder.ts";
-
-/** Gives `body` the path of a folder that does not exist yet, inside one that is removed afterwards. */
-async function inScratch(body: (path: string) => Promise<void>): Promise<void> {
-  const scratch = await Deno.makeTempDir();
-  try {
-    await body(`${scratch}/runs/x`);
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
-  }
-}
-
-/** Names in a folder, but for the lock of a run that is open. */
-async function namesIn(path: string): Promise<string[]> {
-  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
-  return names.filter((name) => name !== "run.lock").sort();
-}
-
-/** Takes over a folder and gives it back at once. */
-async function touch(path: string, settings: RunFolderSettings): Promise<void> {
-  await (await RunFolder.create(path, settings)).close();
-}
-
-/** A finished run at `path`, with one checkpoint. */
-async function finishedRun(path: string): Promise<RunFolder> {
-  await using run = await RunFolder.create(path);
-  await run.writeConfig({ seed: 7 });
-  run.appendMetrics({ iteration: 1 });
-  await run.writeCheckpoint({ "model.safetensors": "first", "trainer.json": "first" });
-  await run.writeSummary({ success: 1 });
-  return await RunFolder.open(path);
-}
-
-/** The content that the files of the last checkpoint agree on; null without a checkpoint. */
-async function checkpointOf(run: RunFolder): Promise<string | null> {
-  const path = await run.checkpointPath();
-  if (path === null) return null;
-  assertEquals(await namesIn(path), ["manifest.json", "model.safetensors", "trainer.json"]);
-  const model = await Deno.readTextFile(`${path}/model.safetensors`);
-  assertEquals(await Deno.readTextFile(`${path}/trainer.json`), model);
-  return model;
-}
+import { RunFolder } from "../../rl/run_folder.ts";
+import { checkpointOf, finishedRun, inScratch, killedAt, namesIn, touch } from "./scratch_run.ts";
 
 Deno.test("a new run folder is made with its parents and holds what is written", async () => {
   await inScratch(async (path) => {
@@ -204,30 +164,6 @@ Deno.test("a config must hold finite numbers, and be an object when it is read",
     await assertRejects(() => run.readConfig(), SyntaxError, "not JSON");
   });
 });
-
-/** Runs `body`; the process "is killed" at its `at`-th change to the file system. Returns whether it got that far. */
-async function killedAt(at: number, body: () => Promise<void>): Promise<boolean> {
-  const names = ["mkdir", "open", "rename", "remove"] as const;
-  const originals = names.map((name) => [name, Deno[name]] as const);
-  let changes = 0;
-  for (const [name, original] of originals) {
-    const dying = (...args: unknown[]) => {
-      // Once killed, nothing more happens: an error handler of the killed code must not tidy up.
-      if (++changes >= at) return Promise.reject(new Error("killed"));
-      return (original as (...args: unknown[]) => Promise<unknown>)(...args);
-    };
-    Object.assign(Deno, { [name]: dying });
-  }
-  try {
-    await body();
-    return false;
-  } catch (error) {
-    assert(String(error).includes("killed"), String(error));
-    return true;
-  } finally {
-    Object.assign(Deno, Object.fromEntries(originals));
-  }
-}
 
 Deno.test("killed at any change to the disk, a run keeps a whole checkpoint, resumes and writes the next", async () => {
   let kills = 0, isKilled = true;
