@@ -279,8 +279,11 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * Changes settings of a run that has a checkpoint, such as its length; the run resumes with them. The manifest keeps
-   * what they were and the result so far, which no longer is the run's.
+   * Changes settings of a run that has a checkpoint, such as `envSteps`, its length; the run resumes with them. The manifest
+   * keeps what they were and the result so far, which is removed.
+   *
+   * A longer run ends elsewhere than one that was that long from the start: the learning rate falls with the share of
+   * steps done, so that it jumps up here, and falls anew to the end.
    *
    * Throws `Deno.errors.InvalidData` when a file is damaged, `Deno.errors.NotFound` without a checkpoint.
    */
