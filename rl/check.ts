@@ -12,8 +12,8 @@ import {
   runCommand,
   UsageError,
 } from "./cli/mod.ts";
+import { latestRun, RUNS_FOLDER } from "./latest_run.ts";
 import { restoreRun } from "./run_proof.ts";
-import { latestRun, RUNS_FOLDER } from "./trained_run.ts";
 
 const options = defineOptions({
   run: {

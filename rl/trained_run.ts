@@ -6,10 +6,8 @@
 import { type Given, readValue, UsageError } from "./cli/mod.ts";
 import { resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
 import { environmentName } from "./environment_name.ts";
+import { latestRun, RUNS_FOLDER } from "./latest_run.ts";
 import { RunFolder } from "./run_folder.ts";
-
-/** Where runs are when no folder is named. */
-export const RUNS_FOLDER = "runs";
 
 /** Weights on disk and how to use them. */
 export interface TrainedRun {
@@ -91,38 +89,5 @@ export async function readRunSettings(folder: RunFolder): Promise<Given<typeof t
     throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {
       cause: error,
     });
-  }
-}
-
-/** The run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
-export async function latestRun(runs: string): Promise<string> {
-  let latest: { path: string; timeMs: number } | null = null;
-  for (const name of await foldersOf(runs)) {
-    const path = `${runs}/${name}`;
-    let checkpoint: string | null;
-    try {
-      checkpoint = await (await RunFolder.open(path)).checkpointPath();
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue; // some other folder
-      throw error;
-    }
-    if (checkpoint === null) continue;
-    const timeMs = (await Deno.stat(checkpoint)).mtime?.getTime() ?? 0;
-    if (latest === null || timeMs > latest.timeMs) latest = { path, timeMs };
-  }
-  if (latest !== null) return latest.path;
-  throw new Deno.errors.NotFound(
-    `Cannot find a trained run: none under ${runs}/ has a checkpoint, train one or name one with --run`,
-  );
-}
-
-/** Names of the folders in a folder, sorted; none where it is missing. */
-async function foldersOf(path: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
   }
 }
