@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Given } from "../../rl/cli/mod.ts";
 import type { trainOptions } from "../../rl/config.ts";
+import { restoreRun } from "../../rl/run_proof.ts";
 import {
   gpuTest,
   metricsOf,
@@ -148,6 +149,29 @@ gpuTest("a run that takes another's warm start ends as if it had had its own", a
   await run("third", "--warm-start", `${temp.path}/second`);
   assertEquals(metricsOf(`${temp.path}/third`), await expected());
 });
+
+gpuTest(
+  "a run whose last checkpoint is damaged is refused; restored, it ends with the same bytes",
+  async () => {
+    using temp = new TempFolder();
+    const run = `${temp.path}/run`;
+    const resume = () => trainHere(run, tinyConfig({ ...settings, resume: true }));
+    await trainHere(run, tinyConfig(settings), (soFar) => soFar >= LINES_BEFORE_RL + 7);
+    const path = `${run}/checkpoint/optimizer.safetensors`;
+    const moments = Deno.readFileSync(path);
+    moments[moments.length - 9] ^= 1;
+    Deno.writeFileSync(path, moments);
+    const error = await assertRejects(resume, Deno.errors.InvalidData);
+    assertStringIncludes(
+      error.message,
+      "checkpoint/optimizer.safetensors is damaged (its content is not what",
+    );
+    assertStringIncludes(error.message, `./ponder check ${run} --restore goes back to rl, iteration 6`);
+    await restoreRun(run);
+    await resume();
+    assertEquals(metricsOf(run), await expected());
+  },
+);
 
 /** Waits until the run has written that many lines of metrics. */
 async function waitForLines(run: string, lines: number): Promise<void> {
