@@ -56,10 +56,7 @@ export class RunLock {
         if (owner !== null && (isSystemLocked === null || owner.host !== hostName())) {
           throw leftBehind(folder, owner);
         }
-        const ours: LockOwner = { pid: Deno.pid, host: hostName(), since: new Date().toISOString() };
-        await file.truncate();
-        await file.seek(0, Deno.SeekMode.Start);
-        await file.write(new TextEncoder().encode(JSON.stringify(ours) + "\n"));
+        await writeOwner(path, file);
         return new RunLock(path, file);
       } catch (error) {
         file.close();
@@ -118,6 +115,21 @@ async function lockBySystem(file: Deno.FsFile): Promise<boolean | null> {
     return await file.tryLock(true);
   } catch {
     return null;
+  }
+}
+
+/** Says in the file, which is locked, who we are. A file that cannot say it is removed. */
+async function writeOwner(path: string, file: Deno.FsFile): Promise<void> {
+  const owner: LockOwner = { pid: Deno.pid, host: hostName(), since: new Date().toISOString() };
+  try {
+    await file.truncate();
+    await file.seek(0, Deno.SeekMode.Start);
+    await file.write(new TextEncoder().encode(JSON.stringify(owner) + "\n"));
+  } catch (error) {
+    await Deno.remove(path).catch(() => {}); // the write that failed says why
+    throw new Error(`Cannot write ${path}: ${(error as Error).message}, check its permissions and the disk`, {
+      cause: error,
+    });
   }
 }
 

@@ -7,8 +7,9 @@ import { checkpointOf, copyFolder, inScratch, namesIn } from "./scratch_run.ts";
 /** Writes a run until something fails; returns the error and what was written by then. */
 async function writeRun(path: string) {
   const done = { lines: 0, checkpoint: null as string | null, summary: false };
-  const run = await RunFolder.create(path);
+  let run: RunFolder | null = null;
   try {
+    run = await RunFolder.create(path);
     await run.writeConfig({ seed: 7 });
     for (const content of ["1", "2", "3"]) {
       for (let i = 0; i < 4; i++) {
@@ -25,7 +26,7 @@ async function writeRun(path: string) {
   } catch (error) {
     return { done, error: error as Error };
   } finally {
-    await run.close();
+    await run?.close();
   }
 }
 
@@ -106,11 +107,10 @@ async function fullAt<T>(at: number, body: () => Promise<T>): Promise<{ result: 
 }
 
 Deno.test("whichever write fails, a run keeps what it had written before", async () => {
-  let writes = 1;
+  let writes = 1; // the lock's
   for (let isFull = true; isFull; writes++) {
     await inScratch(async (path) => {
-      // The first write is the lock's, which is released below.
-      const outcome = await fullAt(writes + 1, () => writeRun(path));
+      const outcome = await fullAt(writes, () => writeRun(path));
       isFull = outcome.isFull;
       assertEquals(outcome.result.error !== null, isFull);
       await requireWhole(path, outcome.result);
