@@ -3,13 +3,18 @@
  *
  * @module
  */
+import type { Environment } from "../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
   assertFits,
+  Cnn,
+  type CnnConfig,
+  cnnParameterSpecs,
   decodeSafetensors,
   encodeSafetensors,
   type HostTensor,
+  type Parameters,
   type ParameterSpec,
   parameterSpecs,
   Tokenizer,
@@ -19,6 +24,8 @@ import {
 import { Agent } from "./agent.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "./metrics.ts";
+import { CnnPolicy } from "./policies/cnn.ts";
+import type { Policy } from "./policy.ts";
 import type { SlotState } from "./rollout.ts";
 import type { Checkpoint, CheckpointName, RunStore } from "./run_store.ts";
 
@@ -34,6 +41,10 @@ export interface TrainerState {
   /** RL's episodes under way, and how many were begun. */
   readonly slots: readonly SlotState[];
   readonly episodes: number;
+  /** Environment steps that RL took. */
+  readonly envSteps: number;
+  /** What the algorithm remembers. */
+  readonly memory: Record<string, unknown>;
   readonly effort: Effort;
   /** Largest resident set that a process of the run was seen with. */
   readonly peakBytes: number;
@@ -58,6 +69,8 @@ export const START: TrainerState = {
   optimizerStep: 0,
   slots: [],
   episodes: 0,
+  envSteps: 0,
+  memory: {},
   effort: { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 },
   peakBytes: 0,
 };
@@ -70,27 +83,26 @@ export const START: TrainerState = {
  */
 export async function saveCheckpoint(
   store: RunStore,
-  agent: Agent,
+  policy: Policy,
   optimizer: AdamW,
   state: TrainerState,
   name?: CheckpointName,
 ): Promise<void> {
-  const { parameters, config, gpu } = agent.vlm;
+  const { parameters } = policy;
   const weights = await parameters.toHost();
   const { m, v } = await optimizer.toHost();
   const moments = new Map<string, HostTensor>();
   for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
   for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
   // A refused submission leaves old contents, and is told only after they were read.
-  await gpu.settle();
+  await policy.gpu.settle();
   requireFinite(weights);
   requireFinite(moments);
   const { stage, sftUpdates, iteration, optimizerStep } = state;
   await store.writeCheckpoint({
     "model.safetensors": encodeSafetensors(weights),
     "optimizer.safetensors": encodeSafetensors(moments),
-    "config.json": JSON.stringify({ ...config, cot: agent.cot }, null, 2) + "\n",
-    "tokenizer.json": JSON.stringify(agent.tokenizer.toJson(), null, 1) + "\n",
+    ...policyFiles(policy),
     "trainer.json": JSON.stringify(state, null, 1) + "\n",
   }, {
     name,
@@ -119,6 +131,47 @@ export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: Tr
     case "evaluation":
       return line.after === "sft" && stage !== "sft";
   }
+}
+
+/** What describes the policy beside its weights. */
+function policyFiles(policy: Policy): Record<string, string> {
+  if (policy instanceof CnnPolicy) {
+    return { "config.json": JSON.stringify({ policy: "cnn", ...policy.cnn.config }, null, 2) + "\n" };
+  }
+  const { vlm, cot, tokenizer } = policy as Agent;
+  return {
+    "config.json": JSON.stringify({ ...vlm.config, cot }, null, 2) + "\n",
+    "tokenizer.json": JSON.stringify(tokenizer.toJson(), null, 1) + "\n",
+  };
+}
+
+/** The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does. */
+export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
+  const { path, read } = await checkpointOf(source);
+  const bytes = (await read("config.json"))["config.json"];
+  const { policy, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as CnnConfig & {
+    policy?: string;
+  };
+  if (policy !== "cnn") return await loadAgent(gpu, source);
+  if (config.actions !== env.actions.length) {
+    throw new RangeError(
+      `Cannot load ${path}: it has ${config.actions} actions, ${env.name} has ${env.actions.length}`,
+    );
+  }
+  const file = "model.safetensors";
+  const tensors = decodeTensors((await read(file))[file], `${path}/${file}`, cnnParameterSpecs(config), [""]);
+  const cnn = new Cnn(gpu, config);
+  cnn.parameters.fromHost(tensors);
+  return new CnnPolicy(cnn, env.actions);
+}
+
+/** The weights that a run's RL began with. Throws `Deno.errors.NotFound` before it began. */
+export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string, HostTensor>> {
+  const checkpoint = await store.readCheckpoint("warm_start");
+  if (checkpoint === null) {
+    throw new Deno.errors.NotFound(`Cannot compare with the warm start of ${store.path}: it has none yet`);
+  }
+  return decodeSafetensors((await checkpoint.read("model.safetensors"))["model.safetensors"]).tensors;
 }
 
 /**
@@ -155,8 +208,9 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
 export async function readTrainerState(source: string | Checkpoint): Promise<TrainerState> {
   const { path, read } = await checkpointOf(source);
   const bytes = (await read("trainer.json"))["trainer.json"];
-  const content = parseJson(bytes, `${path}/trainer.json`) as TrainerState;
-  const state = { ...content, peakBytes: content?.peakBytes ?? 0 }; // runs from before it was kept
+  const content = parseJson(bytes, `${path}/trainer.json`) as Partial<TrainerState> | null;
+  // Runs from before these were kept have none of them.
+  const state = { envSteps: 0, memory: {}, peakBytes: 0, ...content } as TrainerState;
   const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
   const isKnown: { [K in keyof TrainerState]: boolean } = {
     stage: ["sft", "rl", "done"].includes(state?.stage),
@@ -166,6 +220,8 @@ export async function readTrainerState(source: string | Checkpoint): Promise<Tra
     slots: Array.isArray(state?.slots) &&
       state.slots.every((slot) => isCount(slot?.episodeSeed) && Array.isArray(slot.history)),
     episodes: isCount(state?.episodes),
+    envSteps: isCount(state.envSteps),
+    memory: typeof state.memory === "object" && state.memory !== null,
     effort: Object.keys(START.effort).every((key) => state?.effort?.[key as keyof Effort] >= 0),
     peakBytes: isCount(state.peakBytes),
   };
@@ -181,19 +237,16 @@ export async function readTrainerState(source: string | Checkpoint): Promise<Tra
 /** Restores the optimiser of a checkpoint and returns where the run stands. */
 export async function loadTrainer(
   source: string | Checkpoint,
-  vlm: Vlm,
+  parameters: Parameters,
   makeOptimizer: (state: TrainerState) => AdamW,
 ) {
   const { path, read } = await checkpointOf(source);
   const state = await readTrainerState(source);
   const file = "optimizer.safetensors";
-  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, vlm.parameters.list, [
-    "m.",
-    "v.",
-  ]);
+  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, parameters.list, ["m.", "v."]);
   const optimizer = makeOptimizer(state);
   const [m, v] = ["m.", "v."].map((prefix) =>
-    vlm.parameters.join(new Map(vlm.parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
+    parameters.join(new Map(parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
   );
   optimizer.fromHost({ m, v }, state.optimizerStep);
   return { state, optimizer };

@@ -237,16 +237,17 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * The checkpoint to read, whose run's settings are proven; null when there is none yet. `manifest` is null in one from
-   * before manifests, which cannot be verified.
+   * The checkpoint to read; its run's settings are proven.
    *
    * Throws `Deno.errors.InvalidData` when its manifest or the run's `config.json` is damaged.
    */
-  readCheckpoint(): Promise<Checkpoint | null> {
+  readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null> {
     return explained(this.path, async () => {
-      const path = await this.checkpointPath();
+      const path = await this.checkpointPath(name);
       if (path === null) return null;
       const checkpoint = await openCheckpoint(path, this.#nameOf(path));
+      // A warm start has the settings from before the run was extended.
+      if (name === "warm_start") return this.#explaining(checkpoint);
       if (checkpoint.manifest !== null) await proveSettings(this.path, checkpoint.manifest);
       const result = await readManifest(this.path, MANIFEST_FILE);
       if (result !== null) await proveEnd(this.path, result);

@@ -57,6 +57,11 @@ export interface RunStore {
    * dropped: the run will write them again. Null when there is no checkpoint yet; then no metrics are left.
    */
   resume(): Promise<Checkpoint | null>;
+  /**
+   * The checkpoint of that name to read; null when there is none yet. `manifest` is null in one from before manifests,
+   * which cannot be verified.
+   */
+  readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null>;
   /** What messages call the last whole checkpoint of that name; null when there is none yet. */
   checkpointPath(name?: CheckpointName): Promise<string | null>;
   writeSummary(summary: object): Promise<void>;
@@ -169,6 +174,10 @@ export class MemoryRun implements RunStore {
   /** The latest checkpoint of that name; null when there is none. */
   checkpoint(name: CheckpointName = "checkpoint"): Checkpoint | null {
     return this.#checkpoints.get(name) ?? null;
+  }
+
+  async readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null> {
+    return this.checkpoint(name);
   }
 
   async checkpointPath(name?: CheckpointName): Promise<string | null> {

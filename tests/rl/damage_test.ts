@@ -7,7 +7,8 @@ import type { trainOptions } from "../../rl/config.ts";
 import { digestOf } from "../../rl/manifest.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
 import { findTrainedRun } from "../../rl/trained_run.ts";
-import { gpuTest, metricsOf, signAgain, TempFolder, tinyConfig, trainHere } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { metricsOf, signAgain, TempFolder, tinyConfig, trainHere } from "./tiny_run.ts";
 
 /** Checkpoints after the warm start and after iterations 6 and 8 of 8. */
 const settings: Given<typeof trainOptions> = { cot: false, sftSteps: 3, rolloutSteps: 2, envSteps: 64 };

@@ -3,8 +3,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { Given } from "../../rl/cli/mod.ts";
 import type { trainOptions } from "../../rl/config.ts";
 import { restoreRun } from "../../rl/run_proof.ts";
+import { gpuTest } from "../gpu.ts";
 import {
-  gpuTest,
   metricsOf,
   outcomeOf,
   signAgain,
