@@ -91,7 +91,9 @@ export async function saveCheckpoint(
 export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
   const { cot, ...config } = (await readJson(`${path}/config.json`) ?? {}) as VlmConfig & { cot: boolean };
   if (typeof cot !== "boolean") {
-    throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`);
+    throw new SyntaxError(
+      `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
+    );
   }
   const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
