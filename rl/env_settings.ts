@@ -1,4 +1,5 @@
 import { type EnvSettings, makeEnv } from "../envs/mod.ts";
+import { quote } from "../model/mod.ts";
 import { UsageError } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
 
@@ -10,7 +11,7 @@ import type { TrainConfig } from "./config.ts";
 export function readEnvSettings(environment: string, items: readonly string[]): EnvSettings {
   const settings = Object.fromEntries(items.map((item) => {
     const match = /^(\w+)=(.+)$/.exec(item);
-    if (match === null) throw new UsageError(`Environment settings are written key=value, got "${item}"`);
+    if (match === null) throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
     return [match[1], readValue(match[2])];
   }));
   if (Object.hasOwn(settings, "seed")) {
