@@ -11,7 +11,9 @@ import type { TrainConfig } from "./config.ts";
 export function readEnvSettings(environment: string, items: readonly string[]): EnvSettings {
   const settings = Object.fromEntries(items.map((item) => {
     const match = /^(\w+)=(.+)$/.exec(item);
-    if (match === null) throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
+    if (match === null) {
+      throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
+    }
     return [match[1], readValue(match[2])];
   }));
   if (Object.hasOwn(settings, "seed")) {
