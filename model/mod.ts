@@ -14,6 +14,7 @@ export {
   type SafetensorsContent,
 } from "./checkpoint.ts";
 export {
+  actionPenalties,
   Cnn,
   CNN_LAYERS,
   type CnnConfig,

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Gpu, type KernelSource, openGpu, write } from "../../../kernels/gpu/mod.ts";
 import { PipelineCache } from "../../../kernels/gpu/pipelines.ts";
+import { onGpu } from "../../gpu.ts";
 
 function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await openGpu();
       await fn(gpu);
