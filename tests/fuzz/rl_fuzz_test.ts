@@ -99,7 +99,7 @@ fuzz(
     const { settings, algorithm } = await readRunSettings(await RunFolder.open(path));
     resolveConfig(settings, findEnvironment("NumberLine"), algorithm);
   },
-  { share: 0.05 },
+  { share: 0.05, refusal: /^(Cannot|Unknown) / },
 );
 
 const lines = [
