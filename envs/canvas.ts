@@ -6,7 +6,10 @@
 import { createCanvas, GlobalFonts } from "@napi-rs/canvas";
 import { Resvg } from "@resvg/resvg-js";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { findPackageJSON } from "node:module";
+import { dirname } from "node:path";
+import cards from "@heruka_urgyen/react-playing-cards/package.json" with { type: "json" };
+import fonts from "dejavu-fonts-ttf/package.json" with { type: "json" };
 
 /** A raster image that `drawImage` takes; sizes in pixels. */
 export interface CanvasImage {
@@ -32,11 +35,27 @@ export const REGULAR_FONT = "Ponder DejaVu Sans";
 
 const FONT_FILES = { [BOLD_FONT]: "DejaVuSans-Bold.ttf", [REGULAR_FONT]: "DejaVuSans.ttf" };
 
+/** Packages that hold assets. Deno installs them with any program that imports this module, since it imports their manifests. */
+const ASSET_PACKAGES: readonly { readonly name: string }[] = [cards, fonts];
+
+/**
+ * Path of a file in one of the asset packages, given as `package/path`. In a package that is taken through `links`,
+ * `import.meta.resolve` answers with an `npm:` URL, which is no file; the package's manifest is found either way.
+ */
+function assetPath(specifier: string): string {
+  const name = ASSET_PACKAGES.map(({ name }) => name).find((name) => specifier.startsWith(`${name}/`));
+  const manifest = name && findPackageJSON(import.meta.resolve(name), import.meta.url);
+  if (!manifest) {
+    throw new Error(`Cannot find the package of ${specifier}: not installed, run "deno install"`);
+  }
+  return dirname(manifest) + specifier.slice(name.length);
+}
+
 /** Makes a drawing context, sizes in pixels. Throws `Error` when a font cannot be loaded. */
 export function createCanvas2D(width: number, height: number): Canvas2D {
   for (const [family, file] of Object.entries(FONT_FILES)) {
     if (GlobalFonts.has(family)) continue;
-    const path = fileURLToPath(import.meta.resolve(`dejavu-fonts-ttf/ttf/${file}`));
+    const path = assetPath(`dejavu-fonts-ttf/ttf/${file}`);
     if (GlobalFonts.registerFromPath(path, family) === null) {
       throw new Error(`Cannot load the font ${file}: ${path} is missing or damaged, run "deno install"`);
     }
@@ -51,7 +70,7 @@ export function createCanvas2D(width: number, height: number): Canvas2D {
 export function rasterizeSvg(specifier: string, width: number, edit: (svg: string) => string): CanvasImage {
   let svg: string;
   try {
-    svg = readFileSync(fileURLToPath(import.meta.resolve(specifier)), "utf8");
+    svg = readFileSync(assetPath(specifier), "utf8");
   } catch (cause) {
     throw new Error(`Cannot read the picture ${specifier}: file missing, run "deno install"`, { cause });
   }

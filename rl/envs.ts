@@ -13,7 +13,7 @@ import { loadEnvironment } from "./load_environment.ts";
 const options = defineOptions({
   env: { type: "list", meaning: "environments, separated by commas; all when absent" },
   sheet: {
-    type: "string",
+    type: "path",
     bare: "sheet.png",
     meaning: "write a contact sheet of frames to this PNG file, sheet.png when none is named",
   },

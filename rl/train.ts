@@ -13,6 +13,7 @@ import {
   type Given,
   Progress,
   runCommand,
+  shellQuote,
   UsageError,
 } from "./cli/mod.ts";
 import type { Algorithm } from "./algorithms/mod.ts";
@@ -133,7 +134,9 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
     );
     progress.close();
     if (result.afterRl === null) {
-      console.error(`Saved ${folder.path}. Go on with: ./ponder train --resume --out ${folder.path}`);
+      console.error(
+        `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}`,
+      );
       return 1;
     }
     // What went wrong on the GPU is known only now; no result is kept then.
@@ -274,7 +277,8 @@ function report(
   console.error(
     `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,
   );
-  console.error(`Next: ./ponder play --run ${out}    ./ponder eval --run ${out}`);
+  const run = shellQuote(out);
+  console.error(`Next: ./ponder play --run ${run}    ./ponder eval --run ${run}`);
 }
 
 if (import.meta.main) Deno.exit(await runCommand(trainCommand, Deno.args, { debug: debugLevel > 0 }));

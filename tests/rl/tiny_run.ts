@@ -4,7 +4,7 @@ import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
 import { findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
-import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
+import { type Given, Progress, taskArguments, toFlag } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
 import { runTraining } from "../../rl/run.ts";
 import type { RunResult } from "../../rl/run_state.ts";
@@ -112,13 +112,11 @@ export function startCommand(
   args: readonly string[],
   { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
 ): Deno.ChildProcess {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  const [, ...task] = (tasks[name].command as string).split(" ");
-  const script = new URL(task.pop()!, ROOT).href;
   return new Deno.Command(Deno.execPath(), {
-    args: [...task, script, ...args],
+    args: [...taskArguments(name), ...args],
     cwd,
-    env: { NO_COLOR: "1", ...env },
+    // Relative paths start in `cwd`, wherever the tests were started.
+    env: { NO_COLOR: "1", INIT_CWD: "", PONDER_CWD: "", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
