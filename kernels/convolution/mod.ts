@@ -109,7 +109,7 @@ export function unfold(
     bindings: [
       isTexture ? texels(X) : read(X),
       write(columns),
-      params([words / values, isTexture ? X.offset / 4 : 0]),
+      params({ n: words / values, base: isTexture ? X.offset / 4 : 0 }),
     ],
     workgroups: flatGrid(Math.ceil(words / values / 64)),
   });
@@ -157,7 +157,7 @@ export function fold(
     bindings: [
       isTexture ? texels(dcolumns) : read(dcolumns),
       write(dX),
-      params([words / values, isTexture ? dcolumns.offset / 4 : 0]),
+      params({ n: words / values, base: isTexture ? dcolumns.offset / 4 : 0 }),
     ],
     workgroups: flatGrid(Math.ceil(words / values / 64)),
   });

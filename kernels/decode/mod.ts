@@ -124,7 +124,17 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
       write(cache),
       write(scratch),
       write(logits),
-      params([B, C / 4, H, capacity, positions, layers, V / 4], [1 / Math.sqrt(C / H), epsilon]),
+      params({
+        B,
+        C4: C / 4,
+        H,
+        capacity,
+        positions,
+        layers,
+        V4: V / 4,
+        scale: 1 / Math.sqrt(C / H),
+        epsilon,
+      }),
     ],
     workgroups: [Math.ceil(B / ROWS)],
   });

@@ -17,7 +17,7 @@ import {
   write,
 } from "../gpu/mod.ts";
 import source from "./chain.wgsl" with { type: "text" };
-import { type BinaryOp, opNumber, type UnaryOp, withOps } from "./ops.ts";
+import { type BinaryOp, includes, opNumber, type UnaryOp } from "./ops.ts";
 
 /** One op of a chain, on values by number: inputs from 1 on, then steps; 0 where there is no second operand. */
 export interface ChainStep {
@@ -159,7 +159,6 @@ interface ChainLaunch {
   readonly of: readonly number[];
 }
 
-const chainSource = withOps(source);
 const WORKGROUP = 64;
 
 function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: ChainLaunch): void {
@@ -201,9 +200,9 @@ function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: Chain
       constants[`LAST_${name}_${last}`] = number;
     }
   });
-  const bindings: Binding[] = [params([n]), ...X.map(read), ...dY.map(read), ...results.map(write)];
+  const bindings: Binding[] = [params({ n }), ...X.map(read), ...dY.map(read), ...results.map(write)];
   gpu.dispatch({
-    kernel: { name: "elementwise/chain", source: chainSource, constants },
+    kernel: { name: "elementwise/chain", source, includes, constants },
     bindings,
     workgroups: flatGrid(Math.ceil(n / (4 * WORKGROUP * PER_LANE))),
   });

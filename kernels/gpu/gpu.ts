@@ -7,7 +7,7 @@ import { type Binding, describeBindings } from "./bindings.ts";
 import { Encoder } from "./encoder.ts";
 import { OutOfMemoryError } from "./errors.ts";
 import { debugLevel, isDeno } from "./host.ts";
-import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
+import { type KernelSource, type Pipeline, PipelineCache, requireBindings, uniformAt } from "./pipelines.ts";
 import { type Command, type Derive, type HostData, keptUpload, Plans } from "./plan.ts";
 import { Profile } from "./profile.ts";
 import { Readback } from "./readback.ts";
@@ -267,9 +267,9 @@ export class Gpu {
 
   #bindGroup(pipeline: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     let key = "";
-    for (const binding of bindings) {
+    for (const [index, binding] of bindings.entries()) {
       if (binding.kind === "params") {
-        key += `u${this.#uniforms.offsetOf(binding.words, binding.floats)} `;
+        key += `u${this.#uniforms.offsetOf(uniformAt(pipeline, bindings, index), binding.values)} `;
       } else {
         const { storage, offset, length } = binding.slice;
         if (binding.kind === "texels") {
@@ -280,19 +280,26 @@ export class Gpu {
     }
     let group = pipeline.bindGroups.get(key);
     if (group === undefined) {
+      requireBindings(pipeline, bindings);
       if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
       group = this.device.createBindGroup({
         label: pipeline.name,
         layout: pipeline.layout,
-        entries: bindings.map((binding, index) => ({ binding: index, resource: this.#resource(binding) })),
+        entries: bindings.map((_, index) => ({
+          binding: index,
+          resource: this.#resource(pipeline, bindings, index),
+        })),
       });
       pipeline.bindGroups.set(key, group);
     }
     return group;
   }
 
-  #resource(binding: Binding): GPUBindingResource {
-    if (binding.kind === "params") return this.#uniforms.resource(binding.words, binding.floats);
+  #resource(pipeline: Pipeline, bindings: readonly Binding[], index: number): GPUBindingResource {
+    const binding = bindings[index];
+    if (binding.kind === "params") {
+      return this.#uniforms.resource(uniformAt(pipeline, bindings, index), binding.values);
+    }
     const { storage, offset, length } = binding.slice;
     if (binding.kind === "texels") return storage.mirror!.view;
     if (offset % SLICE_ALIGNMENT_WORDS !== 0) throw misaligned(binding.slice, SLICE_ALIGNMENT_WORDS);

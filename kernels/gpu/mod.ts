@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type Binding, params, read, texels, write } from "./bindings.ts";
+export { type Binding, params, type ParamValues, read, texels, write } from "./bindings.ts";
 export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { flatGrid, requireSizes, requireWords } from "./launch.ts";

@@ -3,8 +3,12 @@
  *
  * @module
  */
+import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
-import { type ComposedWgsl, composeWgsl, type WgslConstants } from "./wgsl.ts";
+import { snippets } from "../wgsl/mod.ts";
+import { BINDERS, type Declaration, declarationsOf } from "./declarations.ts";
+import type { UniformLayout } from "./uniforms.ts";
+import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wgsl.ts";
 
 /** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
 export interface KernelSource {
@@ -15,12 +19,22 @@ export interface KernelSource {
   readonly constants: WgslConstants;
   /** Entry point; `main` unless the file has several. */
   readonly entryPoint?: string;
+  /** Texts by name, for `//@include` beside those of `kernels/wgsl/`. */
+  readonly includes?: Readonly<Record<string, string>>;
+  /** How messages name the file; by default `kernels/NAME.wgsl`. */
+  readonly file?: string;
 }
 
 /** A compiled kernel with its cache of bind groups. */
 export interface Pipeline {
   readonly id: number;
   readonly name: string;
+  /** The kernel's file, as messages name it. */
+  readonly file: string;
+  /** What the shader declares, by number of the binding. */
+  readonly declarations: ReadonlyMap<number, Declaration>;
+  /** The uniforms among them. */
+  readonly uniforms: ReadonlyMap<number, UniformLayout>;
   readonly gpuPipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
   readonly bindGroups: Map<string, GPUBindGroup>;
@@ -30,7 +44,7 @@ export interface Pipeline {
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #composed = new Map<string, ComposedWgsl>();
+  readonly #compiled = new Map<string, CompiledText>();
 
   readonly #hidesUniforms: boolean;
   readonly #enablesSubgroups: boolean;
@@ -66,13 +80,19 @@ export class PipelineCache {
     if (cached !== undefined) return cached;
 
     const startMs = performance.now();
-    const composed = composeWgsl(kernel.source, kernel.constants);
-    this.#composed.set(key, composed);
+    const file = fileOf(kernel);
+    const composed = composeWgsl(kernel.source, kernel.constants, { file, snippets: snippetsFor(kernel) });
+    const declarations = new Map(declarationsOf(composed.code, file).map((each) => [each.binding, each]));
     let { code } = composed;
     if (this.#hidesUniforms) code = hideUniforms(code);
     // On the first line, so that positions in error messages stay.
     if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
+    this.#compiled.set(key, {
+      lines: composed.code.split("\n"),
+      compiledLines: code.split("\n"),
+      origins: composed.origins,
+    });
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
       label: key,
@@ -82,6 +102,9 @@ export class PipelineCache {
     const pipeline: Pipeline = {
       id: this.#pipelines.size,
       name: kernel.name,
+      file,
+      declarations,
+      uniforms: uniformsOf(file, declarations),
       gpuPipeline,
       layout: gpuPipeline.getBindGroupLayout(0),
       bindGroups: new Map(),
@@ -97,23 +120,103 @@ export class PipelineCache {
   }
 
   /**
-   * A WebGPU error message with positions in composed text (`wgsl:12:5` when parsing fails, `label:12:5` when
-   * validation does) restated as positions in the kernel's file, with the offending line.
+   * A WebGPU error message with positions in composed text restated as positions in the kernel's file or the snippet it
+   * includes, with the offending line. Deno writes `wgsl:12:5` when parsing fails and `label:12:5` when validation does,
+   * Chromium `:12:5 error:` and the label behind it.
    */
   explain(message: string): string {
-    for (const [key, composed] of this.#composed) {
-      const start = message.includes(`'${key}'`) ? message.indexOf(" wgsl:") : message.indexOf(` ${key}:`);
-      const position = start < 0 ? null : message.slice(start).match(/:(\d+):\d+\n/);
+    for (const [key, { lines, compiledLines, origins }] of this.#compiled) {
+      const position = positionIn(message, key);
       if (position === null) continue;
-      const line = Number(position[1]);
-      const fileLine = composed.fileLines[line - 1];
-      const where = fileLine
-        ? `kernels/${key.split(":")[0]}.wgsl:${fileLine}`
-        : "a constant in front of the file";
-      return `Cannot compile ${where}: ${composed.code.split("\n")[line - 1]?.trim()}\n${message.trim()}`;
+      const [line, column] = position;
+      const { file, line: fileLine, isVerbatim } = origins[line - 1] ??
+        { file: null, line: 0, isVerbatim: false };
+      // In lines that differ from the file's, columns do too.
+      const hasColumn = isVerbatim && lines[line - 1] === compiledLines[line - 1];
+      const where = file === null
+        ? "a constant in front of the file"
+        : `${file}:${fileLine}${hasColumn ? `:${column}` : ""}`;
+      return `Cannot compile ${where}: ${lines[line - 1]?.trim()}\n${message.trim()}`;
     }
     return message.trim();
   }
+}
+
+/** A shader's text as composed and as the device got it, for messages. */
+interface CompiledText {
+  readonly lines: readonly string[];
+  readonly compiledLines: readonly string[];
+  readonly origins: readonly Origin[];
+}
+
+/** Line and column of what a message complains of, when it is about the shader of this label. */
+function positionIn(message: string, label: string): [line: number, column: number] | null {
+  const starts = [
+    message.includes(`'${label}'`) ? message.indexOf(" wgsl:") : -1,
+    message.indexOf(` ${label}:`),
+    message.includes(`"${label}"`) ? message.search(/ :\d+:\d+ error/) : -1,
+  ];
+  const start = starts.find((at) => at >= 0);
+  const position = start === undefined ? null : message.slice(start).match(/:(\d+):(\d+)(?:\n| error)/);
+  return position === null ? null : [Number(position[1]), Number(position[2])];
+}
+
+const fileOf = ({ name, file = `kernels/${name}.wgsl` }: KernelSource) => file;
+
+/** The shared snippets and the kernel's own, which stand in its folder. */
+function snippetsFor({ name, file, includes = {} }: KernelSource): Record<string, Snippet> {
+  const folder = file === undefined ? `kernels/${name.slice(0, name.lastIndexOf("/") + 1)}` : "";
+  const all: Record<string, Snippet> = {};
+  for (const [each, text] of Object.entries(snippets)) all[each] = { file: `kernels/wgsl/${each}`, text };
+  for (const [each, text] of Object.entries(includes)) all[each] = { file: `${folder}${each}`, text };
+  return all;
+}
+
+/**
+ * Holds what a launch binds to what the shader declares: WebGPU's own messages name neither.
+ *
+ * @throws {TypeError} naming the file, the binding and what it takes.
+ */
+export function requireBindings({ file, declarations }: Pipeline, bindings: readonly Binding[]): void {
+  for (const [index, { kind }] of bindings.entries()) {
+    const declared = declarations.get(index);
+    if (declared === undefined) {
+      throw new TypeError(`Cannot launch ${file}: it has no @binding(${index}), declare it or bind less`);
+    }
+    const { name } = declared;
+    if (declared.kind !== kind) {
+      throw new TypeError(
+        `Cannot launch ${file}: ${name}, binding ${index}, is ${
+          BINDERS[declared.kind]
+        }, bind it as ${declared.kind}, not ${kind}`,
+      );
+    }
+    // WebGPU leaves it out of the layout, and then refuses the launch.
+    if (!declared.isUsed) {
+      throw new TypeError(
+        `Cannot launch ${file}: ${name}, binding ${index}, is declared and never used, use it or remove it`,
+      );
+    }
+  }
+}
+
+/** The uniform that a shader declares where a launch binds parameters. */
+export function uniformAt(pipeline: Pipeline, bindings: readonly Binding[], index: number): UniformLayout {
+  const layout = pipeline.uniforms.get(index);
+  if (layout === undefined) requireBindings(pipeline, bindings);
+  return layout!;
+}
+
+function uniformsOf(
+  file: string,
+  declarations: ReadonlyMap<number, Declaration>,
+): Map<number, UniformLayout> {
+  const uniforms = new Map<number, UniformLayout>();
+  for (const { kind, binding, fields } of declarations.values()) {
+    if (kind !== "params") continue;
+    uniforms.set(binding, { file, fields, types: fields.map(({ type }) => type).join() });
+  }
+  return uniforms;
 }
 
 /** Binds uniforms as storage; an entry point that mentions one first copies it to a variable of its name. */

@@ -6,6 +6,12 @@
 //           S and p are constants: divisions become shifts
 // traffic   15 B S^2 bytes
 
+//@include "flat_index.wgsl"
+
+struct Params {
+  n: u32,
+}
+
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;
 @group(0) @binding(1) var<storage, read> statistics: array<vec4f>;
 //@if VECTOR
@@ -13,7 +19,7 @@
 //@else
 @group(0) @binding(2) var<storage, read_write> patches: array<f32>;
 //@end
-@group(0) @binding(3) var<uniform> n: u32;
+@group(0) @binding(3) var<uniform> params: Params;
 
 // Outputs of one invocation.
 //@if VECTOR
@@ -27,8 +33,8 @@ const IMAGE = 3u * SIZE * SIZE / STEP;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= n) {
+  let i = flatIndex(id, groups);
+  if (i >= params.n) {
     return;
   }
   let b = i / IMAGE;

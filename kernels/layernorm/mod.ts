@@ -9,6 +9,7 @@ import {
   type Gpu,
   type KernelSource,
   params,
+  type ParamValues,
   read,
   requireSizes,
   rowLanes,
@@ -99,7 +100,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
   const { variant, kernel, rows } = forwardKernel(gpu, shape);
   const workgroups = Math.ceil(R / rows);
-  const words: Record<string, number[]> = { naive: [R, C], texture: [X.offset / 4, R] };
+  const sizes: Record<string, ParamValues> = { naive: { R, C }, texture: { base: X.offset / 4, R } };
   gpu.dispatch({
     kernel,
     bindings: [
@@ -109,7 +110,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
       write(Y),
       write(mean),
       write(rstd),
-      params(words[variant] ?? [R], [epsilon]),
+      params({ ...sizes[variant] ?? { R }, epsilon }),
     ],
     workgroups: variant === "workgroup" ? flatGrid(workgroups) : [workgroups],
   });
@@ -202,7 +203,7 @@ export function layernormBackward(
       read(rstd),
       read(dY),
       write(dX),
-      params(isRows ? [R] : [R, C]),
+      params(isRows ? { R } : { R, C }),
     ],
     workgroups: [Math.ceil(R / (isRows ? WORKGROUP * LANE_ROWS : WORKGROUP))],
   });
@@ -216,7 +217,7 @@ export function layernormBackward(
       source: columnPartialsSource,
       constants: { WORKGROUP, BLOCK_ROWS, ELEMENTS, IS_VEC4: isRows },
     },
-    bindings: [read(X), read(mean), read(rstd), read(dY), write(partials), params([R, elements])],
+    bindings: [read(X), read(mean), read(rstd), read(dY), write(partials), params({ R, C: elements })],
     workgroups: [Math.ceil(elements / (WORKGROUP * ELEMENTS)), blocks],
   });
   gpu.dispatch({
@@ -225,7 +226,7 @@ export function layernormBackward(
       read(partials),
       write(parameters.dWeight),
       write(parameters.dBias),
-      params([C, blocks]),
+      params({ C, blocks }),
     ],
     workgroups: [Math.ceil(C / WORKGROUP)],
   });
@@ -276,7 +277,7 @@ function backwardWorkgroup(
     bindings: [
       ...[X, weight, mean, rstd, dY].map(read),
       write(dX),
-      params([R]),
+      params({ R }),
       ...(parameters === null ? [] : [write(partials)]),
     ],
     workgroups: flatGrid(blocks),
@@ -284,7 +285,7 @@ function backwardWorkgroup(
   if (parameters === null) return;
   gpu.dispatch({
     kernel: { name: "layernorm/column_sum_workgroup", source: columnSumWorkgroupSource, constants: {} },
-    bindings: [read(partials), write(parameters.dWeight), write(parameters.dBias), params([C, blocks])],
+    bindings: [read(partials), write(parameters.dWeight), write(parameters.dBias), params({ C, blocks })],
     workgroups: [Math.ceil(C / 16)],
   });
 }

@@ -27,12 +27,12 @@ var<workgroup> sums: array<f32, ROWS * LANES>;
 @compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) own: u32,
 ) {
   let lane = own % LANES;
   let slot = own / LANES;
-  let row = (group.y * grid.x + group.x) * ROWS + slot;
+  let row = (group.y * groups.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   var part = Element();

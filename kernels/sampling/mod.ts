@@ -95,7 +95,7 @@ export function sampleTokens(gpu: Gpu, operands: SampleTokensOperands, shape: Sa
       write(entropies),
       write(current),
       write(position),
-      params([B, V, step, maxSteps, greedy ? 1 : 0, endId, padId], [temperature]),
+      params({ B, V, step, maxSteps, isGreedy: greedy, endId, padId, temperature }),
     ],
     workgroups: [Math.ceil(B / WORKGROUP)],
   });

@@ -162,7 +162,15 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
         texels(W),
         read(targets),
         write(partials),
-        params([N, C / 4, V / 4, X.offset / 4, W.offset / 4, blocksPerPanel], [temperature]),
+        params({
+          N,
+          C4: C / 4,
+          V4: V / 4,
+          baseX: X.offset / 4,
+          baseW: W.offset / 4,
+          blocksPerPanel,
+          temperature,
+        }),
       ],
       workgroups: [Math.ceil(N / ROWS), panels],
     });
@@ -175,7 +183,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
         read(W),
         read(targets),
         write(partials),
-        params([N, C, V, panelColumns], [temperature]),
+        params({ N, C, V, panelColumns, temperature }),
       ],
       workgroups: [Math.ceil(N / WORKGROUP), panels],
     });
@@ -183,7 +191,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
   const parts = PARTS[variant](shape);
   gpu.dispatch({
     kernel: { name: "softmax_logprob/merge", source: mergeSource, constants: { WORKGROUP } },
-    bindings: [read(partials), write(logprob), write(lse), write(entropy), params([N, parts])],
+    bindings: [read(partials), write(logprob), write(lse), write(entropy), params({ N, parts })],
     workgroups: [Math.ceil(N / WORKGROUP)],
   });
 }

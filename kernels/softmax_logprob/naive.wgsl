@@ -12,7 +12,7 @@ struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x;
   if (row >= params.N) { return; }
   // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
@@ -41,5 +41,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     weighted += (logit - largest) * weight;
     if (v == label) { chosen = logit; }
   }
-  partials[row * grid.y + id.y] = vec4f(largest, total, weighted, chosen);
+  partials[row * groups.y + id.y] = vec4f(largest, total, weighted, chosen);
 }

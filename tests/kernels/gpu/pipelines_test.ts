@@ -34,9 +34,9 @@ fn f_$i() -> f32 { return 0.0; }
   Y[0] = missing;
 }`;
 
-test("a compile error quotes the kernel's file, the line in it, and the line itself", async (gpu) => {
+test("a compile error quotes the kernel's file, line and column, and the line itself", async (gpu) => {
   const message = await messageOf(gpu, { name: "test/broken", source: BROKEN, constants: { N: 1, M: 2 } });
-  assertStringIncludes(message, "Cannot compile kernels/test/broken.wgsl:7: Y[0] = missing;");
+  assertStringIncludes(message, "Cannot compile kernels/test/broken.wgsl:7:10: Y[0] = missing;");
   assertStringIncludes(message, "no definition in scope");
 });
 
