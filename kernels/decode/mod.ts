@@ -50,6 +50,7 @@ export interface DecodeStepShape {
   readonly C: number;
   /** Heads. */
   readonly H: number;
+  /** Blocks of the model. */
   readonly layers: number;
   /** Rows of the cache of a sequence. */
   readonly capacity: number;

@@ -36,6 +36,7 @@ export { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
 
 /** Sizes and options of {@linkcode unary} and {@linkcode unaryBackward}. */
 export interface UnaryShape {
+  /** What it computes. */
   readonly op: UnaryOp;
   /** Elements. */
   readonly n: number;
@@ -72,6 +73,7 @@ export function unaryBackward(
 
 /** Sizes and options of {@linkcode binary} and {@linkcode binaryBackward}. */
 export interface BinaryShape {
+  /** What it computes. */
   readonly op: BinaryOp;
   /** Elements. */
   readonly n: number;
@@ -93,10 +95,15 @@ export function binary(
 
 /** What {@linkcode binaryBackward} reads and writes: `dA` and `dB` are each written when given. */
 export interface BinaryBackwardOperands {
+  /** (n), the first operand of the forward. */
   readonly A: Slice;
+  /** (n), the second operand of the forward. */
   readonly B: Slice;
+  /** (n), gradient of the result. */
   readonly dY: Slice;
+  /** (n), written. */
   readonly dA?: Slice;
+  /** (n), written. */
   readonly dB?: Slice;
 }
 

@@ -106,6 +106,7 @@ export interface SumRowsOperands {
 export interface SumRowsShape {
   /** Rows of the table. */
   readonly rows: number;
+  /** Width of a row. */
   readonly C: number;
   /** Adds to what `dTable` holds instead of overwriting it. */
   readonly accumulate: boolean;

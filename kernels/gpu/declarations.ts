@@ -9,13 +9,17 @@ import type { Binding } from "./bindings.ts";
 export interface Field {
   /** The field's name in the struct or, for a uniform that is no struct, that of the variable. */
   readonly name: string;
+  /** The type of its value. */
   readonly type: "u32" | "i32" | "f32";
 }
 
 /** One `@group(0) @binding(n) var` of a shader. */
 export interface Declaration {
+  /** The number in `@binding`. */
   readonly binding: number;
+  /** The variable. */
   readonly name: string;
+  /** What may be bound to it. */
   readonly kind: Binding["kind"];
   /** Whether the text mentions it again: what a shader never uses is no part of its layout. */
   readonly isUsed: boolean;
@@ -24,7 +28,7 @@ export interface Declaration {
 }
 
 const VARIABLE =
-  /@group\(\s*0u?\s*\)\s*@binding\(\s*(\d+)u?\s*\)\s*var\s*(?:<([^>]*)>)?\s*(\w+)\s*:\s*([^;]+?)\s*;/g;
+  /(?:@group\(\s*0u?\s*\)\s*)?@binding\(\s*(\d+)u?\s*\)\s*(?:@group\(\s*0u?\s*\)\s*)?var\s*(?:<([^>]*)>)?\s*(\w+)\s*:\s*([^;]+?)\s*;/g;
 const TYPES: readonly string[] = ["u32", "i32", "f32"];
 
 /**

@@ -16,8 +16,11 @@ import { Uniforms } from "./uniforms.ts";
 
 /** One kernel launch. */
 export interface Dispatch {
+  /** The kernel, compiled on first use. */
   readonly kernel: KernelSource;
+  /** What it binds, in the order of its `@binding` numbers. */
   readonly bindings: readonly Binding[];
+  /** Workgroups in each dimension, at most 65535; none is launched when one is 0. */
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
@@ -29,6 +32,7 @@ const LAUNCHES_PER_SUBMISSION = 48;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
 export class Gpu {
+  /** The WebGPU device. */
   readonly device: GPUDevice;
   /** The adapter's name, as results quote it. */
   readonly adapterName: string;
@@ -38,8 +42,11 @@ export class Gpu {
   readonly subgroupSize: number;
   /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
   readonly canBroadcast: boolean;
+  /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
+  /** Compiled kernels. */
   readonly pipelines: PipelineCache;
+  /** Times of launches, while it is on. */
   readonly profile: Profile;
   /** Steps that are replayed rather than run again. */
   readonly plans: Plans;
@@ -56,6 +63,7 @@ export class Gpu {
   #trace: Command[] | null = null;
   #error: Error | null = null;
 
+  /** Wraps a device; {@linkcode openGpu} asks for one with the limits and features that kernels use. */
   constructor(device: GPUDevice, adapterName: string, isSoftware: boolean) {
     this.device = device;
     this.adapterName = adapterName;
@@ -77,7 +85,7 @@ export class Gpu {
       const { error } = event as GPUUncapturedErrorEvent;
       this.#error ??= error instanceof GPUOutOfMemoryError
         ? new OutOfMemoryError(`The GPU is out of memory: ${error.message}, use a smaller batch or model`)
-        : new Error(this.pipelines.explain(error.message));
+        : this.pipelines.errorOf(error.message);
     });
     device.lost.then(({ reason, message }) => {
       if (reason === "destroyed") return;
@@ -124,6 +132,7 @@ export class Gpu {
     return slice;
   }
 
+  /** Takes back what {@linkcode Gpu.acquire} or {@linkcode Gpu.upload} lent. */
   release(slice: Slice): void {
     this.pool.release(slice);
   }

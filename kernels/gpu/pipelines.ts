@@ -16,6 +16,7 @@ export interface KernelSource {
   readonly name: string;
   /** The text of the `.wgsl` file. */
   readonly source: string;
+  /** Put in front of the text. */
   readonly constants: WgslConstants;
   /** Entry point; `main` unless the file has several. */
   readonly entryPoint?: string;
@@ -27,7 +28,9 @@ export interface KernelSource {
 
 /** A compiled kernel with its cache of bind groups. */
 export interface Pipeline {
+  /** Tells it from others. */
   readonly id: number;
+  /** The kernel's name. */
   readonly name: string;
   /** The kernel's file, as messages name it. */
   readonly file: string;
@@ -35,8 +38,11 @@ export interface Pipeline {
   readonly declarations: ReadonlyMap<number, Declaration>;
   /** The uniforms among them. */
   readonly uniforms: ReadonlyMap<number, UniformLayout>;
+  /** The pipeline. */
   readonly gpuPipeline: GPUComputePipeline;
+  /** The layout of its bind group. */
   readonly layout: GPUBindGroupLayout;
+  /** Bind groups by what they bind. */
   readonly bindGroups: Map<string, GPUBindGroup>;
 }
 
@@ -45,6 +51,8 @@ export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #compiled = new Map<string, CompiledText>();
+  /** What is wrong with those that did not compile. */
+  readonly #broken = new Map<string, string>();
 
   readonly #hidesUniforms: boolean;
   readonly #enablesSubgroups: boolean;
@@ -73,11 +81,20 @@ export class PipelineCache {
     return count;
   }
 
+  /**
+   * The pipeline of a kernel, compiled on first use. What the device finds wrong comes later, as an event.
+   *
+   * @throws {SyntaxError} when a directive of the text is malformed, or when the device refused the text before.
+   */
   get(kernel: KernelSource): Pipeline {
     let key = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
     for (const name in kernel.constants) key += ` ${name}=${kernel.constants[name]}`;
     const cached = this.#pipelines.get(key);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) {
+      const broken = this.#broken.get(key);
+      if (broken === undefined) return cached;
+      throw new SyntaxError(broken);
+    }
 
     const startMs = performance.now();
     const file = fileOf(kernel);
@@ -120,11 +137,12 @@ export class PipelineCache {
   }
 
   /**
-   * A WebGPU error message with positions in composed text restated as positions in the kernel's file or the snippet it
-   * includes, with the offending line. Deno writes `wgsl:12:5` when parsing fails and `label:12:5` when validation does,
-   * Chromium `:12:5 error:` and the label behind it.
+   * The error that a WebGPU message stands for. A `SyntaxError` restates positions in composed text as positions in the
+   * kernel's file or the snippet it includes, with the offending line; later launches of that kernel throw it again.
+   * Deno writes `wgsl:12:5` when parsing fails and `label:12:5` when validation does, Chromium `:12:5 error:` and the
+   * label behind it.
    */
-  explain(message: string): string {
+  errorOf(message: string): Error {
     for (const [key, { lines, compiledLines, origins }] of this.#compiled) {
       const position = positionIn(message, key);
       if (position === null) continue;
@@ -136,9 +154,11 @@ export class PipelineCache {
       const where = file === null
         ? "a constant in front of the file"
         : `${file}:${fileLine}${hasColumn ? `:${column}` : ""}`;
-      return `Cannot compile ${where}: ${lines[line - 1]?.trim()}\n${message.trim()}`;
+      const explained = `Cannot compile ${where}: ${lines[line - 1]?.trim()}\n${message.trim()}`;
+      this.#broken.set(key, explained);
+      return new SyntaxError(explained);
     }
-    return message.trim();
+    return new Error(message.trim());
   }
 }
 

@@ -13,7 +13,9 @@ const DISPATCH_UNIFORM_BYTES = 4096;
 
 /** Where parameters go: the fields of a shader's uniform, and the file that messages name. */
 export interface UniformLayout {
+  /** The kernel's file. */
   readonly file: string;
+  /** The fields, in the struct's order. */
   readonly fields: readonly Field[];
   /** The types of the fields: layouts of the same types share what is written. */
   readonly types: string;

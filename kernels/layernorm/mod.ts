@@ -30,7 +30,9 @@ import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** Rows R of C values; a row is normalized over its C values. */
 export interface LayernormShape {
+  /** Rows; there may be none. */
   readonly R: number;
+  /** Values of a row. */
   readonly C: number;
   /** Added to the variance. */
   readonly epsilon: number;
@@ -43,8 +45,11 @@ export interface LayernormShape {
 
 /** Operands of {@linkcode layernorm}: X, Y (R,C); weight, bias (C); mean, rstd (R). */
 export interface LayernormOperands {
+  /** (R,C). */
   readonly X: Slice;
+  /** (C). */
   readonly weight: Slice;
+  /** (C). */
   readonly bias: Slice;
   /** Written. */
   readonly Y: Slice;
@@ -56,10 +61,15 @@ export interface LayernormOperands {
 
 /** Operands of {@linkcode layernormBackward}: X, dY, dX (R,C); weight, dWeight, dBias (C); mean, rstd (R). */
 export interface LayernormBackwardOperands {
+  /** (R,C), as in the forward. */
   readonly X: Slice;
+  /** (C), as in the forward. */
   readonly weight: Slice;
+  /** (R), of the forward. */
   readonly mean: Slice;
+  /** (R), of the forward. */
   readonly rstd: Slice;
+  /** (R,C), gradient of Y. */
   readonly dY: Slice;
   /** Written, or added to. */
   readonly dX: Slice;

@@ -25,7 +25,9 @@ import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** N rows of V logits; a row is normalized over its V values. */
 export interface LogSoftmaxShape {
+  /** Rows; there may be none. */
   readonly N: number;
+  /** Values of a row. */
   readonly V: number;
   /** Logits are divided by it. Above 0. */
   readonly temperature: number;
@@ -35,6 +37,7 @@ export interface LogSoftmaxShape {
 
 /** Operands of {@linkcode logSoftmax}: X, Y (N,V). */
 export interface LogSoftmaxOperands {
+  /** Logits. */
   readonly X: Slice;
   /** Written: log-probabilities. */
   readonly Y: Slice;
@@ -44,6 +47,7 @@ export interface LogSoftmaxOperands {
 export interface LogSoftmaxBackwardOperands {
   /** What the forward wrote; X is not needed. */
   readonly Y: Slice;
+  /** Gradient of Y. */
   readonly dY: Slice;
   /** Written. */
   readonly dX: Slice;

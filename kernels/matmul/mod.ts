@@ -102,12 +102,12 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
  * Whether the `texture` variant can do a shape: it reads four words at a time, so N and the contiguous dimensions of
  * A and B must be multiples of 4.
  */
-export function supportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape): boolean {
+export function matmulSupportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape): boolean {
   return N % 4 === 0 && (transposeA ? M : K) % 4 === 0 && (!transposeB || K % 4 === 0);
 }
 
 function obstacle(gpu: Gpu, shape: MatmulShape, variant: string): string | null {
-  if (variant === "texture" && !supportsTexture(shape)) {
+  if (variant === "texture" && !matmulSupportsTexture(shape)) {
     return "N and stored row lengths must be multiples of 4";
   }
   if (variant !== "tiled-f16") return null;

@@ -26,7 +26,9 @@ import sumTotalSource from "./sum_total.wgsl" with { type: "text" };
 
 /** Rows and columns of a matrix. */
 export interface MatrixShape {
+  /** Rows; there may be none. */
   readonly R: number;
+  /** Columns. */
   readonly C: number;
 }
 

@@ -36,6 +36,7 @@ export interface SampleTokensShape {
   readonly V: number;
   /** Column of the outputs to write, from 0 to `maxSteps - 1`. */
   readonly step: number;
+  /** Columns of the outputs. */
   readonly maxSteps: number;
   /** Logits are divided by it; above 0. */
   readonly temperature: number;

@@ -26,8 +26,11 @@ export { linearLogprobScratchWords };
 
 /** N tokens of width C, scored against a vocabulary of V. There may be no tokens. */
 export interface LinearLogprobSize {
+  /** Tokens. */
   readonly N: number;
+  /** Width of a token. */
   readonly C: number;
+  /** Size of the vocabulary. */
   readonly V: number;
   /** `naive`, or `texture` or `tiled` (C and V multiples of 4); by `PONDER_VARIANT`, adapter and shape when absent. */
   readonly variant?: string;
