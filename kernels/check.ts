@@ -25,7 +25,7 @@ export interface KernelCheck {
  * @example
  * ```ts
  * import { assertThrows } from "@std/assert";
- * import { checkKernel } from "./mod.ts";
+ * import { checkKernel } from "@ponder/ponder/kernels";
  *
  * const { largestError, index } = checkKernel([1, 2.5, 3], [1, 2, 3]);
  * console.log(`largest error ${largestError} at ${index}`);

@@ -54,7 +54,7 @@ export type Kernel<Operand extends string = string, Param extends string = strin
  * @example Double every element
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { defineKernel, openGpu } from "./mod.ts";
+ * import { defineKernel, openGpu } from "@ponder/ponder/kernels";
  *
  * const double = defineKernel<"X" | "Y", "n">({
  *   name: "double",

@@ -40,7 +40,7 @@ const MAX_LAUNCHES = 1000;
  *
  * @example
  * ```ts
- * import { matmul, measureKernel, openGpu } from "./mod.ts";
+ * import { matmul, measureKernel, openGpu } from "@ponder/ponder/kernels";
  *
  * const gpu = await openGpu();
  * const [A, B, C] = ["A", "B", "C"].map((name) => gpu.allocate(256 * 256, name));

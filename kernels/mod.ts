@@ -9,7 +9,7 @@
  * @example Multiply two matrices
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { matmul, openGpu } from "./mod.ts";
+ * import { matmul, openGpu } from "@ponder/ponder/kernels";
  *
  * const gpu = await openGpu();
  * const A = gpu.upload(new Float32Array([1, 2, 3, 4, 5, 6]), "A"); // (2,3)

@@ -7,6 +7,7 @@
 //           they need not; frozen blocks are not read
 // traffic   4 words + words/16 + 16L bytes
 // finite    by exponent bits: WGSL lets compilers assume that floats are finite
+// source    PyTorch's clip_grad_norm_
 
 struct Params {
   partCount: u32,

@@ -3,6 +3,7 @@
 // bindings  0 partials read, 1 norms write, 2 {L} uniform
 // work      one workgroup: 256 invocations stride partials, then a tree in workgroup memory, f32
 // traffic   16L bytes
+// source    PyTorch's clip_grad_norm_
 
 struct Params {
   L: u32,

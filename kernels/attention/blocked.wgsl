@@ -12,7 +12,9 @@
 //             blocks turned on the way in let both products read whole vec4s, and the XOR in their place keeps what
 //             neighbours store in different banks. Arrays of arrays: a constant index costs nothing, others are clamped
 // source      arXiv:2205.14135
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;

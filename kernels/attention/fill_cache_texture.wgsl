@@ -5,8 +5,11 @@
 // traffic      16BTC bytes
 // steps        vec4s; attention has read the same QKV as texels just before, so the texture is there already
 // source       ours
+
 //@include "texel.wgsl"
+
 struct Params { base: u32, T: u32, C4: u32, capacity: u32 }
+
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read_write> cache: array<vec4f>;
 @group(0) @binding(2) var<uniform> params: Params;

@@ -9,8 +9,11 @@
 //             with 6 rows instead of 3: 1.6x at B32 T36 H4 D24 on llvmpipe; 4 rows instead of 2, and texels used as soon as
 //             they are loaded: 1.3x at B2 T512 H4 D64
 // source      arXiv:2205.14135
+
 //@include "texel.wgsl"
+
 struct Params { base: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;

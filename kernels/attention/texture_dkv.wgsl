@@ -9,8 +9,11 @@
 // traffic        24BTC + 8BHT bytes
 // steps          as texture.wgsl
 // source         arXiv:2205.14135, appendix B
+
 //@include "texel.wgsl"
+
 struct Params { baseQKV: u32, baseDY: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;

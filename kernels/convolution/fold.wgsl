@@ -9,9 +9,11 @@
 // traffic   4 B k^2 C OUT_HEIGHT OUT_WIDTH bytes read, 4 B C HEIGHT WIDTH written
 // texture   dcolumns through its texture mirror: 1.4x the naive rate for 15x15x32 by 4x4/2, 1.3x for 6x6x64
 //           by 3x3/1 (llvmpipe)
+// source    the adjoint of unfold.wgsl, col2im
 
 //@include "value.wgsl"
 //@include "flat_index.wgsl"
+
 //@include "texel.wgsl"
 
 struct Params {

@@ -6,9 +6,11 @@
 //           of the padding. Sizes are constants: divisions become multiplications
 // traffic   4 B k^2 C OUT_HEIGHT OUT_WIDTH bytes written, X mostly from cache
 // texture   X through its texture mirror: 2.0x the naive rate for 64x64x3 by 8x8/4, 1.3x for 15x15x32 by 4x4/2 (llvmpipe)
+// source    im2col, https://inria.hal.science/inria-00112631
 
 //@include "value.wgsl"
 //@include "flat_index.wgsl"
+
 //@include "texel.wgsl"
 
 struct Params {

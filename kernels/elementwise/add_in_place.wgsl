@@ -3,6 +3,7 @@
 // bindings  0 X read, 1 Y read-write, 2 {n} uniform
 // work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n
 // traffic   12n bytes
+// source    (ours)
 
 //@include "flat_index.wgsl"
 

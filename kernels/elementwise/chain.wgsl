@@ -9,6 +9,7 @@
 // source    ops.wgsl has the functions
 
 //@include "flat_index.wgsl"
+
 //@include "ops.wgsl"
 
 struct Params {

@@ -6,6 +6,7 @@
 //           5 Y write, 6 {N,C,tokenRows,positionRows,imageRows} uniform
 // work      one invocation per Value of Y; x runs over columns, y and z over rows
 // traffic   12NC + 8N bytes (tables mostly from cache)
+// source    (ours)
 
 //@include "value.wgsl"
 

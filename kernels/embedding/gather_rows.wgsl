@@ -3,6 +3,7 @@
 // bindings  0 X read, 1 index read, 2 Y write, 3 {rows,C,sourceRows} uniform
 // work      one invocation per Value of Y; x runs over columns, y and z over rows
 // traffic   8 rows C + 4 rows bytes
+// source    (ours)
 
 //@include "value.wgsl"
 

@@ -6,8 +6,10 @@
 // work      one invocation per Value of dTable adds its bucket in a fixed order, in f32: deterministic, no atomics
 // traffic   4C items + 8C rows + 4 items bytes
 // texture   dY through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
+// source    (ours)
 
 //@include "value.wgsl"
+
 //@include "texel.wgsl"
 
 struct Params {

@@ -61,6 +61,8 @@ export class Gpu {
   readonly #encoder: Encoder;
   readonly #uniforms: Uniforms;
   #trace: Command[] | null = null;
+  /** Pipelines that the device has had the time to find fault with. */
+  #judgedPipelines = 0;
   #error: Error | null = null;
 
   /** Wraps a device; {@linkcode openGpu} asks for one with the limits and features that kernels use. */
@@ -233,6 +235,11 @@ export class Gpu {
     const endWait = this.profile.beginWait();
     const arrays = await pending.map();
     endWait();
+    // What a device finds wrong with a shader comes as an event, a turn of the event loop later.
+    if (this.pipelines.size > this.#judgedPipelines) {
+      this.#judgedPipelines = this.pipelines.size;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
     this.#throwPending();
     return arrays;
   }

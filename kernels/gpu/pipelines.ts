@@ -32,6 +32,8 @@ export interface Pipeline {
   readonly id: number;
   /** The kernel's name. */
   readonly name: string;
+  /** What it was compiled from. */
+  readonly kernel: KernelSource;
   /** The kernel's file, as messages name it. */
   readonly file: string;
   /** What the shader declares, by number of the binding. */
@@ -87,9 +89,15 @@ export class PipelineCache {
    * @throws {SyntaxError} when a directive of the text is malformed, or when the device refused the text before.
    */
   get(kernel: KernelSource): Pipeline {
-    let key = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
-    for (const name in kernel.constants) key += ` ${name}=${kernel.constants[name]}`;
-    const cached = this.#pipelines.get(key);
+    let label = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
+    for (const name in kernel.constants) label += ` ${name}=${kernel.constants[name]}`;
+    let key = label;
+    let cached = this.#pipelines.get(key);
+    // Kernels of one name and other texts: users' own, mostly.
+    for (let count = 2; cached !== undefined && !hasSameText(cached.kernel, kernel); count++) {
+      key = `${label} #${count}`;
+      cached = this.#pipelines.get(key);
+    }
     if (cached !== undefined) {
       const broken = this.#broken.get(key);
       if (broken === undefined) return cached;
@@ -119,6 +127,7 @@ export class PipelineCache {
     const pipeline: Pipeline = {
       id: this.#pipelines.size,
       name: kernel.name,
+      kernel,
       file,
       declarations,
       uniforms: uniformsOf(file, declarations),
@@ -179,6 +188,13 @@ function positionIn(message: string, label: string): [line: number, column: numb
   const start = starts.find((at) => at >= 0);
   const position = start === undefined ? null : message.slice(start).match(/:(\d+):(\d+)(?:\n| error)/);
   return position === null ? null : [Number(position[1]), Number(position[2])];
+}
+
+function hasSameText(a: KernelSource, b: KernelSource): boolean {
+  if (a.source !== b.source) return false;
+  if (a.includes === b.includes) return true;
+  const [ours, theirs] = [Object.entries(a.includes ?? {}), Object.entries(b.includes ?? {})];
+  return ours.length === theirs.length && ours.every(([name, text]) => b.includes?.[name] === text);
 }
 
 const fileOf = ({ name, file = `kernels/${name}.wgsl` }: KernelSource) => file;

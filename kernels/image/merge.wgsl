@@ -3,8 +3,10 @@
 // bindings  0 input read, 1 output write, 2 {n} uniform; n Values
 // work      one invocation per Value of the merged side. Sizes are constants: divisions become shifts
 // traffic   8 B side^2 C bytes
+// source    pixel shuffle, arXiv:1609.05158, backwards
 
 //@include "value.wgsl"
+
 //@include "flat_index.wgsl"
 
 struct Params {

@@ -5,6 +5,7 @@
 //           invocation takes four whole pixels instead: three words in, three vec4s out, channels known in advance.
 //           S and p are constants: divisions become shifts
 // traffic   15 B S^2 bytes
+// source    arXiv:2010.11929
 
 //@include "flat_index.wgsl"
 

@@ -5,6 +5,7 @@
 // work      one workgroup per image: 64 invocations stride its pixels, once for exact integer sums and once for the
 //           squared deviations (f32, no cancellation), with a tree in workgroup memory after each
 // traffic   3 B S^2 + 32B bytes (second read from cache)
+// source    (ours)
 
 struct Params {
   B: u32,

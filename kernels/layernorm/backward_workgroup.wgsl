@@ -8,7 +8,10 @@
 //            columns and keeps their sums in registers; f32
 // traffic    12RC + 8R bytes, with HAS_PARTIALS 8RC/BLOCK_ROWS more
 // steps      as workgroup.wgsl; the column sums in the same walk: X and dY are read once instead of twice
+// source     arXiv:1607.06450, differentiated as in llm.c's doc/layernorm
+
 struct Params { R: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;

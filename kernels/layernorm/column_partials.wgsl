@@ -4,12 +4,15 @@
 // bindings   0 X read, 1 mean read, 2 rstd read, 3 dY read, 4 partials write, 5 {R, C in elements} uniform
 // work       one invocation per ELEMENTS elements of a row (f32s, or vec4fs with IS_VEC4) and block of rows; f32 sums
 // traffic    8RC + 8RC/BLOCK_ROWS bytes
+// source     (ours)
+
 //@if IS_VEC4
 alias Element = vec4f;
 //@else
 alias Element = f32;
 //@end
 struct Params { R: u32, C: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<Element>;
 @group(0) @binding(1) var<storage, read> mean: array<f32>;
 @group(0) @binding(2) var<storage, read> rstd: array<f32>;

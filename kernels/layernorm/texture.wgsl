@@ -8,8 +8,11 @@
 //            registers and any width compiles fast; weight and bias loaded once for LANE_ROWS rows: together 1.5x rows.wgsl
 //            at 4096x256 on llvmpipe by CPU time; a pivot instead of a walk for the mean: 1.06x more
 // source     arXiv:1607.06450
+
 //@include "texel.wgsl"
+
 struct Params { base: u32, R: u32, epsilon: f32 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;

@@ -7,7 +7,9 @@
 // steps      neighbours read neighbouring vec4s (rows.wgsl has them a row apart, which a GPU fetches in pieces); rows are
 //            short of lanes rather than lanes of rows: C/16 lanes a row; SUBGROUP saves the tree's barriers
 // source     arXiv:1607.06450
+
 struct Params { R: u32, epsilon: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;

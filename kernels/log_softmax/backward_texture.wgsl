@@ -5,8 +5,12 @@
 // work                  8 lanes, neighbours on neighbouring vec4s, take ROWS rows in turn: a walk for the sum, J vec4s a round,
 //                       one to write; f32
 // traffic               28NV bytes, the copies of Y and dY to their textures included
+// source                (ours)
+
 //@include "texel.wgsl"
+
 struct Params { baseY: u32, baseDY: u32, N: u32, temperature: f32 }
+
 @group(0) @binding(0) var Y: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;

@@ -5,7 +5,10 @@
 // work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree
 //                       over the lanes as in workgroup.wgsl, a walk to write; f32
 // traffic               12NV bytes (second read of dY from cache)
+// source                (ours)
+
 struct Params { N: u32, temperature: f32 }
+
 //@if IS_VEC4
 alias Element = vec4f;
 fn sumOf(e: vec4f) -> f32 { return dot(e, vec4f(1)); }

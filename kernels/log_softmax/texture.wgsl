@@ -9,8 +9,11 @@
 //              and 1.06x of 8, 1.1x of 2; ROWS rows a workgroup, 1.1x of one. In all 2.3x and 3.4x naive.wgsl
 // bound        the copy, one read of the texture and the stores alone take two thirds of the time at 128x32768
 // source       running maximum and sum: arXiv:1805.02867
+
 //@include "texel.wgsl"
+
 struct Params { base: u32, N: u32, temperature: f32 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read_write> Y: array<vec4f>;
 @group(0) @binding(2) var<uniform> params: Params;

@@ -6,7 +6,9 @@
 //              lanes are in one subgroup, without, a walk to write; f32
 // traffic      8NV bytes (second read of X from cache)
 // source       running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, temperature: f32 }
+
 //@if IS_VEC4
 alias Element = vec4f;
 fn maxOf(e: vec4f) -> f32 { return max(max(e.x, e.y), max(e.z, e.w)); }

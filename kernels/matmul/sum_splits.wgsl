@@ -4,8 +4,10 @@
 // work        one invocation adds one Value of C in the order of the splits, f32; z is the batch item
 // traffic     4n batch (splits + 1) bytes, 4n batch more with ACCUMULATE
 // steps       eight reads are under way at once; those behind the last split are not added
+// source      (ours); split-K as CUTLASS has it
 
 //@include "value.wgsl"
+
 //@include "flat_index.wgsl"
 
 struct Params {

@@ -6,8 +6,10 @@
 // work      one invocation adds one Value column of a chunk in order, f32; x runs over columns, y over chunks
 // traffic   4RC + 8C ceil(R/chunk) bytes
 // texture   X through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
+// source    (ours)
 
 //@include "value.wgsl"
+
 //@include "texel.wgsl"
 
 struct Params {

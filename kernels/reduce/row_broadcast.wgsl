@@ -3,8 +3,10 @@
 // bindings  0 X read, 1 Y write, 2 {R,C} uniform
 // work      one invocation per Value of Y
 // traffic   4RC + 4R bytes
+// source    (ours)
 
 //@include "value.wgsl"
+
 //@include "flat_index.wgsl"
 
 struct Params {

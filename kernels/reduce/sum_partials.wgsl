@@ -3,6 +3,7 @@
 // bindings  0 X read, 1 partials write, 2 {n,L} uniform
 // work      L invocations stride X, so that neighbours read neighbours; words behind n count as 0
 // traffic   4n + 16L bytes
+// source    (ours)
 
 struct Params {
   n: u32,

@@ -3,6 +3,7 @@
 // bindings  0 partials read, 1 Y write, 2 {L,scale} uniform
 // work      one workgroup: 64 invocations stride partials, then a tree in workgroup memory, f32
 // traffic   16L bytes
+// source    (ours)
 
 struct Params {
   L: u32,

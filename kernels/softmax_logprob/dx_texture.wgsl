@@ -5,7 +5,10 @@
 //           3 {row0, rows, then in texels column0, columns, C, V, offsets of dLogits and W} uniform
 // work      8 lanes hold ROWS x (32J) elements of dX in registers; f32 sums over the chunk's columns
 // traffic   4 rows columns + 4C columns rows/ROWS + 4 rows C bytes
+// source    (ours)
+
 //@include "texel.wgsl"
+
 struct Params {
   row0: u32,
   rows: u32,
@@ -16,6 +19,7 @@ struct Params {
   baseLogits: u32,
   baseW: u32,
 }
+
 @group(0) @binding(0) var dLogits: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;

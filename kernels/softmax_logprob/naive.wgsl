@@ -4,7 +4,9 @@
 // work            one invocation per row and panel walks its columns once with a running maximum; f32
 // traffic         4NC + 4CV + 16N panels bytes (W from cache for all rows but the first)
 // source          running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;

@@ -8,7 +8,10 @@
 // steps           texel loads, register tiles and the polynomial exp together: 23x naive.wgsl at 896x96x96 on llvmpipe;
 //                 rows before panels, and panels of W that a core's cache holds, with BROADCAST (a lane reads a row of X
 //                 for all): 1.5x at 128x256x32768, 1.03x at 512x256x512
+// source          running maximum and sum: arXiv:1805.02867
+
 //@include "texel.wgsl"
+
 struct Params {
   N: u32,
   C4: u32,
@@ -18,6 +21,7 @@ struct Params {
   blocksPerPanel: u32,
   temperature: f32,
 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
