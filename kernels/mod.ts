@@ -65,11 +65,11 @@ export type {
 } from "./gpu/mod.ts";
 
 // kernels of one's own
-export { checkKernel, type KernelCheck } from "./check.ts";
-export { defineKernel, type Kernel, type KernelDefinition } from "./define.ts";
+export { checkKernel, type KernelCheck } from "./own/check.ts";
+export { defineKernel, type Kernel, type KernelDefinition } from "./own/define.ts";
 export { type Binding, flatGrid, params, type ParamValues, read, texels, write } from "./gpu/mod.ts";
 export { requireSizes, requireWords, type WgslConstants } from "./gpu/mod.ts";
-export { type KernelTime, measureKernel, type MeasureKernelOptions } from "./measure.ts";
+export { type KernelTime, measureKernel, type MeasureKernelOptions } from "./own/measure.ts";
 
 // one row a kernel
 export * from "./adamw/mod.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "./gpu/gpu.ts";
+import type { Gpu } from "../gpu/gpu.ts";
 
 /** How {@linkcode measureKernel} measures. */
 export interface MeasureKernelOptions {

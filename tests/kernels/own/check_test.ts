@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { checkKernel } from "../../kernels/mod.ts";
+import { checkKernel } from "../../../kernels/mod.ts";
 
 Deno.test("the largest error is relative for large values, absolute for small ones, and has its place", () => {
   assertEquals(checkKernel([1000, 0.5, 2], [1001, 0, 2]), {

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { type Binding, params as bindParams, read, texels, write } from "./gpu/bindings.ts";
-import type { Declaration } from "./gpu/declarations.ts";
-import type { Gpu } from "./gpu/gpu.ts";
-import { requireWords } from "./gpu/launch.ts";
-import type { KernelSource } from "./gpu/pipelines.ts";
-import type { Slice } from "./gpu/storage.ts";
-import type { WgslConstants } from "./gpu/wgsl.ts";
+import { type Binding, params as bindParams, read, texels, write } from "../gpu/bindings.ts";
+import type { Declaration } from "../gpu/declarations.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { requireWords } from "../gpu/launch.ts";
+import type { KernelSource } from "../gpu/pipelines.ts";
+import type { Slice } from "../gpu/storage.ts";
+import type { WgslConstants } from "../gpu/wgsl.ts";
 
 /** What {@linkcode defineKernel} makes a launch of. */
 export interface KernelDefinition<Operand extends string = string, Param extends string = string> {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineKernel, type Gpu, openGpu } from "../../kernels/mod.ts";
+import { defineKernel, type Gpu, openGpu } from "../../../kernels/mod.ts";
 
 function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
   Deno.test({

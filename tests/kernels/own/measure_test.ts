@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Gpu, measureKernel } from "../../kernels/mod.ts";
+import { type Gpu, measureKernel } from "../../../kernels/mod.ts";
 
 /** A GPU whose launches take a millisecond each of a clock that only they move. */
 function withClock(launchMs: (launched: number) => number) {
