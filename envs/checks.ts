@@ -10,6 +10,12 @@ export function checkRunning(phase: Phase, verb: string, env: string): void {
   throw new Error(`Cannot ${verb} ${env}: ${state}, call reset first`);
 }
 
+/** Throws `Error` before the first reset: a state can be named after an episode's end, too. */
+export function checkBegun(phase: Phase, env: string): void {
+  if (phase !== "before the first reset") return;
+  checkRunning(phase, "name the state of", env);
+}
+
 /** Throws `RangeError` naming an option of `reset` that is not among the known ones. */
 export function checkOptionNames(
   env: string,

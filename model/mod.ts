@@ -6,6 +6,7 @@
 export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
 export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
 export {
+  actionPenalties,
   Cnn,
   CNN_LAYERS,
   type CnnConfig,

@@ -64,4 +64,10 @@ export class Vlm {
       fixed(Int32Array.from({ length: B }, (_, b) => b * Math.max(R, 1))),
     );
   }
+
+  /** Values (B, R) before each response token: of the prompt and of what was written so far. */
+  tokenValues(tape: Tape, hidden: Tensor, { B, R }: Layout): Tensor {
+    const every = fixed(Int32Array.from({ length: B * R }, (_, i) => i));
+    return reshape(tape, valuesOf(tape, this.parameters, hidden, every), [B, R]);
+  }
 }

@@ -5,8 +5,10 @@
  */
 import { matmul } from "../kernels/matmul/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import { deriveSizes, parameterSpecs, sizeOf, type VlmConfig } from "../model/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import { deriveSizes, sizeOf } from "../model/mod.ts";
+import { Agent } from "./agent.ts";
+import type { CommonSettings } from "./config.ts";
+import type { Policy } from "./policy.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
 const TRAINING_EFFICIENCY = 0.55;
@@ -15,18 +17,24 @@ const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
-/** The work of each stage in floating-point operations, and time left from the pace so far. */
-export function estimateWork(model: VlmConfig, config: TrainConfig) {
-  const specs = parameterSpecs(model);
+/** Floating-point operations of one sequence's forward pass. */
+function forwardFlops(policy: Policy, { maxNewTokens }: CommonSettings): number {
   const weights = (part: string) =>
-    specs.filter((p) => p.part === part && p.kind === "matrix").reduce(
+    policy.parameters.list.filter((p) => p.part === part && p.kind === "matrix").reduce(
       (n, p) => n + sizeOf(p.shape),
       0,
     );
-  const { patches, imageTokens } = deriveSizes(model);
-  const positions = imageTokens + 6 + config.maxNewTokens;
-  const forward = 2 *
-    (weights("vision") * patches + weights("projector") * imageTokens + weights("language") * positions);
+  // A picture's patches share the weights; the CNN's convolutions slide over about as many places.
+  const model = policy instanceof Agent ? deriveSizes(policy.vlm.config) : { patches: 64, imageTokens: 1 };
+  const positions = model.imageTokens + 6 + maxNewTokens;
+  return 2 *
+    (weights("vision") * model.patches + weights("projector") * model.imageTokens +
+      weights("language") * positions);
+}
+
+/** The work of each stage in floating-point operations, and time left from the pace so far. */
+export function estimateWork(policy: Policy, config: CommonSettings) {
+  const forward = forwardFlops(policy, config);
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.
   const response = 3 * forward;
@@ -36,6 +44,7 @@ export function estimateWork(model: VlmConfig, config: TrainConfig) {
     rl: config.envSteps * (config.epochs * update + response),
     "evaluation after rl": 2 * config.evalEpisodes * EPISODE_STEPS.rl * response,
   };
+  if (config.demonstrations === 0) flops.sft = flops["evaluation after sft"] = 0;
   const stages = Object.keys(flops) as Stage[];
   const total = stages.reduce((sum, stage) => sum + flops[stage], 0);
   const startMs = performance.now();

@@ -8,7 +8,7 @@ import {
   unaryOps,
 } from "../../kernels/elementwise/mod.ts";
 import { type OpName, ops } from "../../model/tape/ops.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { checkGradients, type OpCase } from "./finite_differences.ts";
 
 /** Far enough from where functions have kinks for the step of the differences. */
@@ -205,8 +205,7 @@ function testOp<Name extends OpName>(op: Name): void {
   for (const opCase of cases[op]) {
     Deno.test({
       name: `the backward of ${op} agrees with differences of its forward: ${opCase.name}`,
-      sanitizeResources: false,
-      sanitizeOps: false,
+      ...onGpu,
       fn: async () => await checkGradients(await testGpu(), op, opCase, TOLERANCES[op]),
     });
   }
