@@ -4,7 +4,15 @@
  * @module
  */
 export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
-export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
+export {
+  assertFinite,
+  assertFits,
+  decodeSafetensors,
+  encodeSafetensors,
+  type HostTensor,
+  type OtherTensor,
+  type SafetensorsContent,
+} from "./checkpoint.ts";
 export {
   actionPenalties,
   Cnn,
@@ -15,9 +23,19 @@ export {
   paddedActions,
 } from "./cnn.ts";
 export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./config.ts";
-export { exists, readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
+export {
+  exists,
+  type FileContent,
+  readBytes,
+  readJson,
+  recoverFolder,
+  syncFolder,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { type Parameter, Parameters, type ParameterSpec, parameterSpecs } from "./parameters.ts";
+export { quote, quoteName } from "./quote.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
 export * from "./tape/mod.ts";
