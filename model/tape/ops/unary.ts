@@ -1,0 +1,57 @@
+/**
+ * Functions of one tensor, element by element.
+ *
+ * @module
+ */
+import { unary as launchUnary, unaryBackward, type UnaryOp } from "../../../kernels/elementwise/mod.ts";
+import { defineOp } from "../op.ts";
+import type { Tape } from "../tape.ts";
+import { sizeOf, type Tensor } from "../tensor.ts";
+
+/** What {@linkcode unaryRule} needs beside its tensor; `a` and `b` are the scalars of `scale`, `shift` and `clamp`. */
+export interface UnaryAttributes {
+  readonly op: UnaryOp;
+  readonly a?: number;
+  readonly b?: number;
+}
+
+/** Y = f(X) */
+export const unaryRule = defineOp({
+  name: "unary",
+  arity: 1,
+  forward(tape: Tape, [X]: readonly [X: Tensor], { op, a, b }: UnaryAttributes) {
+    const Y = tape.output(X.shape, `${op}(${X.label})`);
+    launchUnary(tape.gpu, { X: X.data, Y: Y.data }, { op, a, b, n: sizeOf(X.shape) });
+    return [Y];
+  },
+  backward(tape, { inputs: [X], attributes: { op, a, b } }, [dY]) {
+    const dX = tape.gradientOf(X);
+    unaryBackward(tape.gpu, { X: X.data, dY, dX }, { op, a, b, n: sizeOf(X.shape) });
+    return [dX];
+  },
+});
+
+/** e^X */
+export function exp(tape: Tape, X: Tensor): Tensor {
+  return tape.apply(unaryRule, [X], { op: "exp" })[0];
+}
+
+/** X^2 */
+export function square(tape: Tape, X: Tensor): Tensor {
+  return tape.apply(unaryRule, [X], { op: "square" })[0];
+}
+
+/** a X. The factor becomes part of a plan: not for one that changes every step. */
+export function scale(tape: Tape, X: Tensor, a: number): Tensor {
+  return tape.apply(unaryRule, [X], { op: "scale", a })[0];
+}
+
+/** X + a. The summand becomes part of a plan: not for one that changes every step. */
+export function shift(tape: Tape, X: Tensor, a: number): Tensor {
+  return tape.apply(unaryRule, [X], { op: "shift", a })[0];
+}
+
+/** X limited to [low, high]; no gradient flows where it is limited. */
+export function clamp(tape: Tape, X: Tensor, low: number, high: number): Tensor {
+  return tape.apply(unaryRule, [X], { op: "clamp", a: low, b: high })[0];
+}
