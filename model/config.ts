@@ -33,6 +33,8 @@ export interface VlmConfig {
   /** Hidden width of the value head. */
   readonly valueWidth: number;
   readonly normEpsilon: number;
+  /** Kind of the language model's blocks, by name; `gpt` unless said otherwise. */
+  readonly block?: string;
 }
 
 /** Sizes by name, without the vocabulary. `nano` learns NumberLine in minutes on two CPU cores. */

@@ -5,7 +5,7 @@
  */
 import { matmul } from "../kernels/matmul/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import { deriveSizes, parameterSpecs, sizeOf, type VlmConfig } from "../model/mod.ts";
+import { deriveSizes, forwardFlops, type VlmConfig } from "../model/mod.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
@@ -17,16 +17,8 @@ type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
 /** The work of each stage in floating-point operations, and time left from the pace so far. */
 export function estimateWork(model: VlmConfig, config: TrainConfig) {
-  const specs = parameterSpecs(model);
-  const weights = (part: string) =>
-    specs.filter((p) => p.part === part && p.kind === "matrix").reduce(
-      (n, p) => n + sizeOf(p.shape),
-      0,
-    );
-  const { patches, imageTokens } = deriveSizes(model);
-  const positions = imageTokens + 6 + config.maxNewTokens;
-  const forward = 2 *
-    (weights("vision") * patches + weights("projector") * imageTokens + weights("language") * positions);
+  const T = deriveSizes(model).imageTokens + 6 + config.maxNewTokens;
+  const forward = forwardFlops(model, { images: 1, B: 1, T, R: config.maxNewTokens });
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.
   const response = 3 * forward;
