@@ -36,6 +36,7 @@ export {
   type ParameterSpec,
   specOf,
 } from "./parameters.ts";
+export { type Picture, pictureOf } from "./picture.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
 export * from "./tape/mod.ts";

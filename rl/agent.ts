@@ -12,7 +12,7 @@ import {
   type Tokenizer,
   type Vlm,
 } from "../model/mod.ts";
-import { modelImage } from "./image.ts";
+import { modelPicture } from "./image.ts";
 
 /** What the agent saw, wrote and meant. */
 export interface Decision {
@@ -64,7 +64,7 @@ export class Agent {
       if (this.#promptIds.size < 4096) this.#promptIds.set(text, ids);
     }
     return [
-      { kind: "image", pixels: modelImage(observation, this.vlm.config.imageSize) },
+      { kind: "image", picture: modelPicture(observation, this.vlm.config.imageSize) },
       { kind: "text", ids },
     ];
   }

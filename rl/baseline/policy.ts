@@ -8,7 +8,7 @@ import { sampleTokens } from "../../kernels/sampling/mod.ts";
 import { type Cnn, paddedActions, Tape } from "../../model/mod.ts";
 import type { RespondSettings, Situation } from "../agent.ts";
 import type { Policy } from "../evaluation.ts";
-import { modelImage } from "../image.ts";
+import { modelPicture } from "../image.ts";
 
 /** What the network sees of B states. */
 export interface StateBatch {
@@ -43,7 +43,7 @@ export function stateOf(
   const indices = env.legalActions?.();
   const legal = indices === undefined ? null : new Uint8Array(env.actions.length);
   for (const index of indices ?? []) legal![index] = 1;
-  return { image: modelImage(observation, size), legal };
+  return { image: modelPicture(observation, size).pixels, legal };
 }
 
 /** Joins states of one environment. */

@@ -7,7 +7,7 @@
  * @module
  */
 import { type AdamW, type Cnn, scale, sum, Tape } from "../../model/mod.ts";
-import { modelImage } from "../image.ts";
+import { modelPicture } from "../image.ts";
 import { clippedLosses } from "../ppo.ts";
 import {
   improvePolicy,
@@ -52,7 +52,7 @@ export async function collect(
       const { reward, terminated, truncated, final, outcome } = vectorEnv.step(e, act.action);
       if (outcome !== null) episodes.push(outcome);
       if (truncated || (t === steps - 1 && !terminated)) {
-        bootstraps.push({ index: t * envs + e, image: modelImage(final.observation, size) });
+        bootstraps.push({ index: t * envs + e, image: modelPicture(final.observation, size).pixels });
       }
       transitions.push({ ...states[e], ...act, reward: reward * rewardScale, terminated, truncated });
     });
