@@ -30,7 +30,9 @@ export interface BlockSizes {
 
 /** What a block runs in, beside its parameters. */
 export interface BlockContext {
+  /** Of the stack that the block belongs to. */
   readonly sizes: BlockSizes;
+  /** What it exchanges information by. */
   readonly attend: Attend;
   /** u32, the position of each row of X: for kinds that rotate by it. */
   readonly positions: Slice;

@@ -30,6 +30,7 @@ export interface ConvolutionLayer {
 
 /** One network. */
 export interface CnnConfig extends Pick<VlmConfig, "imageSize" | "imageNormalization"> {
+  /** In data-flow order, at least one. */
   readonly convolutions: readonly ConvolutionLayer[];
   /** Width of the features that both heads read. */
   readonly width: number;
@@ -85,8 +86,11 @@ export function cnnParameterSpecs(config: CnnConfig): ParameterSpec[] {
 
 /** A network on a GPU. */
 export class Cnn {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** Its sizes. */
   readonly config: CnnConfig;
+  /** Its weights. */
   readonly parameters: Parameters;
   /** (V, V) */
   readonly #identity: Float32Array;

@@ -17,7 +17,9 @@ export interface VlmConfig {
   readonly imageNormalization: "per-image" | "fixed";
   /** Width of the vision encoder. */
   readonly visionWidth: number;
+  /** Blocks of the vision encoder. */
   readonly visionLayers: number;
+  /** Attention heads of the vision encoder. */
   readonly visionHeads: number;
   /** Side of the square of vision tokens merged into one image token. */
   readonly mergeFactor: number;
@@ -27,11 +29,13 @@ export interface VlmConfig {
   readonly contextLength: number;
   /** C */
   readonly width: number;
+  /** Blocks of the language model. */
   readonly layers: number;
   /** H */
   readonly heads: number;
   /** Hidden width of the value head. */
   readonly valueWidth: number;
+  /** Added to the variance in norms. */
   readonly normEpsilon: number;
   /** Kind of the language model's blocks, by name; `gpt` unless said otherwise. */
   readonly block?: string;
@@ -105,6 +109,7 @@ export const modelPresets = {
   },
 } as const satisfies Record<string, Omit<VlmConfig, "vocabularySize">>;
 
+/** A name in {@linkcode modelPresets}. */
 export type ModelPreset = keyof typeof modelPresets;
 
 /** Sizes that follow from a config. */

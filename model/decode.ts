@@ -13,6 +13,7 @@ import type { Vlm } from "./vlm.ts";
 
 /** What one decoding step starts from: a token of each sequence and all that came before it. */
 export interface DecodingState {
+  /** Sequences. */
   readonly B: number;
   /** Positions that the cache has room for. */
   readonly capacity: number;

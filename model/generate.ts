@@ -23,6 +23,7 @@ export interface GenerateOptions {
   readonly greedy: boolean;
   /** A response ends after this token. */
   readonly endId: number;
+  /** What the rest of a response that ended is filled with. */
   readonly padId: number;
   /** (B, 2) u32: each row's generator seed and first counter. */
   readonly random: Uint32Array;

@@ -14,9 +14,13 @@ export type ParameterPart = "vision" | "projector" | "language" | "policy_head" 
 
 /** One parameter before it has values. */
 export interface ParameterSpec {
+  /** Unique in its model; its first word is the part. */
   readonly name: string;
+  /** Extents; a linear weight is (in, out). */
   readonly shape: readonly number[];
+  /** What it is. */
   readonly kind: ParameterKind;
+  /** What it belongs to. */
   readonly part: ParameterPart;
   /** Standard deviation of the normal initialisation; a `norm` weight is 1 and a bias 0 instead. */
   readonly std: number;
@@ -58,6 +62,7 @@ export interface Parameter extends ParameterSpec {
 
 /** All parameters of a model. */
 export class Parameters {
+  /** In data-flow order. */
   readonly list: readonly Parameter[];
   /** All values, each parameter starting at a multiple of 64 words. */
   readonly values: Slice;
@@ -66,6 +71,7 @@ export class Parameters {
   readonly #gpu: Gpu;
   #tensors = new Map<string, Tensor>();
 
+  /** Allocates all of them, zero until they get values. */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
     this.#gpu = gpu;
     let offset = 0;

@@ -15,14 +15,19 @@ export type Segment =
 
 /** A prompt and what the model answered, or nothing yet. */
 export interface Sequence {
+  /** Texts and images in order; not empty. */
   readonly prompt: readonly Segment[];
+  /** Token ids. */
   readonly response: readonly number[];
 }
 
 /** A batch laid out for the model. Rows are padded on the right to T, responses to R. */
 export interface Layout {
+  /** Sequences. */
   readonly B: number;
+  /** Positions of the longest sequence, rounded up. */
   readonly T: number;
+  /** Tokens of the longest response, rounded up; 0 without responses. */
   readonly R: number;
   /** (images, imageSize, imageSize, 3) bytes, in the order of their first segments: equal images are encoded once. */
   readonly pixels: Uint8Array;

@@ -44,8 +44,11 @@ export function forwardFlops(
 
 /** A model on a GPU. */
 export class Vlm {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** Its sizes. */
   readonly config: VlmConfig;
+  /** Its weights. */
   readonly parameters: Parameters;
 
   /** Allocates parameters (zero until initialised or loaded). Throws a `RangeError` for a config that does not fit. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readJson, writeFileAtomic } from "../model/mod.ts";
+import { exists, readJson, writeFileAtomic } from "../model/files.ts";
 import { readTrainerState } from "./checkpoint.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import { type JsonObject, RunFolder } from "./run_folder.ts";

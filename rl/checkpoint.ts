@@ -12,12 +12,11 @@ import {
   type HostTensor,
   type ParameterSpec,
   parameterSpecs,
-  readBytes,
-  readJson,
   Tokenizer,
   Vlm,
   type VlmConfig,
 } from "../model/mod.ts";
+import { readBytes, readJson } from "../model/files.ts";
 import { Agent } from "./agent.ts";
 import type { SlotState } from "./rollout.ts";
 import type { CheckpointName, RunFolder } from "./run_folder.ts";

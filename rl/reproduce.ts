@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { writeFileAtomic } from "../model/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
 import {
   type Cell,
   type CellContext,

@@ -14,6 +14,7 @@ import { sizeOf, type Tensor } from "./tensor.ts";
 
 /** An operand of a check, on the host. */
 export interface CheckedOperand {
+  /** Its extents. */
   readonly shape: readonly number[];
   /** Row-major; reproducible values in [-1, 1) by default. */
   readonly values?: Float32Array;

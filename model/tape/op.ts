@@ -27,16 +27,25 @@ export type OutputGradients<Outputs extends readonly Tensor[]> = Outputs extends
 
 /** One recorded op. */
 export interface Call<Inputs extends readonly Operand[], Outputs extends readonly Tensor[], Attributes> {
+  /** What the op was given beside tensors. */
   readonly attributes: Attributes;
+  /** The operands. */
   readonly inputs: Inputs;
+  /** What forward returned. */
   readonly outputs: Outputs;
   /** What `tape.save` gave the forward rule, in the same order. */
   readonly saved: readonly Slice[];
 }
 
 /** An op: its name in error messages, the number of its operands, forward beside backward. */
-export interface OpRule<Inputs extends readonly Operand[], Outputs extends readonly Tensor[], Attributes> {
+export interface OpRule<
+  Inputs extends readonly Operand[],
+  Outputs extends readonly Tensor[],
+  Attributes = unknown,
+> {
+  /** As error messages have it. */
   readonly name: string;
+  /** Number of operands, or "any". */
   readonly arity: Arity<Inputs>;
   /** Launches the op; memory comes from `tape.output`, `tape.save` and `tape.scratch`. */
   forward(tape: Tape, inputs: Inputs, attributes: Attributes): Outputs;
@@ -56,9 +65,13 @@ export type AttributeArguments<Attributes> = unknown extends Attributes ? [] : [
 
 /** Any op, as the tape records it. */
 export interface AnyOpRule {
+  /** See {@linkcode OpRule}. */
   readonly name: string;
+  /** See {@linkcode OpRule}. */
   readonly arity: number | "any";
+  /** See {@linkcode OpRule}. */
   forward(tape: Tape, inputs: readonly Operand[], attributes: unknown): readonly Tensor[];
+  /** See {@linkcode OpRule}. */
   backward(
     tape: Tape,
     call: Call<readonly Operand[], readonly Tensor[], unknown>,
@@ -67,8 +80,9 @@ export interface AnyOpRule {
 }
 
 /**
- * Defines an op. The types of operands and attributes are those that `forward` declares; a backward rule that returns
- * another number of gradients does not compile. Write `tape: Tape` in `forward`, or TypeScript cannot infer them.
+ * Defines an op. The types of operands, outputs and attributes are those that `forward` declares, if it declares all its
+ * parameters' types, or those of an annotation `OpRule<…>`. A backward rule that returns another number of gradients does
+ * not compile.
  *
  * @example An op of one operand, Y = 2 X
  * ```ts

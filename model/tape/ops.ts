@@ -5,8 +5,16 @@
  * @module
  */
 export { attention, type AttentionAttributes, attentionRule } from "./ops/attention.ts";
-export { add, binaryRule, maximum, minimum, multiply, subtract } from "./ops/binary.ts";
-export { chain, chainRule } from "./ops/chain.ts";
+export {
+  add,
+  type BinaryAttributes,
+  binaryRule,
+  maximum,
+  minimum,
+  multiply,
+  subtract,
+} from "./ops/binary.ts";
+export { chain, type ChainAttributes, chainRule } from "./ops/chain.ts";
 export { embed, type EmbedAttributes, embedRule } from "./ops/embed.ts";
 export { gatherRows, gatherRowsRule } from "./ops/gather_rows.ts";
 export { layernorm, layernormRule } from "./ops/layernorm.ts";

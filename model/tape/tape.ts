@@ -26,6 +26,7 @@ interface Recorded extends Call<readonly Operand[], readonly Tensor[], unknown> 
 
 /** Records and differentiates. With `record: false` it only runs forward (rollouts, evaluation). */
 export class Tape implements Disposable {
+  /** Where its ops run. */
   readonly gpu: Gpu;
   readonly #record: boolean;
   readonly #calls: Recorded[] = [];
@@ -34,6 +35,7 @@ export class Tape implements Disposable {
   readonly #kept = new Set<Tensor>();
   #saved: Slice[] = [];
 
+  /** An empty tape; with `record: false` nothing can be differentiated. */
   constructor(gpu: Gpu, { record }: { record: boolean }) {
     this.gpu = gpu;
     this.#memory = new HeldSlices(gpu);
@@ -193,6 +195,7 @@ export class Tape implements Disposable {
     return { dX: earlier, accumulate: true };
   }
 
+  /** Gives back the memory of every tensor made through this tape; they may not be used any more. */
   dispose(): void {
     this.#memory.releaseAll();
     this.#gradients.clear();
@@ -200,6 +203,7 @@ export class Tape implements Disposable {
     this.#calls.length = 0;
   }
 
+  /** The same, at the end of a block that began with `using tape`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { attention as launchAttention, attentionBackward } from "../../../kernels/attention/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -24,10 +24,10 @@ export function attention(tape: Tape, QKV: Tensor, attributes: AttentionAttribut
 }
 
 /** QKV (B,T,3C) with rows [q | k | v] -> Y (B,T,C) = softmax(q k^T / sqrt(D)) v per head */
-export const attentionRule = defineOp({
+export const attentionRule: OpRule<[QKV: Tensor], [Y: Tensor], AttentionAttributes> = defineOp({
   name: "attention",
   arity: 1,
-  forward(tape: Tape, [QKV]: readonly [QKV: Tensor], { prefix, length, heads: H }: AttentionAttributes) {
+  forward(tape, [QKV], { prefix, length, heads: H }) {
     const [B, T, width] = QKV.shape;
     const D = width / 3 / H;
     const Y = tape.output([B, T, H * D], "attention");

@@ -4,15 +4,21 @@
  * @module
  */
 import { binary as launchBinary, binaryBackward, type BinaryOp } from "../../../kernels/elementwise/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { formatShape, sizeOf, type Tensor } from "../tensor.ts";
 
+/** What {@linkcode binaryRule} needs beside its tensors. */
+export interface BinaryAttributes {
+  /** The function's name. */
+  readonly op: BinaryOp;
+}
+
 /** Y = f(A, B), same shapes */
-export const binaryRule = defineOp({
+export const binaryRule: OpRule<[A: Tensor, B: Tensor], [Y: Tensor], BinaryAttributes> = defineOp({
   name: "binary",
   arity: 2,
-  forward(tape: Tape, [A, B]: readonly [A: Tensor, B: Tensor], { op }: { readonly op: BinaryOp }) {
+  forward(tape, [A, B], { op }) {
     if (sizeOf(A.shape) !== sizeOf(B.shape)) {
       throw new RangeError(
         `Cannot ${op} ${A.label} ${formatShape(A.shape)} and ${B.label} ${

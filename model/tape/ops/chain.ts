@@ -10,7 +10,7 @@ import {
   chainBackward,
   type ChainValue,
 } from "../../../kernels/elementwise/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { formatShape, sizeOf, type Tensor } from "../tensor.ts";
 
@@ -28,11 +28,17 @@ export function chain(
   return [...tape.apply(chainRule, inputs, { chain: buildChain(inputs.length, build) })];
 }
 
+/** What {@linkcode chainRule} needs beside its tensors. */
+export interface ChainAttributes {
+  /** Made by `buildChain`. */
+  readonly chain: Chain;
+}
+
 /** Y_j = results of a chain of functions of X_i, all of the same shape */
-export const chainRule = defineOp({
+export const chainRule: OpRule<readonly Tensor[], Tensor[], ChainAttributes> = defineOp({
   name: "chain",
   arity: "any",
-  forward(tape: Tape, X: readonly Tensor[], { chain }: { readonly chain: Chain }) {
+  forward(tape, X, { chain }) {
     const [{ shape }] = X;
     for (const input of X) {
       if (sizeOf(input.shape) === sizeOf(shape)) continue;

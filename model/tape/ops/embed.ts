@@ -5,7 +5,7 @@
  */
 import { roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "../../../kernels/gpu/mod.ts";
 import { bucketRows, embed as launchEmbed, sumRows } from "../../../kernels/embedding/mod.ts";
-import { defineOp, type Operand } from "../op.ts";
+import { defineOp, type Operand, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 
@@ -32,14 +32,14 @@ export function embed(
 }
 
 /** tokenTable (V,C)?, positionTable (positions,C), imageTokens (rows,C)? -> Y[n] = source[n] + positionTable[position[n]] */
-export const embedRule = defineOp({
+export const embedRule: OpRule<
+  [tokens: Operand, positions: Tensor, images: Operand],
+  [Y: Tensor],
+  EmbedAttributes
+> = defineOp({
   name: "embed",
   arity: 3,
-  forward(
-    tape: Tape,
-    [tokenTable, positionTable, imageTokens]: readonly [tokens: Operand, positions: Tensor, images: Operand],
-    { sources, positions, shape }: EmbedAttributes,
-  ) {
+  forward(tape, [tokenTable, positionTable, imageTokens], { sources, positions, shape }) {
     const C = positionTable.shape[1];
     const Y = tape.output([...shape, C], "embedding");
     launchEmbed(tape.gpu, {

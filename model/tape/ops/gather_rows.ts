@@ -4,7 +4,7 @@
  * @module
  */
 import { gatherRows as launchGatherRows } from "../../../kernels/embedding/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, type Tensor } from "../tensor.ts";
 
@@ -18,10 +18,10 @@ export function gatherRows(tape: Tape, X: Tensor, index: Int32Array): Tensor {
 }
 
 /** X (..,C) -> Y (rows,C) = X[index]; the rows are distinct, so that the backward is a gather too */
-export const gatherRowsRule = defineOp({
+export const gatherRowsRule: OpRule<[X: Tensor], [Y: Tensor], { readonly index: Int32Array }> = defineOp({
   name: "gatherRows",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], { index }: { readonly index: Int32Array }) {
+  forward(tape, [X], { index }) {
     const { rows, columns: C } = asMatrix(X);
     const beyond = index.find((row) => row >= rows);
     if (beyond !== undefined) {

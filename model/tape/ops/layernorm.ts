@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { layernorm as launchLayernorm, layernormBackward } from "../../../kernels/layernorm/mod.ts";
-import { layernormPartialsWords } from "../../../kernels/layernorm/mod.ts";
-import { defineOp } from "../op.ts";
+import {
+  layernorm as launchLayernorm,
+  layernormBackward,
+  layernormPartialsWords,
+} from "../../../kernels/layernorm/mod.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, type Tensor } from "../tensor.ts";
 
@@ -20,14 +23,14 @@ export function layernorm(
 }
 
 /** X (..,C), weight (C), bias (C) -> Y = weight (X - mean) rstd + bias over the last dimension */
-export const layernormRule = defineOp({
+export const layernormRule: OpRule<
+  [X: Tensor, weight: Tensor, bias: Tensor],
+  [Y: Tensor],
+  { readonly epsilon: number }
+> = defineOp({
   name: "layernorm",
   arity: 3,
-  forward(
-    tape: Tape,
-    [X, weight, bias]: readonly [X: Tensor, weight: Tensor, bias: Tensor],
-    { epsilon }: { readonly epsilon: number },
-  ) {
+  forward(tape, [X, weight, bias], { epsilon }) {
     const { rows: R, columns: C } = asMatrix(X);
     const Y = tape.output(X.shape, weight.label.replace(/\.weight$/, ""));
     const mean = tape.save(R, `${Y.label}.mean`);

@@ -6,13 +6,15 @@
 import { unaryBackward } from "../../../kernels/elementwise/mod.ts";
 import { matmul } from "../../../kernels/matmul/mod.ts";
 import { columnSum, columnSumPartialWords } from "../../../kernels/reduce/mod.ts";
-import { defineOp, type Operand } from "../op.ts";
+import { defineOp, type Operand, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, formatShape, type Tensor } from "../tensor.ts";
 
 /** A weight (in, out) and its bias (out), null where there is none. */
 export interface Affine {
+  /** (in, out) */
   readonly weight: Tensor;
+  /** (out) */
   readonly bias: Tensor | null;
 }
 
@@ -27,14 +29,14 @@ export function linear(
 }
 
 /** X (..,K), W (K,N), bias (N)?, residual (..,N)? -> Y = gelu?(X W + bias) + residual */
-export const linearRule = defineOp({
+export const linearRule: OpRule<
+  [X: Tensor, W: Tensor, bias: Operand, residual: Operand],
+  [Y: Tensor],
+  { readonly gelu: boolean }
+> = defineOp({
   name: "linear",
   arity: 4,
-  forward(
-    tape: Tape,
-    [X, W, bias, residual]: readonly [X: Tensor, W: Tensor, bias: Operand, residual: Operand],
-    { gelu }: { readonly gelu: boolean },
-  ) {
+  forward(tape, [X, W, bias, residual], { gelu }) {
     const { rows: M, columns: K } = asMatrix(X);
     const [inner, N] = W.shape;
     if (inner !== K) {

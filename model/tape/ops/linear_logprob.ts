@@ -9,7 +9,7 @@ import {
   linearLogprobPartialsWords,
   linearLogprobScratchWords,
 } from "../../../kernels/softmax_logprob/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, type Tensor } from "../tensor.ts";
 
@@ -38,14 +38,14 @@ export function linearLogprob(
 }
 
 /** X (N,C), W (C,V) -> logprob (N) = log softmax(X W / temperature)[target], entropy (N) of that distribution */
-export const linearLogprobRule = defineOp({
+export const linearLogprobRule: OpRule<
+  [X: Tensor, W: Tensor],
+  [logprob: Tensor, entropy: Tensor],
+  LinearLogprobAttributes
+> = defineOp({
   name: "linearLogprob",
   arity: 2,
-  forward(
-    tape: Tape,
-    [X, W]: readonly [X: Tensor, W: Tensor],
-    { targets, temperature }: LinearLogprobAttributes,
-  ) {
+  forward(tape, [X, W], { targets, temperature }) {
     const { rows: N, columns: C } = asMatrix(X);
     const V = W.shape[1];
     const stray = targets.find((target) => !(target < V));

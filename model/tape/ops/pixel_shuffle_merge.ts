@@ -4,7 +4,7 @@
  * @module
  */
 import { pixelShuffleMerge as launchMerge } from "../../../kernels/image/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -14,10 +14,10 @@ export function pixelShuffleMerge(tape: Tape, X: Tensor, factor: number): Tensor
 }
 
 /** X (B,side^2,C) -> Y (B,(side/factor)^2,factor^2 C) */
-export const pixelShuffleMergeRule = defineOp({
+export const pixelShuffleMergeRule: OpRule<[X: Tensor], [Y: Tensor], { readonly factor: number }> = defineOp({
   name: "pixelShuffleMerge",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], { factor }: { readonly factor: number }) {
+  forward(tape, [X], { factor }) {
     const [B, tokens, C] = X.shape;
     const Y = tape.output([B, tokens / factor ** 2, C * factor ** 2], "merged");
     launchMerge(tape.gpu, { X: X.data, Y: Y.data }, {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { formatShape, sizeOf, type Tensor } from "../tensor.ts";
 
@@ -13,10 +13,10 @@ export function reshape(tape: Tape, X: Tensor, shape: readonly number[]): Tensor
 }
 
 /** A view of X, no launch */
-export const reshapeRule = defineOp({
+export const reshapeRule: OpRule<[X: Tensor], [Y: Tensor], { readonly shape: readonly number[] }> = defineOp({
   name: "reshape",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], { shape }: { readonly shape: readonly number[] }) {
+  forward(tape, [X], { shape }) {
     if (sizeOf(shape) !== sizeOf(X.shape)) {
       throw new RangeError(`Cannot reshape ${X.label} ${formatShape(X.shape)} to ${formatShape(shape)}`);
     }

@@ -4,7 +4,7 @@
  * @module
  */
 import { rowBroadcast, rowSum as launchRowSum } from "../../../kernels/reduce/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, type Tensor } from "../tensor.ts";
 
@@ -14,10 +14,10 @@ export function rowSum(tape: Tape, X: Tensor): Tensor {
 }
 
 /** X (..,C) -> Y (..), the sum of each row */
-export const rowSumRule = defineOp({
+export const rowSumRule: OpRule<[X: Tensor], [Y: Tensor]> = defineOp({
   name: "rowSum",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor]) {
+  forward(tape, [X]) {
     const { rows: R, columns: C } = asMatrix(X);
     const Y = tape.output(X.shape.slice(0, -1), `rowSum(${X.label})`);
     launchRowSum(tape.gpu, { X: X.data, Y: Y.data }, { R, C });

@@ -5,7 +5,7 @@
  */
 import { unary } from "../../../kernels/elementwise/mod.ts";
 import { rowBroadcast, sum as launchSum, sumPartialWords } from "../../../kernels/reduce/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 
@@ -20,10 +20,10 @@ export function mean(tape: Tape, X: Tensor): Tensor {
 }
 
 /** X (..) -> Y (1) = scale * sum of X; a mean when scale is 1/n */
-export const sumRule = defineOp({
+export const sumRule: OpRule<[X: Tensor], [Y: Tensor], { readonly scale: number }> = defineOp({
   name: "sum",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], { scale }: { readonly scale: number }) {
+  forward(tape, [X], { scale }) {
     const n = sizeOf(X.shape);
     const Y = tape.output([1], `sum(${X.label})`);
     const partials = tape.scratch(sumPartialWords({ n }), "sum.partials");

@@ -4,22 +4,25 @@
  * @module
  */
 import { unary as launchUnary, unaryBackward, type UnaryOp } from "../../../kernels/elementwise/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 
-/** What {@linkcode unaryRule} needs beside its tensor; `a` and `b` are the scalars of `scale`, `shift` and `clamp`. */
+/** What {@linkcode unaryRule} needs beside its tensor. */
 export interface UnaryAttributes {
+  /** The function's name. */
   readonly op: UnaryOp;
+  /** The factor of `scale`, the summand of `shift`, the lower bound of `clamp`. */
   readonly a?: number;
+  /** The upper bound of `clamp`. */
   readonly b?: number;
 }
 
 /** Y = f(X) */
-export const unaryRule = defineOp({
+export const unaryRule: OpRule<[X: Tensor], [Y: Tensor], UnaryAttributes> = defineOp({
   name: "unary",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], { op, a, b }: UnaryAttributes) {
+  forward(tape, [X], { op, a, b }) {
     const Y = tape.output(X.shape, `${op}(${X.label})`);
     launchUnary(tape.gpu, { X: X.data, Y: Y.data }, { op, a, b, n: sizeOf(X.shape) });
     return [Y];

@@ -9,13 +9,20 @@ import {
   fold,
   unfold as launchUnfold,
 } from "../../../kernels/convolution/mod.ts";
-import { defineOp } from "../op.ts";
+import { defineOp, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { formatShape, type Tensor } from "../tensor.ts";
 import { type Affine, linear } from "./linear.ts";
 
 /** Size, stride and padding of a convolution's window, in pixels. */
-export type ConvolutionWindow = Pick<ConvolutionShape, "kernelSize" | "stride" | "padding">;
+export interface ConvolutionWindow {
+  /** Side of the window. */
+  readonly kernelSize: number;
+  /** From a window to the next. */
+  readonly stride: number;
+  /** Zeros around the input. */
+  readonly padding: number;
+}
 
 /**
  * The window at every position of NHWC images: (B,height,width,C) -> (B,outHeight,outWidth,kernelSize^2 C).
@@ -37,10 +44,10 @@ export function convolution(
 }
 
 /** X (B,height,width,C) -> Y (B,outHeight,outWidth,kernelSize^2 C): the window at each position, in (ky,kx,c) order */
-export const unfoldRule = defineOp({
+export const unfoldRule: OpRule<[X: Tensor], [Y: Tensor], ConvolutionWindow> = defineOp({
   name: "unfold",
   arity: 1,
-  forward(tape: Tape, [X]: readonly [X: Tensor], window: ConvolutionWindow) {
+  forward(tape, [X], window) {
     const shape = shapeOf(X, window);
     const { outHeight, outWidth } = convolutionOutput(shape);
     const Y = tape.output(
