@@ -149,3 +149,15 @@ export class Cnn {
     return reshape(tape, values, [features.shape[0]]);
   }
 }
+
+/** Floating-point operations of a forward pass over that many images: those of its matrix products. A backward costs twice. */
+export function cnnFlops(config: CnnConfig, images: number): number {
+  const { imageSize, convolutions, width } = config;
+  let [side, C, flops] = [imageSize, 3, 0];
+  for (const { channels, ...window } of convolutions) {
+    side = convolutionOutput({ height: side, width: side, ...window }).outHeight;
+    flops += 2 * images * side ** 2 * window.kernelSize ** 2 * C * channels;
+    C = channels;
+  }
+  return flops + 2 * images * width * (side ** 2 * C + paddedActions(config) + 1);
+}

@@ -51,6 +51,7 @@ export {
   Cnn,
   CNN_LAYERS,
   type CnnConfig,
+  cnnFlops,
   cnnParameterSpecs,
   type ConvolutionLayer,
   paddedActions,

@@ -1,6 +1,9 @@
 /** The count of a forward pass's arithmetic against one from the parameters' shapes. */
 import { assertEquals } from "@std/assert";
 import {
+  CNN_LAYERS,
+  cnnFlops,
+  cnnParameterSpecs,
   deriveSizes,
   forwardFlops,
   modelPresets,
@@ -37,4 +40,18 @@ Deno.test("a forward pass's operations are those of its matrices and of attentio
       assertEquals(forwardFlops(config, { images, B, T, R }), counted(config, images, B, T, R));
     }
   }
+});
+
+Deno.test("the baseline's operations are those of its matrices", () => {
+  const config = { ...CNN_LAYERS, imageNormalization: "fixed", actions: 5 } as const;
+  // 64 pixels a side become 15, 6 and 4 places.
+  const rows: Record<string, number> = {
+    "vision.convolutions.0.weight": 15 ** 2,
+    "vision.convolutions.1.weight": 6 ** 2,
+    "vision.convolutions.2.weight": 4 ** 2,
+  };
+  const want = cnnParameterSpecs(config)
+    .filter(({ kind }) => kind === "matrix")
+    .reduce((n, { name, shape }) => n + 2 * 3 * sizeOf(shape) * (rows[name] ?? 1), 0);
+  assertEquals(cnnFlops(config, 3), want);
 });
