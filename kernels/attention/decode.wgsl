@@ -5,7 +5,9 @@
 //                    cache, so no invocation waits for another's write; f32 streaming softmax; UNROLL as in naive.wgsl
 // traffic            8BC * (mean position) + 24BC bytes
 // source             arXiv:1805.02867
+
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
 @group(0) @binding(1) var<storage, read> position: array<u32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<f32>;

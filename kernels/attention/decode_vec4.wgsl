@@ -9,7 +9,9 @@
 //                    cache changes every token, and a copy of it would cost more than it saves. Several keys a step
 //                    measure the same and compile twice as long
 // source             arXiv:1805.02867
+
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> position: array<u32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;

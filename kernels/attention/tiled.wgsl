@@ -10,7 +10,9 @@
 //             registers with ROWS = 4, so a load from workgroup memory feeds 16 multiply-adds instead of 4; partial scores
 //             have two buffers, so a step waits once
 // source      arXiv:2205.14135
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;

@@ -9,7 +9,9 @@
 // steps              64 lanes instead of one a head: a decoding step is latency, and few heads leave a GPU idle; neighbours
 //                    read neighbouring columns of V
 // source             arXiv:1805.02867
+
 struct Params { H: u32, capacity: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> position: array<u32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;

@@ -5,7 +5,9 @@
 //              ends all loops of an invocation after 65535 rounds in sum: V up to 262000); f32
 // traffic      12NV bytes (second read of X from cache)
 // source       running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, V: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;

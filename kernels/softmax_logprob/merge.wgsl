@@ -5,7 +5,10 @@
 // bindings  0 partials read, 1 logprob write, 2 lse write, 3 entropy write, 4 {N,parts} uniform
 // work      one invocation per row, f32
 // traffic   16N parts + 12N bytes
+// source    running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, parts: u32 }
+
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> logprob: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;

@@ -4,7 +4,9 @@
 // work            one invocation per row and panel walks its columns once with a running maximum; f32
 // traffic         4NC + 4CV + 16N panels bytes (W from cache for all rows but the first)
 // source          running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
@@ -12,7 +14,7 @@ struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x;
   if (row >= params.N) { return; }
   // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
@@ -41,5 +43,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     weighted += (logit - largest) * weight;
     if (v == label) { chosen = logit; }
   }
-  partials[row * grid.y + id.y] = vec4f(largest, total, weighted, chosen);
+  partials[row * groups.y + id.y] = vec4f(largest, total, weighted, chosen);
 }

@@ -1,0 +1,25 @@
+/**
+ * WGSL that several kernels share, by the names that `//@include` says.
+ *
+ * @module
+ */
+import expNegative from "./exp_negative.wgsl" with { type: "text" };
+import flatIndex from "./flat_index.wgsl" with { type: "text" };
+import gelu from "./gelu.wgsl" with { type: "text" };
+import lanes from "./lanes.wgsl" with { type: "text" };
+import rowTotal from "./row_total.wgsl" with { type: "text" };
+import staging from "./staging.wgsl" with { type: "text" };
+import texel from "./texel.wgsl" with { type: "text" };
+import value from "./value.wgsl" with { type: "text" };
+
+/** The texts of the files in this folder, by name. */
+export const snippets: Readonly<Record<string, string>> = {
+  "exp_negative.wgsl": expNegative,
+  "flat_index.wgsl": flatIndex,
+  "gelu.wgsl": gelu,
+  "lanes.wgsl": lanes,
+  "row_total.wgsl": rowTotal,
+  "staging.wgsl": staging,
+  "texel.wgsl": texel,
+  "value.wgsl": value,
+};
