@@ -12,6 +12,7 @@ import { gptBlock } from "./blocks/gpt.ts";
 import type { VlmConfig } from "./config.ts";
 import type { DecodingState } from "./decode.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { quote } from "./quote.ts";
 import type { Tape, Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
@@ -85,7 +86,7 @@ export function blockKindOf({ block = gptBlock.name }: Pick<VlmConfig, "block">)
   const kind = blockKinds.get(block);
   if (kind !== undefined) return kind;
   throw new RangeError(
-    `Cannot use this model: block must be one of ${[...blockKinds.keys()].join(", ")}, got ${block}`,
+    `Cannot use this model: block must be one of ${[...blockKinds.keys()].join(", ")}, got ${quote(block)}`,
   );
 }
 

@@ -27,12 +27,19 @@
  */
 
 // where it runs; the kernels' module has the rest
-export { type Gpu, type HostData, openGpu, type Slice } from "../kernels/gpu/mod.ts";
+export { Gpu, type HostData, NoAdapterError, openGpu, type Slice } from "../kernels/gpu/mod.ts";
 
 // the model, in data-flow order
 export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig, type VlmSizes } from "./config.ts";
 export { type Picture, pictureOf } from "./picture.ts";
-export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
+export {
+  type AddedToken,
+  buildTokenizer,
+  type Decoding,
+  type Encoding,
+  Tokenizer,
+  type TokenizerJson,
+} from "./tokenizer.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export {
   type Attend,
@@ -69,7 +76,17 @@ export {
   specOf,
 } from "./parameters.ts";
 export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
-export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
+export {
+  assertFinite,
+  assertFits,
+  decodeSafetensors,
+  encodeSafetensors,
+  type ExpectedTensor,
+  type HostTensor,
+  type OtherTensor,
+  type SafetensorsContent,
+} from "./checkpoint.ts";
+export { quote, quoteName } from "./quote.ts";
 
 // tensors and gradients
 export {
@@ -93,3 +110,40 @@ export {
 } from "./tape/check.ts";
 // The table of ops: each of its rows is explicit.
 export * from "./tape/ops.ts";
+
+// types of what a `Gpu` has, and of the elementwise functions
+export type {
+  Binding,
+  Command,
+  Declaration,
+  Derive,
+  Dispatch,
+  Field,
+  KernelSource,
+  Launch,
+  Mirror,
+  MirrorUse,
+  ParamValues,
+  Pipeline,
+  PipelineCache,
+  Plans,
+  Profile,
+  ProfileRow,
+  ProfileSummary,
+  ProfileWait,
+  Step,
+  Storage,
+  StoragePool,
+  UniformLayout,
+  Upload,
+  WgslConstants,
+} from "../kernels/gpu/mod.ts";
+export {
+  type BinaryOp,
+  binaryOps,
+  type Chain,
+  type ChainStep,
+  type ChainValue,
+  type UnaryOp,
+  unaryOps,
+} from "../kernels/elementwise/mod.ts";

@@ -6,12 +6,15 @@
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
+  assertFinite,
   assertFits,
   decodeSafetensors,
   encodeSafetensors,
   type HostTensor,
   type ParameterSpec,
   parameterSpecs,
+  quote,
+  type SafetensorsContent,
   Tokenizer,
   Vlm,
   type VlmConfig,
@@ -87,7 +90,9 @@ export async function saveCheckpoint(
 export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
   const { cot, ...config } = (await readJson(`${path}/config.json`) ?? {}) as VlmConfig & { cot: boolean };
   if (typeof cot !== "boolean") {
-    throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${cot}`);
+    throw new SyntaxError(
+      `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
+    );
   }
   const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
@@ -150,16 +155,18 @@ async function readTensors(
   prefixes: readonly string[],
 ): Promise<Map<string, HostTensor>> {
   const bytes = await readBytes(path);
-  let tensors: Map<string, HostTensor>;
+  let content: SafetensorsContent;
   try {
-    ({ tensors } = decodeSafetensors(bytes));
+    content = decodeSafetensors(bytes);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new SyntaxError(`Cannot load ${path}: ${error.message}`, { cause: error });
   }
   assertFits(
-    tensors,
+    content.tensors,
     prefixes.flatMap((prefix) => specs.map(({ name, shape }) => ({ name: prefix + name, shape }))),
+    content.others,
   );
-  return tensors;
+  assertFinite(content.tensors);
+  return content.tensors;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeEnv } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { loadAgent } from "./checkpoint.ts";
 import {
@@ -23,6 +24,7 @@ import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 import { findTrainedRun } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
+import { requireWords } from "./words.ts";
 
 const { temperature, maxNewTokens } = trainOptions;
 
@@ -100,6 +102,7 @@ export const evalCommand: Command<typeof options> = {
     const progress = new Progress();
     try {
       const agent = await loadAgent(gpu, trained.checkpoint);
+      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), trained.checkpoint);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
       const evaluation = await evaluateBoth(agent, {

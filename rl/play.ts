@@ -15,6 +15,7 @@ import { isSuccess, samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "./trained_run.ts";
 import { openTunedGpu } from "./tuning.ts";
+import { requireWords } from "./words.ts";
 
 /** Delay between tokens on a terminal: about as fast as one reads. */
 const TOKEN_DELAY_MS = 60;
@@ -196,6 +197,7 @@ export const playCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const agent = await loadAgent(gpu, trained.checkpoint);
+      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), trained.checkpoint);
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeEnv } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import type { Agent } from "./agent.ts";
@@ -16,6 +17,7 @@ import {
 } from "./checkpoint.ts";
 import type { Progress } from "./cli/mod.ts";
 import type { TrainConfig } from "./config.ts";
+import { evaluationEnvSettings } from "./env_settings.ts";
 import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
@@ -24,6 +26,7 @@ import { peakMemory } from "./memory.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
+import { requireWords } from "./words.ts";
 
 /** Outside world of a run. */
 export interface RunContext {
@@ -83,6 +86,9 @@ export class Run {
     const { gpu, folder } = context;
     const checkpoint = config.resume ? await folder.checkpointPath() : null;
     const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
+    if (checkpoint !== null) {
+      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), checkpoint);
+    }
     const { vlm } = agent;
     const { state, optimizer } = checkpoint === null
       ? { state: START, optimizer: sftOptimizer(vlm, config) }
