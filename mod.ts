@@ -54,12 +54,19 @@ export {
 
 // envs
 export {
+  defineEnvironment,
   ENV_NAMES,
   type Environment,
+  type EnvironmentDefinition,
+  ENVIRONMENTS,
+  type EnvironmentSettings,
+  findEnvironment,
+  gridPicture,
   type Info,
   makeEnv,
   type Observation,
   type Parse,
+  picture,
   Random,
 } from "./envs/mod.ts";
 
@@ -69,7 +76,6 @@ export { loadAgent } from "./rl/checkpoint.ts";
 export { resolveConfig, type TrainConfig } from "./rl/config.ts";
 export { evaluate, type EvaluationResult, type EvaluationSettings } from "./rl/evaluation.ts";
 export { generalizedAdvantages } from "./rl/gae.ts";
-export { ppoIteration } from "./rl/ppo.ts";
-export type { PpoMetrics } from "./rl/ppo_loop.ts";
+export { type Algorithm, algorithms, defineAlgorithm, learn, ppo } from "./rl/algorithms/mod.ts";
 export { collectRollout, type Rollout, type Transition, VectorEnv } from "./rl/rollout.ts";
 export { responseWeights } from "./rl/thought.ts";

@@ -19,7 +19,7 @@ import { misreadNumber, resolveBias } from "./bias.ts";
 import { addCard, type Hand, handOf, isHitBetter } from "./blackjack_optimal.ts";
 import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
 import { type Card, cardName, cardValue, drawCard, drawCards, drawTable, RANKS, SUITS } from "./cards.ts";
-import { checkBooleans, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
+import { checkBegun, checkBooleans, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import { frame, FRAME_PIXELS } from "./frame.ts";
 import { createParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
@@ -177,6 +177,14 @@ export class Blackjack implements Environment<BlackjackInfo> {
 
   randomAction(): number {
     return this.#fallback.integer(ACTIONS.length);
+  }
+
+  /** What the rules look at: the player's total, whether an ace counts 11, whether it is a natural, the open card's value. */
+  stateKey(): string {
+    checkBegun(this.#phase, this.name);
+    const { total, soft } = hand(this.#player);
+    const natural = isNatural(this.#player) ? " natural" : "";
+    return `${soft ? "soft " : ""}${total}${natural} ${cardValue(this.#dealer[0])}`;
   }
 
   prompt(_info: BlackjackInfo, { cot }: PromptSettings): string {

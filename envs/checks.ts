@@ -10,6 +10,12 @@ export function checkRunning(phase: Phase, verb: string, env: string): void {
   throw new Error(`Cannot ${verb} ${env}: ${state}, call reset first`);
 }
 
+/** Throws `Error` before the first reset: a state can be named after an episode's end, too. */
+export function checkBegun(phase: Phase, env: string): void {
+  if (phase !== "before the first reset") return;
+  checkRunning(phase, "name the state of", env);
+}
+
 /** Throws `RangeError` naming an option of `reset` that is not among the known ones. */
 export function checkOptionNames(
   env: string,
@@ -35,7 +41,8 @@ export function checkBooleans(verb: string, env: string, values: Readonly<Record
 export function show(value: unknown): string {
   if (typeof value === "number") return String(value); // JSON has no NaN
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+    // Characters that a terminal obeys are left out; JSON has escaped those below a space.
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80).replace(/[\x7f-\x9f]/g, "?");
   } catch {
     return typeof value;
   }

@@ -33,15 +33,16 @@ export function frame(key: string, paint: (canvas: Canvas2D) => void): Observati
   return observation;
 }
 
-/** Four pixels at a time, as 32-bit words: four times as fast as byte by byte. Little-endian, as every WebGPU host is. */
-function dropAlpha(rgba: Uint8ClampedArray): Uint8Array {
+/** RGB of RGBA, four pixels at a time, as 32-bit words: four times as fast as byte by byte. Little-endian, as every WebGPU host is. */
+export function dropAlpha(rgba: Uint8ClampedArray): Uint8Array {
   const from = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
-  const to = new Uint32Array((from.length / 4) * 3);
+  const to = new Uint32Array(Math.ceil(from.length / 4) * 3);
   for (let i = 0, j = 0; i < from.length; i += 4, j += 3) {
     const second = from[i + 1], third = from[i + 2];
     to[j] = (from[i] & 0xffffff) | (second << 24);
     to[j + 1] = ((second >>> 8) & 0xffff) | (third << 16);
     to[j + 2] = ((third >>> 16) & 0xff) | (from[i + 3] << 8);
   }
-  return new Uint8Array(to.buffer);
+  // The last words may be of fewer than four pixels: beyond the end there are zeros.
+  return new Uint8Array(to.buffer, 0, from.length * 3);
 }

@@ -21,7 +21,7 @@
  */
 
 import { resolveBias } from "./bias.ts";
-import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
+import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import {
   drawDeal,
   type Room,
@@ -225,6 +225,12 @@ export class Household implements Environment<HouseholdInfo> {
   randomAction(): number {
     const { admissible } = this.#running("draw an action of");
     return this.#standIn = admissible[this.#fallback.integer(admissible.length)];
+  }
+
+  /** Task, room, and where and how everything is, behind closed doors too; not what was said last. */
+  stateKey(): string {
+    checkBegun(this.#episode?.phase ?? "before the first reset", this.name);
+    return this.#episode!.world.key();
   }
 
   prompt(info: HouseholdInfo, { cot }: PromptSettings): string {

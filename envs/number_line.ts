@@ -16,7 +16,7 @@
 
 import { resolveBias } from "./bias.ts";
 import { BOLD_FONT, type Canvas2D } from "./canvas.ts";
-import { checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
+import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "./checks.ts";
 import { frame } from "./frame.ts";
 import { createParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
@@ -156,6 +156,12 @@ export class NumberLine implements Environment<NumberLineInfo> {
 
   randomAction(): number {
     return this.#fallback.integer(ACTIONS.length);
+  }
+
+  /** The two numbers. */
+  stateKey(): string {
+    checkBegun(this.#phase, this.name);
+    return `${this.#current} ${this.#target}`;
   }
 
   prompt(_info: NumberLineInfo, { cot }: PromptSettings): string {

@@ -23,7 +23,7 @@ import {
   SUITS,
 } from "./cards.ts";
 import { type Canvas2D, REGULAR_FONT } from "./canvas.ts";
-import { checkRunning, type Phase, show } from "./checks.ts";
+import { checkBegun, checkRunning, type Phase, show } from "./checks.ts";
 import { formulaEquals } from "./formula.ts";
 import { frame, FRAME_PIXELS } from "./frame.ts";
 import { createPointsParser } from "./points_parse.ts";
@@ -222,6 +222,13 @@ export abstract class Points implements Environment<PointsInfo> {
 
   randomAction(): number {
     return this.#fallback.integer(this.actions.length);
+  }
+
+  /** The numbers, smallest first, the target and the formula: neither suits nor the cards' order change what an action leads to. */
+  stateKey(): string {
+    checkBegun(this.#phase, this.name);
+    const numbers = this.#numbers.toSorted((a, b) => a - b);
+    return `${numbers.join(" ")} | ${this.#target} | ${this.#formula.join(",")}`;
   }
 
   /** The next item of the shortest plan; `=` when it is complete, and when no plan is left: every end costs 1 then. */

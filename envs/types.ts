@@ -72,25 +72,42 @@ export interface Judgement {
   readonly faithful: boolean | null;
 }
 
-/** A task that shows a picture and a prompt and takes one of a few actions. */
+/** What stands in where nothing was judged: the environment has no judge, or the text states nothing. */
+export const NO_JUDGEMENT: Judgement = Object.freeze({ perception: null, faithful: null });
+
+/** How action values count what comes later. */
+export interface ActionValueSettings {
+  /** What a reward one step later is worth, in [0, 1]; 1 when absent. */
+  readonly discount?: number;
+}
+
+/**
+ * A task that shows a picture and a prompt and takes one of a few actions.
+ *
+ * What is optional only some uses need: `solve` and `demonstrate` the warm start, `judge` the measure of perception,
+ * `actionValues` the comparison with exact values. `defineEnvironment` fills in the rest of what a definition leaves out.
+ */
 export interface Environment<I extends Info = Info> {
   /** Short name, as in run folders: `NumberLine`. */
   readonly name: string;
-  /** Name in the published suite: `gym_cards/NumberLine-v0`. */
-  readonly id: string;
+  /** Name in the suite that published it: `gym_cards/NumberLine-v0`. */
+  readonly id?: string;
   /** What the agent may write; an action is an index into this list. */
   readonly actions: readonly string[];
   /** Pieces that a compact tokenizer should hold as one token each: greedy longest match covers prompts and demonstrations. */
   readonly tokens: readonly string[];
-  /** The scripted solver's default mistakes. */
-  readonly bias: Bias;
+  /** The scripted solver's default mistakes; absent where there is no `demonstrate`. */
+  readonly bias?: Bias;
   /**
    * What counts as success: a return above 0, as published for the card games; or the goal, where rewards are paid on
    * the way there as well. A return above 0 when absent.
    */
   readonly success?: "return" | "goal";
 
-  /** Begins an episode. Throws `RangeError` on an illegal seed or option and then leaves the episode as it was. */
+  /**
+   * Begins an episode; the same seed gives the same episode. Throws `RangeError` on an illegal seed or option and then
+   * leaves the episode as it was.
+   */
   reset(settings?: ResetSettings): ResetResult<I>;
   /** Applies an action. Throws `RangeError` on an illegal index and `Error` when no episode is under way. */
   step(action: number): StepResult<I>;
@@ -101,16 +118,32 @@ export interface Environment<I extends Info = Info> {
   randomAction(): number;
   /** The actions that can be carried out in the current state, ascending; all of them where this is absent. */
   legalActions?(): readonly number[];
+  /**
+   * Names the current state: two states have equal keys exactly when they are the same for all purposes of acting, that
+   * is, the same actions lead to the same rewards and on to the same states, with the same chances. The steps left
+   * before an episode is truncated are no part of the state. Throws `Error` before the first reset.
+   */
+  stateKey(): string;
+  /**
+   * Exact values of the current state: for each action, the expected discounted return of taking it and playing on for
+   * the most return, with no step limit. Throws `Error` when no episode is under way.
+   */
+  actionValues?(settings?: ActionValueSettings): readonly number[];
 
-  /** The published task prompt of the state that `info` describes. */
+  /** The task prompt of the state that `info` describes. */
   prompt(info: I, settings: PromptSettings): string;
   /** Finds the action in a response, as the published projection does; what it finds may depend on the current state. */
   parse(text: string): Parse;
 
   /** An optimal action for the current state. Throws `Error` when no episode is under way. */
-  solve(): number;
+  solve?(): number;
   /** A scripted solver's response for the current state, with its mistakes drawn from `random`. */
-  demonstrate(random: Random, settings: DemonstrationSettings): string;
+  demonstrate?(random: Random, settings: DemonstrationSettings): string;
   /** Compares a response with the current state: call it before `step`. */
-  judge(text: string): Judgement;
+  judge?(text: string): Judgement;
 }
+
+/** An environment with all that is optional but `legalActions` and `actionValues`, as those that come with ponder. */
+export type SolvedEnvironment<I extends Info = Info> =
+  & Environment<I>
+  & Required<Pick<Environment<I>, "id" | "bias" | "solve" | "demonstrate" | "judge">>;

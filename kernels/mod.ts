@@ -26,6 +26,7 @@
 
 // the device, its memory, and results back on the host
 export {
+  DeviceLostError,
   type Dispatch,
   fixed,
   Gpu,
@@ -41,6 +42,7 @@ export {
   type Slice,
   SLICE_ALIGNMENT_WORDS,
   type Step,
+  SubmissionError,
   subslice,
   summarizeProfile,
 } from "./gpu/mod.ts";
@@ -50,6 +52,7 @@ export type {
   Command,
   Declaration,
   Derive,
+  EntryPointBindings,
   Field,
   Launch,
   Mirror,

@@ -40,7 +40,8 @@ export class AdamW {
   step = 0;
   /** [policy norm, value norm, 1 when both are finite, 0] of the last step, before clipping. */
   readonly norms: Slice;
-  readonly #gpu: Gpu;
+  /** Where its state lies. */
+  readonly gpu: Gpu;
   readonly #parameters: Parameters;
   readonly #m: Slice;
   readonly #v: Slice;
@@ -51,7 +52,7 @@ export class AdamW {
 
   /** Makes the parameters trainable as `ruleOf` says. Moments start at zero. */
   constructor(gpu: Gpu, parameters: Parameters, ruleOf: (parameter: Parameter) => UpdateRule) {
-    this.#gpu = gpu;
+    this.gpu = gpu;
     this.#parameters = parameters;
     const words = parameters.values.length;
     const groups: string[] = [];
@@ -100,7 +101,7 @@ export class AdamW {
 
   /** The GPU's part of {@linkcode AdamW.update}. */
   apply(settings: Float32Array): void {
-    const settingsNow = this.#gpu.upload(settings, "adamw.settings");
+    const settingsNow = this.gpu.upload(settings, "adamw.settings");
     const shared = {
       gradients: this.#parameters.gradients!,
       blockGroups: this.#blockGroups,
@@ -108,34 +109,34 @@ export class AdamW {
       norms: this.norms,
     };
     const shape = { words: this.#parameters.values.length, G: this.#groupCount };
-    gradientNorms(this.#gpu, { ...shared, partials: this.#partials }, shape);
-    adamw(this.#gpu, {
+    gradientNorms(this.gpu, { ...shared, partials: this.#partials }, shape);
+    adamw(this.gpu, {
       ...shared,
       parameters: this.#parameters.values,
       m: this.#m,
       v: this.#v,
       settings: settingsNow,
     }, shape);
-    this.#gpu.release(settingsNow);
+    this.gpu.release(settingsNow);
   }
 
   /** Frees the state; the parameters stay trainable. */
   dispose(): void {
     for (const slice of [this.#m, this.#v, this.#partials, this.#blockGroups, this.#groups, this.norms]) {
-      this.#gpu.free(slice);
+      this.gpu.free(slice);
     }
   }
 
   /** Both moments, contiguous as the parameters, for a checkpoint. */
   async toHost(): Promise<{ m: Float32Array; v: Float32Array }> {
-    const [m, v] = await this.#gpu.read(this.#m, this.#v);
+    const [m, v] = await this.gpu.read(this.#m, this.#v);
     return { m, v };
   }
 
   /** Restores what {@linkcode AdamW.toHost} gave. */
   fromHost({ m, v }: { m: Float32Array; v: Float32Array }, step: number): void {
-    this.#gpu.write(this.#m, m);
-    this.#gpu.write(this.#v, v);
+    this.gpu.write(this.#m, m);
+    this.gpu.write(this.#v, v);
     this.step = step;
   }
 }

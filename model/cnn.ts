@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { type Gpu, roundUp } from "../kernels/gpu/mod.ts";
+import { fixed, type Gpu, roundUp } from "../kernels/gpu/mod.ts";
 import { convolutionOutput } from "../kernels/convolution/mod.ts";
 import { requireCount, requireNormalization, type VlmConfig } from "./config.ts";
 import { Parameters, type ParameterSpec } from "./parameters.ts";
@@ -55,6 +55,20 @@ const ILLEGAL_LOGIT = -1e9;
 /** V, the actions rounded up to what the fast kernels take; those beyond the environment's are never legal. */
 export function paddedActions({ actions }: Pick<CnnConfig, "actions">): number {
   return roundUp(actions, 4);
+}
+
+/** (B*V) what is added to the logits of B states: 0 for actions that may be taken; `legal` lists them, null for all. */
+export function actionPenalties(
+  config: Pick<CnnConfig, "actions">,
+  legal: readonly (readonly number[] | null)[],
+): Float32Array {
+  const V = paddedActions(config);
+  const penalties = new Float32Array(legal.length * V).fill(ILLEGAL_LOGIT);
+  legal.forEach((actions, b) => {
+    if (actions === null) penalties.fill(0, b * V, b * V + config.actions);
+    else for (const action of actions) penalties[b * V + action] = 0;
+  });
+  return penalties;
 }
 
 /** Checks a config, which may come from a file. */
@@ -126,7 +140,7 @@ export class Cnn {
     this.config = config;
     this.parameters = new Parameters(gpu, cnnParameterSpecs(config));
     const V = paddedActions(config);
-    this.#identity = Float32Array.from({ length: V * V }, (_, i) => i % (V + 1) === 0 ? 1 : 0);
+    this.#identity = fixed(Float32Array.from({ length: V * V }, (_, i) => i % (V + 1) === 0 ? 1 : 0));
   }
 
   /** `pixels` (images, S, S, 3) bytes -> features (images, width). */
@@ -144,28 +158,23 @@ export class Cnn {
     return linear(tape, flat, this.parameters.affine("vision.dense"), { gelu: true }); // (images, width)
   }
 
-  /** Logits (B, V); `legal` (B, actions) holds 1 for the actions that may be taken, null where all may. */
-  logits(tape: Tape, features: Tensor, legal: Uint8Array | null): Tensor {
+  /** Logits (B, V); `penalties` (B*V) are {@linkcode actionPenalties}. */
+  logits(tape: Tape, features: Tensor, penalties: Float32Array): Tensor {
     const logits = linear(tape, features, this.parameters.affine("policy_head")); // (B, V)
-    const [B, V] = logits.shape;
-    const { actions } = this.config;
-    const mask = new Float32Array(B * V).fill(ILLEGAL_LOGIT);
-    for (let b = 0; b < B; b++) {
-      for (let a = 0; a < actions; a++) if (legal?.[b * actions + a] !== 0) mask[b * V + a] = 0;
-    }
-    return add(tape, logits, tape.constant(mask, logits.shape, "legal"));
+    return add(tape, logits, tape.constant(penalties, logits.shape, "penalties"));
   }
 
-  /** Log-probabilities (B) of `actions` (B) under the softmax of the logits (B, V), and its entropies (B) in nats. */
+  /** Log-probabilities (B) of `actions` (B) under the softmax of the logits (B, V) over the temperature, and its entropies (B) in nats. */
   actionLogprobs(
     tape: Tape,
     logits: Tensor,
     actions: Uint32Array,
+    temperature = 1,
   ): { logprob: Tensor; entropy: Tensor } {
     const V = paddedActions(this.config);
     // The kernel multiplies by a head first; the head is already in the logits, with bias and mask.
     const head = tape.constant(this.#identity, [V, V], "identity");
-    return linearLogprob(tape, logits, head, { targets: actions, temperature: 1 });
+    return linearLogprob(tape, logits, head, { targets: actions, temperature });
   }
 
   /** Values (B) of the states, in units of scaled return. */

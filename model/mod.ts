@@ -55,6 +55,7 @@ export { forwardFlops, parameterSpecs, Vlm } from "./vlm.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { assess, type Assessment, type AssessOptions } from "./assess.ts";
 export {
+  actionPenalties,
   Cnn,
   CNN_LAYERS,
   type CnnConfig,
@@ -118,6 +119,7 @@ export type {
   Declaration,
   Derive,
   Dispatch,
+  EntryPointBindings,
   Field,
   KernelSource,
   Launch,

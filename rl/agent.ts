@@ -1,57 +1,64 @@
 /**
- * The agent: a model and its tokenizer, facing environments. Shows it a state, has it write, and reads an action.
+ * The agent: a vision-language model and its tokenizer, facing environments. Shows it a state, has it write, and reads an action.
  *
  * @module
  */
-import type { Environment, Info, Judgement, Observation, Parse } from "../envs/mod.ts";
+import { type Environment, NO_JUDGEMENT } from "../envs/mod.ts";
+import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   type Decoding,
   generate,
-  type Response,
+  type Layout,
+  layOut,
+  modelPresets,
+  type Parameters,
+  promptLength,
   type Segment,
+  type Sequence,
+  Tape,
   type Tokenizer,
   type Vlm,
 } from "../model/mod.ts";
+import { boolean, choice, integer, number } from "./cli/mod.ts";
 import { modelPicture } from "./image.ts";
+import type { Decision, ForwardSettings, Outputs, Policy, RespondSettings, Situation } from "./policy.ts";
 
-/** What the agent saw, wrote and meant. */
-export interface Decision {
-  /** The prompt exactly as the model saw it. */
-  readonly prompt: readonly Segment[];
-  readonly response: Response;
-  /** The response's text and where its tokens lie in it. */
-  readonly decoding: Decoding;
-  readonly parse: Parse;
-  /** Against the state it was written for. */
-  readonly judgement: Judgement;
-}
+export type { Decision, RespondSettings, Situation } from "./policy.ts";
 
-/** A state to respond to. */
-export interface Situation {
-  readonly env: Environment;
-  readonly info: Info;
-  readonly observation: Observation;
-}
+/** What the model is, and how it writes. */
+export const agentOptions = {
+  preset: choice("nano", Object.keys(modelPresets) as (keyof typeof modelPresets)[], "size of the model"),
+  cot: boolean(true, "write a chain of thought before the action"),
+  temperature: number(0.4, "divides the logits in rollouts, updates and sampled evaluation", {
+    min: 0.01,
+    max: 10,
+  }),
+  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }),
+};
 
-/** How to write responses; `random` is a generator seed and counter for each situation. */
-export interface RespondSettings {
-  readonly temperature: number;
-  readonly greedy: boolean;
-  readonly maxNewTokens: number;
-  readonly random: Uint32Array;
-}
+/** Prompts whose values are computed at once. */
+const VALUE_BATCH = 32;
 
 /** A model, its tokenizer, and whether it thinks before it acts. */
-export class Agent {
+export class Agent implements Policy<Layout> {
   readonly vlm: Vlm;
   readonly tokenizer: Tokenizer;
   readonly cot: boolean;
+  readonly sharesFeatures = false;
   readonly #promptIds = new Map<string, number[]>();
 
   constructor(vlm: Vlm, tokenizer: Tokenizer, { cot }: { cot: boolean }) {
     this.vlm = vlm;
     this.tokenizer = tokenizer;
     this.cot = cot;
+  }
+
+  get gpu(): Gpu {
+    return this.vlm.gpu;
+  }
+
+  get parameters(): Parameters {
+    return this.vlm.parameters;
   }
 
   /** The prompt of a state: its picture, then the task description. */
@@ -75,14 +82,54 @@ export class Agent {
     const { endId, padId } = this.tokenizer;
     const responses = await generate(this.vlm, prompts, { ...settings, endId, padId });
     return situations.map(({ env }, index) => {
-      const decoding = this.tokenizer.decodeWithOffsets(responses[index].ids);
+      const decoding = this.decode(responses[index].ids);
       return {
         prompt: prompts[index],
         response: responses[index],
         decoding,
         parse: env.parse(decoding.text),
-        judgement: env.judge(decoding.text),
+        judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
       };
     });
+  }
+
+  async values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {
+    if (prompts.length === 0) return new Float32Array(0);
+    const { vlm } = this;
+    // Padded to whole batches, so that the number of prompts does not make a new shape each time.
+    const padded = [...prompts];
+    while (padded.length % VALUE_BATCH !== 0) padded.push(prompts[0]);
+    const layout = layOut(padded.map((prompt) => ({ prompt, response: [] })), vlm.config);
+    using tape = new Tape(vlm.gpu, { record: false });
+    const [values] = await vlm.gpu.read(vlm.values(tape, vlm.hidden(tape, layout), layout).data);
+    return values;
+  }
+
+  encode(_env: Environment, text: string): number[] {
+    return [...this.tokenizer.encode(text).ids, this.tokenizer.endId];
+  }
+
+  decode(response: readonly number[]): Decoding {
+    return this.tokenizer.decodeWithOffsets(response);
+  }
+
+  positionsOf({ prompt, response }: Sequence): number {
+    return promptLength(prompt, this.vlm.config) + response.length;
+  }
+
+  batch(sequences: readonly Sequence[]): Layout {
+    return layOut(sequences, this.vlm.config);
+  }
+
+  forward(tape: Tape, layout: Layout, settings: ForwardSettings): Outputs {
+    const { vlm } = this;
+    const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
+    const { logprob, entropy } = vlm.responseLogprobs(tape, hidden, layout, settings.temperature); // (B, R)
+    if (settings.values === "none") return { logprob, entropy, values: null };
+    const features = settings.valuesReachModel ? hidden : tape.detach(hidden);
+    const values = settings.values === "turn"
+      ? vlm.values(tape, features, layout) // (B)
+      : vlm.tokenValues(tape, features, layout); // (B, R)
+    return { logprob, entropy, values };
   }
 }

@@ -1,25 +1,31 @@
-import { type EnvSettings, makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { quote } from "../model/mod.ts";
 import { UsageError } from "./cli/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { CommonSettings } from "./config.ts";
 
 /**
  * Reads environment settings as flags write them: `["target=30", "faceValue=11-13"]`.
  *
  * @throws {UsageError} on an item that is no `key=value`, a key the environment does not have, or an illegal value.
  */
-export function readEnvSettings(environment: string, items: readonly string[]): EnvSettings {
+export function readEnvSettings(
+  environment: EnvironmentDefinition,
+  items: readonly string[],
+): EnvironmentSettings {
   const settings = Object.fromEntries(items.map((item) => {
     const match = /^(\w+)=(.+)$/.exec(item);
-    if (match === null) throw new UsageError(`Environment settings are written key=value, got "${item}"`);
+    if (match === null) {
+      throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
+    }
     return [match[1], readValue(match[2])];
   }));
   if (Object.hasOwn(settings, "seed")) {
     throw new UsageError(
-      `Cannot set the seed of ${environment}: episodes have seeds of their own, use --seed`,
+      `Cannot set the seed of ${environment.name}: episodes have seeds of their own, use --seed`,
     );
   }
   try {
-    makeEnv(environment, settings);
+    environment.make(settings);
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
     throw error;
@@ -28,13 +34,19 @@ export function readEnvSettings(environment: string, items: readonly string[]): 
 }
 
 /** Settings of the environment that a run is evaluated in. */
-export function evaluationEnvSettings({ env, envSettings }: TrainConfig): EnvSettings {
-  return readEnvSettings(env, envSettings);
+export function evaluationEnvSettings(
+  environment: EnvironmentDefinition,
+  { envSettings }: Pick<CommonSettings, "envSettings">,
+): EnvironmentSettings {
+  return readEnvSettings(environment, envSettings);
 }
 
 /** Settings of the environment in the warm start and in RL. */
-export function trainingEnvSettings({ env, envSettings, trainingSettings }: TrainConfig): EnvSettings {
-  return readEnvSettings(env, [...envSettings, ...trainingSettings]);
+export function trainingEnvSettings(
+  environment: EnvironmentDefinition,
+  { envSettings, trainingSettings }: Pick<CommonSettings, "envSettings" | "trainingSettings">,
+): EnvironmentSettings {
+  return readEnvSettings(environment, [...envSettings, ...trainingSettings]);
 }
 
 function readValue(text: string): boolean | number | string {

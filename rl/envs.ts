@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { ENV_NAMES, envSettingMeanings, makeEnv } from "../envs/mod.ts";
+import { ENV_NAMES } from "../envs/mod.ts";
 import { contactSheet } from "../envs/sheet.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import { type Command, defineOptions, formatTable, processConsole, runCommand } from "./cli/mod.ts";
-import { environmentName } from "./environment_name.ts";
+import { loadEnvironment } from "./load_environment.ts";
 
 const options = defineOptions({
   env: { type: "list", meaning: "environments, separated by commas; all when absent" },
@@ -40,23 +40,22 @@ export const envsCommand: Command<typeof options> = {
   ],
   options,
   async run({ values: { env, sheet, columns, seed, json } }) {
-    const envs = (env ?? ENV_NAMES).map((name) => makeEnv(environmentName(name)));
+    const definitions = await Promise.all((env ?? ENV_NAMES).map(loadEnvironment));
+    const envs = definitions.map((definition) => definition.make());
     if (sheet !== undefined) {
       await writeFileAtomic(sheet, contactSheet(envs, { columns, seed }));
       console.error(`Wrote ${sheet}`);
     }
     if (json) {
-      const list = envs.map(({ name, id, actions, bias, success = "return" }) => {
-        return { name, id, actions, bias, success, settings: envSettingMeanings(name) };
+      const list = envs.map(({ name, id, actions, bias, success = "return" }, i) => {
+        return { name, id, actions, bias, success, settings: definitions[i].settings };
       });
       processConsole.out(JSON.stringify(list) + "\n");
     } else if (sheet === undefined) {
-      const rows = envs.map(({ name, id, actions }) => [name, id, shorten(actions.join(" "))]);
+      const rows = envs.map(({ name, id, actions }) => [name, id ?? "-", shorten(actions.join(" "))]);
       processConsole.out(formatTable(["name", "published name", "actions"], rows) + "\n");
-      const settings = envs.flatMap(({ name }) =>
-        Object.entries(envSettingMeanings(name)).map(([setting, meaning]) =>
-          `  ${name}  ${setting}  ${meaning}\n`
-        )
+      const settings = definitions.flatMap(({ name, settings }) =>
+        Object.entries(settings).map(([setting, meaning]) => `  ${name}  ${setting}  ${meaning}\n`)
       );
       if (settings.length > 0) {
         processConsole.out(

@@ -5,8 +5,11 @@
  */
 import { matmul } from "../kernels/matmul/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import { deriveSizes, forwardFlops, type VlmConfig } from "../model/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import { cnnFlops, deriveSizes, forwardFlops } from "../model/mod.ts";
+import { Agent } from "./agent.ts";
+import type { CommonSettings } from "./config.ts";
+import { CnnPolicy } from "./policies/cnn.ts";
+import type { Policy } from "./policy.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
 const TRAINING_EFFICIENCY = 0.55;
@@ -15,10 +18,18 @@ const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
+/** Floating-point operations of one sequence's forward pass. */
+function forwardOf(policy: Policy, { maxNewTokens }: CommonSettings): number {
+  if (policy instanceof CnnPolicy) return cnnFlops(policy.cnn.config, 1);
+  if (!(policy instanceof Agent)) return 2 * policy.parameters.count;
+  const { config } = policy.vlm;
+  const T = deriveSizes(config).imageTokens + 6 + maxNewTokens;
+  return forwardFlops(config, { images: 1, B: 1, T, R: maxNewTokens });
+}
+
 /** The work of each stage in floating-point operations, and time left from the pace so far. */
-export function estimateWork(model: VlmConfig, config: TrainConfig) {
-  const T = deriveSizes(model).imageTokens + 6 + config.maxNewTokens;
-  const forward = forwardFlops(model, { images: 1, B: 1, T, R: config.maxNewTokens });
+export function estimateWork(policy: Policy, config: CommonSettings) {
+  const forward = forwardOf(policy, config);
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.
   const response = 3 * forward;
@@ -28,6 +39,7 @@ export function estimateWork(model: VlmConfig, config: TrainConfig) {
     rl: config.envSteps * (config.epochs * update + response),
     "evaluation after rl": 2 * config.evalEpisodes * EPISODE_STEPS.rl * response,
   };
+  if (config.demonstrations === 0) flops.sft = flops["evaluation after sft"] = 0;
   const stages = Object.keys(flops) as Stage[];
   const total = stages.reduce((sum, stage) => sum + flops[stage], 0);
   const startMs = performance.now();

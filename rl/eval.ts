@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
-import { loadAgent } from "./checkpoint.ts";
+import { loadPolicy } from "./checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -16,17 +15,17 @@ import {
   toFlag,
   UsageError,
 } from "./cli/mod.ts";
-import { trainOptions } from "./config.ts";
+import { agentOptions } from "./agent.ts";
+import { commonOptions } from "./config.ts";
 import { evaluationEnvSettings, readEnvSettings } from "./env_settings.ts";
-import { environmentName } from "./environment_name.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { evaluate, evaluateBoth } from "./evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 import { findTrainedRun } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
-import { requireWords } from "./words.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
-const { temperature, maxNewTokens } = trainOptions;
+const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
   run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
@@ -52,7 +51,7 @@ const options = defineOptions({
     max: 1000,
     meaning: "which held-out episodes; 0 are those of train",
   },
-  env: { type: "string", meaning: "environment, by short or published name; the run's when absent" },
+  env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   envSettings: {
     type: "list",
     meaning: "settings of the environment as key=value, such as target=30; the run's when absent",
@@ -97,17 +96,17 @@ export const evalCommand: Command<typeof options> = {
         ...maxNewTokens && { maxNewTokens },
       },
     });
-    const { config } = trained;
+    const { config, environment } = trained;
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();
     try {
-      const agent = await loadAgent(gpu, trained.checkpoint);
-      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), trained.checkpoint);
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
-      const evaluation = await evaluateBoth(agent, {
-        environment: config.env,
-        envSettings: evaluationEnvSettings(config),
+      const evaluation = await evaluateBoth(policy, {
+        environment,
+        envSettings: evaluationEnvSettings(environment, config),
         episodes,
         seed,
         temperature: config.temperature,
@@ -117,7 +116,7 @@ export const evalCommand: Command<typeof options> = {
       progress.close();
       const table = evaluationTable({ ...evaluation });
       const title =
-        `${config.env}, ${episodes} held-out episodes, success = ${successMeaning(config.env)}, ` +
+        `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
         `temperature ${config.temperature}`;
       // With --json the table is a message: stdout holds the JSON alone.
       (json ? console.error : console.log)(`\n${title}\n${table}\n`);
@@ -128,7 +127,7 @@ export const evalCommand: Command<typeof options> = {
           checkpoint: trained.checkpoint,
           adapter: gpu.adapterName,
           temperature: config.temperature,
-          evaluation: evaluationReport(evaluation, { environment: config.env, episodes, seed }),
+          evaluation: evaluationReport(evaluation, { environment: environment.name, episodes, seed }),
         };
         console.log(JSON.stringify(result, null, 2));
       }
@@ -145,7 +144,7 @@ async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof opti
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }
-  const environment = environmentName(given.env ?? trainOptions.env.default);
+  const environment = await loadEnvironment(given.env ?? commonOptions.env.default);
   const { episodes = options.episodes.default, seed = options.seed.default } = given;
   const progress = new Progress();
   const result = await evaluate(scriptedPolicy(policy, seed), {
@@ -159,9 +158,11 @@ async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof opti
     onProgress: (step) => progress.update({ stage: policy, step, total: episodes }),
   });
   progress.close();
-  const title = `${environment}, ${episodes} held-out episodes, success = ${successMeaning(environment)}`;
+  const title = `${environment.name}, ${episodes} held-out episodes, success = ${
+    successMeaning(environment)
+  }`;
   (given.json ? console.error : console.log)(`\n${title}\n${evaluationTable({ [policy]: result })}\n`);
-  const evaluation = { environment, episodes, seed, sampled: result };
+  const evaluation = { environment: environment.name, episodes, seed, sampled: result };
   if (given.json) console.log(JSON.stringify({ policy, evaluation }, null, 2));
 }
 

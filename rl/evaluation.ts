@@ -3,21 +3,30 @@
  *
  * @module
  */
-import {
-  type Environment,
-  type EnvSettings,
-  type Info,
-  makeEnv,
-  type Observation,
-  type Parse,
-  type ResetResult,
+import type {
+  Environment,
+  EnvironmentDefinition,
+  EnvironmentSettings,
+  Info,
+  Observation,
+  Parse,
+  ResetResult,
 } from "../envs/mod.ts";
-import type { Decision, RespondSettings, Situation } from "./agent.ts";
+import { integer } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
+import type { Decision, RespondSettings, Situation } from "./policy.ts";
 import { isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
+
+/** The settings of the evaluation at a run's end. */
+export const evaluationOptions = {
+  evalEpisodes: integer(512, "held-out episodes of the final evaluation, sampled and greedy each", {
+    min: 1,
+    unit: "episodes",
+  }),
+};
 
 /** Episodes of evaluation have seeds from here on; training's are all below. */
 export const EVALUATION_SEEDS = 2_000_000_000;
@@ -57,8 +66,8 @@ type Judged =
   & Pick<Decision, "judgement">
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
-/** What can be evaluated: an `Agent`, or anything else that decides in situations. */
-export interface Policy {
+/** What can be evaluated: a policy, or anything else that decides in situations. */
+export interface Responder {
   respond(
     situations: readonly Situation[],
     settings: RespondSettings,
@@ -67,8 +76,8 @@ export interface Policy {
 
 /** What to evaluate. */
 export interface EvaluationSettings {
-  readonly environment: string;
-  readonly envSettings?: EnvSettings;
+  readonly environment: EnvironmentDefinition;
+  readonly envSettings?: EnvironmentSettings;
   readonly episodes: number;
   readonly seed: number;
   readonly greedy: boolean;
@@ -81,14 +90,14 @@ export interface EvaluationSettings {
 }
 
 /** Plays `episodes` held-out episodes. Deterministic by seed. */
-export async function evaluate(agent: Policy, settings: EvaluationSettings): Promise<EvaluationResult> {
+export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
   const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
   let next = 0;
   const begin = (env: Situation["env"]) =>
     new Episode(env, next, EVALUATION_SEEDS + seed * 1_000_000 + next++);
-  const slots = Array.from({ length: envs }, () => begin(makeEnv(environment, envSettings)));
+  const slots = Array.from({ length: envs }, () => begin(environment.make(envSettings)));
   const returns = new Float64Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();
@@ -156,7 +165,7 @@ class Episode implements Situation {
 
 /** Evaluates sampling, then greedy decoding; `onProgress` counts the episodes of both. */
 export async function evaluateBoth(
-  agent: Policy,
+  agent: Responder,
   settings: Omit<EvaluationSettings, "greedy">,
 ): Promise<Evaluation> {
   const { episodes, onProgress } = settings;

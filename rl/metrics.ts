@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Tokenizer } from "../model/mod.ts";
 import { type EvaluationResult, ResponseTally } from "./evaluation.ts";
-import type { PpoMetrics } from "./ppo_loop.ts";
+import type { LearnMetrics } from "./algorithms/algorithm.ts";
+import type { Policy } from "./policy.ts";
 import type { Rollout } from "./rollout.ts";
 import type { SftMetrics } from "./sft.ts";
 import { mean } from "./statistics.ts";
@@ -29,8 +29,11 @@ export interface GateLine {
   readonly perception: number;
 }
 
-/** After each RL iteration. */
-export interface RlLine extends PpoMetrics {
+/** After each RL iteration. What the algorithm logs beside is defined on its page, and by `improve.ts`. */
+export type RlLine = RolloutLine & LearnMetrics;
+
+/** What an RL iteration's experience says. */
+export interface RolloutLine {
   readonly stage: "rl";
   /** Iterations done. */
   readonly iteration: number;
@@ -71,16 +74,13 @@ export interface EvaluationLine {
 /** A line of `metrics.jsonl`. */
 export type MetricsLine = SftLine | GateLine | RlLine | EvaluationLine;
 
-/** What a rollout alone says; the tokenizer is the one it was written with. */
-export function rolloutMetrics(
-  { transitions, episodes }: Rollout,
-  tokenizer: Pick<Tokenizer, "decodeWithOffsets">,
-) {
+/** What a rollout alone says; the policy is the one that wrote it. */
+export function rolloutMetrics({ transitions, episodes }: Rollout, policy: Pick<Policy, "decode">) {
   const responses = new ResponseTally();
   for (const { prompt, response, isParsed, action, actionSpan, perception, faithful } of transitions) {
     responses.add({
       prompt,
-      decoding: tokenizer.decodeWithOffsets(response),
+      decoding: policy.decode(response),
       parse: { action: isParsed ? action : null, start: actionSpan[0] },
       judgement: { perception, faithful },
     });

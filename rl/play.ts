@@ -3,19 +3,18 @@
  *
  * @module
  */
-import { type EnvSettings, makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
-import type { Agent, Decision, Situation } from "./agent.ts";
-import { loadAgent } from "./checkpoint.ts";
+import type { Decision, Policy, Situation } from "./policy.ts";
+import { loadPolicy } from "./checkpoint.ts";
 import { type Command, defineOptions, processConsole, runCommand } from "./cli/mod.ts";
-import { trainOptions } from "./config.ts";
+import { agentOptions } from "./agent.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import { EVALUATION_SEEDS } from "./evaluation.ts";
 import { isSuccess, samplerState } from "./rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
-import { requireWords } from "./words.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** Delay between tokens on a terminal: about as fast as one reads. */
 const TOKEN_DELAY_MS = 60;
@@ -27,8 +26,8 @@ const options = defineOptions({
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
     type: "number",
-    min: trainOptions.temperature.min,
-    max: trainOptions.temperature.max,
+    min: agentOptions.temperature.min,
+    max: agentOptions.temperature.max,
     meaning: "divides the logits when sampling; the run's when absent",
   },
   delayMs: {
@@ -65,8 +64,8 @@ export interface PlayedStep {
 
 /** What to play. */
 export interface PlaySettings {
-  readonly environment: string;
-  readonly envSettings?: EnvSettings;
+  readonly environment: EnvironmentDefinition;
+  readonly envSettings?: EnvironmentSettings;
   /** Which held-out episode: `eval --seed 0` plays the same ones. */
   readonly seed: number;
   readonly greedy: boolean;
@@ -77,15 +76,15 @@ export interface PlaySettings {
 }
 
 /** Plays a held-out episode step by step. Deterministic by seed. */
-export async function* playEpisode(agent: Agent, settings: PlaySettings): AsyncGenerator<PlayedStep> {
+export async function* playEpisode(policy: Policy, settings: PlaySettings): AsyncGenerator<PlayedStep> {
   const { environment, envSettings, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
-  const env = makeEnv(environment, envSettings);
+  const env = environment.make(envSettings);
   let state = env.reset({ seed: EVALUATION_SEEDS + seed });
   let episodeReturn = 0;
   for (let step = 1, isOver = false; !isOver; step++) {
     const situation = { env, info: state.info, observation: state.observation };
     const random = samplerState(1, EVALUATION_SEEDS + seed, (step - 1) * maxNewTokens);
-    const [decision] = await agent.respond([situation], { temperature, greedy, maxNewTokens, random });
+    const [decision] = await policy.respond([situation], { temperature, greedy, maxNewTokens, random });
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
@@ -93,7 +92,7 @@ export async function* playEpisode(agent: Agent, settings: PlaySettings): AsyncG
     yield {
       step,
       situation,
-      prompt: env.prompt(situation.info, { cot: agent.cot }),
+      prompt: env.prompt(situation.info, { cot: policy.cot }),
       decision,
       action: env.actions[action],
       value: decision.response.value / rewardScale,
@@ -193,11 +192,11 @@ export const playCommand: Command<typeof options> = {
   async run({ given, values: { run, seed, greedy, delayMs, json } }) {
     const { temperature } = given;
     const trained = await findTrainedRun({ run, given: { ...temperature && { temperature } } });
-    const { config } = trained;
+    const { config, environment } = trained;
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      const agent = await loadAgent(gpu, trained.checkpoint);
-      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), trained.checkpoint);
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
@@ -207,11 +206,11 @@ export const playCommand: Command<typeof options> = {
       };
       const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
       console.error(
-        `${config.env}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
       );
       const settings = {
-        environment: config.env,
-        envSettings: evaluationEnvSettings(config),
+        environment,
+        envSettings: evaluationEnvSettings(environment, config),
         seed,
         greedy,
         temperature: config.temperature,
@@ -219,7 +218,7 @@ export const playCommand: Command<typeof options> = {
         rewardScale: config.rewardScale,
       };
       let last: PlayedStep | null = null;
-      for await (const played of playEpisode(agent, settings)) {
+      for await (const played of playEpisode(policy, settings)) {
         if (json) {
           screen.write(JSON.stringify(stepAsJson(played)) + "\n");
           continue;

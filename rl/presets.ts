@@ -1,14 +1,17 @@
 /**
- * What each environment changes of the default settings. A new environment needs an entry only where the defaults do
- * not fit it.
+ * What each environment and each kind of policy changes of the default settings. A new environment needs an entry only
+ * when the defaults do not fit it.
  *
  * @module
  */
-import type { Given } from "./cli/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { type Given, type Options, readValue, UsageError } from "./cli/mod.ts";
 import type { trainOptions } from "./config.ts";
 
+type Preset = Given<typeof trainOptions>;
+
 /** Settings by the environment's short name. The defaults are NumberLine's. */
-export const environmentPresets: Readonly<Record<string, Given<typeof trainOptions>>> = {
+export const environmentPresets: Readonly<Record<string, Preset>> = {
   NumberLine: {},
   EZPoints: {
     imageNormalization: "fixed",
@@ -66,3 +69,71 @@ export const environmentPresets: Readonly<Record<string, Given<typeof trainOptio
     evalEpisodes: 256,
   },
 };
+
+/** What a kind of policy changes of the settings. */
+export interface PolicyPreset {
+  /** In all environments. */
+  readonly all: Preset;
+  /** In some, by short name. */
+  readonly environments: Readonly<Record<string, Preset>>;
+  /** Settings that mean nothing to it. */
+  readonly without: readonly string[];
+}
+
+/** By the name of the kind. */
+export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
+  vlm: { all: {}, environments: {}, without: [] },
+  cnn: {
+    all: {
+      preset: "nano",
+      cot: false,
+      temperature: 1,
+      maxNewTokens: 1,
+      freeze: [],
+      demonstrations: 0,
+      perceptionGate: 0,
+      trainingSettings: [],
+      envSteps: 15_360,
+      envs: 32,
+      rolloutSteps: 16,
+      epochs: 4,
+      minibatch: 128,
+      learningRate: 5e-4,
+      visionLearningRateScale: 1,
+      valueLearningRateScale: 1,
+      policyGradientClip: 0.5,
+      valueGradientClip: 0.5,
+      adamBeta1: 0.9,
+      adamEpsilon: 1e-5,
+      entropyCoefficient: 0.01,
+      formatPenalty: 0,
+      gamma: 0.9,
+      advantageFloor: 0.25,
+    },
+    environments: {
+      EZPoints: { rewardScale: 0.1 },
+      Points24: { rewardScale: 0.1, imageNormalization: "fixed" },
+      Household: { envSteps: 24_576, gamma: 0.95, rewardScale: 0.02, advantageFloor: 0.1 },
+    },
+    without: ["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
+  },
+};
+
+/**
+ * What an environment changes of the default settings: its entry above, or what its definition says. `options` are those
+ * of every algorithm: a preset may speak of some that the one at hand does not have.
+ *
+ * @throws {UsageError} naming the setting of a definition's preset that is unknown or has an illegal value.
+ */
+export function presetOf(
+  { name, reference, preset }: EnvironmentDefinition,
+  options: Options,
+): Preset {
+  const own = Object.entries(preset).map(([setting, value]) => {
+    if (Object.hasOwn(options, setting)) {
+      return [setting, readValue(options[setting], value, `"${setting}" in the preset of ${name}`)];
+    }
+    throw new UsageError(`Unknown setting "${setting}" in the preset of ${name}: see train --help`);
+  });
+  return { ...reference === name && environmentPresets[name], ...Object.fromEntries(own) };
+}

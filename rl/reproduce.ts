@@ -17,7 +17,7 @@ import {
   resultPath,
   runCell,
   runPath,
-} from "./cells.ts";
+} from "./report/cells.ts";
 import {
   type Command,
   defineOptions,
@@ -27,9 +27,9 @@ import {
   suggestion,
   UsageError,
 } from "./cli/mod.ts";
-import { type Experiment, experiments, SEEDS } from "./experiments.ts";
-import { estimateSeconds, formatEstimate } from "./results_estimate.ts";
-import { resultsPage } from "./results_page.ts";
+import { type Experiment, experiments, SEEDS } from "./report/experiments.ts";
+import { estimateSeconds, formatEstimate } from "./report/estimate.ts";
+import { resultsPage } from "./report/page.ts";
 
 const options = defineOptions({
   only: {

@@ -3,12 +3,36 @@
  *
  * @module
  */
-import { type Environment, type EnvSettings, type Info, makeEnv, type Observation } from "../envs/mod.ts";
-import { layOut, type Segment, Tape } from "../model/mod.ts";
-import type { Agent } from "./agent.ts";
+import { type Environment, Random } from "../envs/mod.ts";
+import type { Segment } from "../model/mod.ts";
+import { integer, number } from "./cli/mod.ts";
+import type { Decision, Policy } from "./policy.ts";
+import { requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
+import { type EpisodeOutcome, isSuccess, type VectorEnv } from "./vector_env.ts";
 
-/** Everything PPO needs to replay a step exactly. */
+export { type EpisodeOutcome, isSuccess, type SlotState, TRAINING_SEEDS, VectorEnv } from "./vector_env.ts";
+
+/** How experience is collected and paid, whichever algorithm learns from it. */
+export const rolloutOptions = {
+  envSteps: integer(6144, "environment steps in all, rounded up to whole iterations", {
+    min: 0,
+    unit: "steps",
+  }),
+  envs: integer(32, "run side by side", { min: 1, unit: "environments" }),
+  formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
+    min: 0,
+    unit: "scaled reward",
+  }),
+};
+
+/** What the warm start's value head and RL alike call a return. */
+export const returnOptions = {
+  gamma: number(0.9, "discount a step", { min: 0, max: 1 }),
+  rewardScale: number(1, "multiplies rewards", { min: 0 }),
+};
+
+/** A turn: everything an algorithm needs to replay a step exactly. */
 export interface Transition {
   /** The prompt as it was, picture included. */
   readonly prompt: readonly Segment[];
@@ -36,120 +60,38 @@ export interface Transition {
   readonly entropies: Float32Array;
   readonly perception: number | null;
   readonly faithful: boolean | null;
+  /** What the environment's solver would have answered, when that is asked for; else null. */
+  readonly correction: readonly number[] | null;
+  /** Names the state that was acted in, exactly; see `Environment.stateKey`. */
+  readonly state: string;
 }
 
-/** A finished episode. */
-export interface EpisodeOutcome {
-  /** Undiscounted sum of unscaled rewards. */
-  readonly episodeReturn: number;
-  readonly steps: number;
-  readonly goalReached: boolean;
-  /** By the environment's own measure. */
-  readonly success: boolean;
+/** The turns of an episode that a rollout holds. */
+export interface Trajectory {
+  /** Indices into the rollout's transitions, in time order. */
+  readonly turns: readonly number[];
+  /** Seed of the deal: episodes of one group share it. */
+  readonly deal: number;
+  /** Of an episode that is here from its reset to its end; null for a part of one. */
+  readonly outcome: EpisodeOutcome | null;
 }
 
-/** What the environment counts as success. */
-export function isSuccess(env: Environment, episodeReturn: number, goalReached: boolean): boolean {
-  return env.success === "goal" ? goalReached : episodeReturn > 0;
-}
-
-/** An episode under way, as a checkpoint keeps it: enough to play it again. */
-export interface SlotState {
-  readonly episodeSeed: number;
-  /** Actions so far; `isRandom` ones were drawn from the environment's own stream. */
-  readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
-}
-
-interface Slot {
-  readonly env: Environment;
-  episodeSeed: number;
-  history: { action: number; isRandom: boolean }[];
-  observation: Observation;
-  info: Info;
-  episodeReturn: number;
-}
-
-/** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
-export const TRAINING_SEEDS = 1_000_000;
-
-/** Environments side by side, resetting as episodes end. */
-export class VectorEnv {
-  readonly slots: readonly Slot[];
-  readonly #firstSeed: number;
-  #episodes = 0;
-
-  constructor(name: string, envs: number, runSeed: number, settings: EnvSettings = {}) {
-    this.#firstSeed = runSeed * TRAINING_SEEDS;
-    this.slots = Array.from({ length: envs }, () => this.#begin(makeEnv(name, settings)));
-  }
-
-  /** Plays the slots of a checkpoint again up to where they were. */
-  restore(states: readonly SlotState[], episodes: number): void {
-    this.#episodes = episodes;
-    states.forEach(({ episodeSeed, history }, index) => {
-      const slot = this.slots[index];
-      this.#reset(slot, episodeSeed);
-      for (const { action, isRandom } of history) {
-        if (isRandom) slot.env.randomAction();
-        this.#advance(slot, action, isRandom);
-      }
-    });
-  }
-
-  save(): { slots: SlotState[]; episodes: number } {
-    return {
-      slots: this.slots.map(({ episodeSeed, history }) => ({ episodeSeed, history: [...history] })),
-      episodes: this.#episodes,
-    };
-  }
-
-  /** Applies an action, or a random legal one for null; begins the next episode where one ended. */
-  step(index: number, parsed: number | null) {
-    const slot = this.slots[index];
-    const action = parsed ?? slot.env.randomAction();
-    const result = this.#advance(slot, action, parsed === null);
-    const final = { env: slot.env, info: slot.info, observation: slot.observation };
-    let outcome: EpisodeOutcome | null = null;
-    if (result.terminated || result.truncated) {
-      outcome = {
-        episodeReturn: slot.episodeReturn,
-        steps: slot.history.length,
-        goalReached: slot.info.goalReached,
-        success: isSuccess(slot.env, slot.episodeReturn, slot.info.goalReached),
-      };
-      this.#reset(slot, this.#firstSeed + this.#episodes++);
-    }
-    return { ...result, action, final, outcome };
-  }
-
-  #begin(env: Environment): Slot {
-    const episodeSeed = this.#firstSeed + this.#episodes++;
-    const { observation, info } = env.reset({ seed: episodeSeed });
-    return { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
-  }
-
-  #reset(slot: Slot, episodeSeed: number): void {
-    const { observation, info } = slot.env.reset({ seed: episodeSeed });
-    Object.assign(slot, { episodeSeed, history: [], observation, info, episodeReturn: 0 });
-  }
-
-  #advance(slot: Slot, action: number, isRandom: boolean) {
-    const { observation, info, reward, terminated, truncated } = slot.env.step(action);
-    slot.history.push({ action, isRandom });
-    Object.assign(slot, { observation, info, episodeReturn: slot.episodeReturn + reward });
-    return { reward, terminated, truncated };
-  }
-}
-
-/** How to collect. */
-export interface RolloutSettings {
-  readonly steps: number;
+/** What collecting reads of a run's settings. */
+export interface CollectSettings {
+  /** Weight of the thought's log-probability in log pi. */
   readonly lambda: number;
   readonly temperature: number;
   readonly maxNewTokens: number;
   readonly rewardScale: number;
   readonly formatPenalty: number;
   readonly seed: number;
+  /** Whether to ask the environment's solver what it would have answered in each state. */
+  readonly corrects?: boolean;
+}
+
+/** How to collect a fixed number of steps. */
+export interface RolloutSettings extends CollectSettings {
+  readonly steps: number;
   /** Environment steps each slot took before, so that no generator counter is used twice. */
   readonly stepsBefore: number;
 }
@@ -159,60 +101,220 @@ export interface Rollout {
   readonly transitions: readonly Transition[];
   /** Value after each step where it is needed: truncated steps and the last step. Zero elsewhere. */
   readonly bootstrapValues: Float32Array;
+  /** The same steps by episode. */
+  readonly trajectories: readonly Trajectory[];
+  /** Episodes that ended in this iteration. */
   readonly episodes: readonly EpisodeOutcome[];
 }
 
-/** Has the agent act for `steps` steps in every environment. */
+/** Has the policy act for `steps` steps in every environment. */
 export async function collectRollout(
-  agent: Agent,
+  policy: Policy,
   vectorEnv: VectorEnv,
   settings: RolloutSettings,
 ): Promise<Rollout> {
-  const { steps, lambda, temperature, maxNewTokens, rewardScale, formatPenalty, seed, stepsBefore } =
-    settings;
+  const { steps, temperature, maxNewTokens, seed, stepsBefore } = settings;
   const envs = vectorEnv.slots.length;
   const transitions: Transition[] = [];
   const episodes: EpisodeOutcome[] = [];
-  const bootstraps: { index: number; prompt: readonly Segment[] }[] = [];
+  const trajectories: Trajectory[] = [];
+  const underWay = vectorEnv.slots.map(({ history }) => ({
+    turns: [] as number[],
+    isWhole: history.length === 0,
+  }));
+  const bootstraps = new Bootstraps(policy);
   for (let t = 0; t < steps; t++) {
     const random = samplerState(envs, seed, (stepsBefore + t) * maxNewTokens);
-    const decisions = await agent.respond(vectorEnv.slots, {
+    const decisions = await policy.respond(vectorEnv.slots, {
       temperature,
       greedy: false,
       maxNewTokens,
       random,
     });
-    decisions.forEach(({ prompt, response, decoding, parse, judgement }, e) => {
-      const { reward, terminated, truncated, action, final, outcome } = vectorEnv.step(e, parse.action);
-      if (outcome !== null) episodes.push(outcome);
-      if (truncated || (t === steps - 1 && !terminated)) {
-        bootstraps.push({ index: t * envs + e, prompt: agent.promptOf(final) });
+    decisions.forEach((decision, e) => {
+      const { episodeSeed: deal, env } = vectorEnv.slots[e];
+      const state = env.stateKey();
+      const correction = settings.corrects ? correctionOf(policy, env) : null;
+      const result = vectorEnv.step(e, decision.parse.action);
+      const { outcome, truncated, terminated } = result;
+      const index = transitions.length;
+      if (truncated || (t === steps - 1 && !terminated)) bootstraps.add(index, policy.promptOf(result.final));
+      transitions.push(
+        transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], { correction, state }),
+      );
+      const { turns, isWhole } = underWay[e];
+      turns.push(index);
+      if (outcome !== null || t === steps - 1) {
+        trajectories.push({ turns, deal, outcome: isWhole ? outcome : null });
+        underWay[e] = { turns: [], isWhole: true };
       }
-      const weights = responseWeights(decoding, parse, lambda);
-      transitions.push({
-        prompt,
-        response: response.ids,
-        logprobs: response.logprobs,
-        weights,
-        logPi: weights.reduce((sum, weight, i) => sum + weight * response.logprobs[i], 0),
-        actionSpan: [parse.start, parse.end],
-        isParsed: parse.action !== null,
-        action,
-        value: response.value,
-        reward: reward * rewardScale - (parse.action === null ? formatPenalty : 0),
-        terminated,
-        truncated,
-        random: [random[2 * e], random[2 * e + 1]],
-        entropies: response.entropies,
-        perception: judgement.perception,
-        faithful: judgement.faithful,
-      });
+      if (outcome !== null) episodes.push(outcome);
     });
   }
-  const bootstrapValues = new Float32Array(steps * envs);
-  const values = await promptValues(agent, bootstraps.map(({ prompt }) => prompt));
-  bootstraps.forEach(({ index }, i) => bootstrapValues[index] = values[i]);
-  return { transitions, bootstrapValues, episodes };
+  return { transitions, bootstrapValues: await bootstraps.values(steps * envs), trajectories, episodes };
+}
+
+/** Which episodes to collect whole. */
+export interface EpisodesSettings extends CollectSettings {
+  /** Seed of each episode's deal, in the order of the result; equal ones are a group. */
+  readonly deals: readonly number[];
+  /** Number of the first of them in the run: it seeds their samplers. */
+  readonly firstEpisode: number;
+  /** Episodes side by side. */
+  readonly envs: number;
+}
+
+/**
+ * Plays whole episodes. What an episode samples follows from its number and the run's seed alone, whichever episodes
+ * are played beside it.
+ */
+export async function collectEpisodes(
+  policy: Policy,
+  make: () => Environment,
+  settings: EpisodesSettings,
+): Promise<Rollout> {
+  const { deals, firstEpisode, temperature, maxNewTokens, seed } = settings;
+  let next = 0;
+  const begin = (env: Environment) => {
+    // The batch keeps its shape to the end: episodes beyond the last count for nothing.
+    const episode = next++;
+    const { observation, info } = env.reset({ seed: deals[episode % deals.length] });
+    return { env, episode, observation, info, episodeReturn: 0, steps: [] as Step[] };
+  };
+  const slots = Array.from({ length: Math.min(settings.envs, deals.length) }, () => begin(make()));
+  const finished: { steps: Step[]; outcome: EpisodeOutcome }[] = [];
+  for (let done = 0; done < deals.length;) {
+    const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [
+      (Math.imul(seed + 1, 0x9e3779b1) + firstEpisode + episode) >>> 0,
+      (steps.length * maxNewTokens) >>> 0,
+    ]));
+    const decisions = await policy.respond(slots, { temperature, greedy: false, maxNewTokens, random });
+    decisions.forEach((decision, e) => {
+      const slot = slots[e];
+      const state = slot.env.stateKey();
+      const correction = settings.corrects ? correctionOf(policy, slot.env) : null;
+      const action = decision.parse.action ?? slot.env.randomAction();
+      const result = slot.env.step(action);
+      const { terminated, truncated, reward, info } = result;
+      slot.episodeReturn += reward;
+      slot.steps.push({
+        transition: transitionOf(
+          decision,
+          { ...result, action },
+          settings,
+          [random[2 * e], random[2 * e + 1]],
+          { correction, state },
+        ),
+        // Read before the next reset: the picture is drawn when it is first looked at.
+        final: truncated ? policy.promptOf({ env: slot.env, info, observation: result.observation }) : null,
+      });
+      Object.assign(slot, { observation: result.observation, info });
+      if (!terminated && !truncated) return;
+      if (slot.episode < deals.length) {
+        const { episodeReturn, steps } = slot;
+        const { goalReached } = info;
+        const success = isSuccess(slot.env, episodeReturn, goalReached);
+        finished[slot.episode] = {
+          steps,
+          outcome: { episodeReturn, steps: steps.length, goalReached, success },
+        };
+        done++;
+      }
+      slots[e] = begin(slot.env);
+    });
+  }
+  return await joinEpisodes(policy, deals, finished);
+}
+
+interface Step {
+  readonly transition: Transition;
+  /** Prompt of the state that a step limit ended in. */
+  readonly final: readonly Segment[] | null;
+}
+
+/** Episodes in the order of their deals, as one rollout. */
+async function joinEpisodes(
+  policy: Policy,
+  deals: readonly number[],
+  finished: readonly { steps: readonly Step[]; outcome: EpisodeOutcome }[],
+): Promise<Rollout> {
+  const transitions: Transition[] = [];
+  const bootstraps = new Bootstraps(policy);
+  const trajectories = finished.map(({ steps, outcome }, episode): Trajectory => {
+    const turns = steps.map(({ transition, final }) => {
+      if (final !== null) bootstraps.add(transitions.length, final);
+      return transitions.push(transition) - 1;
+    });
+    return { turns, deal: deals[episode], outcome };
+  });
+  return {
+    transitions,
+    bootstrapValues: await bootstraps.values(transitions.length),
+    trajectories,
+    episodes: finished.map(({ outcome }) => outcome),
+  };
+}
+
+/** Prompts whose values are needed where an episode was cut, computed at once. */
+class Bootstraps {
+  readonly #at: number[] = [];
+  readonly #prompts: (readonly Segment[])[] = [];
+
+  constructor(readonly policy: Policy) {}
+
+  add(index: number, prompt: readonly Segment[]): void {
+    this.#at.push(index);
+    this.#prompts.push(prompt);
+  }
+
+  /** (steps), zero at steps that nothing was added for. */
+  async values(steps: number): Promise<Float32Array> {
+    const all = new Float32Array(steps);
+    const values = await this.policy.values(this.#prompts);
+    this.#at.forEach((index, i) => all[index] = values[i]);
+    return all;
+  }
+}
+
+/** The solver's answer to the environment's present state, without its mistakes. */
+function correctionOf(policy: Policy, env: Environment): number[] {
+  const solver = requireDemonstrations(env);
+  const bias = Object.fromEntries(Object.keys(env.bias ?? {}).map((kind) => [kind, 0]));
+  return policy.encode(env, solver.demonstrate(new Random(0, "correction"), { cot: policy.cot, bias }));
+}
+
+function transitionOf(
+  { prompt, response, decoding, parse, judgement }: Decision,
+  { reward, terminated, truncated, action }: {
+    reward: number;
+    terminated: boolean;
+    truncated: boolean;
+    action: number;
+  },
+  { lambda, rewardScale, formatPenalty }: CollectSettings,
+  random: readonly [number, number],
+  seen: Pick<Transition, "correction" | "state">,
+): Transition {
+  const weights = responseWeights(decoding, parse, lambda);
+  return {
+    prompt,
+    response: response.ids,
+    logprobs: response.logprobs,
+    weights,
+    logPi: weights.reduce((sum, weight, i) => sum + weight * response.logprobs[i], 0),
+    actionSpan: [parse.start, parse.end],
+    isParsed: parse.action !== null,
+    action,
+    value: response.value,
+    reward: reward * rewardScale - (parse.action === null ? formatPenalty : 0),
+    terminated,
+    truncated,
+    random,
+    entropies: response.entropies,
+    perception: judgement.perception,
+    faithful: judgement.faithful,
+    ...seen,
+  };
 }
 
 /** Generator seed and counter for each of `rows` rows. Rows differ in seed, steps in counter. */
@@ -221,19 +323,4 @@ export function samplerState(rows: number, seed: number, counter: number): Uint3
     { length: 2 * rows },
     (_, i) => i % 2 === 0 ? (Math.imul(seed + 1, 0x9e3779b1) + (i >> 1)) >>> 0 : counter >>> 0,
   );
-}
-
-const VALUE_BATCH = 32;
-
-/** Values of prompts without responses. */
-async function promptValues(agent: Agent, prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {
-  if (prompts.length === 0) return new Float32Array(0);
-  const { vlm } = agent;
-  // Padded to whole batches, so that the number of ends does not make a new shape each time.
-  const padded = [...prompts];
-  while (padded.length % VALUE_BATCH !== 0) padded.push(prompts[0]);
-  const layout = layOut(padded.map((prompt) => ({ prompt, response: [] })), vlm.config);
-  using tape = new Tape(vlm.gpu, { record: false });
-  const [values] = await vlm.gpu.read(vlm.values(tape, vlm.hidden(tape, layout), layout).data);
-  return values;
 }

@@ -3,34 +3,41 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import type { AdamW } from "../model/mod.ts";
-import type { Agent } from "./agent.ts";
+import type { AdamW, HostTensor } from "../model/mod.ts";
+import type { Algorithm } from "./algorithms/mod.ts";
 import {
   type Effort,
-  loadAgent,
+  loadPolicy,
   loadTrainer,
+  loadWarmStart,
   saveCheckpoint,
   START,
   type TrainerState,
 } from "./checkpoint.ts";
 import type { Progress } from "./cli/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { CommonSettings } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { CheckpointName, RunFolder } from "./run_folder.ts";
 import { peakMemory } from "./memory.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "./setup.ts";
+import { newPolicy } from "./policies/mod.ts";
+import type { Policy } from "./policy.ts";
+import type { CollectSettings } from "./rollout.ts";
+import { rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
-import { requireWords } from "./words.ts";
 
 /** Outside world of a run. */
 export interface RunContext {
   readonly gpu: Gpu;
+  /** What `config.env` refers to. */
+  readonly environment: EnvironmentDefinition;
+  /** How it learns. */
+  readonly algorithm: Algorithm;
   readonly folder: RunFolder;
   readonly progress: Progress;
   /** True once the user asked to stop. */
@@ -44,6 +51,8 @@ export interface RunResult {
   readonly parameters: number;
   /** Of the warm start, with those that the perception gate added. */
   readonly sftUpdates: number;
+  /** Environment steps of RL. */
+  readonly envSteps: number;
   /** Of all processes that worked on the run. */
   readonly effort: Effort;
   /** Seconds that earlier processes put in. */
@@ -67,37 +76,34 @@ export class Run {
   #clock: { readonly stage: Stage; sinceMs: number } | null = null;
 
   private constructor(
-    readonly config: TrainConfig,
+    readonly config: CommonSettings,
     context: RunContext,
-    readonly agent: Agent,
+    readonly policy: Policy,
     /** Of the current stage. */
     public optimizer: AdamW,
     public state: TrainerState,
   ) {
     this.#context = context;
     this.progress = context.progress;
-    this.work = estimateWork(agent.vlm.config, config);
+    this.work = estimateWork(policy, config);
     this.effort = { ...state.effort };
     this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
   }
 
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
-  static async open(config: TrainConfig, context: RunContext): Promise<Run> {
-    const { gpu, folder } = context;
+  static async open(config: CommonSettings, context: RunContext): Promise<Run> {
+    const { environment, gpu, folder } = context;
     const checkpoint = config.resume ? await folder.checkpointPath() : null;
-    const agent = checkpoint === null ? newAgent(gpu, config) : await loadAgent(gpu, checkpoint);
-    if (checkpoint !== null) {
-      requireWords(agent.tokenizer, makeEnv(config.env, evaluationEnvSettings(config)), checkpoint);
-    }
-    const { vlm } = agent;
+    const env = environment.make(evaluationEnvSettings(environment, config));
+    const policy = checkpoint === null
+      ? newPolicy(gpu, environment, config)
+      : await loadPolicy(gpu, checkpoint, env);
+    const optimizerOf = ({ stage }: TrainerState) =>
+      stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
     const { state, optimizer } = checkpoint === null
-      ? { state: START, optimizer: sftOptimizer(vlm, config) }
-      : await loadTrainer(
-        checkpoint,
-        vlm,
-        ({ stage }) => stage === "sft" ? sftOptimizer(vlm, config) : rlOptimizer(vlm, config),
-      );
-    const run = new Run(config, context, agent, optimizer, state);
+      ? { state: START, optimizer: optimizerOf(START) }
+      : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
+    const run = new Run(config, context, policy, optimizer, state);
     if (!config.resume) return run;
     await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
@@ -111,12 +117,41 @@ export class Run {
     return {
       afterSft: this.afterSft,
       afterRl: this.afterRl,
-      parameters: this.agent.vlm.parameters.count,
+      parameters: this.policy.parameters.count,
       sftUpdates: this.state.sftUpdates,
+      envSteps: this.state.envSteps,
       effort: this.effort,
       earlierSeconds: this.#earlierSeconds,
       peakBytes: Math.max(this.state.peakBytes, peakMemory()),
     };
+  }
+
+  get environment(): EnvironmentDefinition {
+    return this.#context.environment;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#context.algorithm;
+  }
+
+  /** What the algorithm remembers; kept in the checkpoint. */
+  get memory(): Record<string, unknown> {
+    return this.state.memory;
+  }
+
+  /** What collecting reads of the settings. */
+  get collectSettings(): CollectSettings {
+    const { algorithm, config } = this;
+    return {
+      ...config,
+      lambda: algorithm.thoughtWeight?.(config) ?? 1,
+      corrects: algorithm.objective(config).correctionCoefficient > 0,
+    };
+  }
+
+  /** The weights that RL began with. */
+  warmStartWeights(): Promise<ReadonlyMap<string, HostTensor>> {
+    return loadWarmStart(this.#context.folder);
   }
 
   /** Throws {@linkcode Stopped} where the user asked to stop. */
@@ -137,7 +172,7 @@ export class Run {
     this.#readClock();
     const { peakBytes } = this.result;
     this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort }, peakBytes });
-    await saveCheckpoint(this.#context.folder, this.agent, this.optimizer, this.state, name);
+    await saveCheckpoint(this.#context.folder, this.policy, this.optimizer, this.state, name);
   }
 
   /** Adds the wall time of `work` to a stage's, as it goes. What it leaves in the pool would not fit the next stage's shapes. */

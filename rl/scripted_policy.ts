@@ -4,16 +4,18 @@
  * @module
  */
 import { type Environment, Random } from "../envs/mod.ts";
-import type { Policy } from "./evaluation.ts";
+import type { Responder } from "./evaluation.ts";
+import { requireSolver } from "./requirements.ts";
 
 /** `random` is uniform over the actions that are legal in the state; `optimal` is the environment's solver. */
 export const SCRIPTED_POLICIES = ["random", "optimal"] as const;
 export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
 
 /** A policy that looks at no picture. Random actions follow from the seed. */
-export function scriptedPolicy(name: ScriptedPolicy, seed: number): Policy {
+export function scriptedPolicy(name: ScriptedPolicy, seed: number): Responder {
   const random = new Random(seed, "policy");
-  const act = name === "optimal" ? (env: Environment) => env.solve() : (env: Environment) => {
+  const act = (env: Environment) => {
+    if (name === "optimal") return requireSolver(env, "play the best actions of").solve();
     const legal = env.legalActions?.() ?? env.actions.map((_, action) => action);
     return legal[random.integer(legal.length)];
   };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makeEnv } from "../envs/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import {
   AdamW,
@@ -15,12 +15,32 @@ import {
   type VlmConfig,
 } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
-import type { TrainConfig } from "./config.ts";
+import { list, number, type Values } from "./cli/mod.ts";
+import type { CommonSettings } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
+import type { Policy } from "./policy.ts";
+import type { SftSettings } from "./sft.ts";
+
+/** What RL trains, and how fast. */
+export const freezeOptions = {
+  freeze: list(
+    ["head", "embedding", "position", "norm", "bias"],
+    "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
+  ),
+  visionLearningRateScale: number(
+    0.1,
+    "learning rate of vision encoder and projector over that of the language model",
+    { min: 0 },
+  ),
+  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }),
+};
 
 /** The tokenizer of a run's environment, and the sizes of its model. */
-export function designModel(config: TrainConfig): { tokenizer: Tokenizer; model: VlmConfig } {
-  const { tokens } = makeEnv(config.env, evaluationEnvSettings(config));
+export function designModel(
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
+): { tokenizer: Tokenizer; model: VlmConfig } {
+  const { tokens } = environment.make(evaluationEnvSettings(environment, config));
   const tokenizer = Tokenizer.fromJson(buildTokenizer(tokens));
   const model = {
     ...modelPresets[config.preset as keyof typeof modelPresets],
@@ -31,32 +51,37 @@ export function designModel(config: TrainConfig): { tokenizer: Tokenizer; model:
 }
 
 /** An agent that has learnt nothing. */
-export function newAgent(gpu: Gpu, config: TrainConfig): Agent {
-  const { tokenizer, model } = designModel(config);
+export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Agent {
+  const { tokenizer, model } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
   return new Agent(vlm, tokenizer, { cot: config.cot });
 }
 
 /** Every weight learns in the warm start; linear weights decay. */
-export function sftOptimizer(vlm: Vlm, config: TrainConfig): AdamW {
-  return new AdamW(vlm.gpu, vlm.parameters, ({ kind, part }) => ({
+export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeightDecay">): AdamW {
+  return new AdamW(policy.gpu, policy.parameters, ({ kind, part }) => ({
     learningRateScale: 1,
     weightDecay: kind === "matrix" || kind === "head" ? config.sftWeightDecay : 0,
-    clipGroup: part === "value_head" ? "value" : "policy",
+    clipGroup: clipGroupOf(policy, part),
   }));
 }
 
 /** RL trains vision encoder, projector, language model and value head, but for the frozen kinds of tensors. */
-export function rlOptimizer(vlm: Vlm, config: TrainConfig): AdamW {
+export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>): AdamW {
   const scaleOf = ({ kind, part }: Parameter) => {
     if (part === "value_head") return config.valueLearningRateScale;
     if (config.freeze.includes(kind)) return 0;
-    return part === "language" ? 1 : config.visionLearningRateScale;
+    return part === "vision" || part === "projector" ? config.visionLearningRateScale : 1;
   };
-  return new AdamW(vlm.gpu, vlm.parameters, (parameter) => ({
+  return new AdamW(policy.gpu, policy.parameters, (parameter) => ({
     learningRateScale: scaleOf(parameter),
     weightDecay: 0,
-    clipGroup: parameter.part === "value_head" ? "value" : "policy",
+    clipGroup: clipGroupOf(policy, parameter.part),
   }));
+}
+
+/** The value head is clipped apart when its gradient does not reach the rest. */
+function clipGroupOf({ sharesFeatures }: Policy, part: Parameter["part"]): "policy" | "value" {
+  return part === "value_head" && !sharesFeatures ? "value" : "policy";
 }

@@ -7,12 +7,9 @@
  * @module
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { makeEnv, Random } from "../envs/mod.ts";
-import { NotFiniteError } from "../kernels/gpu/mod.ts";
+import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import {
   type AdamW,
-  type Layout,
-  layOut,
   mean,
   multiply,
   type Segment,
@@ -20,14 +17,56 @@ import {
   square,
   subtract,
   sum,
-  Tape,
-  type Vlm,
 } from "../model/mod.ts";
-import type { Agent } from "./agent.ts";
-import type { TrainConfig } from "./config.ts";
+import type { CommonSettings } from "./config.ts";
+import { defaultsOf, integer, number, optionalText, type Values } from "./cli/mod.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
+import type { Batch, Policy } from "./policy.ts";
+import { requireDemonstrations } from "./requirements.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
+import { shuffled } from "./shuffled.ts";
+import { type Objective, update } from "./update.ts";
+
+/** The warm start's settings. */
+export const sftOptions = {
+  demonstrations: integer(
+    2000,
+    "environment steps the scripted solver demonstrates; 0 begins RL from noise",
+    {
+      min: 0,
+      unit: "steps",
+    },
+  ),
+  sftSteps: integer(200, "length of the warm start", { min: 0, unit: "updates" }),
+  sftBatch: integer(32, "demonstrated steps in an update", { min: 1, unit: "steps" }),
+  sftLearningRate: number(1e-3, "peak learning rate", { min: 0 }),
+  sftWarmup: integer(50, "linear rise of the learning rate, then a cosine", { min: 0, unit: "updates" }),
+  sftRateFloor: number(0.1, "least learning rate after the rise, over the peak", { min: 0, max: 1 }),
+  sftWeightDecay: number(0.01, "weight decay of linear weights", { min: 0 }),
+  sftBeta1: number(0.9, "momentum of Adam in the warm start", { min: 0, max: 0.9999 }),
+  sftBeta2: number(0.98, "memory of Adam's squared gradients in the warm start", { min: 0, max: 0.99999 }),
+  sftEpsilon: number(1e-8, "epsilon of Adam in the warm start", { min: 1e-12 }),
+  sftGradientClip: number(1, "largest gradient norm, of the value head and of the rest; 0 clips nothing", {
+    min: 0,
+  }),
+  sftValueCoefficient: number(0.1, "weight of the value loss, whose gradient reaches the whole model", {
+    min: 0,
+  }),
+  perceptionGate: number(0.98, "share of picture fields read correctly (greedy) before RL may begin", {
+    min: 0,
+    max: 1,
+  }),
+  perceptionEpisodes: integer(64, "held-out episodes of a look at perception", { min: 1, unit: "episodes" }),
+  perceptionExtraSteps: integer(400, "most SFT updates added, 50 at a time, until the gate is passed", {
+    min: 0,
+    unit: "updates",
+  }),
+  warmStart: optionalText("run folder to take the warm start from instead: the same result, sooner"),
+};
+
+/** Settings of {@linkcode sftOptions}. */
+export type SftSettings = Values<typeof sftOptions>;
 
 /** A demonstrated step. */
 export interface Demonstration extends Sequence {
@@ -71,11 +110,12 @@ const TURN_INTERVAL = 256;
  * `onProgress` is told of the steps done now and then, and may throw to stop.
  */
 export async function demonstrate(
-  agent: Agent,
-  config: TrainConfig,
+  policy: Policy,
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
   onProgress: (done: number) => void = () => {},
 ): Promise<Demonstration[]> {
-  const env = makeEnv(config.env, trainingEnvSettings(config));
+  const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
   const random = new Random(config.seed, "demonstrations");
   const demonstrations: Demonstration[] = [];
   // Seeds from the far end of the run's range: RL's episodes count up from its start.
@@ -84,9 +124,9 @@ export async function demonstrate(
     let state = env.reset({ seed: --episodeSeed });
     const steps: { sequence: Sequence; reward: number }[] = [];
     for (let isOver = false; !isOver;) {
-      const text = env.demonstrate(random, { cot: config.cot });
-      const prompt = agent.promptOf({ env, ...state });
-      const response = [...agent.tokenizer.encode(text).ids, agent.tokenizer.endId];
+      const text = env.demonstrate(random, { cot: policy.cot });
+      const prompt = policy.promptOf({ env, ...state });
+      const response = policy.encode(env, text);
       const result = env.step(env.parse(text).action ?? env.randomAction());
       steps.push({ sequence: { prompt, response }, reward: result.reward * config.rewardScale });
       state = result;
@@ -110,7 +150,7 @@ export async function demonstrate(
 export function sftBatch(
   demonstrations: readonly Demonstration[],
   update: number,
-  config: TrainConfig,
+  config: Pick<SftSettings, "sftBatch"> & { readonly seed: number },
 ): Demonstration[] {
   const size = Math.min(config.sftBatch, demonstrations.length);
   const perEpoch = Math.floor(demonstrations.length / size);
@@ -123,22 +163,17 @@ export function sftBatch(
   });
 }
 
-/** A random order of 0..n-1 (Fisher and Yates). */
-export function shuffled(n: number, random: Random): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
-
-/** Linear warm-up, then a cosine from the peak to a tenth of it at `sftSteps`; a tenth after that. */
-export function sftLearningRate(update: number, config: TrainConfig): number {
-  const { sftWarmup, sftSteps, sftLearningRate: peak } = config;
+/** Linear warm-up, then a cosine from the peak to `sftRateFloor` of it at `sftSteps`; that after it. */
+export function sftLearningRate(
+  update: number,
+  { sftWarmup, sftSteps, sftLearningRate: peak, sftRateFloor: floor }: Pick<
+    SftSettings,
+    "sftWarmup" | "sftSteps" | "sftLearningRate" | "sftRateFloor"
+  >,
+): number {
   if (update < sftWarmup) return peak * (update + 1) / sftWarmup;
   const progress = Math.min(1, (update - sftWarmup) / Math.max(1, sftSteps - sftWarmup));
-  return peak * (0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * progress)));
+  return peak * (floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * progress)));
 }
 
 /** What one update measured. */
@@ -151,74 +186,68 @@ export interface SftMetrics {
   readonly gradientNorm: number;
 }
 
-/**
- * Weight of the value loss. Its gradient reaches the whole model, as it does not in RL: without it the last prompt
- * position, which predicts but the response's fixed beginning, need not know what the picture shows.
- */
-export const SFT_VALUE_COEFFICIENT = 0.1;
-
-/** One update: forward, backward and optimiser in one submission, one readback. */
-export async function sftUpdate(
-  agent: Agent,
-  optimizer: AdamW,
-  batch: readonly Demonstration[],
-  learningRate: number,
-): Promise<SftMetrics> {
-  const { vlm } = agent;
-  const layout = layOut(batch, vlm.config);
-  const tokens = layout.mask.reduce((count, value) => count + value, 0);
-  const inputs: SftInputs = {
-    layout,
-    lossWeights: layout.mask.map((value) => -value / tokens),
-    returns: Float32Array.from(batch, ({ discountedReturn }) => discountedReturn),
-    adamw: optimizer.advance({
-      learningRate,
-      beta1: 0.9,
-      beta2: 0.98,
-      epsilon: 1e-8,
-      policyClip: 1,
-      valueClip: 1,
-    }),
-  };
-  const step = {
-    name: "sft",
-    owner: optimizer,
-    run: (inputs: SftInputs) => launchSftUpdate(vlm, optimizer, inputs),
-  };
-  const [[loss], [squared], norms] = await vlm.gpu.plans.run(step, inputs);
-  const metrics = { sftLoss: loss, valueLoss: squared / 2, gradientNorm: norms[0] };
-  // The optimiser itself skips an update whose gradient is not finite, the value head's included.
-  if (norms[2] !== 1 || !Number.isFinite(loss + squared)) {
-    throw new NotFiniteError(`loss ${loss}, value loss ${metrics.valueLoss}, gradient norm ${norms[0]}`);
-  }
-  return metrics;
-}
-
 /** All that differs from one update to the next. */
-interface SftInputs {
-  readonly layout: Layout;
+interface SftPart {
+  readonly batch: Batch;
   /** (B*R) -1 / tokens for response tokens, 0 for padding. */
   readonly lossWeights: Float32Array;
   /** (B) */
   readonly returns: Float32Array;
-  /** For {@linkcode AdamW.apply}. */
-  readonly adamw: Float32Array;
+  readonly valueCoefficient: number;
 }
 
-/** Forward, backward and optimiser; returns the loss, the values' mean squared error and the gradient's norms. */
-function launchSftUpdate(vlm: Vlm, optimizer: AdamW, { layout, lossWeights, returns, adamw }: SftInputs) {
-  const { B, R } = layout;
-  using tape = new Tape(vlm.gpu, { record: true });
-
-  const hidden = vlm.hidden(tape, layout); // (B max(R, 1), C), at the positions that predict the response
-  const { logprob } = vlm.responseLogprobs(tape, hidden, layout, 1); // (B, R)
-  const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
-  const sftLoss = tape.keep(sum(tape, multiply(tape, logprob, mbWeights)));
-
-  const error = subtract(tape, vlm.values(tape, hidden, layout), tape.constant(returns, [B], "returns"));
-  const squaredError = tape.keep(mean(tape, square(tape, error)));
-
-  tape.backward(sftLoss, sum(tape, squaredError, 0.5 * SFT_VALUE_COEFFICIENT));
-  optimizer.apply(adamw);
-  return [sftLoss.data, squaredError.data, optimizer.norms];
+/**
+ * Imitation: -mean log p of the response tokens, and the squared error of the values. The values' gradient reaches the
+ * whole model, as it does not in RL: without it the last prompt position, which predicts but the response's fixed beginning,
+ * need not know what the picture shows.
+ */
+function imitation(policy: Policy): Objective<SftPart> {
+  return {
+    name: "sft",
+    losses: (tape, { batch, lossWeights, returns, valueCoefficient }) => {
+      const { B, R } = batch;
+      const { logprob, values } = policy.forward(tape, batch, {
+        temperature: 1,
+        values: "turn",
+        valuesReachModel: true,
+      }); // (B, R), (B)
+      const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
+      const loss = sum(tape, multiply(tape, logprob, mbWeights));
+      const error = subtract(tape, values!, tape.constant(returns, [B], "returns"));
+      const squaredError = mean(tape, square(tape, error));
+      return { losses: { loss: [loss, 1], valueError: [squaredError, 0.5 * valueCoefficient] } };
+    },
+  };
 }
+
+/** One update: forward, backward and optimiser in one submission, one readback. */
+export async function sftUpdate(
+  policy: Policy,
+  optimizer: AdamW,
+  demonstrations: readonly Demonstration[],
+  learningRate: number,
+  settings: Pick<
+    SftSettings,
+    "sftBeta1" | "sftBeta2" | "sftEpsilon" | "sftGradientClip" | "sftValueCoefficient"
+  > = SFT_DEFAULTS,
+): Promise<SftMetrics> {
+  const batch = policy.batch(demonstrations);
+  const tokens = batch.mask.reduce((count, value) => count + value, 0);
+  const part: SftPart = {
+    batch,
+    lossWeights: batch.mask.map((value) => -value / tokens),
+    returns: Float32Array.from(demonstrations, ({ discountedReturn }) => discountedReturn),
+    valueCoefficient: settings.sftValueCoefficient,
+  };
+  const { losses, gradientNorm } = await update(optimizer, imitation(policy), [part], {
+    learningRate,
+    beta1: settings.sftBeta1,
+    beta2: settings.sftBeta2,
+    epsilon: settings.sftEpsilon,
+    policyClip: settings.sftGradientClip,
+    valueClip: settings.sftGradientClip,
+  });
+  return { sftLoss: losses.loss, valueLoss: losses.valueError / 2, gradientNorm };
+}
+
+const SFT_DEFAULTS = defaultsOf(sftOptions) as SftSettings;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parameterSpecs, sizeOf } from "../model/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
@@ -15,39 +15,53 @@ import {
   runCommand,
   UsageError,
 } from "./cli/mod.ts";
-import { resolveConfig, rlSettings, settingsOf, type TrainConfig, trainOptions } from "./config.ts";
-import { environmentName } from "./environment_name.ts";
+import type { Algorithm } from "./algorithms/mod.ts";
+import {
+  commonOptions,
+  type CommonSettings,
+  isRlSetting,
+  optionsOf,
+  resolveConfig,
+  settingsOf,
+} from "./config.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { estimateDurationMs, estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "./report.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "./report/evaluation.ts";
 import { runTraining } from "./run.ts";
 import type { RunResult } from "./run_state.ts";
-import { designModel } from "./setup.ts";
+import { algorithmOf, loadAlgorithm } from "./load_algorithm.ts";
+import { newPolicy } from "./policies/mod.ts";
 import { stoppable } from "./stop.ts";
-import { chromeTrace } from "./chrome_trace.ts";
-import { formatTrace, traceTraining } from "./profile.ts";
+import { chromeTrace } from "../bench/chrome_trace.ts";
+import { formatTrace, traceTraining } from "../bench/trace.ts";
 import { RunFolder, type WarmStart } from "./run_folder.ts";
 import { readRunSettings } from "./trained_run.ts";
-import { openTunedGpu } from "./tuning.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
-/** The `train` command. */
-export const trainCommand: Command<typeof trainOptions> = {
+/** The `train` command. Its flags are those of the algorithm that is asked for. */
+export const trainCommand: Command<typeof commonOptions> = {
   command: "deno task train",
-  summary: "Fine-tune a compact vision-language model on an environment: warm start, PPO, evaluation.",
+  summary: "Fine-tune a compact vision-language model on an environment: warm start, RL, evaluation.",
   examples: [
     "deno task train",
     "deno task train --seed 1 --lambda 0.3",
+    "deno task train --algorithm grpo",
     "deno task train --no-cot --out runs/no-cot",
     "deno task train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
     "deno task train --resume",
     "deno task train --profile --overwrite",
   ],
-  options: trainOptions,
+  options: async (args) => optionsOf(await algorithmOf(args)),
   async run({ given, values }) {
-    const name = environmentName(values.env);
-    const out = values.out ?? `runs/${name}-s${values.seed}`;
-    const fresh = values.resume ? null : resolveConfig(given, name);
-    const warmStart = fresh?.warmStart === undefined ? null : await readWarmStart(fresh.warmStart, fresh);
+    const algorithm = await loadAlgorithm(values.algorithm);
+    const environment = await loadEnvironment(values.env);
+    const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
+    const out = values.out ?? `runs/${environment.name}${kind}-s${values.seed}`;
+    const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
+    const warmStart = fresh?.warmStart === undefined
+      ? null
+      : await readWarmStart(fresh.warmStart, fresh, algorithm);
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     try {
@@ -55,7 +69,7 @@ export const trainCommand: Command<typeof trainOptions> = {
       const folder = await RunFolder.create(out, fresh);
       await folder.writeConfig(settingsOf(fresh));
       if (warmStart !== null) await folder.writeWarmStart(warmStart);
-      return await train(gpu, { ...fresh, resume: warmStart !== null }, folder);
+      return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
     } finally {
       gpu.destroy();
     }
@@ -63,20 +77,33 @@ export const trainCommand: Command<typeof trainOptions> = {
 };
 
 /** A run to go on with: its own settings, which flags may repeat but not change. */
-async function resumed(out: string, given: Given<typeof trainOptions>): Promise<[TrainConfig, RunFolder]> {
+async function resumed(
+  out: string,
+  given: Given<typeof commonOptions>,
+): Promise<[CommonSettings, Parts]> {
   const folder = await RunFolder.create(out, { resume: true });
-  const earlier = await readRunSettings(folder);
+  const { settings: earlier, algorithm } = await readRunSettings(folder);
   const settings = { ...earlier, ...given };
-  const config = resolveConfig(settings, environmentName(settings.env ?? trainOptions.env.default));
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+  const config = resolveConfig(
+    settings,
+    environment,
+    algorithm,
+  );
   await requireSameSettings(folder, settingsOf(config));
-  return [config, folder];
+  return [config, { environment, algorithm, folder }];
 }
 
-/** Another run's warm start, where it is the one that this run would have. */
-async function readWarmStart(path: string, config: TrainConfig): Promise<WarmStart> {
+/** Another run's warm start, if it is the one that this run would have. */
+async function readWarmStart(
+  path: string,
+  config: CommonSettings,
+  { options }: Algorithm,
+): Promise<WarmStart> {
   const folder = await RunFolder.open(path);
+  const { algorithm: other } = await readRunSettings(folder);
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
-    .filter(([name]) => !rlSettings.includes(name));
+    .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
     `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +
@@ -84,17 +111,25 @@ async function readWarmStart(path: string, config: TrainConfig): Promise<WarmSta
   );
 }
 
-async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<number> {
+/** What a run is made of beside its settings. */
+interface Parts {
+  readonly environment: EnvironmentDefinition;
+  readonly algorithm: Algorithm;
+  readonly folder: RunFolder;
+}
+
+async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<number> {
+  const { environment, folder } = parts;
   const startMs = performance.now();
   const progress = new Progress();
   const onStop = () =>
     progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
   try {
-    await announce(gpu, config, progress);
-    if (config.profile) await profile(gpu, config, folder, progress);
+    await announce(gpu, config, parts, progress);
+    if (config.profile) await profile(gpu, config, parts, progress);
     const result = await stoppable(
       onStop,
-      (isStopped) => runTraining(config, { gpu, folder, progress, isStopped }),
+      (isStopped) => runTraining(config, { gpu, ...parts, progress, isStopped }),
     );
     progress.close();
     if (result.afterRl === null) {
@@ -104,9 +139,9 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
     // What went wrong on the GPU is known only now; no result is kept then.
     await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, gpu, result, { seconds });
+    const summary = summarize(config, parts, gpu, result, { seconds });
     await folder.writeSummary(summary);
-    report(config, result, { out: folder.path, seconds });
+    report(environment, config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
     return 0;
   } catch (error) {
@@ -124,25 +159,39 @@ async function train(gpu: Gpu, config: TrainConfig, folder: RunFolder): Promise<
 }
 
 /** Says where it runs and how long it should take, before anything long begins. */
-async function announce(gpu: Gpu, config: TrainConfig, progress: Progress): Promise<void> {
-  const { model } = designModel(config);
-  const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const size = `${(parameters / 1e6).toFixed(2)}M parameters`;
-  progress.note(
-    `${config.env}, ${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}, ` +
-      `lambda ${config.lambda}, seed ${config.seed}`,
-  );
+async function announce(
+  gpu: Gpu,
+  config: CommonSettings,
+  { environment, algorithm }: Parts,
+  progress: Progress,
+): Promise<void> {
+  const policy = newPolicy(gpu, environment, config);
+  const size = `${(policy.parameters.count / 1e6).toFixed(2)}M parameters`;
+  const model = config.policy === "vlm"
+    ? `${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}`
+    : `CNN (${size})`;
+  const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
+  progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
+  gpu.free(policy.parameters.values);
   // Of a run that goes on, progress soon tells what is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
-  const expectedMs = await estimateDurationMs(gpu, estimateWork(model, config).total);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 
 /** Shows where the time of a step goes, and keeps the trace, before the run begins. */
-async function profile(gpu: Gpu, config: TrainConfig, folder: RunFolder, progress: Progress): Promise<void> {
-  const steps = await traceTraining(gpu, config);
+async function profile(
+  gpu: Gpu,
+  config: CommonSettings,
+  { environment, algorithm, folder }: Parts,
+  progress: Progress,
+): Promise<void> {
+  const steps = await traceTraining(gpu, environment, config, algorithm);
   const path = await folder.writeProfile(chromeTrace(steps, { adapter: gpu.adapterName }));
-  progress.note(`\n${formatTrace(steps, config)}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
+  const collection = algorithm.collect(config);
+  const perIteration = config.envs * (collection.kind === "steps" ? collection.steps : 1);
+  const table = formatTrace(steps, config, perIteration);
+  progress.note(`\n${table}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
 }
 
 async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
@@ -174,12 +223,13 @@ function listChanges(changes: readonly Change[]): string {
 
 /** The contents of `summary.json`. */
 function summarize(
-  config: TrainConfig,
+  config: CommonSettings,
+  { environment: { name: environment }, algorithm }: Parts,
   gpu: Gpu,
   result: RunResult,
   { seconds }: { seconds: number },
 ) {
-  const { env: environment, evalEpisodes: episodes } = config;
+  const { evalEpisodes: episodes } = config;
   const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
   const reportOf = (evaluation: Evaluation | null) =>
     evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
@@ -187,11 +237,13 @@ function summarize(
     command: commandLine("train"),
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
-    preset: config.preset,
+    preset: config.policy === "vlm" ? config.preset : config.policy,
+    env_steps: result.envSteps,
     parameters: result.parameters,
     seed: config.seed,
     cot: config.cot,
-    lambda: config.lambda,
+    algorithm: algorithm.name,
+    lambda: algorithm.thoughtWeight?.(config) ?? 1,
     freeze: config.freeze,
     sft_updates: result.sftUpdates,
     evaluation: reportOf(result.afterRl),
@@ -204,7 +256,8 @@ function summarize(
 
 /** The evaluation table and what to do next, on stderr. */
 function report(
-  config: TrainConfig,
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
   { afterSft, afterRl, peakBytes }: RunResult,
   { out, seconds }: { out: string; seconds: number },
 ) {
@@ -213,7 +266,9 @@ function report(
     ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
   };
   console.error(
-    `\n${config.env}, ${config.evalEpisodes} held-out episodes, success = ${successMeaning(config.env)}`,
+    `\n${environment.name}, ${config.evalEpisodes} held-out episodes, success = ${
+      successMeaning(environment)
+    }`,
   );
   console.error(evaluationTable(policies));
   console.error(

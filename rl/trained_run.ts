@@ -4,8 +4,11 @@
  * @module
  */
 import { type Given, readValue, UsageError } from "./cli/mod.ts";
-import { resolveConfig, type TrainConfig, trainOptions } from "./config.ts";
-import { environmentName } from "./environment_name.ts";
+import type { Algorithm } from "./algorithms/mod.ts";
+import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "./config.ts";
+import { loadAlgorithm } from "./load_algorithm.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { loadEnvironment } from "./load_environment.ts";
 import { RunFolder } from "./run_folder.ts";
 
 /** Where runs are when no folder is named. */
@@ -20,7 +23,8 @@ export interface TrainedRun {
   /** What it is, for people: the folder, and whether it was chosen for being the latest. */
   readonly label: string;
   /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
-  readonly config: TrainConfig;
+  readonly config: CommonSettings;
+  readonly environment: EnvironmentDefinition;
 }
 
 /** What the user said about the weights to use. */
@@ -30,7 +34,7 @@ export interface TrainedRunRequest {
   /** Folder of a bare checkpoint instead. */
   readonly checkpoint?: string;
   /** Settings that win over the run's. */
-  readonly given: Given<typeof trainOptions>;
+  readonly given: Given<typeof commonOptions>;
 }
 
 /**
@@ -48,12 +52,13 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     if (given.env === undefined) {
       throw new UsageError(`Cannot tell what ${checkpoint} was trained on: name the environment with --env`);
     }
-    const config = resolveConfig(given, environmentName(given.env));
-    return { checkpoint, run: null, label: checkpoint, config };
+    const environment = await loadEnvironment(given.env);
+    const config = resolveConfig(given, environment);
+    return { checkpoint, run: null, label: checkpoint, config, environment };
   }
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
-  const settings = await readRunSettings(folder);
+  const { settings, algorithm } = await readRunSettings(folder);
   const found = await folder.checkpointPath();
   if (found === null) {
     throw new Deno.errors.NotFound(
@@ -61,30 +66,37 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
         "name another run",
     );
   }
-  const environment = environmentName(settings.env ?? trainOptions.env.default);
-  if (given.env !== undefined && environmentName(given.env) !== environment) {
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+  const wanted = given.env === undefined ? environment : await loadEnvironment(given.env);
+  if (wanted.reference !== environment.reference) {
     throw new UsageError(
-      `Cannot use run ${path} in ${environmentName(given.env)}: it knows the words of ${environment} only; ` +
+      `Cannot use run ${path} in ${wanted.name}: it knows the words of ${environment.name} only; ` +
         "--env-settings changes that environment",
     );
   }
-  const config = resolveConfig({ ...settings, ...given }, environment);
+  const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
   const label = run === undefined ? `${path}, the latest run,` : path;
-  return { checkpoint: found, run: path, label, config };
+  return { checkpoint: found, run: path, label, config, environment };
 }
 
 /**
- * The settings in a run's `config.json`; ones that this version does not know are left out.
+ * The settings in a run's `config.json`, and the algorithm they name; settings that this version does not know are left out.
  *
  * @throws {SyntaxError} naming the setting whose value cannot be.
  */
-export async function readRunSettings(folder: RunFolder): Promise<Given<typeof trainOptions>> {
+export async function readRunSettings(
+  folder: RunFolder,
+): Promise<{ settings: Given<typeof commonOptions>; algorithm: Algorithm }> {
   const settings = await folder.readConfig();
-  const known = Object.entries(trainOptions).filter(([name]) => Object.hasOwn(settings, name));
   try {
-    return Object.fromEntries(
-      known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
-    );
+    const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
+    const known = Object.entries(optionsOf(algorithm)).filter(([name]) => Object.hasOwn(settings, name));
+    return {
+      settings: Object.fromEntries(
+        known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
+      ),
+      algorithm,
+    };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {

@@ -25,7 +25,7 @@ const exists = (path: string): boolean => {
 };
 
 /** Everything with public docs: examples in it have to run. */
-const documented = ["mod.ts", "kernels", "model", "rl", "envs", "compat"].filter(exists);
+const documented = ["mod.ts", "kernels", "model", "rl", "envs", "bench", "compat"].filter(exists);
 
 const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["fmt", ["fmt", "--check"]],

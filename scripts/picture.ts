@@ -10,9 +10,9 @@ import { fileURLToPath } from "node:url";
 import { openGpu } from "../kernels/gpu/mod.ts";
 import { makeEnv, type Observation } from "../envs/mod.ts";
 import { loadAgent } from "../rl/checkpoint.ts";
-import { learningCurve } from "../rl/plot.ts";
+import { learningCurve } from "../rl/report/plot.ts";
 import { RunFolder } from "../rl/run_folder.ts";
-import { movingAverage } from "../rl/statistics.ts";
+import { movingAverage } from "../rl/report/statistics.ts";
 
 const [run = "runs/NumberLine-s0", out = "docs/number_line.png"] = Deno.args;
 /** A held-out episode that begins below its target. */

@@ -1,18 +1,17 @@
 /**
  * The import arrows of the house style, checked on every .ts file of the repository:
- * `rl -> model -> model/tape -> kernels/<op> -> kernels/gpu`, and `rl -> envs`.
+ * `bench, commands -> report -> run -> rl -> model -> tape -> kernels/<op> -> gpu`, and `rl -> envs`.
  */
 import { assert, assertEquals } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 const MAX_LINES = 400;
 const SKIPPED = new Set(["node_modules", ".git", ".cache", "runs", "coverage"]);
-const LAYERS = ["rl", "model", "kernels", "envs"];
+const LAYERS = ["rl", "model", "kernels", "envs", "bench"];
 
 /** The one file of each layer that may use Deno-only API: files, environment, canvas factory. */
 const DENO_FILES = new Set([
   "kernels/gpu/host.ts",
-  "kernels/bench.ts",
   "model/files.ts",
   "envs/canvas.ts",
 ]);
@@ -28,6 +27,10 @@ interface Import {
   /** Path from the root for relative imports, else the bare specifier. */
   readonly to: string;
   readonly isRelative: boolean;
+  /** Whether only types are imported: nothing is loaded then. */
+  readonly isType: boolean;
+  /** Whether the module is loaded when the statement runs, if ever. */
+  readonly isDynamic: boolean;
 }
 
 function readSources(folder: URL, prefix = ""): Source[] {
@@ -50,17 +53,26 @@ function stripComments(text: string): string {
 function importsOf({ path, text }: Source): Import[] {
   const code = stripComments(text);
   const patterns = [
-    /^\s*(?:import|export)\b[^"';()]*?\bfrom\s*["']([^"']+)["']/gm,
-    /^\s*import\s*["']([^"']+)["']/gm,
-    /\bimport\s*\(\s*["']([^"']+)["']/g,
+    /^\s*(?:import|export)\b([^"';()]*?)\bfrom\s*["']([^"']+)["']/gm,
+    /^\s*import()\s*["']([^"']+)["']/gm,
+    /\bimport()\s*\(\s*["']([^"']+)["']/g,
   ];
-  return patterns.flatMap((pattern) =>
-    [...code.matchAll(pattern)].map(([, specifier]) => {
+  return patterns.flatMap((pattern, index) =>
+    [...code.matchAll(pattern)].map(([, names, specifier]) => {
       const isRelative = specifier!.startsWith(".");
       const to = isRelative ? new URL(specifier!, `file:///${path}`).pathname.slice(1) : specifier!;
-      return { from: path, to, isRelative };
+      return { from: path, to, isRelative, isType: isOnlyTypes(names!), isDynamic: index === 2 };
     })
   );
+}
+
+/** Whether what stands between `import` and `from` names types alone. */
+function isOnlyTypes(names: string): boolean {
+  if (/^\s*type\b/.test(names)) return true;
+  const listed = names.match(/^\s*\{([^}]*)\}\s*$/)?.[1]?.split(",").map((name) => name.trim()).filter(
+    Boolean,
+  );
+  return listed !== undefined && listed.length > 0 && listed.every((name) => name.startsWith("type "));
 }
 
 const sources = readSources(ROOT);
@@ -72,9 +84,13 @@ const between = (from: string, ...to: string[]): string[] =>
   imports.filter((i) => i.isRelative && i.from.startsWith(from) && to.some((t) => i.to.startsWith(t))).map(
     show,
   );
+const isBenchOrTest = (path: string): boolean => ["tests", "bench"].includes(layerOf(path));
+const tasks: Record<string, { command: string }> =
+  JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT))).tasks;
+/** What the tasks start. */
+const scripts = new Set(Object.values(tasks).map(({ command }) => command.split(" ").at(-1)!));
+const isCommand = (path: string): boolean => scripts.has(path) || /^(rl\/)?commands\//.test(path);
 const isLibrary = (path: string): boolean => LAYERS.includes(layerOf(path));
-const isBenchOrTest = (path: string): boolean =>
-  layerOf(path) === "tests" || path === "kernels/bench.ts" || path.startsWith("kernels/bench/");
 
 Deno.test("the import parser sees every form of import and no comment", () => {
   const text = [
@@ -104,16 +120,100 @@ Deno.test("the walk finds this very file and its imports", () => {
   assert(imports.some((i) => i.from === "tests/imports_test.ts" && i.to === "@std/assert"));
 });
 
+Deno.test("the import parser tells what loads a module from what only names its types", () => {
+  const kinds = (text: string) => {
+    const [{ isType, isDynamic }] = importsOf({ path: "kernels/x/y.ts", text });
+    return isType ? "type" : isDynamic ? "dynamic" : "value";
+  };
+  assertEquals(kinds('import type { A } from "./a.ts";'), "type");
+  assertEquals(kinds('import {\n  type A,\n  type B,\n} from "./a.ts";'), "type");
+  assertEquals(kinds('export type { A } from "./a.ts";'), "type");
+  assertEquals(kinds('import { type A, b } from "./a.ts";'), "value");
+  assertEquals(kinds('import { typeOf } from "./a.ts";'), "value");
+  assertEquals(kinds('export * from "./a.ts";'), "value");
+  assertEquals(kinds('import "./a.ts";'), "value");
+  assertEquals(kinds('await import("./a.ts")'), "dynamic");
+});
+
+/** Rooms from the top to the bottom: an arrow stays in its room or goes down. `envs` stands beside the model. */
+const ROOMS: readonly (readonly [name: string, holds: (path: string) => boolean])[] = [
+  ["bench, commands", (path) => isCommand(path) || path.startsWith("bench/")],
+  ["report", (path) => path.startsWith("rl/report/")],
+  ["run", (path) => path.startsWith("rl/run/")],
+  ["rl", (path) => path.startsWith("rl/")],
+  ["model", (path) => path.startsWith("model/") && !path.startsWith("model/tape/")],
+  ["tape", (path) => path.startsWith("model/tape/")],
+  ["kernels/<op>", (path) => path.startsWith("kernels/") && !path.startsWith("kernels/gpu/")],
+  ["gpu", (path) => path.startsWith("kernels/gpu/")],
+];
+const roomOf = (path: string): number => ROOMS.findIndex(([, holds]) => holds(path));
+
+Deno.test("every library file but those of envs has a room, and every room of today has files", () => {
+  const homeless = modules.filter(({ path }) =>
+    isLibrary(path) && layerOf(path) !== "envs" && roomOf(path) < 0
+  );
+  assertEquals(homeless.map(({ path }) => path), []);
+  const empty = ROOMS.filter((_, room) => !modules.some(({ path }) => roomOf(path) === room));
+  assertEquals(empty.map(([name]) => name).filter((name) => name !== "run"), []);
+});
+
+Deno.test("no arrow goes up between rooms", () => {
+  const wrong = imports.filter(({ from, to, isRelative }) =>
+    isRelative && roomOf(from) >= 0 && roomOf(to) >= 0 && roomOf(to) < roomOf(from)
+  );
+  assertEquals(wrong.map(show), []);
+});
+
+Deno.test("nobody but commands, scripts and tests imports bench", () => {
+  const wrong = imports.filter(({ from, to, isRelative }) =>
+    isRelative && to.startsWith("bench/") && !isBenchOrTest(from) && !isCommand(from) &&
+    layerOf(from) !== "scripts"
+  );
+  assertEquals(wrong.map(show), []);
+});
+
+/** Everything that loading a module loads with it. */
+function loadedWith(path: string): Set<string> {
+  const found = new Set([path]);
+  for (const from of found) {
+    for (const each of imports) {
+      if (each.from === from && each.isRelative && !each.isType && !each.isDynamic) found.add(each.to);
+    }
+  }
+  return found;
+}
+
+Deno.test("no command but the benchmark loads references or cases when it starts", () => {
+  const starts = [...scripts, "mod.ts"].filter((path) => /^(rl|commands)\/|^mod\.ts$/.test(path));
+  assert(starts.includes("rl/train.ts") || starts.some((path) => path.endsWith("commands/train.ts")));
+  const wrong = starts.flatMap((start) =>
+    [...loadedWith(start)].filter((path) => /^kernels\/.*\b(reference|cases)\.ts$/.test(path))
+      .map((path) => `${start} loads ${path}`)
+  );
+  assertEquals(wrong, []);
+  assert([...loadedWith("bench/bench.ts")].includes("kernels/matmul/reference.ts"));
+});
+
+Deno.test("no circle among files, types aside", () => {
+  const circles = modules.filter(({ path }) => isLibrary(path)).flatMap(({ path }) => {
+    const after = imports.filter((each) =>
+      each.from === path && each.isRelative && !each.isType && !each.isDynamic
+    );
+    return after.filter(({ to }) => loadedWith(to).has(path)).map(show);
+  });
+  assertEquals(circles, []);
+});
+
 Deno.test("envs imports no other layer", () => {
-  assertEquals(between("envs/", "kernels/", "model/", "rl/"), []);
+  assertEquals(between("envs/", "kernels/", "model/", "rl/", "bench/"), []);
 });
 
-Deno.test("kernels imports neither model nor rl nor envs", () => {
-  assertEquals(between("kernels/", "model/", "rl/", "envs/"), []);
+Deno.test("kernels imports no envs", () => {
+  assertEquals(between("kernels/", "envs/"), []);
 });
 
-Deno.test("model imports neither rl nor envs", () => {
-  assertEquals(between("model/", "rl/", "envs/"), []);
+Deno.test("model imports no envs", () => {
+  assertEquals(between("model/", "envs/"), []);
 });
 
 Deno.test("the tape imports kernels and nothing else of model", () => {

@@ -78,6 +78,18 @@ export class World {
     return copy;
   }
 
+  /** Names the state: the task, the room, and where and how everything is, hidden things too. */
+  key(): string {
+    const conditions = this.#conditions.map(({ temperature, isClean }) =>
+      `${temperature?.[0] ?? ""}${isClean ? "w" : ""}`
+    );
+    const { task, room, lamp } = this.deal;
+    return [
+      ...[task.text, room.name, lamp, this.location, this.held, Number(this.isLampOn)],
+      ...[this.#places.join(), this.#open.join(), conditions.join()],
+    ].join("|");
+  }
+
   /** Whether a receptacle's contents can be seen, taken and added to. */
   isOpen(receptacle: number): boolean {
     return this.#open[receptacle] === 1;

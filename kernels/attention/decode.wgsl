@@ -4,6 +4,7 @@
 // work               one invocation per (batch, head); it reads the new token from QKV and only older rows from the
 //                    cache, so no invocation waits for another's write; f32 streaming softmax; UNROLL as in naive.wgsl
 // traffic            8BC * (mean position) + 24BC bytes
+// values             a score of -infinity has probability 0; NaN or +infinity makes its head's Y NaN
 // source             arXiv:1805.02867
 
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
@@ -13,6 +14,8 @@ struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
 @group(0) @binding(2) var<storage, read_write> cache: array<f32>;
 @group(0) @binding(3) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
+
+//@include "own_weight.wgsl"
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -40,7 +43,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     cache[slot + C + d] = v;
   }
   maximum *= params.scale;
-  var sum = 1.0;
+  var sum = ownWeight(maximum);
   for (var t = 0u; t < end; t++) {
     let key = (b * params.capacity + t) * 2 * C + h * D;
     var s = 0.0;

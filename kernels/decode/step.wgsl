@@ -61,13 +61,14 @@ fn normalize(x_at: u32, y_at: u32, scale_at: u32, shift_at: u32) {
   }
 }
 
+//@include "own_weight.wgsl"
+
 // Appends k and v of a head of a row to its cache and attends from q.
 fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
   let b = min(row, params.B - 1u);
   let end = position[b];
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var maximum = 0.0;
-  var sum = 1.0;
   let base = (layer * params.B + b) * params.capacity * 2u * params.C4 + head * D4;
   let slot = base + end * 2u * params.C4;
   let isInside = row < params.B && end < params.capacity;
@@ -81,6 +82,7 @@ fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
     cache[slot + params.C4 + $du] = y_$d;
   }
   //@end
+  var sum = ownWeight(maximum);
   for (var t = 0u; t < min(end, params.capacity); t++) {
     let key = base + t * 2u * params.C4;
     var s = 0.0;

@@ -21,8 +21,6 @@ export interface Declaration {
   readonly name: string;
   /** What may be bound to it. */
   readonly kind: Binding["kind"];
-  /** Whether the text mentions it again: what a shader never uses is no part of its layout. */
-  readonly isUsed: boolean;
   /** The fields of a uniform, in the struct's order; empty for memory. */
   readonly fields: readonly Field[];
 }
@@ -43,7 +41,6 @@ export function declarationsOf(code: string, file: string): Declaration[] {
     return {
       binding: Number(number),
       name,
-      isUsed: [...text.matchAll(new RegExp(`\\b${name}\\b`, "g"))].length > 1,
       kind: isUniform ? "params" as const : kindOf(space),
       fields: isUniform ? fieldsOf(text, { file, name, type }) : [],
     };

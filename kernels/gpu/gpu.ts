@@ -5,7 +5,7 @@
  */
 import { type Binding, describeBindings } from "./bindings.ts";
 import { Encoder } from "./encoder.ts";
-import { OutOfMemoryError } from "./errors.ts";
+import { DeviceLostError, OutOfMemoryError, SubmissionError } from "./errors.ts";
 import { debugLevel, isDeno } from "./host.ts";
 import { type KernelSource, type Pipeline, PipelineCache, requireBindings, uniformAt } from "./pipelines.ts";
 import { type Command, type Derive, type HostData, keptUpload, Plans } from "./plan.ts";
@@ -63,7 +63,12 @@ export class Gpu {
   #trace: Command[] | null = null;
   /** Pipelines that the device has had the time to find fault with. */
   #judgedPipelines = 0;
+  /** What the device said was wrong, until a call throws it. */
   #error: Error | null = null;
+  /** Why the device is gone: thrown by every call from then on. */
+  #loss: DeviceLostError | null = null;
+  /** Submissions before this one are known to have been carried out, or their failure was thrown. */
+  #settledSubmissions = 0;
 
   /** Wraps a device; {@linkcode openGpu} asks for one with the limits and features that kernels use. */
   constructor(device: GPUDevice, adapterName: string, isSoftware: boolean) {
@@ -87,12 +92,13 @@ export class Gpu {
       const { error } = event as GPUUncapturedErrorEvent;
       this.#error ??= error instanceof GPUOutOfMemoryError
         ? new OutOfMemoryError(`The GPU is out of memory: ${error.message}, use a smaller batch or model`)
-        : this.pipelines.errorOf(error.message);
+        : this.pipelines.compileErrorOf(error.message) ?? new SubmissionError(refusal(error.message));
     });
     device.lost.then(({ reason, message }) => {
-      if (reason === "destroyed") return;
-      this.#error ??= new Error(
-        `The GPU was lost: ${message}; run the command again, with --resume to go on`,
+      this.#loss = new DeviceLostError(
+        reason === "destroyed"
+          ? "Cannot use the GPU: its device was destroyed, open another"
+          : `Cannot go on: the GPU was lost (${message}); run the command again, with --resume to go on`,
       );
     });
   }
@@ -233,12 +239,12 @@ export class Gpu {
     const pending = this.#encoder.read(slices);
     this.flush();
     const endWait = this.profile.beginWait();
-    const arrays = await pending.map();
+    const arrays = await pending.map().catch((error) => this.#explainUnreadable(slices, error));
     endWait();
     // What a device finds wrong with a shader comes as an event, a turn of the event loop later.
     if (this.pipelines.size > this.#judgedPipelines) {
       this.#judgedPipelines = this.pipelines.size;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
     this.#throwPending();
     return arrays;
@@ -250,13 +256,28 @@ export class Gpu {
     return new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   }
 
-  /** Submits and waits for all work; throws what went wrong on the way. */
+  /**
+   * Submits and waits for all work. When it resolves, all that was told the GPU before was carried out: await it before
+   * anything of it is kept.
+   *
+   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
+   */
   async settle(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
-    // Error events arrive on a later turn of the event loop.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    const { ledger } = this.#encoder;
+    const end = this.submissionCount;
+    const pending = this.#encoder.read([ledger.entries]);
+    this.#encoder.submit();
+    const [floats] = await pending.map().catch((error) => this.#explainUnreadable([ledger.entries], error));
+    await nextTurn();
     this.#throwPending();
+    const missing = ledger.missing(new Uint32Array(floats.buffer), this.#settledSubmissions, end);
+    this.#settledSubmissions = end;
+    if (missing === null) return;
+    throw new SubmissionError(
+      `Cannot trust the GPU's results: it did not carry out submission ${missing} of ${end}; run the command again, with ` +
+        "--resume to go on",
+    );
   }
 
   /** Makes the one-time map that the synchronous readback path relies on; {@linkcode openGpu} awaits it. */
@@ -270,10 +291,23 @@ export class Gpu {
   }
 
   #throwPending(): void {
+    if (this.#loss !== null) throw this.#loss;
     if (this.#error === null) return;
     const error = this.#error;
     this.#error = null;
+    this.#settledSubmissions = this.submissionCount;
     throw error;
+  }
+
+  /** Throws why a readback failed, which the device's events tell better than its own error. */
+  async #explainUnreadable(slices: readonly Slice[], error: Error): Promise<never> {
+    await nextTurn();
+    this.#throwPending();
+    const labels = slices.map(({ label }) => label).join(", ");
+    throw new SubmissionError(
+      `Cannot read ${labels} from the GPU: ${error.message}; run the command again, with --resume to go on`,
+      { cause: error },
+    );
   }
 
   #do(command: Command): void {
@@ -335,6 +369,14 @@ export class Gpu {
     this.plans.clear();
   }
 }
+
+/** A later turn of the event loop: a device's events about earlier calls have arrived by then. */
+const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+/** The sentence for what a device says of a refusal. */
+const refusal = (message: string) =>
+  `Cannot go on: the GPU refused what it was told to do (${message.trim()}); nothing since the last checkpoint counts, ` +
+  "run the command again, with --resume to go on";
 
 function misaligned({ label, offset }: Slice, words: number): RangeError {
   return new RangeError(

@@ -7,7 +7,13 @@ export { type Binding, params, type ParamValues, read, texels, write } from "./b
 export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { flatGrid, requireSizes, requireWords } from "./launch.ts";
-export { NotFiniteError, OutOfMemoryError } from "./errors.ts";
+export {
+  DeviceLostError,
+  NotFiniteError,
+  OutOfMemoryError,
+  requireFinite,
+  SubmissionError,
+} from "./errors.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource, Pipeline, PipelineCache } from "./pipelines.ts";
 export {
@@ -39,6 +45,7 @@ export {
   type Upload,
 } from "./plan.ts";
 export type { Declaration, Field } from "./declarations.ts";
+export type { EntryPointBindings } from "./entry_points.ts";
 export type { UniformLayout } from "./uniforms.ts";
 export {
   chooseRegisterTile,

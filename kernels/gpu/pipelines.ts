@@ -7,6 +7,7 @@ import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
 import { snippets } from "../wgsl/mod.ts";
 import { BINDERS, type Declaration, declarationsOf } from "./declarations.ts";
+import { bindingFault, bindingsOf, type EntryPointBindings, namesReached } from "./entry_points.ts";
 import type { UniformLayout } from "./uniforms.ts";
 import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wgsl.ts";
 
@@ -46,6 +47,10 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
   /** Bind groups by what they bind. */
   readonly bindGroups: Map<string, GPUBindGroup>;
+  /** The function that is launched. */
+  readonly entryPoint: string;
+  /** The bindings that it uses. */
+  readonly bindings: EntryPointBindings;
 }
 
 /** Pipelines by kernel name and constants. */
@@ -118,11 +123,12 @@ export class PipelineCache {
       compiledLines: code.split("\n"),
       origins: composed.origins,
     });
+    const entryPoint = kernel.entryPoint ?? "main";
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
       label: key,
       layout: "auto",
-      compute: { module, entryPoint: kernel.entryPoint ?? "main" },
+      compute: { module, entryPoint },
     });
     const pipeline: Pipeline = {
       id: this.#pipelines.size,
@@ -134,6 +140,8 @@ export class PipelineCache {
       gpuPipeline,
       layout: gpuPipeline.getBindGroupLayout(0),
       bindGroups: new Map(),
+      entryPoint,
+      bindings: bindingsOf(composed.code, entryPoint, [...declarations.values()]),
     };
     this.#pipelines.set(key, pipeline);
     if (debugLevel >= 1) debugLog(`pipeline ${key}: ${(performance.now() - startMs).toFixed(1)} ms`);
@@ -146,12 +154,13 @@ export class PipelineCache {
   }
 
   /**
-   * The error that a WebGPU message stands for. A `SyntaxError` restates positions in composed text as positions in the
-   * kernel's file or the snippet it includes, with the offending line; later launches of that kernel throw it again.
+   * What a WebGPU message says about a kernel's text, or null when it is about something else. Positions in composed text
+   * are restated as positions in the kernel's file or the snippet it includes, with the offending line; later launches of
+   * that kernel throw the error again.
    * Deno writes `wgsl:12:5` when parsing fails and `label:12:5` when validation does, Chromium `:12:5 error:` and the
    * label behind it.
    */
-  errorOf(message: string): Error {
+  compileErrorOf(message: string): SyntaxError | null {
     for (const [key, { lines, compiledLines, origins }] of this.#compiled) {
       const position = positionIn(message, key);
       if (position === null) continue;
@@ -167,7 +176,7 @@ export class PipelineCache {
       this.#broken.set(key, explained);
       return new SyntaxError(explained);
     }
-    return new Error(message.trim());
+    return null;
   }
 }
 
@@ -209,38 +218,36 @@ function snippetsFor({ name, file, includes = {} }: KernelSource): Record<string
 }
 
 /**
- * Holds what a launch binds to what the shader declares: WebGPU's own messages name neither.
+ * Holds what a launch binds to what the kernel's entry point uses, no more and no fewer, each as it is declared: WebGPU's
+ * own messages name neither kernel nor binding.
  *
- * @throws {TypeError} naming the file, the binding and what it takes.
+ * @throws {TypeError} naming the kernel's file, the binding and what it takes.
  */
-export function requireBindings({ file, declarations }: Pipeline, bindings: readonly Binding[]): void {
-  for (const [index, { kind }] of bindings.entries()) {
+export function requireBindings(pipeline: Pipeline, passed: readonly Binding[]): void {
+  const { file, declarations, entryPoint, bindings } = pipeline;
+  const fault = bindingFault(bindings, entryPoint, passed.length);
+  if (fault !== null) throw new TypeError(`Cannot launch ${file}: ${fault}`);
+  for (const [index, { kind }] of passed.entries()) {
     const declared = declarations.get(index);
-    if (declared === undefined) {
-      throw new TypeError(`Cannot launch ${file}: it has no @binding(${index}), declare it or bind less`);
-    }
-    const { name } = declared;
-    if (declared.kind !== kind) {
-      throw new TypeError(
-        `Cannot launch ${file}: ${name}, binding ${index}, is ${
-          BINDERS[declared.kind]
-        }, bind it as ${declared.kind}, not ${kind}`,
-      );
-    }
-    // WebGPU leaves it out of the layout, and then refuses the launch.
-    if (!declared.isUsed) {
-      throw new TypeError(
-        `Cannot launch ${file}: ${name}, binding ${index}, is declared and never used, use it or remove it`,
-      );
-    }
+    if (declared === undefined || declared.kind === kind) continue;
+    throw new TypeError(
+      `Cannot launch ${file}: ${declared.name}, binding ${index}, is ${
+        BINDERS[declared.kind]
+      }, bind it as ${declared.kind}, not ${kind}`,
+    );
   }
 }
 
-/** The uniform that a shader declares where a launch binds parameters. */
-export function uniformAt(pipeline: Pipeline, bindings: readonly Binding[], index: number): UniformLayout {
+/**
+ * The uniform that a shader declares where a launch binds parameters.
+ *
+ * @throws {TypeError} when there is none.
+ */
+export function uniformAt(pipeline: Pipeline, passed: readonly Binding[], index: number): UniformLayout {
   const layout = pipeline.uniforms.get(index);
-  if (layout === undefined) requireBindings(pipeline, bindings);
-  return layout!;
+  if (layout !== undefined) return layout;
+  requireBindings(pipeline, passed);
+  throw new TypeError(`Cannot launch ${pipeline.file}: binding ${index} takes no parameters, bind a slice`);
 }
 
 function uniformsOf(
@@ -255,7 +262,7 @@ function uniformsOf(
   return uniforms;
 }
 
-/** Binds uniforms as storage; an entry point that mentions one first copies it to a variable of its name. */
+/** Binds uniforms as storage; an entry point that uses one, itself or in a function, first copies it to a variable of its name. */
 function hideUniforms(code: string): string {
   const names: string[] = [];
   // On the same lines, so that positions in error messages stay.
@@ -265,9 +272,8 @@ function hideUniforms(code: string): string {
   });
   return hidden.split(/(?=@compute)/).map((text) => {
     if (!text.startsWith("@compute")) return text;
-    const [body] = text.split(/^\}/m);
-    const copies = names.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
-      .map((name) => ` ${name} = ${name}_stored;`);
+    const reached = namesReached(hidden, text.match(/\bfn\s+(\w+)/)?.[1] ?? "");
+    const copies = names.filter((name) => reached.has(name)).map((name) => ` ${name} = ${name}_stored;`);
     return text.replace("{", `{${copies.join("")}`);
   }).join("");
 }

@@ -103,7 +103,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       //@for h in 1..ROWS/4
       logit_$j = select(logit_$j, logit_$h_$c_$j, g == $h);
       //@end
-      let logp_$j = logit_$j * scale - rowLse;
+      let logp_$j = bounded(logit_$j * scale - rowLse);
       let p_$j = expNegative(logp_$j);
       let d_$j = gradient * (select(vec4f(), vec4f(1.0), ids_$j == label) - p_$j) -
         entropyGradient * p_$j * (logp_$j + rowEntropy);

@@ -8,9 +8,12 @@
 // steps           texel loads, register tiles and the polynomial exp together: 23x naive.wgsl at 896x96x96 on llvmpipe;
 //                 rows before panels, and panels of W that a core's cache holds, with BROADCAST (a lane reads a row of X
 //                 for all): 1.5x at 128x256x32768, 1.03x at 512x256x512
+// values          a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // source          running maximum and sum: arXiv:1805.02867
 
 //@include "texel.wgsl"
+
+//@include "lowest.wgsl"
 
 struct Params {
   N: u32,
@@ -43,7 +46,8 @@ fn main(
   let scale = 1.0 / params.temperature;
   //@for i in 0..ROWS
   let label_$i = targets[min(row + $iu, params.N - 1u)];
-  var largest_$i = -1e30;
+  // The lowest f32, which no finite logit is below.
+  var largest_$i = LOWEST;
   var total_$i = 0.0;
   var weighted_$i = 0.0;
   var chosen_$i = 0.0;
@@ -90,19 +94,20 @@ fn main(
     {
       var next4 = vec4f(largest_$i);
       //@for j in 0..J
-      let l_$j = select(logit_$i_$j * scale, vec4f(-1e30), isOutside_$j);
+      let l_$j = select(logit_$i_$j * scale, vec4f(LOWEST), isOutside_$j);
       next4 = max(next4, l_$j);
       chosen_$i += dot(select(vec4f(), l_$j, ids_$j == vec4u(label_$i)), vec4f(1.0));
       //@end
       let next = max(max(next4.x, next4.y), max(next4.z, next4.w));
-      let shift = largest_$i - next;
+      let shift = bounded(vec4f(largest_$i - next)).x;
       let decay = expNegative(vec4f(shift)).x;
       var sum4 = vec4f();
       var weighted4 = vec4f();
       //@for j in 0..J
-      let e_$j = expNegative(l_$j - next);
+      let shifted_$j = bounded(l_$j - next);
+      let e_$j = select(expNegative(shifted_$j), vec4f(), isOutside_$j);
       sum4 += e_$j;
-      weighted4 += (l_$j - next) * e_$j;
+      weighted4 += shifted_$j * e_$j;
       //@end
       weighted_$i = decay * (weighted_$i + shift * total_$i) + dot(weighted4, vec4f(1.0));
       total_$i = decay * total_$i + dot(sum4, vec4f(1.0));

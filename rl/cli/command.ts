@@ -5,7 +5,8 @@ import { UsageError } from "./usage_error.ts";
 
 /** A command: its options, its help, and what it does. */
 export interface Command<O extends Options> extends CommandText {
-  readonly options: O;
+  /** Declared options, or those that a command line like this one has. */
+  readonly options: O | ((args: readonly string[]) => Promise<O>);
   /** Largest number of arguments without a flag. Default 0. */
   readonly maxPositional?: number;
   /** Does the work; resolves to an exit code, nothing meaning 0. */
@@ -42,9 +43,10 @@ export async function runCommand<const O extends Options>(
   { console = processConsole, debug = false }: { console?: Console; debug?: boolean } = {},
 ): Promise<number> {
   try {
-    const parsed = parseOptions(args, command.options, { maxPositional: command.maxPositional });
+    const options = typeof command.options === "function" ? await command.options(args) : command.options;
+    const parsed = parseOptions(args, options, { maxPositional: command.maxPositional });
     if (parsed.help) {
-      console.out(formatHelp(command, command.options));
+      console.out(formatHelp(command, options));
       return 0;
     }
     return (await command.run(parsed)) ?? 0;

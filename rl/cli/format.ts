@@ -43,3 +43,16 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
       .trimEnd();
   return all.map(line).join("\n");
 }
+
+/** A Markdown table as `deno fmt` writes it: columns of at least three characters, padded to the widest cell. */
+export function formatMarkdown(
+  headers: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
+  const widths = headers.map((header, c) =>
+    Math.max(3, header.length, ...rows.map((row) => String(row[c]).length))
+  );
+  const line = (row: readonly (string | number)[]) =>
+    `| ${row.map((cell, c) => String(cell).padEnd(widths[c])).join(" | ")} |`;
+  return [line(headers), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}

@@ -4,9 +4,17 @@
  * @module
  */
 export { type Command, commandLine, type Console, processConsole, runCommand } from "./command.ts";
-export { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "./format.ts";
+export { boolean, choice, integer, list, number, optionalText, section, text } from "./declare.ts";
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdown,
+  formatShare,
+  formatTable,
+} from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
-export { editDistance, nearestName, suggestion } from "./nearest.ts";
+export { editDistance, nearestName, suggestion } from "../../envs/shared/nearest.ts";
 export {
   type BooleanOption,
   defaultsOf,

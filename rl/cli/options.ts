@@ -1,5 +1,5 @@
 import { UsageError } from "./usage_error.ts";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../../envs/shared/nearest.ts";
 
 /** What every option says of itself, for `--help` and for error messages. */
 interface OptionBase {

@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli";
-import { suggestion } from "./nearest.ts";
+import { suggestion } from "../../envs/shared/nearest.ts";
 import { defaultsOf, type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -1,6 +1,14 @@
 /** What every registered environment promises, whatever its rules. */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { ENV_NAMES, type Environment, type Info, makeEnv, Random, type StepResult } from "../../envs/mod.ts";
+import {
+  ENV_NAMES,
+  type Environment,
+  type Info,
+  makeEnv,
+  Random,
+  type SolvedEnvironment,
+  type StepResult,
+} from "../../envs/mod.ts";
 import { fastestMs } from "./fastest.ts";
 import { greedyPieces } from "./greedy_pieces.ts";
 
@@ -39,7 +47,7 @@ function transcript(env: Environment, seed: number, frames = false): string {
 }
 
 /** The states of episodes that the solver plays, on even seeds, and of random ones. */
-function* states(env: Environment, seeds: number): Generator<Info & { readonly isSolved?: boolean }> {
+function* states(env: SolvedEnvironment, seeds: number): Generator<Info & { readonly isSolved?: boolean }> {
   for (let seed = 0; seed < seeds; seed++) {
     let { info } = env.reset({ seed });
     for (let steps = 0; steps < MAX_STEPS; steps++) {
@@ -271,7 +279,7 @@ for (const name of ENV_NAMES) {
 }
 
 /** Demonstrations of one solved episode. */
-function demonstrations(env: Environment, random: Random): string {
+function demonstrations(env: SolvedEnvironment, random: Random): string {
   const responses: string[] = [];
   env.reset({ seed: 8 });
   play(env, () => {

@@ -1,7 +1,7 @@
 /** Responses, formulas, settings, flags, config files, metrics and run folders. */
 import { assert } from "@std/assert";
 import fc from "fast-check";
-import { ENV_NAMES, makeEnv } from "../../envs/mod.ts";
+import { ENV_NAMES, findEnvironment, makeEnv } from "../../envs/mod.ts";
 import { evaluateFormula, formulaEquals } from "../../envs/formula.ts";
 import { parseOptions, UsageError } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, trainOptions } from "../../rl/config.ts";
@@ -46,7 +46,7 @@ fuzz(
     fc.constantFrom(...ENV_NAMES),
     fc.array(fc.oneof(oddText, oddText.map((text) => `target=${text}`))),
   ),
-  ([name, items]) => void readEnvSettings(name, items),
+  ([name, items]) => void readEnvSettings(findEnvironment(name), items),
   { refusal: /^(Cannot|Environment settings) / },
 );
 
@@ -89,17 +89,17 @@ function caseFolder(): string {
   return files.path;
 }
 
-const runConfig = JSON.parse(JSON.stringify(settingsOf(resolveConfig({}, "NumberLine"))));
+const runConfig = JSON.parse(JSON.stringify(settingsOf(resolveConfig({}, findEnvironment("NumberLine")))));
 fuzz(
   "a run's config.json",
   fc.oneof(damaged(runConfig), oddJson).map((json) => JSON.stringify(json) ?? ""),
   async (text) => {
     const path = caseFolder();
     Deno.writeTextFileSync(`${path}/config.json`, text);
-    const given = await readRunSettings(await RunFolder.open(path));
-    resolveConfig(given, "NumberLine");
+    const { settings, algorithm } = await readRunSettings(await RunFolder.open(path));
+    resolveConfig(settings, findEnvironment("NumberLine"), algorithm);
   },
-  { share: 0.05 },
+  { share: 0.05, refusal: /^(Cannot|Unknown) / },
 );
 
 const lines = [

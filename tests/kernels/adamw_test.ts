@@ -1,11 +1,10 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/adamw/cases.ts";
 import { adamw, gradientNorms, gradientNormsPartialsWords } from "../../kernels/adamw/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name:

@@ -4,16 +4,16 @@ import { attention, attentionBackward, attentionDecode, fillCache } from "../../
 import { attentionBackwardReference, attentionReference } from "../../kernels/attention/reference.ts";
 import { blockTile, textureTile, textureWorkgroups, workgroupTile } from "../../kernels/attention/tiles.ts";
 import { caseValues } from "../../kernels/case.ts";
-import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { type Slice, subslice } from "../../kernels/gpu/mod.ts";
+import { gpuTest, onGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 testCases(cases);
 
 Deno.test({
   name:
     "attention (blocked) needs no subgroups, but for large heads more workgroup memory than WebGPU promises",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     const blocked = cases.filter(({ variants }) => variants.includes("blocked"));
@@ -41,25 +41,6 @@ Deno.test("a block has room in the memory that a device has, for every head size
     }
   }
 });
-
-/** A test that has the shared device and a list of pooled slices to give back. */
-function gpuTest(name: string, fn: (gpu: Gpu, keep: (slice: Slice) => Slice) => Promise<void> | void): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      const kept: Slice[] = [];
-      await fn(gpu, (slice) => {
-        kept.push(slice);
-        return slice;
-      });
-      await gpu.settle();
-      kept.forEach((slice) => gpu.release(slice));
-    },
-  });
-}
 
 Deno.test("the gradient in the reference is the derivative of its forward", () => {
   const shape = { B: 2, T: 5, H: 2, D: 3 };

@@ -2,32 +2,7 @@
 import { assert } from "@std/assert";
 import type { KernelCase } from "../../kernels/case.ts";
 import { Gpu, openGpu, type Slice } from "../../kernels/gpu/mod.ts";
-
-let shared: Promise<Gpu> | null = null;
-
-/**
- * One device for a test file; destroyed as the process ends, so tests that use it set `sanitizeResources: false`.
- */
-export function testGpu(): Promise<Gpu> {
-  return shared ??= openGpu().then((gpu) => {
-    addEventListener("unload", () => gpu.destroy());
-    return gpu;
-  });
-}
-
-/** A test on that GPU, which ends when its work is done and no error is left. */
-export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void> | void): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      await fn(gpu);
-      await gpu.settle();
-    },
-  });
-}
+import { onGpu, testGpu } from "../gpu.ts";
 
 /** A software adapter whose device has no subgroups, as elsewhere than in Deno on lavapipe. */
 export async function gpuWithoutSubgroups(): Promise<Gpu> {
@@ -52,8 +27,7 @@ export function testCases(cases: readonly KernelCase[]): void {
     for (const variant of kernelCase.variants) {
       Deno.test({
         name: `${kernelCase.kernel} (${variant}) matches its reference at ${kernelCase.name}`,
-        sanitizeResources: false,
-        sanitizeOps: false,
+        ...onGpu,
         fn: async () => await checkCase(await testGpu(), kernelCase, variant),
       });
     }

@@ -1,11 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/convolution/cases.ts";
 import { convolutionOutput, fold, unfold } from "../../kernels/convolution/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name: "unfold lays 2x2 windows of a 3x3 image out as rows",

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/decode/cases.ts";
 import { decodesInOneLaunch, decodeStep, type DecodeStepShape } from "../../kernels/decode/mod.ts";
 import { environment } from "../../kernels/gpu/mod.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { gpuTest, onGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 testCases(cases);
 
@@ -17,19 +18,9 @@ const nano: DecodeStepShape = {
   epsilon: 1e-5,
 };
 
-function gpuTest(name: string, fn: (gpu: Awaited<ReturnType<typeof testGpu>>) => void): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => fn(await testGpu()),
-  });
-}
-
 Deno.test({
   name: "a decoding step matches its reference on a device without subgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     await checkCase(gpu, cases.find(({ name }) => name.startsWith("11 sequences"))!, "texture");

@@ -12,11 +12,10 @@ import {
   unaryBackward,
   type UnaryOp,
 } from "../../kernels/elementwise/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name: "elementwise launches leave the words behind n as they were",

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/embedding/cases.ts";
 import { bucketRows, sumRows } from "../../kernels/embedding/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
 
@@ -17,8 +18,7 @@ Deno.test("bucketRows refuses a row outside the table", () => {
 
 Deno.test({
   name: "sumRows names the shape that a variant cannot do and the operand that is too short",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const slice = gpu.placeholder;

@@ -1,11 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/image/cases.ts";
 import { extractPatches, pixelShuffleMerge } from "../../kernels/image/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name: "pixel shuffle puts the four neighbours of a 2x2 square into one token, row by row",

@@ -4,14 +4,14 @@ import { subslice } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/layernorm/cases.ts";
 import { layernorm, layernormBackward, layernormPartialsWords } from "../../kernels/layernorm/mod.ts";
 import { layernormBackwardReference, layernormReference } from "../../kernels/layernorm/reference.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 testCases(cases);
 
 Deno.test({
   name: "layernorm (workgroup) needs no subgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     const narrow = cases.filter(({ name, variants }) =>
@@ -26,8 +26,7 @@ Deno.test({
 Deno.test({
   name:
     "texture layernorm is exact to float error when rows start far from their mean, in slices inside a storage",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const shape = { R: 9, C: 160, epsilon: 1e-5 };
@@ -52,8 +51,7 @@ Deno.test({
 
 Deno.test({
   name: "workgroup layernorm's backward takes more blocks of rows than a dimension has workgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const shape = { R: 16 * 65535 + 37, C: 4 };
@@ -84,8 +82,7 @@ Deno.test({
 
 Deno.test({
   name: "layernorm names the operand that is too small and the variant that cannot do a shape",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const small = gpu.acquire(5, "small");
@@ -116,8 +113,7 @@ Deno.test({
 
 Deno.test({
   name: "layernormBackward refuses a weight gradient without a bias gradient",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const names = ["X", "weight", "mean", "rstd", "dY", "dX", "dWeight", "partials"] as const;

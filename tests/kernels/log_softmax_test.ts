@@ -4,14 +4,14 @@ import { subslice } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/log_softmax/cases.ts";
 import { logSoftmax, logSoftmaxBackward } from "../../kernels/log_softmax/mod.ts";
 import { logSoftmaxBackwardReference, logSoftmaxReference } from "../../kernels/log_softmax/reference.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 testCases(cases);
 
 Deno.test({
   name: "log_softmax (texture, workgroup) needs no subgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     for (const name of ["19x260 t=0.7 forward", "19x260 t=0.7 backward", "600x128 t=1 forward"]) {
@@ -24,8 +24,7 @@ Deno.test({
 
 Deno.test({
   name: "log_softmax reads and writes slices inside a storage, whatever the variant",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const [N, V] = [5, 64];
@@ -58,8 +57,7 @@ Deno.test({
 Deno.test({
   name:
     "log_softmax gives a masked logit of minus infinity probability 0 and leaves the others a distribution",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const V = 72;
@@ -83,8 +81,7 @@ Deno.test({
 Deno.test({
   name:
     "log_softmax names the operand that is too small, a temperature of 0, and what a variant or adapter cannot do",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const small = gpu.acquire(6, "small");
@@ -113,8 +110,7 @@ Deno.test({
 
 Deno.test({
   name: "log_softmax refuses rows that a software adapter's loops do not reach the end of",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     if (!gpu.isSoftware) return;

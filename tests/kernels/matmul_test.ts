@@ -4,7 +4,8 @@ import { cases } from "../../kernels/matmul/cases.ts";
 import { matmul, type MatmulShape } from "../../kernels/matmul/mod.ts";
 import { matmulReference } from "../../kernels/matmul/reference.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 // The variants for GPUs have a file of their own.
 testCases(
@@ -13,8 +14,7 @@ testCases(
 
 Deno.test({
   name: "matmul (texture) matches its reference on a device without subgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     const names = ["37x44x12 bias U gelu residual", "36x44x13 A^T accumulate", "19x36x20 B^T batch 3"];
@@ -29,8 +29,7 @@ Deno.test({
 function testOnGpu(name: string, fn: (gpu: Gpu) => void | Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(await testGpu()),
   });
 }

@@ -5,7 +5,8 @@ import { type Gpu, type Slice, subslice } from "../../kernels/gpu/mod.ts";
 import { cases, halfCases } from "../../kernels/matmul/cases.ts";
 import { matmul } from "../../kernels/matmul/mod.ts";
 import { matmulReference } from "../../kernels/matmul/reference.ts";
-import { checkCase, testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { checkCase, testCases } from "./check_cases.ts";
 
 testCases(
   cases.filter(({ variants }) => variants.includes("tiled")).map((each) => ({
@@ -14,15 +15,14 @@ testCases(
   })),
 );
 
-const hasHalf = (await testGpu()).device.features.has("shader-f16");
+const hasHalf = !onGpu.ignore && (await testGpu()).device.features.has("shader-f16");
 if (!hasHalf) console.error("tests of matmul (tiled-f16) are skipped: the adapter has no shader-f16");
 
 function testOnGpu(name: string, fn: (gpu: Gpu) => void | Promise<void>, ignore = false): void {
   Deno.test({
     name,
-    ignore,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
+    ignore: ignore || onGpu.ignore,
     fn: async () => await fn(await testGpu()),
   });
 }

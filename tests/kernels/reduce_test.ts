@@ -1,11 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cases } from "../../kernels/reduce/cases.ts";
 import { columnSum, columnSumPartialWords, rowSum, sum, sumPartialWords } from "../../kernels/reduce/mod.ts";
-import { testCases, testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { testCases } from "./check_cases.ts";
 
 testCases(cases);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name: "sum keeps small terms beside many others: 2^24 + 1 ones add up",

@@ -9,7 +9,7 @@ import { matmul } from "../../kernels/matmul/mod.ts";
 import { columnSum, rowSum } from "../../kernels/reduce/mod.ts";
 import { sampleTokens } from "../../kernels/sampling/mod.ts";
 import { linearLogprob } from "../../kernels/softmax_logprob/mod.ts";
-import { testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 
 // deno-lint-ignore no-explicit-any
 type Launch = (gpu: Gpu, operands: any) => void;
@@ -98,8 +98,7 @@ const NAMES = (
 for (const [name, [launch, message]] of Object.entries(refused)) {
   Deno.test({
     name: `${name} refuses sums that a software adapter would end early`,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await testGpu();
       const software = Object.create(gpu, { isSoftware: { value: true } });
@@ -192,8 +191,7 @@ const largest: Record<string, Largest> = {
 for (const [name, { inputs, outputWords, launch, want }] of Object.entries(largest)) {
   Deno.test({
     name: `${name} adds every term at the largest size that a software adapter takes`,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await testGpu();
       const operands: Record<string, Slice> = {};

@@ -15,7 +15,7 @@ import {
   linearLogprobPartialsWords,
   linearLogprobScratchWords,
 } from "../../kernels/softmax_logprob/mod.ts";
-import { testGpu } from "./check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 
 interface Launch {
   readonly name: string;
@@ -127,8 +127,7 @@ const operandsOf = (slice: Slice) => new Proxy({}, { get: () => slice });
 for (const { name, sizes, orNone, launch } of launches) {
   Deno.test({
     name: `${name} refuses sizes that are no whole numbers, and names them`,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await testGpu();
       const operands = operandsOf({ ...gpu.placeholder, length: Infinity });
@@ -147,8 +146,7 @@ for (const { name, sizes, orNone, launch } of launches) {
 
 Deno.test({
   name: "a launch over no rows does nothing, whatever the variant",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const dispatches = gpu.dispatchCount;

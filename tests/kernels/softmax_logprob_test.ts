@@ -8,14 +8,14 @@ import {
   linearLogprobPartialsWords,
   linearLogprobScratchWords,
 } from "../../kernels/softmax_logprob/mod.ts";
-import { checkCase, gpuWithoutSubgroups, testCases, testGpu } from "./check_cases.ts";
+import { gpuTest as sharedTest, onGpu } from "../gpu.ts";
+import { checkCase, gpuWithoutSubgroups, testCases } from "./check_cases.ts";
 
 testCases(cases);
 
 Deno.test({
   name: "linearLogprob (texture) and its backward match their reference on a device without subgroups",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await gpuWithoutSubgroups();
     const ragged = cases.filter(({ name }) => name.startsWith("131x36x100"));
@@ -25,19 +25,9 @@ Deno.test({
   },
 });
 
-function gpuTest(name: string, body: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await testGpu();
-      const inUse = gpu.pool.inUse;
-      await body(gpu);
-      assertEquals(gpu.pool.inUse, inUse, "the test released every slice");
-    },
-  });
-}
+/** Every test here releases what it took. */
+const gpuTest = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
+  sharedTest(name, fn, { releasesAll: true });
 
 for (const variant of ["texture", "tiled"]) {
   gpuTest(

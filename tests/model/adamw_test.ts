@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import { AdamW, type Parameter, sizeOf, type UpdateRule, type Vlm } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { goldenVlm } from "./goldens/model.ts";
 
 const settings = {
@@ -22,8 +22,7 @@ const everything = ({ part }: Parameter): UpdateRule => ({
 function test(name: string, fn: (vlm: Vlm) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(goldenVlm(await testGpu())),
   });
 }

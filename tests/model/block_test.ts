@@ -20,7 +20,7 @@ import {
   Tape,
   Vlm,
 } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { loadGoldens } from "./goldens/load.ts";
 import { goldenLayout, goldenSequences, goldenVlm } from "./goldens/model.ts";
 
@@ -57,8 +57,7 @@ const config = { ...gpt, block: parallel.name };
 function test(name: string, fn: (vlm: Vlm) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const vlm = new Vlm(await testGpu(), config);
       vlm.parameters.initialize(7);
@@ -164,8 +163,7 @@ test("another kind's responses are those of step-by-step decoding without a cach
 
 Deno.test({
   name: "gpt's decoding op by op and in one launch give the same responses",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
     const prompts = goldenSequences().map(({ prompt }) => prompt);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
 import {
+  actionPenalties,
   add,
   Cnn,
   CNN_LAYERS,
@@ -12,7 +13,7 @@ import {
   sum,
   Tape,
 } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 
 /** Small, and no size a multiple of four but the image's side. */
 const TINY = {
@@ -29,10 +30,8 @@ const TINY = {
 const IMAGES = 2;
 const pixels = Uint8Array.from(caseValues(IMAGES * 12 * 12 * 3, 1), (x) => (x + 1) * 128);
 /** The middle action is not legal in the second image. */
-const legal = Uint8Array.of(1, 1, 1, 1, 0, 1);
+const penalties = actionPenalties(TINY, [null, [0, 2]]);
 const actions = Uint32Array.of(1, 2);
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 function tinyCnn(gpu: Gpu): Cnn {
   const cnn = new Cnn(gpu, TINY);
@@ -43,7 +42,7 @@ function tinyCnn(gpu: Gpu): Cnn {
 /** Log-probabilities, entropies and values, each weighted at random, summed. */
 function lossOf(tape: Tape, cnn: Cnn) {
   const features = cnn.features(tape, { pixels, images: IMAGES });
-  const { logprob, entropy } = cnn.actionLogprobs(tape, cnn.logits(tape, features, legal), actions);
+  const { logprob, entropy } = cnn.actionLogprobs(tape, cnn.logits(tape, features, penalties), actions);
   return [logprob, entropy, cnn.values(tape, features)]
     .map((output, i) =>
       sum(tape, multiply(tape, output, tape.constant(caseValues(IMAGES, 50 + i), [IMAGES], "weights")))
@@ -100,7 +99,7 @@ Deno.test({
     const cnn = tinyCnn(gpu);
     using tape = new Tape(gpu, { record: false });
     const features = cnn.features(tape, { pixels, images: IMAGES });
-    const logits = cnn.logits(tape, features, legal);
+    const logits = cnn.logits(tape, features, penalties);
     const logprobs = await Promise.all([0, 1, 2].map(async (action) => {
       const targets = new Uint32Array(IMAGES).fill(action);
       return (await gpu.read(cnn.actionLogprobs(tape, logits, targets).logprob.data))[0];

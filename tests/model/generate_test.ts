@@ -10,14 +10,13 @@ import {
   Tape,
   type Vlm,
 } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { goldenSequences, goldenVlm } from "./goldens/model.ts";
 
 function test(name: string, fn: (vlm: Vlm) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(goldenVlm(await testGpu())),
   });
 }

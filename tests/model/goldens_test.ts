@@ -3,8 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { projectImages } from "../../model/projector.ts";
 import { encodeImages } from "../../model/vision.ts";
 import { AdamW, linear, Tape, type Vlm } from "../../model/mod.ts";
-import { type PpoBatch, ppoLosses } from "../../rl/ppo.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { Agent } from "../../rl/agent.ts";
+import { ppo as ppoAlgorithm } from "../../rl/algorithms/mod.ts";
+import { policyLosses, type PolicyPart } from "../../rl/objective.ts";
+import { tinyConfig } from "../rl/tiny_run.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { type GoldenGradients, loadGoldens, sampleGradient } from "./goldens/load.ts";
 import {
   assertClose,
@@ -25,7 +28,7 @@ const FORWARD_TOLERANCE = 1e-5;
 const GRADIENT_TOLERANCE = 2e-5;
 
 function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+  Deno.test({ name, fn, ...onGpu });
 }
 
 const pick = (cells: ArrayLike<number>) => goldenCells.map((cell) => cells[cell]);
@@ -43,12 +46,12 @@ async function assertGradients(vlm: Vlm, wanted: GoldenGradients): Promise<void>
 }
 
 /** The goldens' batch as PPO sees it. */
-function goldenPpoBatch(): PpoBatch {
+function goldenPart(): Omit<PolicyPart, "settings"> {
   const weights = batch.isAction.map((isAction) => isAction ? 1 : ppo.lambda);
   const logPi = new Float32Array(B);
   ppo.behaviourLogProbs.forEach((logprob, r) => logPi[batch.rows[r]] += weights[r] * logprob);
   return {
-    layout: goldenLayout,
+    batch: goldenLayout,
     weights: spread(weights),
     logPi,
     advantages: Float32Array.from(batch.advantages),
@@ -128,10 +131,14 @@ test("PPO's clipped losses, ratios and gradients are PyTorch's", async () => {
   vlm.parameters.train(() => true);
   using tape = new Tape(vlm.gpu, { record: true });
   const { temperature, clip } = ppo;
-  const settings = { temperature, clip, valueClip: clip, ratioGuard: 1e6 };
-  const { logRatio, policyLoss, valueLoss } = ppoLosses(tape, vlm, goldenPpoBatch(), settings);
-  tape.backward(policyLoss, valueLoss);
-  const [logRatios, [policy], [value]] = await vlm.gpu.read(logRatio.data, policyLoss.data, valueLoss.data);
+  const config = tinyConfig({ temperature, clip, valueClip: clip, ratioGuard: 1e6 });
+  // The tokenizer and the environments have no part in the losses.
+  const agent = new Agent(vlm, null as never, { cot: true });
+  const part = { ...goldenPart(), settings: ppoAlgorithm.objective(config) };
+  const { losses: { policyLoss, valueLoss }, readouts } = policyLosses(tape, agent, part);
+  const kept = [readouts!.logRatio, policyLoss[0], valueLoss[0]].map((tensor) => tape.keep(tensor));
+  tape.backward(policyLoss[0], valueLoss[0]);
+  const [logRatios, [policy], [value]] = await vlm.gpu.read(...kept.map(({ data }) => data));
   assertClose(logRatios.map(Math.exp), ppo.ratios, FORWARD_TOLERANCE, "ratios");
   assertClose([policy], [ppo.policyLoss], FORWARD_TOLERANCE, "policy loss");
   assertClose([value], [ppo.valueLoss], FORWARD_TOLERANCE, "value loss");

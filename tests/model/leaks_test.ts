@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { shift, Tape } from "../../model/mod.ts";
 import { AdamW, generate, type Vlm } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { goldenLayout, goldenSequences, goldenVlm, sftLoss, valueLoss } from "./goldens/model.ts";
 
 const WARM_UP = 3;
@@ -45,8 +45,7 @@ const NONE: Growth = { slices: 0, storages: 0, pipelines: 0, bindGroups: 0 };
 function test(name: string, fn: (vlm: Vlm) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(goldenVlm(await testGpu())),
   });
 }

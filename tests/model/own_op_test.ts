@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from "../../model/mod.ts";
 import { checkGradients } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { leaves, readSlice, releaseLeaves } from "./finite_differences.ts";
 
 /** X (R,C) -> Y (R,C) with Y[r] = X[order[r]], `order` being a permutation. */
@@ -55,8 +55,6 @@ const double = defineOp({
     return [dX];
   },
 });
-
-const onGpu = { sanitizeResources: false, sanitizeOps: false };
 
 Deno.test({
   name: "an op of one's own is differentiated like the table's",

@@ -7,7 +7,7 @@ import {
   sizeOf,
   Vlm,
 } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { loadGoldens } from "./goldens/load.ts";
 
 const { config, formula } = loadGoldens();
@@ -15,8 +15,7 @@ const { config, formula } = loadGoldens();
 function test(name: string, fn: (vlm: Vlm) => Promise<void> | void): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(new Vlm(await testGpu(), config)),
   });
 }

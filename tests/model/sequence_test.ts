@@ -12,7 +12,7 @@ import {
 import { projectImages } from "../../model/projector.ts";
 import { encodeImages } from "../../model/vision.ts";
 import { embed, reshape } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { loadGoldens } from "./goldens/load.ts";
 import { goldenVlm } from "./goldens/model.ts";
 import { goldenImages } from "./goldens/weights.ts";
@@ -74,8 +74,7 @@ Deno.test("a response token is predicted at the position before it, the value at
 
 Deno.test({
   name: "embedding rows come from the sources that the layout names",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const vlm: Vlm = goldenVlm(await testGpu());
     const layout = layOut(sequences, config);
@@ -154,8 +153,7 @@ Deno.test("images that differ in one byte stay apart, and many are rounded up to
 
 Deno.test({
   name: "a shared image gets the gradients of all who show it",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const vlm: Vlm = goldenVlm(await testGpu());
     const batch = (second: number) =>

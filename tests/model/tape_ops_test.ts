@@ -10,7 +10,7 @@ import {
 } from "../../kernels/elementwise/mod.ts";
 import type { AnyOpRule, OpRule, Tensor } from "../../model/mod.ts";
 import * as table from "../../model/tape/ops.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { type OpCase, requireGradients } from "./finite_differences.ts";
 
 /** The table's rules, by the names under which it exports them. */
@@ -218,8 +218,7 @@ function testOp<Name extends RuleName>(name: Name): void {
   for (const opCase of own) {
     Deno.test({
       name: `the backward of ${rule.name} agrees with differences of its forward: ${opCase.name}`,
-      sanitizeResources: false,
-      sanitizeOps: false,
+      ...onGpu,
       fn: async () => await requireGradients(await testGpu(), rule, opCase, TOLERANCES[name]),
     });
   }

@@ -18,7 +18,7 @@ import {
   Tape,
   type Tensor,
 } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { leaves, type Operand, readSlice, releaseLeaves } from "./finite_differences.ts";
 
 /** Runs with parameters of these shapes and values, and requires all pooled memory back afterwards. */
@@ -29,8 +29,7 @@ function test(
 ): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await testGpu();
       const inUse = gpu.pool.inUse;

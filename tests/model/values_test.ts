@@ -3,14 +3,13 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { caseValues } from "../../kernels/case.ts";
 import { subslice } from "../../kernels/gpu/mod.ts";
 import { assess, layOut, multiply, sizeOf, sum, Tape, type Vlm } from "../../model/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import { onGpu, testGpu } from "../gpu.ts";
 import { goldenLayout, goldenSequences, goldenVlm } from "./goldens/model.ts";
 
 function test(name: string, fn: (vlm: Vlm) => Promise<void>): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => await fn(goldenVlm(await testGpu())),
   });
 }

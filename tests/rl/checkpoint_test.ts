@@ -1,4 +1,5 @@
 /** A run's state on disk and back. */
+import { numberLine } from "../../envs/mod.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { decodeSafetensors, encodeSafetensors } from "../../model/mod.ts";
 import {
@@ -11,14 +12,17 @@ import {
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
 import { demonstrate, sftUpdate } from "../../rl/sft.ts";
-import { gpuTest, TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { TempFolder, tinyConfig, untrainedRun } from "./tiny_run.ts";
 
 gpuTest("weights, moments, tokenizer and progress come back as they were saved", async (gpu) => {
   using temp = new TempFolder();
   const config = tinyConfig({ cot: false, demonstrations: 8 });
-  const agent = newAgent(gpu, config);
-  const optimizer = sftOptimizer(agent.vlm, config);
-  for (let i = 0; i < 2; i++) await sftUpdate(agent, optimizer, await demonstrate(agent, config), 1e-3);
+  const agent = newAgent(gpu, numberLine, config);
+  const optimizer = sftOptimizer(agent, config);
+  for (let i = 0; i < 2; i++) {
+    await sftUpdate(agent, optimizer, await demonstrate(agent, numberLine, config), 1e-3);
+  }
   const state: TrainerState = {
     stage: "rl",
     sftUpdates: 7,
@@ -26,6 +30,8 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
     optimizerStep: 2,
     slots: [{ episodeSeed: 11, history: [{ action: 1, isRandom: false }, { action: 0, isRandom: true }] }],
     episodes: 12,
+    envSteps: 96,
+    memory: { best: [1, 2] },
     effort: { sft: 1, rl: 2, evaluation: 3, rollout: 1, rolloutTokens: 99 },
     peakBytes: 1e9,
   };
@@ -38,7 +44,7 @@ gpuTest("weights, moments, tokenizer and progress come back as they were saved",
   assertEquals(loaded.vlm.config, agent.vlm.config);
   assertEquals(loaded.tokenizer.toJson(), agent.tokenizer.toJson());
   assertEquals(await loaded.vlm.parameters.toHost(), await agent.vlm.parameters.toHost());
-  const trainer = await loadTrainer(path, loaded.vlm, () => rlOptimizer(loaded.vlm, config));
+  const trainer = await loadTrainer(path, loaded.parameters, () => rlOptimizer(loaded, config));
   assertEquals(trainer.state, state);
   assertEquals(trainer.optimizer.step, 2);
   assertEquals(await trainer.optimizer.toHost(), await optimizer.toHost());
@@ -48,7 +54,7 @@ gpuTest("the model file is plain safetensors with the model's names and nothing 
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`);
   const { tensors } = decodeSafetensors(Deno.readFileSync(`${temp.path}/run/checkpoint/model.safetensors`));
-  const { parameters } = newAgent(gpu, tinyConfig()).vlm;
+  const { parameters } = newAgent(gpu, numberLine, tinyConfig()).vlm;
   assertEquals([...tensors.keys()], parameters.list.map(({ name }) => name));
   assertEquals([...tensors.values()].map(({ shape }) => shape), parameters.list.map(({ shape }) => shape));
   await gpu.settle();
@@ -102,7 +108,7 @@ gpuTest("a missing tensor, a missing moment and a foreign tokenizer are named", 
   };
   without("optimizer.safetensors", "v.language.norm.bias");
   await assertRejects(
-    () => loadTrainer(path, agent.vlm, () => rlOptimizer(agent.vlm, tinyConfig())),
+    () => loadTrainer(path, agent.parameters, () => rlOptimizer(agent, tinyConfig())),
     RangeError,
     "Cannot load tensor v.language.norm.bias: the checkpoint lacks it, the model has it as (96)",
   );

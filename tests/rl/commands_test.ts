@@ -4,7 +4,8 @@ import { type Command, type Options, runCommand, toFlag } from "../../rl/cli/mod
 import { evalCommand } from "../../rl/eval.ts";
 import { playCommand } from "../../rl/play.ts";
 import { trainCommand } from "../../rl/train.ts";
-import { gpuTest, outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "./tiny_run.ts";
 
 /** Runs a command in this process, for calls that end before it prints anything itself. */
 async function call<O extends Options>(command: Command<O>, ...args: string[]) {
@@ -101,7 +102,7 @@ gpuTest("--resume needs a run, and its settings", async () => {
   const changed = await call(trainCommand, "--out", out, "--resume", "--lambda", "0.9", "--sft-steps", "5");
   assertStringIncludes(
     changed.err,
-    "Cannot resume with other settings: lambda (was 0.5, now 0.9), sftSteps (was 4, now 5); leave those flags out",
+    "Cannot resume with other settings: sftSteps (was 4, now 5), lambda (was 0.5, now 0.9); leave those flags out",
   );
   assertEquals(changed.code, 2);
 
@@ -167,8 +168,8 @@ gpuTest(
     const other = await start("--sft-steps=5", "--gamma=0.5", "--lambda=0.9", "--clip=0.1");
     assertStringIncludes(
       other.err,
-      `Cannot take the warm start of ${run}, whose settings were others: sftSteps (was 4, now 5), ` +
-        "gamma (was 0.9, now 0.5); use the same",
+      `Cannot take the warm start of ${run}, whose settings were others: gamma (was 0.9, now 0.5), ` +
+        "sftSteps (was 4, now 5); use the same",
     );
     assertEquals(other.code, 2);
     const none = await start("--lambda=0.9");

@@ -1,8 +1,8 @@
 /** Settings: defaults, presets, and the checks that no single option can make. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ENV_NAMES } from "../../envs/mod.ts";
+import { ENV_NAMES, findEnvironment, numberLine } from "../../envs/mod.ts";
 import { type Option, readValue, UsageError } from "../../rl/cli/mod.ts";
-import { bookkeepingSettings, resolveConfig, trainOptions } from "../../rl/config.ts";
+import { resolveConfig, trainOptions } from "../../rl/config.ts";
 import { environmentPresets } from "../../rl/presets.ts";
 
 Deno.test("every default is a value that its own option accepts", () => {
@@ -14,37 +14,52 @@ Deno.test("every default is a value that its own option accepts", () => {
 });
 
 Deno.test("the defaults fit together for every environment", () => {
-  for (const name of ENV_NAMES) assertEquals(resolveConfig({}, name).env, name);
+  for (const name of ENV_NAMES) assertEquals(resolveConfig({}, findEnvironment(name)).env, name);
 });
 
 Deno.test("what is given wins over the environment's preset, which wins over the defaults", () => {
   for (const [name, preset] of Object.entries(environmentPresets)) {
-    const config: Record<string, unknown> = resolveConfig({}, name);
+    const config: Record<string, unknown> = resolveConfig({}, findEnvironment(name));
     for (const [key, value] of Object.entries(preset)) assertEquals(config[key], value, `${name} ${key}`);
   }
-  assertEquals(resolveConfig({ gamma: 0.123 }, "NumberLine").gamma, 0.123);
-  assertEquals(resolveConfig({}, "NumberLine").seed, trainOptions.seed.default);
+  assertEquals(resolveConfig({ gamma: 0.123 }, numberLine).gamma, 0.123);
+  assertEquals(resolveConfig({}, numberLine).seed, trainOptions.seed.default);
 });
 
 Deno.test("freeze none trains every weight, and an unknown kind is named", () => {
-  assertEquals(resolveConfig({ freeze: ["none"] }, "NumberLine").freeze, []);
-  assertEquals(resolveConfig({ freeze: [] }, "NumberLine").freeze, []);
-  assertEquals(resolveConfig({ freeze: ["bias"] }, "NumberLine").freeze, ["bias"]);
+  assertEquals(resolveConfig({ freeze: ["none"] }, numberLine).freeze, []);
+  assertEquals(resolveConfig({ freeze: [] }, numberLine).freeze, []);
+  assertEquals(resolveConfig({ freeze: ["bias"] }, numberLine).freeze, ["bias"]);
   assertThrows(
-    () => resolveConfig({ freeze: ["bais"] }, "NumberLine"),
+    () => resolveConfig({ freeze: ["bais"] }, numberLine),
     UsageError,
     'Unknown kind "bais" in --freeze',
   );
 });
 
 Deno.test("a minibatch has to divide an iteration's steps", () => {
-  const resolve = (minibatch: number) => resolveConfig({ envs: 6, rolloutSteps: 4, minibatch }, "NumberLine");
+  const resolve = (minibatch: number) => resolveConfig({ envs: 6, rolloutSteps: 4, minibatch }, numberLine);
   for (const minibatch of [1, 8, 24]) assertEquals(resolve(minibatch).minibatch, minibatch);
   for (const minibatch of [5, 16, 48]) {
     assertThrows(() => resolve(minibatch), UsageError, `--minibatch ${minibatch} must divide the 24 steps`);
   }
 });
 
-Deno.test("settings that keep a run are declared ones", () => {
-  for (const name of bookkeepingSettings) assert(Object.hasOwn(trainOptions, name), name);
+Deno.test("an algorithm's settings are its own: others' are refused by name", () => {
+  const foreign = { groupSize: 4 };
+  assertThrows(
+    () => resolveConfig(foreign, numberLine),
+    UsageError,
+    "Cannot use --group-size: ppo has no such",
+  );
+});
+
+Deno.test("a policy without words has no settings of words", () => {
+  const config = resolveConfig({ policy: "cnn" }, numberLine);
+  assertEquals([config.demonstrations, config.maxNewTokens, config.cot], [0, 1, false]);
+  assertThrows(
+    () => resolveConfig({ policy: "cnn", maxNewTokens: 8 }, numberLine),
+    UsageError,
+    "Cannot use --max-new-tokens: a policy of kind cnn has no such setting",
+  );
 });

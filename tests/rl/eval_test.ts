@@ -2,9 +2,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { formatShare, runCommand, UsageError } from "../../rl/cli/mod.ts";
 import { evalCommand } from "../../rl/eval.ts";
-import { evaluationReport, evaluationTable } from "../../rl/report.ts";
+import { evaluationReport, evaluationTable } from "../../rl/report/evaluation.ts";
 import { findTrainedRun } from "../../rl/trained_run.ts";
-import { gpuTest, outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
 
 const result = {
   success: 0.5,

@@ -1,6 +1,6 @@
 /** Evaluation: held-out seeds, determinism, counting. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { NumberLine } from "../../envs/mod.ts";
+import { household, NumberLine, numberLine } from "../../envs/mod.ts";
 import {
   evaluate,
   evaluateBoth,
@@ -14,10 +14,11 @@ import { newAgent } from "../../rl/setup.ts";
 import { scriptedPolicy } from "../../rl/scripted_policy.ts";
 import { demonstrate } from "../../rl/sft.ts";
 import { wilsonInterval } from "../../rl/statistics.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const settings: EvaluationSettings = {
-  environment: "NumberLine",
+  environment: numberLine,
   episodes: 6,
   seed: 0,
   greedy: false,
@@ -44,10 +45,10 @@ async function seedsOf(run: () => unknown): Promise<number[]> {
 gpuTest("evaluation plays seeds that neither demonstrations nor RL ever see", async (gpu) => {
   const seed = trainOptions.seed.max;
   const config = tinyConfig({ seed, demonstrations: 64 });
-  const agent = newAgent(gpu, config);
-  const demonstrated = await seedsOf(() => demonstrate(agent, config));
+  const agent = newAgent(gpu, numberLine, config);
+  const demonstrated = await seedsOf(() => demonstrate(agent, numberLine, config));
   const played = await seedsOf(() => {
-    const vectorEnv = new VectorEnv("NumberLine", 4, seed);
+    const vectorEnv = new VectorEnv(numberLine, 4, seed);
     for (let step = 0; step < 60; step++) vectorEnv.step(step % 4, null);
   });
   const evaluated = await seedsOf(() => evaluate(agent, settings));
@@ -62,7 +63,7 @@ gpuTest("evaluation plays seeds that neither demonstrations nor RL ever see", as
 });
 
 gpuTest("one seed gives one result, sampled and greedy, and progress counts both", async (gpu) => {
-  const agent = newAgent(gpu, tinyConfig());
+  const agent = newAgent(gpu, numberLine, tinyConfig());
   const counts: number[] = [];
   const first = await evaluateBoth(agent, { ...settings, onProgress: (done) => counts.push(done) });
   assertEquals(await evaluateBoth(agent, settings), first);
@@ -76,7 +77,7 @@ gpuTest("one seed gives one result, sampled and greedy, and progress counts both
 });
 
 gpuTest("fewer environments than episodes play the same deals", async (gpu) => {
-  const agent = newAgent(gpu, tinyConfig());
+  const agent = newAgent(gpu, numberLine, tinyConfig());
   const narrow = await seedsOf(() => evaluate(agent, { ...settings, envs: 2 }));
   const wide = await seedsOf(() => evaluate(agent, { ...settings, envs: 6 }));
   const first = Array.from({ length: 6 }, (_, i) => EVALUATION_SEEDS + i);
@@ -145,9 +146,9 @@ Deno.test("the solver reaches the ceiling, chance does not, and no picture is dr
 });
 
 Deno.test("random actions are those an environment allows, and the solver wins where it can be won", async () => {
-  const household = { ...settings, environment: "Household", episodes: 40 };
-  const random = await evaluate(scriptedPolicy("random", 0), household);
+  const many = { ...settings, environment: household, episodes: 40 };
+  const random = await evaluate(scriptedPolicy("random", 0), many);
   // An illegal action costs 1: with none, every return is a sum of shares of goal conditions.
   assert(random.meanReturn >= 0, `${random.meanReturn}`);
-  assertEquals((await evaluate(scriptedPolicy("optimal", 0), household)).success, 1);
+  assertEquals((await evaluate(scriptedPolicy("optimal", 0), many)).success, 1);
 });

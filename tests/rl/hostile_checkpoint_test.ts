@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { ENV_NAMES, makeEnv } from "../../envs/mod.ts";
 import { buildTokenizer, decodeSafetensors, encodeSafetensors, Tokenizer } from "../../model/mod.ts";
 import { requireWords } from "../../rl/words.ts";
-import { gpuTest, outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
 
 /** A bare checkpoint, as one is handed on: weights, config and tokenizer. */
 async function bareCheckpoint(folder: string): Promise<string> {

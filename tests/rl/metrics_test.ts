@@ -20,12 +20,14 @@ const transition = (over: Partial<Transition>): Transition => ({
   entropies: new Float32Array(2),
   perception: null,
   faithful: null,
+  correction: null,
+  state: "",
   ...over,
 });
 
 /** Writes ids as words, with an action after the first. */
 const tokenizer = {
-  decodeWithOffsets: (ids: ArrayLike<number>) => {
+  decode: (ids: ArrayLike<number>) => {
     const words = Array.from(ids, (id, i) => i === 1 ? '"action": "-"' : `w${id}`);
     const ends = words.map((_, i) => words.slice(0, i + 1).join("").length);
     return { text: words.join(""), starts: [0, ...ends.slice(0, -1)], ends };
@@ -35,6 +37,7 @@ const tokenizer = {
 const rollout = (transitions: Transition[], returns: number[] = []): Rollout => ({
   transitions,
   bootstrapValues: new Float32Array(transitions.length),
+  trajectories: [],
   episodes: returns.map((episodeReturn) => ({
     episodeReturn,
     steps: 1,

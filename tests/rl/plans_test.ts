@@ -1,11 +1,12 @@
 /** Training updates and generation repeat their launches from plans: with the results of running them anew, bit by bit. */
+import { numberLine } from "../../envs/mod.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
 import { demonstrate, sftBatch, sftUpdate } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 
 const SFT_UPDATES = 8;
 const ITERATIONS = 3;
@@ -13,18 +14,18 @@ const ITERATIONS = 3;
 /** A short warm start and some RL; `before` is called before each update and rollout. */
 async function train(gpu: Gpu, before: () => void) {
   const config = tinyConfig({ demonstrations: 32, sftBatch: 8, epochs: 2, entropyCoefficient: 0.01 });
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   const { vlm } = agent;
-  const demonstrations = await demonstrate(agent, config);
-  const warmStart = sftOptimizer(vlm, config);
+  const demonstrations = await demonstrate(agent, numberLine, config);
+  const warmStart = sftOptimizer(agent, config);
   const measured: unknown[] = [];
   for (let update = 0; update < SFT_UPDATES; update++) {
     before();
     measured.push(await sftUpdate(agent, warmStart, sftBatch(demonstrations, update, config), 1e-3));
   }
   warmStart.dispose();
-  const optimizer = rlOptimizer(vlm, config);
-  const vectorEnv = new VectorEnv(config.env, config.envs, config.seed);
+  const optimizer = rlOptimizer(agent, config);
+  const vectorEnv = new VectorEnv(numberLine, config.envs, config.seed);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     before();
     const rollout = await collectRollout(agent, vectorEnv, {
@@ -34,7 +35,7 @@ async function train(gpu: Gpu, before: () => void) {
     });
     measured.push(rollout.transitions.map(({ response, logPi, value }) => ({ response, logPi, value })));
     before();
-    measured.push(await ppoIteration(vlm, optimizer, rollout, { config, iteration, learningRate: 1e-4 }));
+    measured.push(await ppoIteration(agent, optimizer, rollout, { config, iteration, learningRate: 1e-4 }));
   }
   optimizer.dispose();
   const [weights] = await gpu.read(vlm.parameters.values);
@@ -53,9 +54,9 @@ gpuTest("training by plans and training without end in the same weights", async 
 
 gpuTest("steps of a shape that occurred make no plan, buffer, pipeline or bind group", async (gpu) => {
   const config = tinyConfig({ demonstrations: 8, sftBatch: 8 });
-  const agent = newAgent(gpu, config);
-  const batch = await demonstrate(agent, config);
-  const optimizer = sftOptimizer(agent.vlm, config);
+  const agent = newAgent(gpu, numberLine, config);
+  const batch = await demonstrate(agent, numberLine, config);
+  const optimizer = sftOptimizer(agent, config);
   const made = () => ({
     plans: gpu.plans.traced,
     storages: gpu.pool.created,

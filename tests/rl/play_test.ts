@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeEnv } from "../../envs/mod.ts";
 import { formatEnd, type PlayedStep, showStep, stepAsJson } from "../../rl/play.ts";
-import { gpuTest, outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, untrainedRun } from "./tiny_run.ts";
 
 /** A step with a response written as these tokens. */
 function stepOf(tokens: string[]): PlayedStep {

@@ -1,21 +1,21 @@
 /** PPO's losses against plain TypeScript in f64, its guards, and what an update does to the policy. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
-import { Random } from "../../envs/mod.ts";
+import { numberLine, Random } from "../../envs/mod.ts";
 import { layOut, promptLength, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
-import { ppoIteration } from "../../rl/ppo.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
-import { shuffled } from "../../rl/sft.ts";
+import { shuffled } from "../../rl/shuffled.ts";
 import { mean, standardDeviation } from "../../rl/statistics.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 
 async function setUp(gpu: Gpu, config: TrainConfig) {
-  const agent = newAgent(gpu, config);
-  const rollout = await collectRollout(agent, new VectorEnv(config.env, config.envs, config.seed), {
+  const agent = newAgent(gpu, numberLine, config);
+  const rollout = await collectRollout(agent, new VectorEnv(numberLine, config.envs, config.seed), {
     steps: config.rolloutSteps,
     lambda: config.lambda,
     temperature: config.temperature,
@@ -25,7 +25,7 @@ async function setUp(gpu: Gpu, config: TrainConfig) {
     seed: config.seed,
     stepsBefore: 0,
   });
-  return { agent, rollout, optimizer: rlOptimizer(agent.vlm, config) };
+  return { agent, rollout, optimizer: rlOptimizer(agent, config) };
 }
 
 /** log pi of each transition's response under the present weights. */
@@ -77,7 +77,7 @@ gpuTest("losses and diagnostics are those of the paper, computed in f64", async 
     return { ...transition, logPi: transition.logPi - shifts[k], value: transition.value - shifts[k] / 4 };
   });
   const changed = { ...rollout, transitions };
-  const metrics = await ppoIteration(agent.vlm, optimizer, changed, {
+  const metrics = await ppoIteration(agent, optimizer, changed, {
     config,
     iteration: 3,
     learningRate: 0,
@@ -120,14 +120,13 @@ gpuTest("a minibatch in parts has the losses and the gradient of a whole one", a
   const config = tinyConfig({ minibatch: 16, epochs: 1, entropyCoefficient: 0.01 });
   const { agent, rollout } = await setUp(gpu, config);
   const updateIn = async (microBatchPositions: number) => {
-    const optimizer = rlOptimizer(agent.vlm, config);
+    const optimizer = rlOptimizer(agent, config);
     await gpu.settle();
     const [dispatchesBefore, submissionsBefore] = [gpu.dispatchCount, gpu.submissionCount];
-    const metrics = await ppoIteration(agent.vlm, optimizer, rollout, {
-      config,
+    const metrics = await ppoIteration(agent, optimizer, rollout, {
+      config: { ...config, microBatchPositions },
       iteration: 0,
       learningRate: 0,
-      microBatchPositions,
     });
     const dispatches = gpu.dispatchCount - dispatchesBefore;
     assertEquals(gpu.submissionCount - submissionsBefore, 1);
@@ -154,7 +153,7 @@ gpuTest("an update makes what paid more likely, and leaves frozen tensors byte f
   const config = tinyConfig({ minibatch: 16, policyGradientClip: 0 });
   const { agent, rollout, optimizer } = await setUp(gpu, config);
   const before = await agent.vlm.parameters.toHost();
-  await ppoIteration(agent.vlm, optimizer, rollout, { config, iteration: 0, learningRate: 1e-4 });
+  await ppoIteration(agent, optimizer, rollout, { config, iteration: 0, learningRate: 1e-4 });
   const newLogPi = await logPiOf(agent, rollout.transitions, config.temperature);
   const { normalised } = advantagesOf(rollout, config);
   const gain = mean(rollout.transitions.map(({ logPi }, i) => normalised[i] * (newLogPi[i] - logPi)));
@@ -173,7 +172,7 @@ gpuTest("an update at another temperature than the rollout's is refused", async 
   const { agent, rollout, optimizer } = await setUp(gpu, config);
   await assertRejects(
     () =>
-      ppoIteration(agent.vlm, optimizer, rollout, {
+      ppoIteration(agent, optimizer, rollout, {
         config: { ...config, temperature: 0.5 },
         iteration: 0,
         learningRate: 1e-4,
@@ -186,7 +185,7 @@ gpuTest("an update at another temperature than the rollout's is refused", async 
 gpuTest("the KL stop ends an iteration's updates early", async (gpu) => {
   const config = tinyConfig({ epochs: 4, klStop: 1e-4 });
   const { agent, rollout, optimizer } = await setUp(gpu, config);
-  const { updates, kl } = await ppoIteration(agent.vlm, optimizer, rollout, {
+  const { updates, kl } = await ppoIteration(agent, optimizer, rollout, {
     config,
     iteration: 0,
     learningRate: 1e-3,
@@ -204,7 +203,7 @@ gpuTest("a reward that is no number stops the update and leaves the weights", as
   );
   await assertRejects(
     () =>
-      ppoIteration(agent.vlm, optimizer, { ...rollout, transitions }, {
+      ppoIteration(agent, optimizer, { ...rollout, transitions }, {
         config,
         iteration: 0,
         learningRate: 1e-3,

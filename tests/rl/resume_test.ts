@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Given } from "../../rl/cli/mod.ts";
 import type { trainOptions } from "../../rl/config.ts";
+import { gpuTest } from "../gpu.ts";
 import {
-  gpuTest,
   metricsOf,
   outcomeOf,
   startCommand,

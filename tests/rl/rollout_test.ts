@@ -1,8 +1,10 @@
 /** Vectorised environments and what a rollout keeps of each step. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { numberLine } from "../../envs/mod.ts";
 import { collectRollout, type RolloutSettings, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent } from "../../rl/setup.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 const settings: RolloutSettings = {
   steps: 3,
@@ -19,7 +21,7 @@ const settings: RolloutSettings = {
 const ACTIONS = [1, 1, null, 0, 1, null, 1, 0, 0, 1, null, 1];
 
 Deno.test("environments restored from a checkpoint go on as if they had never stopped", () => {
-  const whole = new VectorEnv("NumberLine", 3, 7);
+  const whole = new VectorEnv(numberLine, 3, 7);
   const play = (vectorEnv: VectorEnv, from: number, to: number) =>
     ACTIONS.slice(from, to).flatMap((action) =>
       [0, 1, 2].map((slot) => {
@@ -29,7 +31,7 @@ Deno.test("environments restored from a checkpoint go on as if they had never st
     );
   play(whole, 0, 6);
   const state = JSON.parse(JSON.stringify(whole.save()));
-  const restored = new VectorEnv("NumberLine", 3, 7);
+  const restored = new VectorEnv(numberLine, 3, 7);
   restored.restore(state.slots, state.episodes);
   assertEquals(restored.save(), whole.save());
   assertEquals(restored.slots.map(({ info }) => info), whole.slots.map(({ info }) => info));
@@ -38,7 +40,7 @@ Deno.test("environments restored from a checkpoint go on as if they had never st
 });
 
 Deno.test("no two episodes of a run have one seed", () => {
-  const vectorEnv = new VectorEnv("NumberLine", 4, 2);
+  const vectorEnv = new VectorEnv(numberLine, 4, 2);
   const seeds = new Set(vectorEnv.slots.map(({ episodeSeed }) => episodeSeed));
   let episodes = seeds.size;
   for (let step = 0; step < 40; step++) {
@@ -64,8 +66,8 @@ Deno.test("rows of a batch sample from different streams, steps from different c
 gpuTest(
   "a transition holds what replays it: weighted log-probabilities, scaled reward, sampler state",
   async (gpu) => {
-    const agent = newAgent(gpu, tinyConfig());
-    const vectorEnv = new VectorEnv("NumberLine", 4, 0);
+    const agent = newAgent(gpu, numberLine, tinyConfig());
+    const vectorEnv = new VectorEnv(numberLine, 4, 0);
     const { transitions, bootstrapValues, episodes } = await collectRollout(agent, vectorEnv, settings);
     assertEquals(transitions.length, 12);
     transitions.forEach((transition, i) => {
@@ -86,9 +88,9 @@ gpuTest(
 );
 
 gpuTest("one seed gives one rollout, another seed another", async (gpu) => {
-  const agent = newAgent(gpu, tinyConfig());
+  const agent = newAgent(gpu, numberLine, tinyConfig());
   const collect = async (changes: Partial<RolloutSettings>) => {
-    const rollout = await collectRollout(agent, new VectorEnv("NumberLine", 4, 0), {
+    const rollout = await collectRollout(agent, new VectorEnv(numberLine, 4, 0), {
       ...settings,
       ...changes,
     });

@@ -1,22 +1,24 @@
 /** Demonstrations, their minibatches, and the supervised update. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { makeEnv, Random } from "../../envs/mod.ts";
+import { makeEnv, numberLine, Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
-import { demonstrate, sftBatch, sftLearningRate, sftUpdate, shuffled } from "../../rl/sft.ts";
-import { gpuTest, tinyConfig } from "./tiny_run.ts";
+import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "../../rl/sft.ts";
+import { shuffled } from "../../rl/shuffled.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
 
 gpuTest("demonstrations follow the seed and end with the end token", async (gpu) => {
   const config = tinyConfig({ demonstrations: 40 });
-  const agent = newAgent(gpu, config);
-  const first = await demonstrate(agent, config);
+  const agent = newAgent(gpu, numberLine, config);
+  const first = await demonstrate(agent, numberLine, config);
   assertEquals(first.length, 40);
   const env = makeEnv(config.env);
   const start = env.reset({ seed: (config.seed + 1) * TRAINING_SEEDS - 1 });
   assertEquals(first[0].prompt, agent.promptOf({ env, ...start }));
   const responses = async (seed: number) =>
-    (await demonstrate(agent, { ...config, seed })).map(({ response }) => response);
+    (await demonstrate(agent, numberLine, { ...config, seed })).map(({ response }) => response);
   assertEquals(await responses(0), first.map(({ response }) => response));
   assert(JSON.stringify(await responses(1)) !== JSON.stringify(await responses(0)));
   for (const { response } of first) {
@@ -28,22 +30,24 @@ gpuTest("demonstrations follow the seed and end with the end token", async (gpu)
 
 gpuTest("demonstrating tells how far it is, and can be stopped", async (gpu) => {
   const config = tinyConfig({ demonstrations: 600 });
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   const told: number[] = [];
-  await demonstrate(agent, config, (done) => void told.push(done));
+  await demonstrate(agent, numberLine, config, (done) => void told.push(done));
   assertEquals(told.map((done) => Math.floor(done / 256)), [1, 2]);
   const stop = () => {
     throw new RangeError("stopped");
   };
-  await assertRejects(() => demonstrate(agent, config, stop), RangeError, "stopped");
+  await assertRejects(() => demonstrate(agent, numberLine, config, stop), RangeError, "stopped");
   await gpu.settle();
 });
 
 gpuTest("a demonstration's return is its reward and the discounted return of the next step", async (gpu) => {
   const config = tinyConfig({ demonstrations: 60 });
-  const agent = newAgent(gpu, config);
+  const agent = newAgent(gpu, numberLine, config);
   const returnsAt = async (gamma: number) =>
-    (await demonstrate(agent, { ...config, gamma })).map(({ discountedReturn }) => discountedReturn);
+    (await demonstrate(agent, numberLine, { ...config, gamma })).map(({ discountedReturn }) =>
+      discountedReturn
+    );
   const rewards = await returnsAt(0), returns = await returnsAt(0.9);
   let inside = 0;
   returns.slice(0, -1).forEach((value, i) => {
@@ -58,7 +62,7 @@ gpuTest("a demonstration's return is its reward and the discounted return of the
 
 gpuTest("an epoch shows every demonstration once, the next one in another order", async (gpu) => {
   const config = tinyConfig({ demonstrations: 32, sftBatch: 8 });
-  const all = await demonstrate(newAgent(gpu, config), config);
+  const all = await demonstrate(newAgent(gpu, numberLine, config), numberLine, config);
   const epoch = (number: number) =>
     [0, 1, 2, 3].flatMap((update) => sftBatch(all, 4 * number + update, config)).map((one) =>
       all.findIndex(({ response }) => response === one.response)
@@ -94,8 +98,8 @@ Deno.test("the learning rate rises linearly, falls as a cosine to a tenth, and s
 
 gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates lower it", async (gpu) => {
   const config = tinyConfig({ demonstrations: 8 });
-  const agent = newAgent(gpu, config);
-  const batch = await demonstrate(agent, config);
+  const agent = newAgent(gpu, numberLine, config);
+  const batch = await demonstrate(agent, numberLine, config);
   const { vlm } = agent;
   const layout = layOut(batch, vlm.config);
   let expected = 0, squaredError = 0;
@@ -110,7 +114,7 @@ gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates low
       squaredError += (values[b] - discountedReturn) ** 2 / batch.length;
     });
   }
-  const optimizer = sftOptimizer(vlm, config);
+  const optimizer = sftOptimizer(agent, config);
   const first = await sftUpdate(agent, optimizer, batch, 1e-3);
   assertAlmostEquals(first.sftLoss, expected, 1e-4);
   assertAlmostEquals(first.valueLoss, squaredError / 2, 1e-4);

@@ -25,11 +25,18 @@ function metricsOf(thoughts: readonly number[], over: Partial<Transition> = {}) 
     entropies: new Float32Array(2),
     perception: 1,
     faithful: true,
+    correction: null,
+    state: "",
     ...over,
   }));
-  const rollout = { transitions, bootstrapValues: new Float32Array(thoughts.length), episodes: [] };
+  const rollout = {
+    transitions,
+    bootstrapValues: new Float32Array(thoughts.length),
+    trajectories: [],
+    episodes: [],
+  };
   return rolloutMetrics(rollout, {
-    decodeWithOffsets: ({ 0: thought }) => {
+    decode: ({ 0: thought }) => {
       const text = `say ${String(thought).padStart(2, "0")}"action": "-"`;
       return { text, starts: [0, 6], ends: [6, text.length] };
     },

@@ -1,13 +1,19 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
-import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { testGpu } from "../kernels/check_cases.ts";
+import type { AdamW } from "../../model/mod.ts";
+import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
+import { findEnvironment, numberLine } from "../../envs/mod.ts";
+import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
 import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
 import { runTraining } from "../../rl/run.ts";
 import type { RunResult } from "../../rl/run_state.ts";
+import type { Policy } from "../../rl/policy.ts";
+import { learnContext } from "../../rl/reference.ts";
+import type { Rollout } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
 import { RunFolder } from "../../rl/run_folder.ts";
+import { testGpu } from "../gpu.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -31,7 +37,7 @@ const TINY = {
 } as const satisfies Given<typeof trainOptions>;
 
 export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfig {
-  return resolveConfig({ ...TINY, ...changes }, "NumberLine");
+  return resolveConfig({ ...TINY, ...changes }, numberLine);
 }
 
 /** The same as flags. */
@@ -39,10 +45,16 @@ export const TINY_FLAGS: readonly string[] = Object.entries(TINY).flatMap((
   [name, value],
 ) => [`--${toFlag(name)}`, String(value)]);
 
-/** Registers a test that uses the shared device, which outlives it. */
-export function gpuTest(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  const run = async () => await fn(await testGpu());
-  Deno.test({ name, sanitizeResources: false, sanitizeOps: false, fn: run });
+/** One iteration of PPO outside a run. */
+export function ppoIteration(
+  policy: Policy,
+  optimizer: AdamW,
+  rollout: Rollout,
+  { config, iteration, learningRate }: { config: TrainConfig; iteration: number; learningRate: number },
+) {
+  return learn(ppo, rollout, config, learnContext(policy, optimizer, { iteration, learningRate })) as Promise<
+    Required<LearnMetrics>
+  >;
 }
 
 /** A folder that goes with the test. */
@@ -63,6 +75,8 @@ export async function trainHere(
   if (!config.resume) await folder.writeConfig(config);
   return await runTraining(config, {
     gpu: await testGpu(),
+    environment: findEnvironment(config.env),
+    algorithm: findAlgorithm(config.algorithm),
     folder,
     progress: new Progress({ write: () => {} }),
     isStopped: () => {
@@ -87,8 +101,8 @@ export async function untrainedRun(path: string, changes: Given<typeof trainOpti
   const config = tinyConfig(changes);
   const folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
-  const agent = newAgent(await testGpu(), config);
-  const optimizer = rlOptimizer(agent.vlm, config);
+  const agent = newAgent(await testGpu(), numberLine, config);
+  const optimizer = rlOptimizer(agent, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }
 

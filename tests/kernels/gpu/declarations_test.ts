@@ -38,13 +38,6 @@ Deno.test("a uniform that is no struct is one field of its own name", () => {
   assertEquals(fields, [{ name: "rounds", type: "f32" }]);
 });
 
-Deno.test("a variable counts as used when code mentions it, not when a comment or a longer name does", () => {
-  const code = `@group(0) @binding(0) var<storage> X: array<f32>;
-    @group(0) @binding(1) var<storage> W: array<f32>; // W
-    fn f() { X[0]; Ws; }`;
-  assertEquals(declarationsOf(code, "x.wgsl").map(({ isUsed }) => isUsed), [true, false]);
-});
-
 Deno.test("a field that parameters cannot fill is refused with its file and type", () => {
   const code = `struct Params { size: vec2u }
     @group(0) @binding(0) var<uniform> params: Params;`;

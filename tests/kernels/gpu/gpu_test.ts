@@ -13,7 +13,7 @@ import {
   write,
 } from "../../../kernels/gpu/mod.ts";
 import { MIRROR_ROW_WORDS } from "../../../kernels/gpu/storage.ts";
-import { gpuTest as test } from "../check_cases.ts";
+import { gpuTest as test, onGpu } from "../../gpu.ts";
 
 /** Y[i] = X[i] * factor + summand */
 const affine: KernelSource = {
@@ -252,8 +252,7 @@ test("equal launches share a bind group, others do not", async (gpu) => {
 
 Deno.test({
   name: "parameters that never repeat neither run out of room nor fill the cache, and stay correct",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await openGpu();
     const X = gpu.upload(range(2), "X");

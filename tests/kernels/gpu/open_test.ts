@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Gpu, NoAdapterError, openGpu, write } from "../../../kernels/gpu/mod.ts";
+import { onGpu } from "../../gpu.ts";
 
 /** Runs with another `navigator.gpu`. */
 async function withNavigatorGpu(gpu: unknown, fn: () => Promise<void>): Promise<void> {
@@ -33,8 +34,7 @@ for (
 
 Deno.test({
   name: "the device has the adapter's limits, and the adapter a name",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const adapter = (await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }))!;
     const gpu = await openGpu();
@@ -51,8 +51,7 @@ Deno.test({
 
 Deno.test({
   name: "where a device can broadcast, 8 invocations are a subgroup in the order of their ids",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await openGpu();
     const adapter = (await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }))!;
@@ -98,8 +97,7 @@ async function cardThat(grants: boolean, asked: string[][]): Promise<unknown> {
 
 Deno.test({
   name: "Deno, which lists subgroups on no adapter, is asked for them on every one, and may refuse",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     for (const grants of [true, false]) {
       const asked: string[][] = [];
@@ -138,8 +136,7 @@ Deno.test("at DEBUG=1 a refusal of subgroups is mentioned once", async () => {
 
 Deno.test({
   name: "a software adapter broadcasts only where 8 invocations are a subgroup, no fewer and no more",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const adapter = (await navigator.gpu.requestAdapter())!;
     const device = await adapter.requestDevice();

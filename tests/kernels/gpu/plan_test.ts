@@ -10,7 +10,7 @@ import {
   texels,
   write,
 } from "../../../kernels/gpu/mod.ts";
-import { gpuTest as test } from "../check_cases.ts";
+import { gpuTest as test } from "../../gpu.ts";
 
 /** Y[i] = X[i] + Z[i], X read as texels */
 const sum: KernelSource = {

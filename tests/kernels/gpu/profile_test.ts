@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Gpu, openGpu, type Slice, summarizeProfile, write } from "../../../kernels/gpu/mod.ts";
 import { Profile } from "../../../kernels/gpu/profile.ts";
+import { onGpu } from "../../gpu.ts";
 
 /** Y = Y / 2 + 1, `rounds` times. */
 function launchRounds(gpu: Gpu, Y: Slice, name: string, rounds: number): void {
@@ -43,8 +44,7 @@ Deno.test("dispatches beyond the room for timestamps are counted, not measured",
 
 Deno.test({
   name: "without timestamp queries every dispatch is waited for and timed by the host",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const adapter = await navigator.gpu.requestAdapter();
     const gpu = new Gpu(await adapter!.requestDevice(), "no timestamps", true);
@@ -68,8 +68,7 @@ Deno.test({
 
 Deno.test({
   name: "a profile has a row for every launch while it is on, in order of launch",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     const gpu = await openGpu();
     if (!gpu.device.features.has("timestamp-query")) return console.warn("skipped: no timestamp-query");

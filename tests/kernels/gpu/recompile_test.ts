@@ -2,11 +2,11 @@
 import { assert } from "@std/assert";
 import { openGpu } from "../../../kernels/gpu/mod.ts";
 import { matmul } from "../../../kernels/matmul/mod.ts";
+import { onGpu } from "../../gpu.ts";
 
 Deno.test({
   name: "a hundred passes of a kernel with loop bounds in its parameters cost no memory",
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
   fn: async () => {
     // A device of its own: what the first launch of a pipeline finds decides.
     const gpu = await openGpu();

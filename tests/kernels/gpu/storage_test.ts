@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { type Gpu, openGpu, roundUp, subslice } from "../../../kernels/gpu/mod.ts";
 import { MIRROR_ROW_WORDS, StoragePool } from "../../../kernels/gpu/storage.ts";
-import { testGpu } from "../check_cases.ts";
+import { onGpu, testGpu } from "../../gpu.ts";
 
 function test(name: string, fn: (gpu: Gpu, pool: StoragePool) => Promise<void> | void): void {
   Deno.test({
     name,
-    sanitizeResources: false,
-    sanitizeOps: false,
+    ...onGpu,
     fn: async () => {
       const gpu = await testGpu();
       const pool = new StoragePool(gpu.device);
@@ -160,6 +159,5 @@ Deno.test({
     assertThrows(() => gpu.allocate(words, "cache"), RangeError, "Cannot allocate cache: ");
     gpu.destroy();
   },
-  sanitizeResources: false,
-  sanitizeOps: false,
+  ...onGpu,
 });

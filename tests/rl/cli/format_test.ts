@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable } from "../../../rl/cli/mod.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdown,
+  formatShare,
+  formatTable,
+} from "../../../rl/cli/mod.ts";
 
 const table = <T>(
   name: string,
@@ -47,5 +54,12 @@ Deno.test("a table aligns its first column left and the others right", () => {
   assertEquals(
     formatTable(["policy", "success"], [["sampled", "95.1%"], ["greedy", "100.0%"]]),
     "policy   success\nsampled    95.1%\ngreedy    100.0%",
+  );
+});
+
+Deno.test("a Markdown table is padded to its widest cells, three characters at least", () => {
+  assertEquals(
+    formatMarkdown(["n", "policy"], [[1, "sampled"], [20, "-"]]),
+    "| n   | policy  |\n| --- | ------- |\n| 1   | sampled |\n| 20  | -       |",
   );
 });

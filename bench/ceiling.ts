@@ -1,0 +1,103 @@
+/**
+ * What this machine can do at most: a copy and a multiply-add loop, measured in the same run as the kernels.
+ *
+ * @module
+ */
+import { type Binding, type Gpu, params, read, write } from "../kernels/gpu/mod.ts";
+import {
+  launchContender,
+  measureInTurns,
+  type MeasureSettings,
+  type Samples,
+  spreadOf,
+} from "../kernels/measure.ts";
+import copySource from "./copy.wgsl" with { type: "text" };
+import multiplyAddSource from "./multiply_add.wgsl" with { type: "text" };
+import updateSource from "./update.wgsl" with { type: "text" };
+
+import type { Ceiling } from "./types.ts";
+
+const COPY_VEC4S = 1 << 20;
+/** What an invocation copies; which is best depends on the machine. */
+const VEC4S_PER_LANE = [1, 2, 4];
+const CHAINS = 8;
+
+/** Measures both ceilings. Rates are best quartiles: a ceiling is what is possible, not what is usual. */
+export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promise<Ceiling> {
+  // A real GPU needs more invocations to fill than two cores do.
+  const lanes = gpu.isSoftware ? 1 << 12 : 1 << 20;
+  const rounds = 64;
+  const X = gpu.upload(new Float32Array(4 * COPY_VEC4S).fill(0.5), "ceiling.X");
+  const Y = gpu.acquire(4 * Math.max(COPY_VEC4S, lanes), "ceiling.Y");
+  const forms = (name: string, source: string, bindings: readonly Binding[]) =>
+    VEC4S_PER_LANE.map((PER_LANE) =>
+      launchContender(gpu, () =>
+        gpu.dispatch({
+          kernel: { name, source, constants: { PER_LANE } },
+          bindings,
+          workgroups: [COPY_VEC4S / 64 / PER_LANE],
+        }))
+    );
+  const copies = forms("bench/copy", copySource, [read(X), write(Y)]);
+  const updates = forms("bench/update", updateSource, [write(Y)]);
+  const multiplyAdd = launchContender(gpu, () =>
+    gpu.dispatch({
+      kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants: { CHAINS } },
+      bindings: [read(X), write(Y), params({ rounds })],
+      workgroups: [lanes / 64],
+    }));
+  const contenders = [...copies, ...updates, multiplyAdd];
+  for (const contender of contenders) await contender.run(1);
+  const samples = await measureInTurns(contenders, settings);
+  for (const slice of [X, Y]) gpu.release(slice);
+  const moved = samples.slice(0, -1).map((each) => rates(each, 32 * COPY_VEC4S));
+  return {
+    copy: best(moved.slice(0, copies.length)),
+    update: best(moved.slice(copies.length)),
+    multiplyAdd: rates(samples[samples.length - 1], lanes * rounds * 4 * CHAINS * 8),
+  };
+}
+
+interface Rate {
+  readonly wall: number;
+  readonly busy: number | null;
+}
+
+function best(all: readonly Rate[]): Rate {
+  const busy = all.flatMap((rate) => rate.busy ?? []);
+  return {
+    wall: Math.max(...all.map(({ wall }) => wall)),
+    busy: busy.length === 0 ? null : Math.max(...busy),
+  };
+}
+
+/** Work a nanosecond: GB/s of bytes, GFLOP/s of flops. */
+function rates({ samples }: Samples, work: number): Rate {
+  // The clock has steps: a sample that is too short for it takes no time.
+  const busy = samples.flatMap(({ busyUs }) => busyUs ? [busyUs] : []);
+  return {
+    wall: work / spreadOf(samples.map(({ wallUs }) => wallUs)).low / 1e3,
+    busy: busy.length === 0 ? null : work / spreadOf(busy).low / 1e3,
+  };
+}
+
+/**
+ * Share of the ceiling that binds: the larger of arithmetic over the multiply-add rate and bytes over the copy rate.
+ * It may pass 1 where operands stay in the cache, and for kernels that overwrite what they read (see `update`).
+ *
+ * @returns null when the work is unknown
+ */
+export function shareOfCeiling(
+  { flops, bytes, wallUs, busyUs }: { flops: number; bytes: number; wallUs: number; busyUs: number | null },
+  ceiling: Ceiling,
+): number | null {
+  if (flops === 0 && bytes === 0) return null;
+  const isBusyKnown = busyUs !== null && busyUs > 0 && ceiling.copy.busy !== null &&
+    ceiling.multiplyAdd.busy !== null;
+  const elapsedUs = isBusyKnown ? busyUs : wallUs;
+  const kind = isBusyKnown ? "busy" : "wall";
+  return Math.max(
+    flops / elapsedUs / 1e3 / ceiling.multiplyAdd[kind]!,
+    bytes / elapsedUs / 1e3 / ceiling.copy[kind]!,
+  );
+}

@@ -1,0 +1,208 @@
+/**
+ * Checks and times cases: every variant, and peers where the case has them.
+ *
+ * @module
+ */
+import type { KernelCase } from "../kernels/case.ts";
+import { checkOutputs, clearErrors, runOnce, uploadOperands } from "../kernels/check.ts";
+import { type Gpu, type Slice, summarizeProfile } from "../kernels/gpu/mod.ts";
+import {
+  type Contender,
+  launchContender,
+  measureInTurns,
+  type MeasureSettings,
+  ratioSpread,
+  type Samples,
+  spreadOf,
+} from "../kernels/measure.ts";
+import { shareOfCeiling } from "./ceiling.ts";
+import type { HeadlineCase, Peer, PeerTask } from "./peers/common.ts";
+
+import type { BenchRow, Ceiling, FailedRow, KernelShare } from "./types.ts";
+
+/** A case and where it comes from. */
+export interface BenchCase {
+  readonly suite: Exclude<BenchRow["suite"], "steps">;
+  /** Folder under `kernels/`. */
+  readonly folder: string;
+  readonly kernelCase: KernelCase | HeadlineCase;
+}
+
+/** Everything a benchmark of cases needs besides the cases. */
+export interface BenchContext {
+  readonly gpu: Gpu;
+  readonly ceiling: Ceiling;
+  readonly settings: MeasureSettings;
+  readonly peers: readonly Peer[];
+  /** Time only this variant, where a case has it. */
+  readonly variant?: string;
+  /** Also measure GPU time by kernel. */
+  readonly profile: boolean;
+  /** Told about variants of ours that fail their check or cannot run: they have no row. */
+  readonly fail: (failure: FailedRow) => void;
+  /** Told about peers that cannot do a case, and about cases that the device cannot do; they are left out. */
+  readonly warn: (message: string) => void;
+}
+
+/** Peers compute in another order, with other approximations of exp. */
+const PEER_TOLERANCE = 1e-3;
+
+/** A contender of a case, checked. */
+export interface Entry {
+  readonly variant: string;
+  readonly peer: Peer | null;
+  readonly contender: Contender;
+  readonly error: number;
+  readonly profile?: readonly KernelShare[];
+}
+
+/** Checks and times one case. Rows of variants come first, peers after them. */
+export async function benchCase(
+  benchCaseOf: BenchCase,
+  context: BenchContext,
+): Promise<BenchRow[]> {
+  const { suite, kernelCase } = benchCaseOf;
+  const { gpu, variant: only } = context;
+  const variants = kernelCase.variants.filter((variant) => only === undefined || variant === only);
+  if (variants.length === 0 || !canRun(kernelCase, context)) return [];
+  const inputs = kernelCase.inputs();
+  const want = kernelCase.reference(inputs);
+  const entries: Entry[] = [];
+  const slices: Slice[] = [];
+  const tasks: PeerTask[] = [];
+  try {
+    let mine: Record<string, Float32Array> | null = null;
+    for (const variant of variants) {
+      const operands = uploadOperands(gpu, kernelCase, inputs);
+      slices.push(...Object.values(operands));
+      try {
+        const got = await runOnce(gpu, kernelCase, operands, variant);
+        const label = `${kernelCase.kernel} (${variant}) at ${kernelCase.name}`;
+        const error = checkOutputs(label, got, want, kernelCase);
+        mine = got;
+        const launch = () => kernelCase.launch(gpu, operands, variant);
+        const profile = context.profile ? await profileLaunch(gpu, launch) : undefined;
+        entries.push({ variant, peer: null, contender: launchContender(gpu, launch), error, profile });
+      } catch (error) {
+        // So that the next variant is not blamed.
+        await clearErrors(gpu);
+        const { kernel, name } = kernelCase;
+        context.fail({ suite, kernel, name, variant, reason: (error as Error).message });
+      }
+    }
+    if ("peerWork" in kernelCase && mine !== null) {
+      for (const peer of context.peers) {
+        const entry = await preparePeer(peer, kernelCase, { inputs, mine, tasks, warn: context.warn });
+        if (entry !== null) entries.push(entry);
+      }
+    }
+    if (entries.length === 0) return [];
+    const measured = await measureInTurns(entries.map(({ contender }) => contender), context.settings);
+    const { kernel, name, flops, bytes } = kernelCase;
+    const naive = entries.findIndex(({ peer, variant }) =>
+      peer === null && variant === kernelCase.variants[0]
+    );
+    const { ceiling } = context;
+    return toRows({ suite, kernel, name, flops, bytes }, entries, measured, { ceiling, naive })
+      .map((row) => ({ ...row, ceiling }));
+  } finally {
+    for (const task of tasks) task.dispose();
+    for (const slice of slices) gpu.release(slice);
+  }
+}
+
+async function preparePeer(
+  peer: Peer,
+  kernelCase: HeadlineCase,
+  { inputs, mine, tasks, warn }: {
+    inputs: ReturnType<KernelCase["inputs"]>;
+    mine: Readonly<Record<string, Float32Array>>;
+    tasks: PeerTask[];
+    warn: (message: string) => void;
+  },
+): Promise<Entry | null> {
+  try {
+    const task = peer.prepare(kernelCase.peerWork, inputs);
+    tasks.push(task);
+    const theirs = await task.result();
+    const shared = Object.fromEntries(kernelCase.peerOutputs.map((name) => [name, theirs[name]]));
+    const label = `${peer.name} at ${kernelCase.kernel} ${kernelCase.name}`;
+    const error = checkOutputs(label, shared, mine, { tolerance: PEER_TOLERANCE });
+    return { variant: `${peer.name} ${peer.version}`, peer, contender: task, error };
+  } catch (error) {
+    warn(`Left out ${peer.name} at ${kernelCase.kernel} ${kernelCase.name}: ${(error as Error).message}`);
+    return null;
+  }
+}
+
+/** Kernels that a benchmark was told to be beyond its device: each is mentioned once, not at all of its cases. */
+const leftOut = new WeakMap<BenchContext, Set<string>>();
+
+/** Whether the device has what a case needs. */
+function canRun({ kernel, feature }: KernelCase, context: BenchContext): boolean {
+  if (feature === undefined || context.gpu.device.features.has(feature)) return true;
+  const mentioned = leftOut.get(context) ?? new Set();
+  leftOut.set(context, mentioned);
+  if (!mentioned.has(kernel)) {
+    context.warn(`Left out ${kernel}: ${context.gpu.adapterName} has no ${feature}`);
+  }
+  mentioned.add(kernel);
+  return false;
+}
+
+/** GPU time by kernel of one launch, from timestamp queries. */
+export async function profileLaunch(gpu: Gpu, launch: () => unknown): Promise<KernelShare[]> {
+  // Compiled by now, but the mirrors and caches of this launch may be cold.
+  await launch();
+  await gpu.read(gpu.placeholder);
+  gpu.profile.start();
+  await launch();
+  gpu.flush();
+  const rows = await gpu.profile.stop();
+  return summarizeProfile(rows).map(({ kernel, count, totalNs }) => ({
+    kernel,
+    count,
+    totalUs: totalNs / 1e3,
+  }));
+}
+
+/** What rows are about: a case or a step. */
+export type Timed = Pick<BenchRow, "suite" | "kernel" | "name" | "flops" | "bytes" | "tokens">;
+
+/** The rows of contenders that took turns; `naive` is the one that ours are set beside, if any. */
+export function toRows(
+  timed: Timed,
+  entries: readonly (Omit<Entry, "error"> & { readonly error: number | null })[],
+  measured: readonly Samples[],
+  { ceiling, naive = -1 }: { ceiling: Ceiling; naive?: number },
+): BenchRow[] {
+  const { flops, bytes } = timed;
+  // Ratios come from CPU time where it is known: the wall time of a busy machine says little.
+  const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
+  return entries.map(({ variant, peer, error, profile }, index): BenchRow => {
+    const { samples, launches } = measured[index];
+    const wallUs = spreadOf(samples.map((sample) => sample.wallUs));
+    const busy = samples.flatMap(({ busyUs }) => busyUs === null ? [] : [busyUs]);
+    const busyUs = busy.length === 0 ? null : spreadOf(busy);
+    const others = entries.flatMap((entry, other) =>
+      peer !== null || entry.peer === null
+        ? []
+        : [[entry.peer.name, ratioSpread(timesOf(other), timesOf(index))] as const]
+    );
+    return {
+      ...timed,
+      variant,
+      isPeer: peer !== null,
+      wallUs,
+      busyUs,
+      launches,
+      share: shareOfCeiling({ flops, bytes, wallUs: wallUs.median, busyUs: busyUs?.median ?? null }, ceiling),
+      overNaive: peer !== null || naive < 0 || index === naive
+        ? null
+        : ratioSpread(timesOf(naive), timesOf(index)),
+      overPeers: Object.fromEntries(others),
+      error,
+      ...(profile ? { profile } : {}),
+    };
+  });
+}

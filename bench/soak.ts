@@ -1,0 +1,233 @@
+/**
+ * `soak`: trains for long on a tiny setting, and says whether memory or the time of an iteration grows.
+ *
+ * @module
+ */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { debugLevel, type Gpu } from "../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
+import {
+  type Command,
+  commandLine,
+  defineOptions,
+  formatBytes,
+  formatTable,
+  processConsole,
+  Progress,
+  type ProgressState,
+  runCommand,
+} from "../rl/cli/mod.ts";
+import { resolveConfig, settingsOf } from "../rl/config.ts";
+import { findAlgorithm } from "../rl/algorithms/mod.ts";
+import { loadEnvironment } from "../rl/load_environment.ts";
+import { runTraining } from "../rl/run.ts";
+import { RunFolder } from "../rl/run_folder.ts";
+import { type Trend, trendOf } from "./trend.ts";
+import { openTunedGpu } from "./tuning.ts";
+
+/** Share of the iterations that come before the trends: caches fill and the heap finds its size. */
+const WARM_UP_SHARE = 0.2;
+
+/** A run so small that an iteration is mostly what every iteration has: rollout, updates, metrics, now and then a save. */
+const TINY = {
+  ...{ maxNewTokens: 6, sftSteps: 4, sftBatch: 8, demonstrations: 32, perceptionGate: 0 },
+  ...{ envs: 4, rolloutSteps: 4, minibatch: 8, epochs: 1, evalEpisodes: 2, klStop: 100 },
+} as const;
+
+/** The options of `soak`. */
+export const soakOptions = defineOptions({
+  env: { type: "string", default: "NumberLine", meaning: "environment to train on" },
+  iterations: { type: "integer", default: 1000, min: 10, meaning: "RL iterations" },
+  json: { type: "boolean", default: false, meaning: "print the result as JSON on stdout" },
+  out: { type: "string", meaning: "also save the JSON in this file" },
+});
+
+/** What is looked at after each iteration. */
+export interface Sample {
+  /** The process's resident set. */
+  readonly residentBytes: number;
+  /** Bytes of all GPU buffers that are not destroyed. */
+  readonly gpuBytes: number;
+  /** GPU buffers and textures that are not destroyed. */
+  readonly gpuObjects: number;
+  /** Since the iteration before. */
+  readonly stepMs: number;
+}
+
+const MEASURES: Readonly<Record<keyof Sample, { title: string; show: (value: number) => string }>> = {
+  residentBytes: { title: "resident memory", show: formatBytes },
+  gpuBytes: { title: "GPU buffers", show: formatBytes },
+  gpuObjects: { title: "GPU buffers and textures", show: (count) => count.toFixed(1) },
+  stepMs: { title: "time of an iteration", show: (ms) => `${ms.toFixed(1)} ms` },
+};
+
+/** Growth of these is a leak; the time of an iteration may follow the machine's other work. */
+const LEAKS: readonly (keyof Sample)[] = ["residentBytes", "gpuBytes", "gpuObjects"];
+
+/** What a soak found. */
+export interface SoakResult {
+  readonly command: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly adapter: string;
+  readonly deno: string;
+  readonly environment: string;
+  readonly iterations: number;
+  /** Iterations before those that the trends are about. */
+  readonly warmUp: number;
+  /** Trends an iteration. */
+  readonly trends: Readonly<Record<keyof Sample, Trend>>;
+  readonly samples: readonly Sample[];
+}
+
+/** The `soak` command. */
+export const soakCommand: Command<typeof soakOptions> = {
+  command: "deno task soak",
+  summary: "Train for long on a tiny setting and say whether memory or the time of an iteration grows. " +
+    "Exit code 1 when memory does: when the 95% interval of its slope is above 0.",
+  examples: ["deno task soak", "deno task soak --iterations 200 --out soak.json"],
+  options: soakOptions,
+  async run({ values }) {
+    const environment = await loadEnvironment(values.env);
+    const startedAt = new Date().toISOString();
+    const gpu = await openTunedGpu({ note: console.error });
+    try {
+      const samples = await soak(gpu, { environment, iterations: values.iterations });
+      const warmUp = Math.floor(samples.length * WARM_UP_SHARE);
+      const result: SoakResult = {
+        command: commandLine("soak"),
+        startedAt,
+        adapter: gpu.adapterName,
+        deno: Deno.version.deno,
+        environment: environment.name,
+        iterations: samples.length,
+        warmUp,
+        trends: trendsOf(samples.slice(warmUp)),
+        samples,
+      };
+      const text = JSON.stringify(result, null, 2) + "\n";
+      if (values.out !== undefined) await writeFileAtomic(values.out, text);
+      processConsole.out(values.json ? text : `${formatSoak(result)}\n`);
+      return LEAKS.some((measure) => grows(result.trends[measure])) ? 1 : 0;
+    } finally {
+      gpu.destroy();
+    }
+  },
+};
+
+/** What a soak trains, and where it shows how far it is. */
+export interface SoakSettings {
+  readonly environment: EnvironmentDefinition;
+  readonly iterations: number;
+  /** Receives the text of the progress line; stderr of this process when absent. */
+  readonly write?: (text: string) => void;
+}
+
+/** Trains in a folder that is deleted afterwards; a sample for each RL iteration. */
+export async function soak(
+  gpu: Gpu,
+  { environment, iterations, write }: SoakSettings,
+): Promise<Sample[]> {
+  const envSteps = iterations * TINY.envs * TINY.rolloutSteps;
+  const config = resolveConfig({ ...TINY, envSteps }, environment);
+  const living = watchGpuObjects(gpu.device);
+  const path = await Deno.makeTempDir({ prefix: "ponder_soak_" });
+  const samples: Sample[] = [];
+  let beforeMs = performance.now();
+  const progress = new IterationWatch({ write }, () => {
+    const nowMs = performance.now();
+    samples.push({ residentBytes: Deno.memoryUsage().rss, ...living(), stepMs: nowMs - beforeMs });
+    beforeMs = nowMs;
+  });
+  try {
+    const folder = await RunFolder.create(path);
+    await folder.writeConfig(settingsOf(config));
+    await runTraining(config, {
+      gpu,
+      environment,
+      algorithm: findAlgorithm(config.algorithm),
+      folder,
+      progress,
+      isStopped: () => false,
+    });
+    await gpu.settle();
+    return samples;
+  } finally {
+    progress.close();
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+/** Progress that also tells of each RL iteration. */
+class IterationWatch extends Progress {
+  readonly #onIteration: () => void;
+
+  constructor(options: ConstructorParameters<typeof Progress>[0], onIteration: () => void) {
+    super(options);
+    this.#onIteration = onIteration;
+  }
+
+  override update(state: ProgressState): void {
+    if (state.stage === "rl") this.#onIteration();
+    super.update(state);
+  }
+}
+
+/** Counts buffers and textures that a device makes from now on, until they are destroyed. */
+function watchGpuObjects(device: GPUDevice): () => Pick<Sample, "gpuBytes" | "gpuObjects"> {
+  let gpuBytes = 0, gpuObjects = 0;
+  const watch = <T extends { destroy(): void }>(made: T, bytes: number): T => {
+    gpuBytes += bytes;
+    gpuObjects++;
+    let isLiving = true;
+    const destroy = made.destroy.bind(made);
+    made.destroy = () => {
+      if (isLiving) [gpuBytes, gpuObjects, isLiving] = [gpuBytes - bytes, gpuObjects - 1, false];
+      destroy();
+    };
+    return made;
+  };
+  const createBuffer = device.createBuffer.bind(device);
+  const createTexture = device.createTexture.bind(device);
+  device.createBuffer = (descriptor) => watch(createBuffer(descriptor), descriptor.size);
+  // A texture is the mirror of a buffer that counts already.
+  device.createTexture = (descriptor) => watch(createTexture(descriptor), 0);
+  return () => ({ gpuBytes, gpuObjects });
+}
+
+/** The trend of every measure. */
+export function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
+  const measures = Object.keys(MEASURES) as (keyof Sample)[];
+  return Object.fromEntries(
+    measures.map((measure) => [measure, trendOf(samples.map((sample) => sample[measure]))]),
+  ) as Record<keyof Sample, Trend>;
+}
+
+/** Whether a slope is above 0 with 95% confidence. */
+export const grows = ({ interval: [low] }: Trend): boolean => low > 0;
+
+/** The result as a table. */
+export function formatSoak({ adapter, iterations, warmUp, trends, samples }: SoakResult): string {
+  const rows = Object.entries(MEASURES).map(([name, { title, show }]) => {
+    const measure = name as keyof Sample;
+    const { slope, interval: [low, high] } = trends[measure];
+    return [
+      title,
+      show(samples[warmUp][measure]),
+      show(samples.at(-1)![measure]),
+      show(1000 * slope),
+      Number.isFinite(low) ? `${show(1000 * low)} to ${show(1000 * high)}` : "unknown",
+      !Number.isFinite(low) ? "too short to tell" : low > 0 ? "grows" : high < 0 ? "falls" : "no trend",
+    ];
+  });
+  return [
+    `${iterations} iterations on ${adapter}; trends are of those after the first ${warmUp}, by least squares,`,
+    "with intervals that allow for the correlation of each iteration with the next.",
+    "",
+    formatTable(["measure", "first", "last", "slope per 1000", "95% interval", "verdict"], rows),
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  Deno.exit(await runCommand(soakCommand, Deno.args, { debug: debugLevel > 0 }));
+}

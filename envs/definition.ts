@@ -1,0 +1,146 @@
+/** Environments by value: what a program or a user's file says about one. */
+
+import { complete, type EnvironmentParts, kindOf } from "./shared/complete.ts";
+import { checkSettings, type Setting, settingMeaning, type SettingSpec } from "./shared/settings.ts";
+import { type Rules, rulesEnvironment } from "./shared/rules.ts";
+import type { Environment } from "./types.ts";
+
+/** Settings of an environment by name, and the seed of its streams until `reset` is given one (0 by default). */
+export interface EnvironmentSettings {
+  readonly seed?: number;
+  readonly [name: string]: unknown;
+}
+
+/** An environment as a value: what training, evaluation and play are handed. Make one with {@linkcode defineEnvironment}. */
+export interface EnvironmentDefinition<E extends Environment = Environment> {
+  /** Short name, as in run folders: `NumberLine`. */
+  readonly name: string;
+  /** Name in the suite that published it: `gym_cards/NumberLine-v0`. */
+  readonly id?: string;
+  /** What finds the definition again: its name, or the file that it was loaded from. */
+  readonly reference: string;
+  /** What each setting means to people, by name, beside `seed`. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** What training changes of its default settings, by name as in `train --help`. */
+  readonly preset: Readonly<Record<string, unknown>>;
+  /** Success of the best possible play, in [0, 1]; null where it is not known. */
+  ceiling(settings?: EnvironmentSettings): number | null;
+  /**
+   * Makes an environment. Throws `RangeError` on a setting that it does not have or an illegal one, and `TypeError` when
+   * the definition makes something that is no environment.
+   */
+  make(settings?: EnvironmentSettings): E;
+}
+
+/** What both forms of a definition say. */
+interface Described {
+  /** Letters, digits, `_` and `-`, since run folders are named for it. */
+  readonly name: string;
+  readonly id?: string;
+  readonly preset?: Readonly<Record<string, unknown>>;
+  readonly ceiling?: (settings: EnvironmentSettings) => number | null;
+}
+
+/** A definition that makes whole environments: whatever `make` leaves out is filled in, see {@linkcode EnvironmentParts}. */
+// deno-lint-ignore no-explicit-any -- an environment of any info
+export interface MadeDefinition<P, E extends EnvironmentParts<any> = EnvironmentParts> extends Described {
+  /** The settings, each with its meaning and, if it is simple, what it may be. */
+  readonly settings?: { readonly [name in keyof P]?: Setting<P[name]> };
+  readonly make: (settings: P & { readonly seed?: number }) => E;
+}
+
+/** A definition by its rules: states are plain data, and everything else follows from `reset`, `step` and `render`. */
+export interface RulesDefinition<S, P> extends Described, Rules<S, P> {
+  readonly settings?: { readonly [name in keyof P]: SettingSpec<P[name]> };
+}
+
+/**
+ * Defines an environment.
+ *
+ * The short form gives its rules: `actions`, `reset`, `step` and `render`. States are plain data. The prompt, the
+ * parser, the tokens, random actions, state keys and info follow from them; each can be given instead.
+ * The long form gives `make`, which returns an environment of one's own making.
+ *
+ * @throws {TypeError} naming what is missing or of another kind.
+ *
+ * @example
+ * ```ts
+ * import { defineEnvironment, gridPicture } from "./mod.ts";
+ *
+ * const line = defineEnvironment({
+ *   name: "Corridor",
+ *   actions: ["left", "right"],
+ *   reset: (random) => ({ place: random.integer(4) }),
+ *   step: ({ place }, action) => {
+ *     const next = Math.max(0, place + (action === 1 ? 1 : -1));
+ *     return { state: { place: next }, reward: next === 4 ? 1 : 0, terminated: next === 4 };
+ *   },
+ *   render: ({ place }) => gridPicture(["....G".slice(0, place) + "A" + "....G".slice(place + 1)], {
+ *     ".": [240, 240, 240],
+ *     A: [200, 0, 0],
+ *     G: [0, 160, 0],
+ *   }),
+ * });
+ * const env = line.make();
+ * env.reset({ seed: 3 });
+ * console.log(env.step(1).reward);
+ * ```
+ */
+export function defineEnvironment<S, P extends object = Record<never, never>>(
+  definition: RulesDefinition<S, P>,
+): EnvironmentDefinition;
+// deno-lint-ignore no-explicit-any -- an environment of any info
+export function defineEnvironment<E extends EnvironmentParts<any>, P extends object = Record<never, never>>(
+  definition: MadeDefinition<P, E>,
+): EnvironmentDefinition<E & Environment>;
+export function defineEnvironment(
+  definition: RulesDefinition<unknown, EnvironmentSettings> | MadeDefinition<EnvironmentSettings>,
+): EnvironmentDefinition {
+  const { name, id, preset = {}, ceiling } = definition;
+  checkName(definition);
+  const settings = (definition.settings ?? {}) as Readonly<Record<string, Setting>>;
+  const makeParts = "make" in definition ? checkMake(definition) : rulesEnvironment(definition);
+  let isFrameKnown = false;
+  const make = (given: EnvironmentSettings): Environment => {
+    const resolved = checkSettings(name, settings, given);
+    return complete(makeParts(resolved), {
+      name,
+      id,
+      seed: given.seed ?? 0,
+      another: () => make(given),
+      ...!isFrameKnown && { onFrameChecked: () => isFrameKnown = true },
+    });
+  };
+  return {
+    name,
+    id,
+    reference: name,
+    settings: Object.fromEntries(
+      Object.entries(settings).map(([setting, spec]) => [setting, settingMeaning(spec)]),
+    ),
+    preset,
+    ceiling: (given = {}) => ceiling?.(checkSettings(name, settings, given)) ?? null,
+    make: (given = {}) => make(given),
+  };
+}
+
+/** Whether a value, such as an export of a user's file, is a definition. */
+export function isEnvironmentDefinition(value: unknown): value is EnvironmentDefinition {
+  const { name, make, settings, reference } = Object(value) as Partial<EnvironmentDefinition>;
+  return typeof name === "string" && typeof reference === "string" && typeof make === "function" &&
+    typeof settings === "object";
+}
+
+function checkName({ name }: Described): void {
+  if (typeof name === "string" && /^\w[\w-]*$/.test(name)) return;
+  throw new TypeError(
+    `Cannot define an environment: name is ${kindOf(name)}, use letters, digits, _ and -, as in "Maze"`,
+  );
+}
+
+function checkMake({ name, make }: MadeDefinition<EnvironmentSettings>): (
+  settings: EnvironmentSettings,
+) => EnvironmentParts {
+  if (typeof make === "function") return make;
+  throw new TypeError(`Cannot define ${name}: make is ${kindOf(make)}, give a function`);
+}

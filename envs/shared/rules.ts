@@ -1,0 +1,287 @@
+/** Environments by their rules alone: states are plain data, and what shows, names and repeats them follows. */
+
+import { resolveBias } from "../bias.ts";
+import { checkOptionNames, checkRunning, type Phase } from "../checks.ts";
+import type { EnvironmentSettings } from "../definition.ts";
+import { createParser } from "../parse.ts";
+import { checkSeed, Random } from "../random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
+import type {
+  DemonstrationSettings,
+  Environment,
+  Info,
+  Observation,
+  Parse,
+  PromptSettings,
+  ResetResult,
+  ResetSettings,
+  StepResult,
+} from "../types.ts";
+import { checkActions, type EnvironmentParts, kindOf } from "./complete.ts";
+import { writePrompt } from "./prompt.ts";
+import { keyOf } from "./state_key.ts";
+import { THOUGHTS_KEY } from "./tokens.ts";
+
+/** What an action led to. */
+export interface Outcome<S> {
+  readonly state: S;
+  readonly reward: number;
+  /** Whether the rules end the episode here; false when absent. */
+  readonly terminated?: boolean;
+  /** Whether the episode is cut off here, `stepLimit` apart; false when absent. */
+  readonly truncated?: boolean;
+  /** Whether the goal is reached; when absent, an episode that ends with a reward above 0 has reached it. */
+  readonly goalReached?: boolean;
+}
+
+/**
+ * The rules of an environment. `S` is a state: plain data, which `step` may change or replace. `P` are its settings.
+ * All randomness comes from the stream that is handed in, so that the same seed gives the same episode.
+ */
+export interface Rules<S, P> {
+  readonly name: string;
+  /** What the agent may write; an action is an index into this list. */
+  readonly actions: readonly string[];
+  /** The first state of an episode. */
+  readonly reset: (random: Random, settings: P) => S;
+  /** What an action leads to. It is called with a copy of the state. */
+  readonly step: (state: S, action: number, random: Random, settings: P) => Outcome<S>;
+  /** The picture of a state: `width` x `height` pixels of any number, see `picture` and `gridPicture`. */
+  readonly render: (state: S, settings: P) => Observation;
+
+  /** Steps after which an episode is truncated; no limit when absent. */
+  readonly stepLimit?: number;
+  /** See {@linkcode Environment.success}. */
+  readonly success?: "return" | "goal";
+  /** The task, as the prompt says it: one text, or one for each state. The prompt names the game when absent. */
+  readonly task?: string | ((state: S, settings: P) => string);
+  /** The whole prompt; when absent: the task, the actions, and the form of the answer. */
+  readonly prompt?: (state: S, options: PromptSettings, settings: P) => string;
+  /** Finds the action in a response; when absent, `"action": "NAME"` as the published projection does. */
+  readonly parse?: (text: string) => Parse;
+  /** Pieces for a compact tokenizer; when absent they are taken from prompts and demonstrations. */
+  readonly tokens?: readonly string[];
+  /** The actions that work in a state, ascending; all when absent. */
+  readonly legalActions?: (state: S, settings: P) => readonly number[];
+  /** What logs and programs are told of a state; when absent its own fields. */
+  readonly info?: (state: S, settings: P) => Readonly<Record<string, unknown>>;
+  /** See {@linkcode Environment.stateKey}; when absent, the state's data. */
+  readonly stateKey?: (state: S, settings: P) => string;
+
+  /** The best action. With it the environment can be demonstrated. */
+  readonly solve?: (state: S, settings: P) => number;
+  /** What a demonstration thinks before it acts, in a few words without quotation marks; nothing when absent. */
+  readonly thought?: (state: S, settings: P) => string;
+  /** Share of demonstrated actions that are random ones, so that RL has something to improve; 0.25 when absent. */
+  readonly mistakes?: number;
+}
+
+const REQUIRED = {
+  reset: "(random) => state",
+  step: "(state, action, random) => ({ state, reward, terminated })",
+  render: "(state) => ({ width, height, data })",
+} as const;
+
+const OPTIONAL = ["prompt", "parse", "legalActions", "info", "stateKey", "solve", "thought"] as const;
+
+/**
+ * Makes the environments of `rules`.
+ *
+ * @throws {TypeError} naming a rule that is missing or of another kind.
+ */
+export function rulesEnvironment<S, P>(
+  rules: Rules<S, P>,
+): (settings: EnvironmentSettings) => EnvironmentParts {
+  const { name, mistakes = 0.25, stepLimit = Infinity } = rules;
+  checkActions("define", name, rules.actions);
+  for (const [rule, form] of Object.entries(REQUIRED)) {
+    const given: unknown = rules[rule as keyof typeof REQUIRED];
+    if (typeof given === "function") continue;
+    throw new TypeError(`Cannot define ${name}: ${rule} is ${kindOf(given)}, expected a function ${form}`);
+  }
+  for (const rule of OPTIONAL) {
+    if (rules[rule] === undefined || typeof rules[rule] === "function") continue;
+    throw new TypeError(`Cannot define ${name}: ${rule} is ${kindOf(rules[rule])}, expected a function`);
+  }
+  if (!(mistakes >= 0 && mistakes <= 1)) {
+    throw new TypeError(
+      `Cannot define ${name}: mistakes is ${kindOf(mistakes)}, expected a share from 0 to 1`,
+    );
+  }
+  if (!(stepLimit >= 1)) {
+    throw new TypeError(`Cannot define ${name}: stepLimit is ${kindOf(stepLimit)}, expected at least 1`);
+  }
+  const frames = new Frames();
+  return ({ seed = 0, ...settings }) => {
+    const env = new Game(rules, { seed, settings: settings as P, frames });
+    // What the rules do not give the environment does not have: programs ask for it by name.
+    return Object.assign(env, {
+      ...rules.success && { success: rules.success },
+      ...rules.tokens && { tokens: rules.tokens },
+      ...rules.legalActions &&
+        { legalActions: () => rules.legalActions!(env.state("list the actions of"), env.settings) },
+      ...rules.solve && {
+        bias: { randomAction: mistakes },
+        solve: () => rules.solve!(env.state("solve"), env.settings),
+        demonstrate: (random: Random, how: DemonstrationSettings) => env.write(random, how, mistakes),
+      },
+    });
+  };
+}
+
+/** An environment under its rules. */
+class Game<S, P>
+  implements Pick<Environment, "actions" | "reset" | "step" | "prompt" | "parse" | "stateKey"> {
+  readonly actions: readonly string[];
+  readonly parse: (text: string) => Parse;
+  readonly settings: P;
+  readonly #rules: Rules<S, P>;
+  readonly #frames: Frames;
+  readonly #settingsKey: string;
+  #episodes: Random;
+  #random = new Random(0);
+  #state: S | undefined;
+  #steps = 0;
+  #phase: Phase = "before the first reset";
+  /** States by the info that was given out for them: a prompt is asked for by info. */
+  readonly #states = new WeakMap<Info, S>();
+
+  constructor(rules: Rules<S, P>, { seed, settings, frames }: { seed: number; settings: P; frames: Frames }) {
+    this.#rules = rules;
+    this.#frames = frames;
+    this.settings = settings;
+    this.actions = rules.actions;
+    this.parse = rules.parse ?? createParser(rules.actions);
+    this.#settingsKey = keyOf(settings);
+    this.#episodes = new Random(seed, "episodes");
+  }
+
+  /** Options: `state`, where the episode begins. */
+  reset({ seed, options = {} }: ResetSettings = {}): ResetResult {
+    checkOptionNames(this.#rules.name, options, ["state"]);
+    if (seed !== undefined) checkSeed(seed);
+    if (seed !== undefined) this.#episodes = new Random(seed, "episodes");
+    // A stream an episode, so that the next one does not depend on how long this one was played.
+    this.#random = new Random(this.#episodes.uint32(), "episode");
+    const drawn = this.#rules.reset(this.#random, this.settings);
+    this.#state = options.state === undefined ? drawn : this.#copy(options.state as S);
+    this.#steps = 0;
+    this.#phase = "running";
+    return this.#show(false);
+  }
+
+  step(action: number): StepResult {
+    const { name, actions, stepLimit = Infinity } = this.#rules;
+    const state = this.state("step");
+    if (!Number.isInteger(action) || action < 0 || action >= actions.length) {
+      throw new RangeError(
+        `Cannot step ${name}: action is ${action}, use an integer from 0 to ${actions.length - 1}`,
+      );
+    }
+    const outcome = this.#rules.step(this.#copy(state), action, this.#random, this.settings);
+    if (typeof outcome !== "object" || outcome === null || outcome.state === undefined) {
+      throw new TypeError(
+        `Cannot step ${name}: step returned ${
+          kindOf(outcome)
+        } without a state, return { state, reward, terminated }`,
+      );
+    }
+    const { reward, terminated = false } = outcome;
+    if (!Number.isFinite(reward)) {
+      throw new TypeError(`Cannot step ${name}: reward is ${kindOf(reward)}, expected a finite number`);
+    }
+    this.#state = outcome.state;
+    this.#steps++;
+    const truncated = !terminated && (outcome.truncated === true || this.#steps >= stepLimit);
+    if (terminated || truncated) this.#phase = "ended";
+    return Object.assign(this.#show(outcome.goalReached ?? (terminated && reward > 0)), {
+      reward,
+      terminated,
+      truncated,
+    });
+  }
+
+  prompt(info: Info, options: PromptSettings): string {
+    const { name, actions, task, prompt } = this.#rules;
+    const state = this.#states.get(info) ?? this.#state!;
+    if (prompt !== undefined) return prompt(state, options, this.settings);
+    const text = typeof task === "function" ? task(state, this.settings) : task;
+    return writePrompt({ name, actions, task: text }, options);
+  }
+
+  stateKey(): string {
+    if (this.#phase === "before the first reset") this.state("name the state of");
+    return this.#keyOf(this.#state!);
+  }
+
+  /** The current state. Throws `Error` when no episode is under way; `verb` is what cannot be done without one. */
+  state(verb: string): S {
+    checkRunning(this.#phase, verb, this.#rules.name);
+    return this.#state!;
+  }
+
+  /** A response as the solver would write it, mistakes drawn from `random`. */
+  write(random: Random, { cot, bias }: DemonstrationSettings, mistakes: number): string {
+    const { solve, thought, legalActions, actions } = this.#rules;
+    const state = this.state("demonstrate");
+    const { randomAction } = resolveBias({ randomAction: mistakes }, bias);
+    const legal = legalActions?.(state, this.settings) ?? actions.map((_, i) => i);
+    const action = random.chance(randomAction)
+      ? legal[random.integer(legal.length)]
+      : solve!(state, this.settings);
+    const said = cot ? thought?.(state, this.settings) : undefined;
+    const start = said === undefined ? ACTION_ONLY_KEY : THOUGHTS_KEY + said + ACTION_KEY;
+    return start + actions[action] + CLOSE;
+  }
+
+  #keyOf(state: S): string {
+    return this.#rules.stateKey?.(state, this.settings) ?? keyOf(state);
+  }
+
+  #copy(state: S): S {
+    try {
+      return structuredClone(state);
+    } catch (cause) {
+      throw new TypeError(
+        `Cannot copy the state of ${this.#rules.name}: it is no plain data, use objects, lists and numbers`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  #show(goalReached: boolean): ResetResult {
+    const state = this.#state!;
+    const { info: describe, render } = this.#rules;
+    const fields = describe?.(state, this.settings) ??
+      (typeof state === "object" && state !== null && !Array.isArray(state) ? state : { state });
+    const info: Info = { ...fields, goalReached };
+    this.#states.set(info, state);
+    const draw = () =>
+      this.#frames.get(`${this.#settingsKey} ${keyOf(state)}`, () => render(state, this.settings));
+    return {
+      info,
+      get observation(): Observation {
+        return draw();
+      },
+    };
+  }
+}
+
+/** Frames kept: those of the states that were looked at last. */
+const KEPT_FRAMES = 256;
+
+/** The pictures of a definition's states, drawn once a state, so that equal states share one. */
+class Frames {
+  readonly #kept = new Map<string, Observation>();
+
+  get(key: string, draw: () => Observation): Observation {
+    const frame = this.#kept.get(key) ?? Object.freeze(draw());
+    // A Map iterates in order of insertion: putting a used frame back at the end keeps the oldest one first.
+    this.#kept.delete(key);
+    this.#kept.set(key, frame);
+    if (this.#kept.size > KEPT_FRAMES) this.#kept.delete(this.#kept.keys().next().value!);
+    return frame;
+  }
+}

@@ -1,0 +1,39 @@
+/** Keys of plain data: equal data have equal keys, different data different ones. */
+
+/**
+ * `value` as text. Fields are sorted by name; lists, maps, sets, typed arrays, `undefined`, `NaN`, infinities and
+ * big integers are told apart. Throws `TypeError` on functions and symbols, which are no data.
+ */
+export function keyOf(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "number":
+      return String(value); // 0 and -0 are equal
+    case "bigint":
+      return `${value}n`;
+    case "boolean":
+    case "undefined":
+      return String(value);
+    case "object":
+      return value === null ? "null" : keyOfObject(value);
+    default:
+      throw new TypeError(`Cannot name a state: it holds a ${typeof value}, use plain data`);
+  }
+}
+
+function keyOfObject(value: object): string {
+  if (Array.isArray(value)) return `[${value.map(keyOf).join()}]`;
+  if (ArrayBuffer.isView(value)) {
+    return `${value.constructor.name}[${
+      Array.from(value as unknown as ArrayLike<number | bigint>, String).join()
+    }]`;
+  }
+  if (value instanceof Set) return `Set{${[...value].map(keyOf).sort().join()}}`;
+  const entries = value instanceof Map
+    ? [...value].map(([key, field]): [string, string] => [keyOf(key), keyOf(field)])
+    : Object.entries(value).map(([key, field]): [string, string] => [JSON.stringify(key), keyOf(field)]);
+  entries.sort(([a], [b]) => a < b ? -1 : 1);
+  const name = value instanceof Map ? "Map" : "";
+  return `${name}{${entries.map(([key, field]) => `${key}:${field}`).join()}}`;
+}

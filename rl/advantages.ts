@@ -1,0 +1,79 @@
+/**
+ * A critic's advantages, one a turn, and how they are scaled: what PPO and VL-DAC share.
+ *
+ * @module
+ */
+import { number, type Values } from "./cli/mod.ts";
+import { generalizedAdvantages } from "./gae.ts";
+import type { Sample } from "./objective.ts";
+import type { Rollout } from "./rollout.ts";
+import { standardDeviation } from "./statistics.ts";
+
+/** Settings of a critic's advantages. */
+export const advantageOptions = {
+  gaeLambda: number(0.95, "lambda of the advantage estimate", { min: 0, max: 1 }),
+  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", { min: 1e-6 }),
+  advantageClamp: number(3, "largest normalised advantage", { min: 0 }),
+};
+
+/** Settings of a critic. */
+export const criticOptions = {
+  valueClip: number(0.2, "clip of the value's change", { min: 0 }),
+  valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }),
+};
+
+type Settings = Values<typeof advantageOptions> & { readonly gamma: number };
+
+/** Definitions of what {@linkcode turnAdvantages} logs. */
+export const advantageMetrics = {
+  advantageStd: "standard deviation of the advantages before normalisation, in units of scaled return",
+  explainedVariance: "share of the returns' variance that the values explained when acting",
+} as const;
+
+/**
+ * Generalised advantages of a rollout's turns, scaled, and the value targets.
+ *
+ * They are not centred: once nearly all goes well, subtracting the mean would punish what is right when the value is a
+ * little too high. The floor keeps such noise small.
+ */
+export function turnAdvantages(rollout: Rollout, settings: Settings) {
+  const { transitions, bootstrapValues } = rollout;
+  const advantages = new Float32Array(transitions.length);
+  const returns = new Float32Array(transitions.length);
+  for (const { turns } of rollout.trajectories) {
+    const of = (value: (index: number) => number) => turns.map(value);
+    const estimate = generalizedAdvantages({
+      rewards: of((i) => transitions[i].reward),
+      values: of((i) => transitions[i].value),
+      terminated: of((i) => Number(transitions[i].terminated)),
+      truncated: of((i) => Number(transitions[i].truncated)),
+      bootstrapValues: of((i) => bootstrapValues[i]),
+      steps: turns.length,
+      envs: 1,
+      gamma: settings.gamma,
+      lambda: settings.gaeLambda,
+    });
+    turns.forEach((index, t) => {
+      advantages[index] = estimate.advantages[t];
+      returns[index] = estimate.returns[t];
+    });
+  }
+  const advantageStd = standardDeviation(advantages);
+  const scale = Math.max(advantageStd, settings.advantageFloor);
+  const samples = transitions.map((transition, i): Sample => ({
+    transition,
+    advantage: limit(advantages[i] / scale, settings.advantageClamp),
+    valueTarget: returns[i],
+  }));
+  const residuals = returns.map((valueTarget, i) => valueTarget - transitions[i].value);
+  return { samples, metrics: { advantageStd, explainedVariance: explainedVariance(residuals, returns) } };
+}
+
+/** 1 less the residuals' variance over the targets'; null when all targets are the same: there is nothing to explain. */
+export function explainedVariance(residuals: ArrayLike<number>, targets: ArrayLike<number>): number | null {
+  const isConstant = Array.prototype.every.call(targets, (target) => target === targets[0]);
+  return isConstant ? null : 1 - standardDeviation(residuals) ** 2 / standardDeviation(targets) ** 2;
+}
+
+/** `value` within [-bound, bound]. */
+export const limit = (value: number, bound: number): number => Math.max(-bound, Math.min(bound, value));

@@ -1,0 +1,88 @@
+/**
+ * `gigpo`: groups in groups. Episodes of a deal are compared, and so are turns taken in the very same state.
+ *
+ *     A(turn)    = A(episode) + omega * (return to go - mean return to go of all turns in the same state of the deal)
+ *     minimise     -mean over episodes of the mean over its tokens of min(ratio_t A, clip(ratio_t) A)
+ *
+ * The state's mean holds the turn itself: with n turns in a state the second part is (1 - 1/n) of Q - V in expectation, and
+ * nothing in states that were seen once. States are compared by the environment's exact keys.
+ *
+ * Source: Feng et al. 2025 (arXiv:2505.10978).
+ *
+ * @module
+ */
+import { number } from "../cli/mod.ts";
+import { deviationOf, groupMetrics, groupsOf, type LossMean, measureGroups, returnsToGo } from "../groups.ts";
+import { improveOptions } from "../improve.ts";
+import type { Rollout, Trajectory } from "../rollout.ts";
+import { mean } from "../statistics.ts";
+import { defineAlgorithm } from "./algorithm.ts";
+import { groupAdvantageOptions, groupSamples } from "./grpo.ts";
+
+/** Group-in-group policy optimisation. */
+export const gigpo = defineAlgorithm({
+  name: "gigpo",
+  summary:
+    "group advantage of the episode plus that of each turn among those in the same state; a ratio a token",
+  source: "arXiv:2505.10978",
+  options: {
+    ...groupAdvantageOptions,
+    omega: number(1, "weight of the turn's advantage among those in the same state", { min: 0 }),
+    ...improveOptions,
+  },
+  metrics: {
+    ...groupMetrics,
+    anchored: "share of turns whose state was acted in by another turn of the same deal",
+  },
+  collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
+  objective: (settings) => ({
+    ...settings,
+    ratio: "token",
+    values: "none",
+    valueClip: 0,
+    valueCoefficient: 0,
+  }),
+  score: (rollout, settings) => {
+    const { normalizeStd, omega, gamma, fixedLength } = settings;
+    // A deal whose episodes all returned the same may still tell good turns from bad ones.
+    const dropsEqual = settings.dropEqualGroups && omega === 0;
+    const groups = groupsOf(rollout, { ...settings, dropsEqual });
+    const ofEpisodes = groupSamples(rollout, groups, {
+      normalizeStd,
+      lossMean: settings.lossMean as LossMean,
+      fixedLength,
+    });
+    const ofTurns = new Float64Array(rollout.transitions.length);
+    let anchored = 0;
+    for (const { episodes } of groups) {
+      for (const { turns, returns } of anchorStates(rollout, episodes, gamma)) {
+        if (turns.length > 1) anchored += turns.length;
+        const center = mean(returns);
+        const scale = normalizeStd ? deviationOf(returns) + 1e-6 : 1;
+        turns.forEach((turn, i) => ofTurns[turn] = (returns[i] - center) / scale);
+      }
+    }
+    const samples = ofEpisodes.map((sample, turn) => ({
+      ...sample,
+      advantage: sample.advantage as number + omega * ofTurns[turn],
+    }));
+    const metrics = { ...measureGroups(groups), anchored: anchored / rollout.transitions.length };
+    return { samples, metrics };
+  },
+});
+
+/** The turns of a deal's episodes by the state they were taken in, with their returns to go. */
+export function anchorStates(rollout: Rollout, episodes: readonly Trajectory[], gamma: number) {
+  const states = new Map<string, { turns: number[]; returns: number[] }>();
+  for (const episode of episodes) {
+    const toGo = returnsToGo(rollout, episode, gamma);
+    episode.turns.forEach((turn, t) => {
+      const key = rollout.transitions[turn].state;
+      const state = states.get(key) ?? { turns: [], returns: [] };
+      states.set(key, state);
+      state.turns.push(turn);
+      state.returns.push(toGo[t]);
+    });
+  }
+  return [...states.values()];
+}

@@ -1,0 +1,116 @@
+/**
+ * `grpo`: an episode against the mean of its deal's, for all its tokens.
+ *
+ *     A(episode) = (return - mean) / (standard deviation + 1e-6), over the G episodes of its deal
+ *     minimise     -mean over episodes of the mean over its tokens of min(ratio_t A, clip(ratio_t, 1 - low, 1 + high) A)
+ *
+ * The mean holds the episode itself, which shrinks the gradient to (G - 1) / G of the policy gradient; the standard deviation
+ * weighs deals by how hard they are, and the mean over an episode's tokens favours long wrong answers. Dr. GRPO and DAPO are
+ * settings:
+ *
+ *     --dr-grpo    no standard deviation, tokens added up and divided by a fixed length
+ *     --dapo       --clip-high 0.28, deals of equal returns left out, all tokens count alike
+ *
+ * Sources: Shao et al. 2024 (GRPO, arXiv:2402.03300), Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783), Yu et al. 2025 (DAPO,
+ * arXiv:2503.14476).
+ *
+ * @module
+ */
+import { boolean, choice, integer, number } from "../cli/mod.ts";
+import {
+  deviationOf,
+  type Group,
+  groupMetrics,
+  groupOptions,
+  groupsOf,
+  LOSS_MEANS,
+  type LossMean,
+  lossWeights,
+  measureGroups,
+} from "../groups.ts";
+import { improveOptions } from "../improve.ts";
+import type { Sample } from "../objective.ts";
+import type { Rollout } from "../rollout.ts";
+import { mean } from "../statistics.ts";
+import { defineAlgorithm } from "./algorithm.ts";
+
+/** Settings of group-relative advantages. */
+export const groupAdvantageOptions = {
+  ...groupOptions,
+  normalizeStd: boolean(true, "divide by the standard deviation of the deal's returns"),
+  dropEqualGroups: boolean(true, "leave out deals whose episodes all returned the same"),
+  lossMean: choice(
+    "episode",
+    LOSS_MEANS,
+    "what tokens are averaged over: each turn's sum, each episode, all tokens, or a fixed length an episode",
+  ),
+  fixedLength: integer(128, "tokens that an episode is divided by with --loss-mean fixed", {
+    min: 1,
+    unit: "tokens",
+  }),
+  clipLow: number(0.2, "clip of the policy ratio below 1", { min: 0 }),
+  clipHigh: number(0.2, "clip of the policy ratio above 1", { min: 0 }),
+};
+
+/** Group-relative policy optimisation. */
+export const grpo = defineAlgorithm({
+  name: "grpo",
+  summary: "return against the mean of the same deal's episodes, one ratio a token; --dr-grpo, --dapo",
+  source: "arXiv:2402.03300, arXiv:2503.20783, arXiv:2503.14476",
+  options: {
+    ...groupAdvantageOptions,
+    drGrpo: boolean(false, "Dr. GRPO: --no-normalize-std --loss-mean fixed"),
+    dapo: boolean(false, "DAPO: --clip-high 0.28 --loss-mean tokens"),
+    ...improveOptions,
+  },
+  metrics: groupMetrics,
+  collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
+  objective: ({ clipLow, clipHigh, dapo, ...settings }) => ({
+    ...settings,
+    ratio: "token",
+    clipLow,
+    clipHigh: dapo ? 0.28 : clipHigh,
+    values: "none",
+    valueClip: 0,
+    valueCoefficient: 0,
+  }),
+  score: (rollout, settings) => {
+    const { drGrpo, dapo } = settings;
+    const groups = groupsOf(rollout, { ...settings, dropsEqual: settings.dropEqualGroups || dapo });
+    const samples = groupSamples(rollout, groups, {
+      normalizeStd: settings.normalizeStd && !drGrpo,
+      lossMean: drGrpo ? "fixed" : dapo ? "tokens" : settings.lossMean as LossMean,
+      fixedLength: settings.fixedLength,
+    });
+    return { samples, metrics: measureGroups(groups) };
+  },
+});
+
+/** A sample for each transition: its episode's advantage, and what makes the loss the wanted mean. */
+export function groupSamples(
+  rollout: Rollout,
+  groups: readonly Group[],
+  { normalizeStd, lossMean, fixedLength }: {
+    readonly normalizeStd: boolean;
+    readonly lossMean: LossMean;
+    readonly fixedLength: number;
+  },
+): Sample[] {
+  const kept = groups.flatMap(({ episodes, weight }) => weight === 0 ? [] : episodes);
+  const weights = lossWeights(rollout, kept, lossMean, fixedLength);
+  const samples: Sample[] = new Array(rollout.transitions.length);
+  for (const { episodes, returns } of groups) {
+    const center = mean(returns);
+    const scale = normalizeStd ? deviationOf(returns) + 1e-6 : 1;
+    episodes.forEach((episode, e) => {
+      for (const turn of episode.turns) {
+        samples[turn] = {
+          transition: rollout.transitions[turn],
+          advantage: (returns[e] - center) / scale,
+          weight: weights.get(episode) ?? 0,
+        };
+      }
+    });
+  }
+  return samples;
+}

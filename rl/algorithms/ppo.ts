@@ -1,0 +1,56 @@
+/**
+ * `ppo`: the paper's algorithm, the default.
+ *
+ *     log pi(a|s) = lambda * sum log p(thought tokens) + sum log p(action tokens)
+ *     A           = generalised advantages over turns, divided by their standard deviation
+ *     minimise      -mean over turns of min(ratio A, clip(ratio) A),  ratio = pi / pi_behaviour, one a response
+ *
+ * Sources: Zhai et al. 2024 (arXiv:2405.10292) for log pi, Schulman et al. 2017 (arXiv:1707.06347) for the clip, Schulman et
+ * al. 2016 (arXiv:1506.02438) for the advantages.
+ *
+ * @module
+ */
+import { advantageMetrics, advantageOptions, criticOptions, turnAdvantages } from "../advantages.ts";
+import { integer, number } from "../cli/mod.ts";
+import { improveOptions } from "../improve.ts";
+import { defineAlgorithm } from "./algorithm.ts";
+
+/** Settings of every algorithm that collects a fixed number of steps. */
+export const horizonOptions = {
+  rolloutSteps: integer(8, "steps of each environment in an iteration", { min: 1, unit: "steps" }),
+};
+
+/** Settings of {@linkcode ppo}. */
+export const ppoOptions = {
+  lambda: number(0.5, "weight of the thought's log-probability in log pi", { min: 0, max: 1 }),
+  ...horizonOptions,
+  clip: number(0.2, "clip of the policy ratio", { min: 0 }),
+  ...criticOptions,
+  ...advantageOptions,
+  ...improveOptions,
+};
+
+/** Proximal policy optimisation with one ratio a response and a lambda-weighted thought. */
+export const ppo = defineAlgorithm({
+  name: "ppo",
+  summary: "the paper's: advantages a turn, one ratio a response, the thought weighted by lambda",
+  source: "arXiv:2405.10292, arXiv:1707.06347",
+  options: ppoOptions,
+  metrics: advantageMetrics,
+  collect: ({ rolloutSteps }) => ({ kind: "steps", steps: rolloutSteps }),
+  thoughtWeight: ({ lambda }) => lambda,
+  objective: ({ clip, ...settings }) => ({
+    temperature: settings.temperature,
+    ratio: "response",
+    clipLow: clip,
+    clipHigh: clip,
+    ratioGuard: settings.ratioGuard,
+    values: "turn",
+    valueClip: settings.valueClip,
+    valueCoefficient: settings.valueCoefficient,
+    entropyCoefficient: settings.entropyCoefficient,
+    klCoefficient: settings.klCoefficient,
+    correctionCoefficient: settings.correctionCoefficient,
+  }),
+  score: turnAdvantages,
+});

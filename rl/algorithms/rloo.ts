@@ -1,0 +1,70 @@
+/**
+ * `rloo`: the other episodes of the same deal are the baseline.
+ *
+ *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens
+ *     minimise     -mean over episodes of the sum over turns of min(ratio A, clip(ratio) A)
+ *
+ * The baseline does not depend on the episode, so the gradient is unbiased. `--ratio` chooses one ratio a response, with the
+ * thought weighted by lambda, or one a token.
+ *
+ * Sources: Kool et al. 2019 ("Buy 4 REINFORCE samples, get a baseline for free"), Ahmadian et al. 2024 (arXiv:2402.14740).
+ *
+ * @module
+ */
+import { choice, number, UsageError } from "../cli/mod.ts";
+import { groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
+import { improveOptions } from "../improve.ts";
+import type { Sample } from "../objective.ts";
+import { defineAlgorithm } from "./algorithm.ts";
+
+/** REINFORCE with a leave-one-out baseline. */
+export const rloo = defineAlgorithm({
+  name: "rloo",
+  summary: "return less the mean of the others of the same deal; a ratio a response or a token, no critic",
+  source: "arXiv:2402.14740",
+  options: {
+    ...groupOptions,
+    ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
+    lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
+      min: 0,
+      max: 1,
+    }),
+    clip: number(0.2, "clip of the policy ratio", { min: 0 }),
+    ...improveOptions,
+  },
+  metrics: groupMetrics,
+  collect: ({ groups, groupSize }) => {
+    if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
+    throw new UsageError(
+      "Cannot use rloo with --group-size 1: an episode needs others of its deal, use 2 or more",
+    );
+  },
+  thoughtWeight: ({ ratio, lambda }) => ratio === "response" ? lambda : 1,
+  objective: ({ clip, ratio, ...settings }) => ({
+    ...settings,
+    ratio: ratio as "response" | "token",
+    clipLow: clip,
+    clipHigh: clip,
+    values: "none",
+    valueClip: 0,
+    valueCoefficient: 0,
+  }),
+  score: (rollout, settings) => {
+    const groups = groupsOf(rollout, { ...settings, dropsEqual: true });
+    // The mean over turns becomes one over episodes.
+    const episodes = groups.reduce((sum, { episodes }) => sum + episodes.length, 0);
+    const weight = rollout.transitions.length / episodes;
+    const samples: Sample[] = new Array(rollout.transitions.length);
+    for (const group of groups) {
+      const total = group.returns.reduce((sum, value) => sum + value, 0);
+      group.episodes.forEach(({ turns }, e) => {
+        const own = group.returns[e];
+        const advantage = own - (total - own) / (group.returns.length - 1);
+        for (const turn of turns) {
+          samples[turn] = { transition: rollout.transitions[turn], advantage, weight: group.weight * weight };
+        }
+      });
+    }
+    return { samples, metrics: measureGroups(groups) };
+  },
+});

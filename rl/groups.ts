@@ -1,0 +1,137 @@
+/**
+ * Episodes that share a deal: how they are collected, what they returned, and which are worth learning from.
+ *
+ * @module
+ */
+import { integer, number, type Values } from "./cli/mod.ts";
+import type { Rollout, Trajectory } from "./rollout.ts";
+import { mean } from "./statistics.ts";
+
+/** Settings of every algorithm that plays whole episodes in groups. */
+export const groupOptions = {
+  groups: integer(8, "deals of an iteration", { min: 1, unit: "deals" }),
+  groupSize: integer(8, "episodes that share a deal", { min: 1, unit: "episodes" }),
+  snrFilter: number(
+    1,
+    "keep the deals of largest return variance, to this share of it in all (RAGEN-2); 1 keeps all",
+    {
+      min: 0,
+      max: 1,
+    },
+  ),
+};
+
+/** Settings of {@linkcode groupOptions}. */
+export type GroupSettings = Values<typeof groupOptions>;
+
+/** The episodes of one deal. */
+export interface Group {
+  readonly deal: number;
+  readonly episodes: readonly Trajectory[];
+  /** Sum of the scaled rewards of each. */
+  readonly returns: readonly number[];
+  /** 0 when the filter leaves the group out. */
+  readonly weight: 0 | 1;
+}
+
+/** What groups log. */
+export const groupMetrics = {
+  groupStd: "mean standard deviation of the returns of a deal's episodes, in units of scaled reward",
+  groupsKept: "share of the deals that were learnt from",
+} as const;
+
+/**
+ * A rollout's episodes by deal. A deal whose episodes all returned the same teaches nothing and is left out when
+ * `dropsEqual`; SNR-aware filtering (Wang et al. 2026, arXiv:2604.06268) leaves out those of least variance: deals are kept in
+ * falling order of variance until their sum reaches the share `snrFilter` of the whole.
+ */
+export function groupsOf(
+  { trajectories, transitions }: Rollout,
+  { snrFilter, dropsEqual }: Pick<GroupSettings, "snrFilter"> & { readonly dropsEqual: boolean },
+): Group[] {
+  const byDeal = new Map<number, Trajectory[]>();
+  for (const trajectory of trajectories) {
+    byDeal.set(trajectory.deal, [...(byDeal.get(trajectory.deal) ?? []), trajectory]);
+  }
+  const groups = Array.from(byDeal, ([deal, episodes]) => {
+    const returns = episodes.map(({ turns }) =>
+      turns.reduce((sum, turn) => sum + transitions[turn].reward, 0)
+    );
+    return { deal, episodes, returns, variance: varianceOf(returns) };
+  });
+  const total = groups.reduce((sum, { variance }) => sum + variance, 0);
+  let kept = 0;
+  const isKept = new Map<number, boolean>();
+  for (const { deal, variance } of groups.toSorted((a, b) => b.variance - a.variance)) {
+    isKept.set(deal, (snrFilter === 1 || kept < snrFilter * total) && !(dropsEqual && variance === 0));
+    kept += variance;
+  }
+  return groups.map(({ variance: _, ...group }) => ({ ...group, weight: isKept.get(group.deal) ? 1 : 0 }));
+}
+
+/** Population variance; exactly 0 when all values are the same. */
+function varianceOf(values: readonly number[]): number {
+  if (values.every((value) => value === values[0])) return 0;
+  const center = mean(values);
+  return mean(values.map((value) => (value - center) ** 2));
+}
+
+/** Population standard deviation; exactly 0 when all values are the same. */
+export const deviationOf = (values: readonly number[]): number => Math.sqrt(varianceOf(values));
+
+/** The metrics of {@linkcode groupMetrics}. */
+export function measureGroups(groups: readonly Group[]) {
+  return {
+    groupStd: mean(groups.map(({ returns }) => deviationOf(returns))),
+    groupsKept: mean(groups.map(({ weight }) => weight)),
+  };
+}
+
+/** Discounted sums of the rewards from each turn on, in the order of the episode's turns. */
+export function returnsToGo(rollout: Rollout, { turns }: Trajectory, gamma: number): number[] {
+  const sums: number[] = new Array(turns.length);
+  let later = 0;
+  for (let t = turns.length - 1; t >= 0; t--) {
+    sums[t] = later = rollout.transitions[turns[t]].reward + gamma * later;
+  }
+  return sums;
+}
+
+/** What a token's loss is divided by. */
+export const LOSS_MEANS = ["turn", "episode", "tokens", "fixed"] as const;
+export type LossMean = typeof LOSS_MEANS[number];
+
+/**
+ * The weight that makes the machine's mean over the N turns of an iteration another mean:
+ *
+ *     turn      1                        tokens of a turn are added up, turns averaged
+ *     episode   N / (E tokens(episode))  tokens of an episode are averaged, then the E episodes: a long one counts no more
+ *     tokens    N / tokens(iteration)    all tokens count alike
+ *     fixed     N / (E fixedLength)      tokens of an episode are added up and divided by a constant
+ *
+ * Episodes that are left out count neither as episodes nor as tokens.
+ */
+export function lossWeights(
+  rollout: Rollout,
+  kept: readonly Trajectory[],
+  lossMean: LossMean,
+  fixedLength: number,
+): Map<Trajectory, number> {
+  const tokensOf = ({ turns }: Trajectory) =>
+    turns.reduce((sum, turn) => sum + rollout.transitions[turn].response.length, 0);
+  const turns = kept.reduce((sum, episode) => sum + episode.turns.length, 0);
+  const tokens = kept.reduce((sum, episode) => sum + tokensOf(episode), 0);
+  const weightOf = (episode: Trajectory) => {
+    switch (lossMean) {
+      case "turn":
+        return 1;
+      case "episode":
+        return turns / (kept.length * tokensOf(episode));
+      case "tokens":
+        return turns / tokens;
+      case "fixed":
+        return turns / (kept.length * fixedLength);
+    }
+  };
+  return new Map(kept.map((episode) => [episode, weightOf(episode)]));
+}

@@ -1,0 +1,269 @@
+/**
+ * The losses of policy-gradient algorithms, on the tape.
+ *
+ *     ratio          a response's:  exp(sum_t w_t (log p_t - log p_old_t)), one for the whole response
+ *                    a token's:     exp(log p_t - log p_old_t), one for each token
+ *     policy loss    -mean over turns of  weight * min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
+ *     value loss     half the mean of the larger squared error, of the value and of its clipped change
+ *     entropy        mean over the response tokens
+ *     reference KL   mean over turns of  weight * (k3 = exp(d) - d - 1),  d = log p_ref - log p
+ *     correction     mean -log p over the tokens of corrected responses
+ *
+ * A token's ratio is summed over the response: weights of the turns make it a mean over tokens, episodes or a fixed length.
+ *
+ * Sources: Schulman et al. 2017 (arXiv:1707.06347) for clipping, http://joschu.net/blog/kl-approx.html for k3, Zhai et al.
+ * 2024 (arXiv:2405.10292) for a ratio of a response, Yu et al. 2025 (arXiv:2503.14476) for two clips.
+ *
+ * @module
+ */
+import { chain, multiply, reshape, rowSum, sum, type Tape, type Tensor } from "../model/mod.ts";
+import type { Batch, Policy } from "./policy.ts";
+import type { Transition } from "./rollout.ts";
+import type { Losses, Objective } from "./update.ts";
+
+/** How an algorithm's losses are put together; constant over a run. */
+export interface ObjectiveSettings {
+  /** Divides the logits, as it did when acting. */
+  readonly temperature: number;
+  /** What a policy ratio is of. */
+  readonly ratio: "response" | "token";
+  /** A ratio under 1 - `clipLow` or over 1 + `clipHigh` gains nothing more. */
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** Ratios beyond this carry no gradient. */
+  readonly ratioGuard: number;
+  /** What the values are of: each turn's prompt, each token, or nothing, when there is no critic. */
+  readonly values: "turn" | "token" | "none";
+  readonly valueClip: number;
+  readonly valueCoefficient: number;
+  /** Weight of the mean token entropy (nats) as a bonus. */
+  readonly entropyCoefficient: number;
+  /** Weight of the KL divergence from the warm start; 0 needs no reference. */
+  readonly klCoefficient: number;
+  /** Weight of imitating corrected responses; 0 needs none. */
+  readonly correctionCoefficient: number;
+}
+
+/** What an algorithm makes of a turn. */
+export interface Sample {
+  readonly transition: Transition;
+  /** Of the turn, or of each response token. */
+  readonly advantage: number | Float32Array;
+  /** What the value head should say, of the turn or before each token; absent without a critic. */
+  readonly valueTarget?: number | Float32Array;
+  /** What it said when acting; the transition's value when absent. */
+  readonly value?: number | Float32Array;
+  /** Weight of the turn in the losses, 1 when absent. 0 leaves it out: it only fills the minibatch's shape. */
+  readonly weight?: number;
+  /** Log-probability of each response token under the warm start; needed for a KL alone. */
+  readonly reference?: Float32Array;
+}
+
+/** The arrays of a part of a minibatch, and all that shapes its launches. */
+export interface PolicyPart {
+  readonly settings: ObjectiveSettings;
+  readonly batch: Batch;
+  /** Turns of the minibatch that this is a part of: losses are means over those. */
+  readonly steps: number;
+  /** (B*R) weight of each token in log pi for a response's ratio; its loss weight for a token's. 0 for padding. */
+  readonly weights: Float32Array;
+  /** Behaviour: (B) log pi for a response's ratio, (B*R) log-probabilities for a token's. */
+  readonly logPi: Float32Array;
+  /** Shaped as `logPi`. */
+  readonly advantages: Float32Array;
+  /** (B) turn weights for a response's ratio; absent when all are 1. */
+  readonly turnWeights?: Float32Array;
+  /** (B) or (B*R): targets, values when acting, and for tokens the weights of their errors. Absent without a critic. */
+  readonly returns?: Float32Array;
+  readonly values?: Float32Array;
+  readonly valueWeights?: Float32Array;
+  /** (B*R) 1 / the minibatch's response tokens for those that are here, 0 for padding. */
+  readonly entropyWeights: Float32Array;
+  /** (B*R) log-probabilities under the warm start, and 1 / steps x turn weight for response tokens. */
+  readonly reference?: Float32Array;
+  readonly referenceWeights?: Float32Array;
+  /** Corrected responses of these turns and (B*R') -1 / the minibatch's corrected tokens. */
+  readonly correction?: { readonly batch: Batch; readonly weights: Float32Array };
+}
+
+/** The objective that all algorithms with policy ratios share. */
+export function policyObjective(policy: Policy): Objective<PolicyPart> {
+  return { name: "policy", losses: (tape, part) => policyLosses(tape, policy, part) };
+}
+
+/** The losses of one part. Readouts: `logRatio`, (B) or (B, R). */
+export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses {
+  const { settings, batch } = mb;
+  const { B, R } = batch;
+  const mbWeights = tape.constant(mb.weights, [B, R], "weights");
+  const mbEntropyWeights = tape.constant(mb.entropyWeights, [B, R], "entropy weights");
+  const { logprob, entropy, values } = policy.forward(tape, batch, settings);
+
+  const { policyLoss, logRatio } = settings.ratio === "response"
+    ? responseLoss(tape, rowSum(tape, multiply(tape, logprob, mbWeights)), mb) // log pi weights the thought's tokens
+    : tokenLoss(tape, logprob, mbWeights, mb);
+  const losses: Record<string, [Tensor, number]> = { policyLoss: [policyLoss, 1] };
+  if (values !== null) losses.valueLoss = [valueLoss(tape, values, mb), settings.valueCoefficient];
+  const meanEntropy = sum(tape, multiply(tape, entropy, mbEntropyWeights));
+  losses.entropy = [meanEntropy, -settings.entropyCoefficient];
+  if (mb.reference !== undefined) {
+    losses.referenceKl = [referenceKl(tape, logprob, mb), settings.klCoefficient];
+  }
+  if (mb.correction !== undefined) {
+    const { batch, weights } = mb.correction;
+    const corrected = policy.forward(tape, batch, { temperature: 1, values: "none" });
+    const mbCorrection = tape.constant(weights, [batch.B, batch.R], "correction weights");
+    const loss = sum(tape, multiply(tape, corrected.logprob, mbCorrection));
+    losses.correctionLoss = [loss, settings.correctionCoefficient];
+  }
+  return { losses, readouts: { logRatio } };
+}
+
+/** Clipped surrogate of one ratio a response; `logPi` (B) is the policy's as it is. */
+function responseLoss(tape: Tape, logPi: Tensor, mb: PolicyPart) {
+  const { clipLow, clipHigh, ratioGuard } = mb.settings;
+  const { B } = mb.batch;
+  const mbAdvantages = tape.constant(mb.advantages, [B], "advantages");
+  const mbLogPi = tape.constant(mb.logPi, [B], "logPi");
+  const [logRatio, surrogate] = chain(
+    tape,
+    [logPi, mbLogPi, mbAdvantages],
+    (logPi, mbLogPi, advantage) => {
+      const logRatio = logPi.subtract(mbLogPi); // log(pi / pi_behaviour)
+      // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
+      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, ratioGuard);
+      const clippedRatio = ratio.clamp(1 - clipLow, 1 + clipHigh);
+      return [logRatio, ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage))];
+    },
+  );
+  const weighted = mb.turnWeights === undefined
+    ? surrogate
+    : multiply(tape, surrogate, tape.constant(mb.turnWeights, [B], "turn weights"));
+  return { policyLoss: sum(tape, weighted, -1 / mb.steps), logRatio };
+}
+
+/** Clipped surrogate of one ratio a token, summed with the loss weights. */
+function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPart) {
+  const { clipLow, clipHigh, ratioGuard } = mb.settings;
+  const { B, R } = mb.batch;
+  const mbAdvantages = tape.constant(mb.advantages, [B, R], "advantages");
+  const mbLogprobs = tape.constant(mb.logPi, [B, R], "log-probabilities");
+  const [logRatio, surrogate] = chain(
+    tape,
+    [logprob, mbLogprobs, mbAdvantages, mbWeights],
+    (logprob, mbLogprob, advantage, weight) => {
+      const logRatio = logprob.subtract(mbLogprob);
+      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, ratioGuard);
+      const clippedRatio = ratio.clamp(1 - clipLow, 1 + clipHigh);
+      const surrogate = ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage));
+      return [logRatio, surrogate.multiply(weight)];
+    },
+  );
+  return { policyLoss: sum(tape, surrogate, -1 / mb.steps), logRatio };
+}
+
+/** Half the larger of the squared errors of the value and of its clipped change. */
+function valueLoss(tape: Tape, values: Tensor, mb: PolicyPart): Tensor {
+  const { valueClip } = mb.settings;
+  const size = mb.values!.length;
+  const mbReturns = tape.constant(mb.returns!, [size], "returns");
+  const mbValues = tape.constant(mb.values!, [size], "values");
+  const flat = values.shape.length === 1 ? values : reshape(tape, values, [size]);
+  const [error] = chain(tape, [flat, mbValues, mbReturns], (value, mbValue, target) => {
+    const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-valueClip, valueClip));
+    return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
+  });
+  const weighted = mb.valueWeights === undefined
+    ? error
+    : multiply(tape, error, tape.constant(mb.valueWeights, [size], "value weights"));
+  return sum(tape, weighted, 0.5 / mb.steps);
+}
+
+/** k3 estimate of the KL divergence from the warm start, a mean over turns. */
+function referenceKl(tape: Tape, logprob: Tensor, mb: PolicyPart): Tensor {
+  const { B, R } = mb.batch;
+  const mbReference = tape.constant(mb.reference!, [B, R], "reference");
+  const mbReferenceWeights = tape.constant(mb.referenceWeights!, [B, R], "reference weights");
+  const [k3] = chain(
+    tape,
+    [logprob, mbReference, mbReferenceWeights],
+    (logprob, reference, weight) => {
+      const d = reference.subtract(logprob).clamp(-20, 20);
+      return [d.exp().subtract(d).shift(-1).multiply(weight)];
+    },
+  );
+  return sum(tape, k3);
+}
+
+/** How a minibatch's parts become arrays. */
+export interface PartContext {
+  readonly settings: ObjectiveSettings;
+  /** Turns and response tokens of the whole minibatch. */
+  readonly steps: number;
+  readonly tokens: number;
+  /** Tokens of the minibatch's corrected responses. */
+  readonly correctedTokens: number;
+}
+
+/** Lays out a part of a minibatch. */
+export function policyPart(policy: Policy, samples: readonly Sample[], whole: PartContext): PolicyPart {
+  const { settings, steps } = whole;
+  const batch = policy.batch(samples.map(({ transition }) => transition));
+  const { B, R, mask } = batch;
+  const weightOf = ({ weight = 1 }: Sample) => weight;
+  const perTurn: PerSample = (value) => Float32Array.from(samples, (sample) => value(sample, 0));
+  const perToken: PerSample = (value) => {
+    const words = new Float32Array(B * R);
+    samples.forEach((sample, b) => {
+      for (let r = 0; r < sample.transition.response.length; r++) words[b * R + r] = value(sample, r);
+    });
+    return words;
+  };
+  const isWeighted = samples.some(({ weight }) => weight !== undefined);
+  const isOfTokens = settings.ratio === "token";
+  const each = isOfTokens ? perToken : perTurn;
+  const corrections = samples.filter(({ transition }) => transition.correction !== null);
+  return {
+    settings,
+    batch,
+    steps,
+    weights: isOfTokens ? perToken(weightOf) : perToken(({ transition }, r) => transition.weights[r]),
+    logPi: isOfTokens
+      ? perToken(({ transition }, r) => transition.logprobs[r])
+      : perTurn(({ transition }) => transition.logPi),
+    advantages: each(({ advantage }, r) => typeof advantage === "number" ? advantage : advantage[r]),
+    ...isWeighted && !isOfTokens && { turnWeights: perTurn(weightOf) },
+    ...settings.values !== "none" &&
+      valueArrays(samples, settings.values === "token" ? perToken : perTurn, isWeighted),
+    entropyWeights: mask.map((value) => value / whole.tokens),
+    ...settings.klCoefficient > 0 && {
+      reference: perToken(({ reference }, r) => reference![r]),
+      referenceWeights: perToken((sample) => weightOf(sample) / steps),
+    },
+    ...corrections.length > 0 && correctionOf(policy, corrections, whole),
+  };
+}
+
+type PerSample = (value: (sample: Sample, r: number) => number) => Float32Array;
+
+function valueArrays(samples: readonly Sample[], each: PerSample, isWeighted: boolean) {
+  const at = (value: number | Float32Array, r: number) => typeof value === "number" ? value : value[r];
+  const isOfTokens = samples.some(({ valueTarget }) => typeof valueTarget !== "number");
+  return {
+    returns: each(({ valueTarget }, r) => at(valueTarget!, r)),
+    values: each(({ transition, value = transition.value }, r) => at(value, r)),
+    // A turn's tokens share its weight, so that a long response counts no more than a short one.
+    ...(isWeighted || isOfTokens) && {
+      valueWeights: each(({ weight = 1, transition }) =>
+        isOfTokens ? Math.sign(weight) / transition.response.length : Math.sign(weight)
+      ),
+    },
+  };
+}
+
+function correctionOf(policy: Policy, samples: readonly Sample[], { correctedTokens }: PartContext) {
+  const batch = policy.batch(
+    samples.map(({ transition: { prompt, correction } }) => ({ prompt, response: correction! })),
+  );
+  return { correction: { batch, weights: batch.mask.map((value) => -value / correctedTokens) } };
+}

@@ -1,0 +1,195 @@
+/**
+ * The baseline's policy: a small convolutional network that maps a picture to an action, without words.
+ *
+ * Its prompt is the picture and the actions that may be taken; its response is one token, the action. It therefore trains by
+ * every algorithm, imitates demonstrations, resumes and is evaluated as a vision-language model is.
+ *
+ * Source: the baseline of Zhai et al. 2024 (arXiv:2405.10292), layers of Mnih et al. 2015 (doi:10.1038/nature14236).
+ *
+ * @module
+ */
+import type { Environment } from "../../envs/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { sampleTokens } from "../../kernels/sampling/mod.ts";
+import {
+  actionPenalties,
+  Cnn,
+  CNN_LAYERS,
+  type Decoding,
+  paddedActions,
+  type Parameters,
+  reshape,
+  type Segment,
+  type Sequence,
+  Tape,
+} from "../../model/mod.ts";
+import type { CnnConfig } from "../../model/mod.ts";
+import { modelPicture } from "../image.ts";
+import type {
+  Batch,
+  Decision,
+  ForwardSettings,
+  Outputs,
+  Policy,
+  RespondSettings,
+  Situation,
+} from "../policy.ts";
+
+/** What the network sees of B states, and the actions taken in them. */
+export interface CnnBatch extends Batch {
+  /** B. */
+  readonly images: number;
+  /** (B, S, S, 3) bytes. */
+  readonly pixels: Uint8Array;
+  /** (B*V) what keeps actions that may not be taken from being drawn. */
+  readonly penalties: Float32Array;
+  /** (B) the actions taken. */
+  readonly actions: Uint32Array;
+}
+
+/** Acts by sampling from the network's distribution, or by its most likely action. */
+export class CnnPolicy implements Policy<CnnBatch> {
+  readonly cot = false;
+  readonly sharesFeatures = true;
+  readonly #actions: readonly string[];
+
+  /** `actions` are the environment's. */
+  constructor(readonly cnn: Cnn, actions: readonly string[]) {
+    this.#actions = actions;
+  }
+
+  /** A network of the standard layers for an environment's actions, its weights zero. */
+  static create(
+    gpu: Gpu,
+    actions: readonly string[],
+    settings: Pick<CnnConfig, "imageNormalization">,
+  ): CnnPolicy {
+    return new CnnPolicy(new Cnn(gpu, { ...CNN_LAYERS, ...settings, actions: actions.length }), actions);
+  }
+
+  get gpu(): Gpu {
+    return this.cnn.gpu;
+  }
+
+  get parameters(): Parameters {
+    return this.cnn.parameters;
+  }
+
+  promptOf({ env, observation }: Pick<Situation, "env" | "observation">): Segment[] {
+    const legal = env.legalActions?.();
+    const image: Segment = { kind: "image", picture: modelPicture(observation, this.cnn.config.imageSize) };
+    return legal === undefined ? [image] : [image, { kind: "text", ids: legal }];
+  }
+
+  async respond(situations: readonly Situation[], settings: RespondSettings): Promise<Decision[]> {
+    const { cnn, gpu } = this;
+    const prompts = situations.map((situation) => this.promptOf(situation));
+    const batch = this.batch(prompts.map((prompt) => ({ prompt, response: [0] })));
+    const { B } = batch;
+    const V = paddedActions(cnn.config);
+    using tape = new Tape(gpu, { record: false });
+    const features = cnn.features(tape, batch);
+    const values = cnn.values(tape, features);
+    const logits = cnn.logits(tape, features, batch.penalties);
+    const word = (label: string) => tape.indices(new Uint32Array(B), label);
+    const tokens = word("actions"), logprobs = word("logprobs"), entropies = word("entropies");
+    sampleTokens(gpu, {
+      logits: logits.data,
+      random: tape.indices(settings.random, "random"),
+      done: word("done"),
+      tokens,
+      logprobs,
+      entropies,
+      current: word("current"),
+      position: word("position"),
+      // No action ends anything: endId lies beyond them.
+    }, {
+      B,
+      V,
+      step: 0,
+      maxSteps: 1,
+      temperature: settings.temperature,
+      greedy: settings.greedy,
+      endId: V,
+      padId: 0,
+    });
+    const [drawn, logprob, entropy, value] = await gpu.read(tokens, logprobs, entropies, values.data);
+    const actions = new Uint32Array(drawn.buffer, drawn.byteOffset, B);
+    return prompts.map((prompt, b) => ({
+      prompt,
+      response: {
+        ids: [actions[b]],
+        logprobs: logprob.slice(b, b + 1),
+        entropies: entropy.slice(b, b + 1),
+        value: value[b],
+      },
+      decoding: this.decode([actions[b]]),
+      parse: { action: actions[b], start: 0, end: this.#actions[actions[b]].length },
+      judgement: { perception: null, faithful: null },
+    }));
+  }
+
+  async values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {
+    if (prompts.length === 0) return new Float32Array(0);
+    const batch = this.batch(prompts.map((prompt) => ({ prompt, response: [0] })));
+    using tape = new Tape(this.gpu, { record: false });
+    return (await this.gpu.read(this.cnn.values(tape, this.cnn.features(tape, batch)).data))[0];
+  }
+
+  /** The action that the environment reads in a demonstrated text. */
+  encode(env: Environment, text: string): number[] {
+    const { action } = env.parse(text);
+    if (action === null) {
+      throw new RangeError(`Cannot imitate "${text.slice(0, 80)}": ${env.name} reads no action in it`);
+    }
+    return [action];
+  }
+
+  decode([action]: readonly number[]): Decoding {
+    const text = this.#actions[action];
+    return { text, starts: [0], ends: [text.length] };
+  }
+
+  positionsOf(): number {
+    return 1;
+  }
+
+  batch(sequences: readonly Sequence[]): CnnBatch {
+    const B = sequences.length;
+    const { imageSize } = this.cnn.config;
+    const pixels = new Uint8Array(B * imageSize ** 2 * 3);
+    const legal = sequences.map(({ prompt }) =>
+      prompt.flatMap((part) => part.kind === "text" ? [part.ids] : [])[0]
+    );
+    sequences.forEach(({ prompt }, b) => {
+      for (const part of prompt) {
+        if (part.kind === "image") pixels.set(part.picture.pixels, b * imageSize ** 2 * 3);
+      }
+    });
+    return {
+      B,
+      R: 1,
+      mask: new Float32Array(B).fill(1),
+      images: B,
+      pixels,
+      penalties: actionPenalties(this.cnn.config, legal.map((actions) => actions ?? null)),
+      actions: Uint32Array.from(sequences, ({ response }) => response[0]),
+    };
+  }
+
+  /** The heads share all features: the values' gradient always reaches them. */
+  forward(tape: Tape, batch: CnnBatch, settings: ForwardSettings): Outputs {
+    const { cnn } = this;
+    const { B, R } = batch;
+    const features = cnn.features(tape, batch); // (B, width)
+    const logits = cnn.logits(tape, features, batch.penalties); // (B, V)
+    const { logprob, entropy } = cnn.actionLogprobs(tape, logits, batch.actions, settings.temperature); // (B)
+    const values = settings.values === "none" ? null : cnn.values(tape, features); // (B)
+    const asTokens = (tensor: typeof logprob) => reshape(tape, tensor, [B, R]);
+    return {
+      logprob: asTokens(logprob),
+      entropy: asTokens(entropy),
+      values: values !== null && settings.values === "token" ? asTokens(values) : values,
+    };
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What every policy can do, whatever is inside: act, and have its weights improved.
+ *
+ * @module
+ */
+import type { Environment, Info, Judgement, Observation, Parse } from "../envs/mod.ts";
+import type { Gpu } from "../kernels/gpu/mod.ts";
+import type { Decoding, Parameters, Response, Segment, Sequence, Tape, Tensor } from "../model/mod.ts";
+
+/** A state to respond to. */
+export interface Situation {
+  readonly env: Environment;
+  readonly info: Info;
+  readonly observation: Observation;
+}
+
+/** What the policy saw, wrote and meant. */
+export interface Decision {
+  /** The prompt exactly as the policy saw it. */
+  readonly prompt: readonly Segment[];
+  readonly response: Response;
+  /** The response's text and where its tokens lie in it. */
+  readonly decoding: Decoding;
+  readonly parse: Parse;
+  /** Against the state it was written for. */
+  readonly judgement: Judgement;
+}
+
+/** How to respond; `random` is a generator seed and counter for each situation. */
+export interface RespondSettings {
+  readonly temperature: number;
+  readonly greedy: boolean;
+  /** Longest response in tokens. */
+  readonly maxNewTokens: number;
+  readonly random: Uint32Array;
+}
+
+/** B responses of up to R tokens as the policy's forward pass needs them; all arrays are inputs of a planned step. */
+export interface Batch {
+  readonly B: number;
+  readonly R: number;
+  /** (B*R) 1 for response tokens, 0 for padding. */
+  readonly mask: Float32Array;
+}
+
+/** What to compute in a forward pass. */
+export interface ForwardSettings {
+  /** Divides the logits. */
+  readonly temperature: number;
+  /** Values of each turn's prompt (B), before each token (B, R), or none. */
+  readonly values: "turn" | "token" | "none";
+  /** Whether the values' gradient reaches the model below the value head; false when absent. */
+  readonly valuesReachModel?: boolean;
+}
+
+/** Log-probabilities and entropies (nats) of the response tokens (B, R), and the values. */
+export interface Outputs {
+  readonly logprob: Tensor;
+  readonly entropy: Tensor;
+  readonly values: Tensor | null;
+}
+
+/** A policy: it responds to situations, and says how likely it is to respond so. */
+export interface Policy<Inputs extends Batch = Batch> {
+  readonly gpu: Gpu;
+  readonly parameters: Parameters;
+  /** Whether it writes a thought before the action. */
+  readonly cot: boolean;
+  /** Whether the values' gradient reaches the whole network in RL, and not the value head alone. */
+  readonly sharesFeatures: boolean;
+
+  /** What it sees of a state. */
+  promptOf(situation: Situation): Segment[];
+  /** Responds to all situations at once. */
+  respond(situations: readonly Situation[], settings: RespondSettings): Promise<Decision[]>;
+  /** Values of prompts without responses, in units of scaled return. */
+  values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array>;
+  /** The response that a text stands for, end token included. */
+  encode(env: Environment, text: string): number[];
+  /** A response's text and where its tokens lie in it. */
+  decode(response: readonly number[]): Decoding;
+  /** Positions that a sequence takes in memory while it is trained on. */
+  positionsOf(sequence: Sequence): number;
+  /** The arrays of a batch. */
+  batch(sequences: readonly Sequence[]): Inputs;
+  /** The forward pass, on the tape. */
+  forward(tape: Tape, batch: Inputs, settings: ForwardSettings): Outputs;
+}

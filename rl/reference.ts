@@ -1,0 +1,103 @@
+/**
+ * Forward passes beside the one that learns: under the warm start's weights, and of values before every token.
+ *
+ * @module
+ */
+import { type AdamW, type HostTensor, Tape } from "../model/mod.ts";
+import type { LearnContext } from "./algorithms/algorithm.ts";
+import type { ForwardSettings, Policy } from "./policy.ts";
+import type { Transition } from "./rollout.ts";
+
+/** Turns of one forward pass: the last is filled up, so that few shapes occur. */
+const BATCH = 64;
+
+/** Words of (B, R) results, a row for each response. */
+async function rowsOf(
+  policy: Policy,
+  transitions: readonly Transition[],
+  settings: ForwardSettings,
+  which: "logprob" | "values",
+): Promise<Float32Array[]> {
+  const rows: Float32Array[] = [];
+  for (let start = 0; start < transitions.length; start += BATCH) {
+    const turns = transitions.slice(start, start + BATCH);
+    const batch = policy.batch([...turns, ...Array(BATCH - turns.length).fill(turns[0])]);
+    using tape = new Tape(policy.gpu, { record: false });
+    const [words] = await policy.gpu.read(policy.forward(tape, batch, settings)[which]!.data);
+    turns.forEach(({ response }, b) => rows.push(words.slice(b * batch.R, b * batch.R + response.length)));
+  }
+  return rows;
+}
+
+/** Values before each response token under the present weights, a row for each response. */
+export function tokenValues(policy: Policy, transitions: readonly Transition[]): Promise<Float32Array[]> {
+  return rowsOf(policy, transitions, { temperature: 1, values: "token" }, "values");
+}
+
+/** A policy with other weights of the same shapes. */
+export interface Reference {
+  /** Log-probability of each response token at the run's temperature, a row for each response. */
+  readonly logprobs: (transitions: readonly Transition[]) => Promise<Float32Array[]>;
+  readonly dispose: () => void;
+}
+
+/**
+ * The warm start as a reference. Its weights take the place of the policy's for the length of a forward pass: one copy of
+ * them on the GPU, no second model.
+ */
+export function reference(
+  policy: Policy,
+  weights: Promise<ReadonlyMap<string, HostTensor>> | null,
+  temperature: number,
+): Reference {
+  const { gpu, parameters } = policy;
+  const words = parameters.values.length;
+  const held = weights === null ? null : {
+    reference: gpu.allocate(words, "reference"),
+    present: gpu.allocate(words, "present"),
+    isFilled: false,
+  };
+  return {
+    logprobs: async (transitions) => {
+      if (held === null || weights === null) {
+        throw new TypeError("Cannot compare with the warm start: the algorithm does not say needsReference");
+      }
+      if (!held.isFilled) {
+        gpu.write(held.reference, parameters.join(await weights));
+        held.isFilled = true;
+      }
+      gpu.copy(parameters.values, held.present);
+      gpu.copy(held.reference, parameters.values);
+      try {
+        return await rowsOf(policy, transitions, { temperature, values: "none" }, "logprob");
+      } finally {
+        gpu.copy(held.present, parameters.values);
+      }
+    },
+    dispose: () => {
+      if (held === null) return;
+      gpu.free(held.reference);
+      gpu.free(held.present);
+    },
+  };
+}
+
+/** What an algorithm may use, for one iteration outside a run: the present weights are their own reference. */
+export function learnContext(
+  policy: Policy,
+  optimizer: AdamW,
+  changes: Pick<LearnContext, "learningRate"> & Partial<LearnContext>,
+): LearnContext {
+  return {
+    policy,
+    optimizer,
+    iteration: 0,
+    makeEnvironment: () => {
+      throw new TypeError("Cannot play a deal again: no environment was given");
+    },
+    referenceLogprobs: (transitions) => Promise.resolve(transitions.map(({ logprobs }) => logprobs)),
+    tokenValues: (transitions) => tokenValues(policy, transitions),
+    memory: {},
+    ...changes,
+  };
+}

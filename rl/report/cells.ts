@@ -1,0 +1,191 @@
+/**
+ * Cells of the results table: an experiment with one seed, where it is kept, and what runs it.
+ *
+ * @module
+ */
+import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
+import { readTrainerState } from "../checkpoint.ts";
+import { type JsonObject, RunFolder } from "../run_folder.ts";
+import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
+import type { CellResult } from "./result.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** One entry of a table. */
+export interface Cell {
+  readonly experiment: Experiment;
+  /** Null for policies without a model, which have no seeds. */
+  readonly seed: number | null;
+}
+
+/** Where results and runs are kept. */
+export interface Places {
+  /** Folder of the results. */
+  readonly results: string;
+  /** Folder of the runs; the weights are there and nowhere else. */
+  readonly runs: string;
+}
+
+/** Where the report's are. */
+export const PLACES: Places = { results: "results", runs: "runs/results" };
+
+/**
+ * `done`: there is a result. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
+ * whose checkpoint is gone or in the middle of being trained again.
+ */
+export type CellState = "done" | "begun" | "to run" | "no weights";
+
+/** The cells of experiments, for each seed where they have seeds. */
+export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
+  return chosen.flatMap((experiment): Cell[] =>
+    experiment.command === "policy"
+      ? [{ experiment, seed: null }]
+      : seeds.map((seed) => ({ experiment, seed }))
+  );
+}
+
+/** `NumberLine/default-s0`, `NumberLine/random`. */
+export function cellName({ experiment: { environment, name }, seed }: Cell): string {
+  return `${environment}/${name}${seed === null ? "" : `-s${seed}`}`;
+}
+
+/** The file that keeps a cell's result. */
+export function resultPath({ results }: Places, cell: Cell): string {
+  return `${results}/${cellName(cell)}.json`;
+}
+
+/** The folder a cell trains in, or whose weights it evaluates. */
+export function runPath(places: Places, cell: Cell): string {
+  const { command, name } = cell.experiment;
+  return runFolder(places, cell, command === "variant" ? DEFAULT : name);
+}
+
+function runFolder({ runs }: Places, { experiment: { environment }, seed }: Cell, name: string): string {
+  return `${runs}/${environment}-${name}-s${seed}`;
+}
+
+/** The command line of a cell after `./ponder`; training commands choose a folder of their own when asked by hand. */
+export function cellCommand(places: Places, cell: Cell): string[] {
+  const { experiment: { command, environment, flags }, seed } = cell;
+  switch (command) {
+    case "train":
+    case "baseline":
+      return [command, "--env", environment, "--seed", String(seed), ...flags];
+    case "policy":
+      return ["eval", "--env", environment, ...flags];
+    case "variant":
+      return ["eval", "--run", runPath(places, cell), ...flags];
+  }
+}
+
+/** How far a cell is. */
+export async function cellState(places: Places, cell: Cell): Promise<CellState> {
+  if (await exists(resultPath(places, cell))) return "done";
+  const { command, environment } = cell.experiment;
+  if (command === "policy") return "to run";
+  const run = runPath(places, cell);
+  if (command !== "variant") return await exists(`${run}/config.json`) ? "begun" : "to run";
+  const trained = experiments.find((e) => e.environment === environment && e.name === DEFAULT)!;
+  const isTrained = await exists(resultPath(places, { ...cell, experiment: trained }));
+  return isTrained && !await isFullyTrained(places, cell) ? "no weights" : "to run";
+}
+
+/** Does the folder of a cell's run hold weights that were trained to the end? */
+export async function isFullyTrained(places: Places, cell: Cell): Promise<boolean> {
+  const checkpoint = `${runPath(places, cell)}/checkpoint`;
+  return await exists(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
+}
+
+/** All results of known experiments. */
+export async function readResults({ results }: Pick<Places, "results">): Promise<CellResult[]> {
+  const found: CellResult[] = [];
+  for (const environment of new Set(experiments.map((experiment) => experiment.environment))) {
+    const folder = `${results}/${environment}`;
+    if (!await exists(folder)) continue;
+    const files = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    for (const file of files) {
+      const [, name, seed] = file.match(/^(.*?)(?:-s(\d+))?\.json$/) ?? [];
+      const experiment = experiments.find((e) => e.environment === environment && e.name === name);
+      if (experiment === undefined) continue;
+      const summary = await readJson(`${folder}/${file}`) as CellResult["summary"];
+      found.push({ experiment, seed: seed === undefined ? null : Number(seed), summary });
+    }
+  }
+  return found;
+}
+
+/** Outside world of a running cell. */
+export interface CellContext {
+  readonly places: Places;
+  /** Flags beside the experiment's, by command. */
+  readonly extra: Readonly<Record<Experiment["command"], readonly string[]>>;
+  /** Told of the process that does the work. */
+  readonly onChild: (child: Deno.ChildProcess | null) => void;
+}
+
+/** Runs a cell, or goes on with it, in a process of its own, and keeps its result. Resolves to the exit code. */
+export async function runCell(cell: Cell, { places, extra, onChild }: CellContext): Promise<number> {
+  const { experiment: { command }, seed } = cell;
+  const args = [...cellCommand(places, cell), ...extra[command]];
+  const isTraining = command === "train" || command === "baseline";
+  const run = runPath(places, cell);
+  const startMs = performance.now();
+  const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...await taskArguments(name), ...own],
+    stdin: "null",
+    stdout: isTraining ? "inherit" : "piped",
+    stderr: "inherit",
+  }).spawn();
+  onChild(child);
+  const stdout = isTraining ? "" : await new Response(child.stdout).text();
+  const { code } = await child.status;
+  onChild(null);
+  if (code !== 0) return code;
+  const commandLine = `./ponder ${args.join(" ")}`;
+  const summary = isTraining
+    ? { ...await trainingResult(run), command: commandLine }
+    : { command: commandLine, seed, ...evaluationResult(stdout, (performance.now() - startMs) / 1e3) };
+  const path = resultPath(places, cell);
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  await writeFileAtomic(path, JSON.stringify(summary, null, 2) + "\n");
+  return 0;
+}
+
+/** Where training happens, and how it begins: where it stopped, or anew. */
+async function startFlags(places: Places, cell: Cell): Promise<string[]> {
+  const { command, sharesWarmStart } = cell.experiment;
+  const out = ["--out", runPath(places, cell)];
+  if (await exists(`${runPath(places, cell)}/config.json`)) {
+    // The baseline keeps no checkpoint: it begins again.
+    return [...out, command === "train" ? "--resume" : "--overwrite"];
+  }
+  const trained = runFolder(places, cell, DEFAULT);
+  const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
+  return hasWarmStart ? [...out, "--warm-start", trained] : out;
+}
+
+/** What `deno task` would run, without a shell between that keeps signals from it, and from any folder. */
+async function taskArguments(name: string): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const [, ...words] = (tasks[name].command as string).split(" ");
+  return [...words.slice(0, -1), new URL(words.at(-1)!, ROOT).href];
+}
+
+/** What of `metrics.jsonl` a result keeps: enough for curves, and for what became of the thoughts. */
+const CURVE_KEYS = [
+  ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
+  ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy"],
+];
+
+async function trainingResult(run: string): Promise<JsonObject> {
+  const folder = await RunFolder.open(run);
+  const lines = (await folder.readMetrics()).filter(({ stage }) => stage === "rl");
+  const curve = lines.map((line) => Object.fromEntries(CURVE_KEYS.map((key) => [key, line[key]])));
+  return { ...await folder.readSummary(), curve };
+}
+
+function evaluationResult(stdout: string, total: number): JsonObject {
+  const { adapter, temperature, evaluation } = JSON.parse(stdout);
+  return { adapter, temperature, evaluation, wall_seconds: { total } };
+}

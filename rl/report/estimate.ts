@@ -1,0 +1,39 @@
+import { formatDuration } from "../cli/mod.ts";
+import { mean } from "../statistics.ts";
+import type { Cell } from "./cells.ts";
+import type { CellResult } from "./result.ts";
+
+/** How long cells should take. */
+export interface Estimate {
+  /** Of those that resemble a finished one. */
+  readonly seconds: number;
+  /** Cells that resemble none. */
+  readonly unknown: number;
+}
+
+/**
+ * Goes by the wall times of finished cells: a cell's own, else the mean of its experiment's other seeds, else of the same
+ * command in its task, else of the same command anywhere.
+ */
+export function estimateSeconds(cells: readonly Cell[], done: readonly CellResult[]): Estimate {
+  let seconds = 0, unknown = 0;
+  for (const { experiment, seed } of cells) {
+    const sameCommand = done.filter((cell) => cell.experiment.command === experiment.command);
+    const sameTask = sameCommand.filter((cell) => cell.experiment.environment === experiment.environment);
+    const same = sameTask.filter((cell) => cell.experiment === experiment);
+    const own = same.filter((cell) => cell.seed === seed);
+    const relatives = [own, same, sameTask, sameCommand].find((group) => group.length > 0);
+    if (relatives === undefined) unknown++;
+    else seconds += mean(relatives.map(({ summary }) => summary.wall_seconds.total));
+  }
+  return { seconds, unknown };
+}
+
+/** `about 4 m 05 s`, `about 4 m 05 s and 2 cells of unknown length`, `unknown`, `none`. */
+export function formatEstimate({ seconds, unknown }: Estimate): string {
+  const known = seconds > 0 ? `about ${formatDuration(seconds * 1e3)}` : "";
+  if (unknown === 0) return known || "none";
+  return known === ""
+    ? "unknown"
+    : `${known} and ${unknown} cell${unknown === 1 ? "" : "s"} of unknown length`;
+}

@@ -1,0 +1,72 @@
+/**
+ * How evaluations are reported: one table for people, one shape for programs.
+ *
+ * @module
+ */
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import { formatShare, formatTable } from "../cli/mod.ts";
+import type { Evaluation, EvaluationResult } from "../evaluation.ts";
+
+/** The `evaluation` object of `summary.json` and of `eval --json`. Shares are in [0, 1]. */
+export interface EvaluationReport extends Evaluation {
+  /** Short name. */
+  readonly environment: string;
+  /** Held-out episodes of each way of decoding. */
+  readonly episodes: number;
+  /** Which set of held-out episodes. */
+  readonly seed: number;
+  /** Share of sampled episodes that ended in the goal, whatever their return. */
+  readonly goal_reached: number;
+  /** Share of sampled responses in which an action was found. */
+  readonly parse_rate: number;
+  /** Share of picture fields that greedy responses read correctly; null without a chain of thought. */
+  readonly perception: number | null;
+}
+
+/** Puts an evaluation next to what was evaluated. */
+export function evaluationReport(
+  { sampled, greedy }: Evaluation,
+  { environment, episodes, seed }: Pick<EvaluationReport, "environment" | "episodes" | "seed">,
+): EvaluationReport {
+  return {
+    environment,
+    episodes,
+    seed,
+    sampled,
+    greedy,
+    goal_reached: sampled.goalReached,
+    parse_rate: sampled.parseRate,
+    perception: greedy.perception,
+  };
+}
+
+/** What success means in an environment, for titles. */
+export function successMeaning(environment: EnvironmentDefinition): string {
+  return environment.make().success === "goal" ? "goal reached" : "return above 0";
+}
+
+/** A line for each policy by name: success with its interval, goal reached, parsed, quality of thoughts. */
+export function evaluationTable(policies: Readonly<Record<string, EvaluationResult>>): string {
+  const share = (value: number | null) => value === null ? "-" : formatShare(value);
+  const header = [
+    "policy",
+    "success",
+    "95% interval",
+    "goal",
+    "parsed",
+    "perception",
+    "faithful",
+    "informed",
+  ];
+  const rows = Object.entries(policies).map(([name, result]) => [
+    name,
+    share(result.success),
+    `${share(result.ci95[0])} to ${share(result.ci95[1])}`,
+    share(result.goalReached),
+    share(result.parseRate),
+    share(result.perception),
+    share(result.faithfulness),
+    share(result.thoughtInformation),
+  ]);
+  return formatTable(header, rows);
+}

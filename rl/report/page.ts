@@ -1,0 +1,82 @@
+/**
+ * The report: tables and learning curves from the summaries under `results/`.
+ *
+ * @module
+ */
+import { findEnvironment } from "../../envs/mod.ts";
+import { environmentPresets } from "../presets.ts";
+import { resultCurves } from "./curves.ts";
+import { successMeaning } from "./evaluation.ts";
+import { tasks } from "./experiments.ts";
+import type { CellResult } from "./result.ts";
+import {
+  commandTable,
+  comparisonTable,
+  mainTable,
+  overviewTable,
+  thoughtTable,
+  variantTable,
+} from "./tables.ts";
+
+const INTRODUCTION = `\
+Written by \`deno task reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
+percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
+are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
+many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;
+_episodes_ is Wilson's interval of the mean over the held-out episodes, which all seeds share: where
+it would lie on other episodes, with the trained weights as they are.
+_Peak_ is the highest success of training episodes over four iterations together, the mean over seeds, which is what the
+paper reports of trained policies: its RL4VLM and CNN + RL rows compare with it, the other published rows with success.
+
+Of thoughts, _perception_ is the share of the picture's fields that are stated correctly; a response is _faithful_ when
+its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states, which suits
+and face cards multiply where they do not matter; _informed_ is the share of the state's entropy that the thought tells, 0
+for one thought whatever is shown, and too high where few states came up twice (Points24); _alarms_ counts the RL
+iterations whose thoughts had collapsed (\`rl/thought_alarm.ts\`). A dash is what was not measured or does not apply.
+
+To the commands \`reproduce\` adds a folder for each run, \`--out runs/results/TASK-NAME-sSEED\`, which is where those of
+trained policies elsewhere look for weights, and, where a run differs from the default in RL alone, \`--warm-start\` of the
+default's folder.
+
+[Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
+
+/** What is different where a policy trains: its curves do not compare with its evaluation then. */
+function trainingNote(task: string): string {
+  const settings = environmentPresets[task]?.trainingSettings ?? [];
+  if (settings.length === 0) return "";
+  const code = settings.map((setting) => `\`${setting}\``).join(", ");
+  return ` The VLM trains with ${code}, which its curves and peaks count, and is evaluated without.`;
+}
+
+/** The page, as `deno fmt` would write it, and its plots by file name. */
+export async function resultsPage(
+  cells: readonly CellResult[],
+): Promise<{ markdown: string; plots: Record<string, string> }> {
+  const plots: Record<string, string> = {};
+  const bySeed = cells.toSorted((a, b) => (a.seed ?? 0) - (b.seed ?? 0));
+  const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed)];
+  for (const task of tasks) {
+    const own = bySeed.filter(({ experiment }) => experiment.environment === task);
+    blocks.push(
+      `## ${task}`,
+      `Success: ${successMeaning(findEnvironment(task))}.${trainingNote(task)}`,
+      mainTable(task, own),
+    );
+    for (const { suffix, title, svg } of await resultCurves(task, own)) {
+      const name = `${task.toLowerCase()}_${suffix}.svg`;
+      plots[name] = svg;
+      blocks.push(`![${title}](${name})`);
+    }
+    const sections = {
+      "Ablations": comparisonTable(task, own, "ablation"),
+      "Weight of the thought: lambda": comparisonTable(task, own, "lambda"),
+      "Quality of thoughts": thoughtTable(task, own),
+      "Out of distribution": variantTable(task, own),
+    };
+    for (const [title, text] of Object.entries(sections)) {
+      if (text !== null) blocks.push(`### ${title}`, text);
+    }
+    blocks.push("### Commands", ...commandTable(task, own));
+  }
+  return { markdown: blocks.join("\n\n") + "\n", plots };
+}

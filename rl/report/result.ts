@@ -1,0 +1,46 @@
+/**
+ * What is kept of a run under `results/`: the report reads nothing else.
+ *
+ * @module
+ */
+import type { EvaluationResult } from "../evaluation.ts";
+import type { Experiment } from "./experiments.ts";
+
+/** Results written before thoughts were counted lack those keys. */
+type KeptResult =
+  & Omit<EvaluationResult, "thoughtDiversity" | "thoughtInformation">
+  & Partial<Pick<EvaluationResult, "thoughtDiversity" | "thoughtInformation">>;
+
+/** What one evaluation found; a policy without a model is neither sampled nor greedy, and stands under `sampled`. */
+export interface EvaluationSummary {
+  readonly episodes: number;
+  readonly sampled: KeptResult;
+  readonly greedy?: KeptResult;
+}
+
+/** A finished cell: what `results/<environment>/<experiment>-s<seed>.json` holds. */
+export interface CellResult {
+  readonly experiment: Experiment;
+  /** Null for a policy without a model. */
+  readonly seed: number | null;
+  readonly summary: {
+    readonly command: string;
+    readonly evaluation: EvaluationSummary;
+    readonly wall_seconds: { readonly total: number; readonly sft?: number };
+    readonly adapter?: string;
+    readonly parameters?: number;
+    /** Null where there was no warm start. */
+    readonly evaluation_after_sft?: EvaluationSummary | null;
+    readonly peak_memory_bytes?: number | null;
+    /** RL iterations. */
+    readonly curve?: readonly CurvePoint[];
+  };
+}
+
+/** An RL iteration's training episodes. */
+export interface CurvePoint {
+  readonly envSteps: number;
+  readonly success: number | null;
+  readonly episodes?: number;
+  readonly thoughtAlarm?: readonly string[];
+}

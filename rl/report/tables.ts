@@ -1,0 +1,288 @@
+/**
+ * The tables of the report.
+ *
+ * @module
+ */
+import { ceiling } from "../../envs/blackjack_optimal.ts";
+import { formatDuration, formatMarkdown } from "../cli/mod.ts";
+import { mean, wilsonInterval } from "../statistics.ts";
+import { cellCommand, PLACES } from "./cells.ts";
+import { peakSuccess } from "./curves.ts";
+import { DEFAULT, type Experiment, experiments, type Group, SEEDS, tasks } from "./experiments.ts";
+import { BEST_SINCE, published, RL4VLM } from "./published.ts";
+import type { CellResult, EvaluationSummary } from "./result.ts";
+import { studentInterval } from "./statistics.ts";
+
+type Cells = readonly CellResult[];
+
+/** Exact success of optimal play where it is not 100%, in percent: the mean over all deals. */
+const EXACT: Readonly<Record<string, { readonly title: string; readonly success: () => number }>> = {
+  Points24: {
+    title: "optimal in plain arithmetic, all deals (exact)",
+    // Of 13^4 deals 20,870 have a solution: tests/envs/points24_solver_test.ts.
+    success: () => 100 * 20_870 / 28_561,
+  },
+  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
+};
+
+const NOT_RUN = "not run";
+const INTERVALS = ["95%, seeds", "95%, episodes"];
+
+/** One line a task: what each kind of policy reaches. */
+export function overviewTable(cells: Cells): string {
+  const rows = tasks.map((task) => {
+    const of = (name: string) =>
+      cells.filter(({ experiment: e }) => e.environment === task && e.name === name);
+    const success = (name: string) => {
+      const own = of(name);
+      const isPartial = own.length > 0 && own[0].seed !== null && own.length < SEEDS.length;
+      const seeds = isPartial ? ` (${own.length} of ${SEEDS.length} seeds)` : "";
+      return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
+    };
+    const quoted = (system: string) =>
+      decimal(published[task]?.find((row) => row.system === system)?.success ?? null);
+    return [
+      task,
+      success("random"),
+      averageOf(of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      bold(success(DEFAULT)),
+      success("no-cot"),
+      success("cnn"),
+      success("optimal"),
+      quoted(RL4VLM),
+      quoted(BEST_SINCE),
+    ];
+  });
+  const ours = ["random", "SFT only", "SFT + RL", "no chain of thought", "CNN + RL", "optimal"];
+  return formatMarkdown(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
+}
+
+/** Everything that plays the task, published rows last. */
+export function mainTable(task: string, cells: Cells): string {
+  const header = ["policy", "size", "seeds", "success", ...INTERVALS, "by seed", "greedy", "goal", "peak"];
+  const row = (title: string, own: Cells, evaluationOf: EvaluationOf, hasPeak: boolean) => {
+    const evaluations = own.map(({ summary }) => evaluationOf(summary)).filter((e) => e != null);
+    if (evaluations.length === 0) return notRun(header, title);
+    const peaks = own.map(({ summary }) => peakSuccess(summary.curve ?? [])).filter((peak) => peak !== null);
+    const isSeeded = own[0].seed !== null;
+    return [
+      title,
+      sizeOf(own),
+      isSeeded ? evaluations.length : "-",
+      ...success(evaluations),
+      isSeeded ? bySeed(evaluations) : "-",
+      percent(average(evaluations.map(({ greedy }) => greedy?.success))),
+      percent(average(evaluations.map(({ sampled }) => sampled.goalReached))),
+      hasPeak && peaks.length > 0 ? percent(mean(peaks)) : "-",
+    ];
+  };
+  const of = (name: string) => cells.filter(({ experiment }) => experiment.name === name);
+  const titleOf = (name: string) => experiments.find((experiment) => experiment.name === name)!.title;
+  const exact = EXACT[task];
+  return formatMarkdown(header, [
+    row(titleOf("random"), of("random"), final, false),
+    row("SFT only", of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft, false),
+    row(titleOf(DEFAULT), of(DEFAULT), final, true),
+    row(titleOf("cnn"), of("cnn"), final, true),
+    row(titleOf("optimal"), of("optimal"), final, false),
+    ...exact === undefined ? [] : [publishedRow(header, exact.title, "-", exact.success(), null)],
+    ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
+      publishedRow(header, `${system}, published`, size, isPeak ? null : success, isPeak ? success : null)
+    ),
+  ]);
+}
+
+/** An experiment each row, the default first; null where the task has no such experiments. */
+export function comparisonTable(task: string, cells: Cells, group: Group): string | null {
+  const chosen = experiments.filter((e) => e.environment === task && e.group === group);
+  if (chosen.length === 0) return null;
+  const header = [
+    ...["experiment", "seeds", "after SFT", "success", ...INTERVALS, "by seed", "greedy", "goal"],
+    ...["parsed", "peak"],
+  ];
+  const rows = withDefault(task, chosen, group).map(({ title, name }) => {
+    const own = cells.filter(({ experiment }) => experiment.name === name);
+    if (own.length === 0) return notRun(header, title);
+    const evaluations = own.map(({ summary }) => summary.evaluation);
+    return [
+      title,
+      own.length,
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      ...success(evaluations),
+      bySeed(evaluations),
+      averageOf(own, ({ evaluation }) => evaluation.greedy?.success),
+      averageOf(own, ({ evaluation }) => evaluation.sampled.goalReached),
+      averageOf(own, ({ evaluation }) => evaluation.sampled.parseRate),
+      averageOf(own, ({ curve }) => peakSuccess(curve ?? [])),
+    ];
+  });
+  return formatMarkdown(header, rows);
+}
+
+/** What thoughts are worth, before RL and after. */
+export function thoughtTable(task: string, cells: Cells): string {
+  const header = [
+    ...["experiment", "seeds", "perception", "perception, greedy", "faithful after SFT", "faithful"],
+    ...["thoughts per state", "informed", "alarms"],
+  ];
+  const chosen = experiments.filter((e) =>
+    e.environment === task && e.command === "train" && !e.flags.includes("--no-cot")
+  );
+  const rows = chosen.map(({ title, name }) => {
+    const own = cells.filter(({ experiment }) => experiment.name === name);
+    if (own.length === 0) return notRun(header, title);
+    const diversity = average(own.map(({ summary }) => summary.evaluation.sampled.thoughtDiversity));
+    return [
+      title,
+      own.length,
+      averageOf(own, ({ evaluation }) => evaluation.sampled.perception),
+      averageOf(own, ({ evaluation }) => evaluation.greedy?.perception),
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.faithfulness),
+      averageOf(own, ({ evaluation }) => evaluation.sampled.faithfulness),
+      diversity === null ? "-" : diversity.toFixed(2),
+      averageOf(own, ({ evaluation }) => evaluation.sampled.thoughtInformation),
+      alarms(own),
+    ];
+  });
+  return formatMarkdown(header, rows);
+}
+
+/** The default policies elsewhere; null where the task has no variants. */
+export function variantTable(task: string, cells: Cells): string | null {
+  const chosen = experiments.filter((e) => e.environment === task && e.group === "ood");
+  if (chosen.length === 0) return null;
+  const header = [
+    ...["environment", "seeds", "success", ...INTERVALS, "by seed", "greedy", "goal", "parsed"],
+    ...["perception", "faithful"],
+  ];
+  const rows = withDefault(task, chosen, "ood").map(({ title, name }) => {
+    const own = cells.filter(({ experiment }) => experiment.name === name);
+    if (own.length === 0) return notRun(header, title);
+    const evaluations = own.map(({ summary }) => summary.evaluation);
+    const of = (read: (evaluation: EvaluationSummary) => number | null | undefined) =>
+      percent(average(evaluations.map(read)));
+    return [
+      title,
+      own.length,
+      ...success(evaluations),
+      bySeed(evaluations),
+      of(({ greedy }) => greedy?.success),
+      of(({ sampled }) => sampled.goalReached),
+      of(({ sampled }) => sampled.parseRate),
+      of(({ sampled }) => sampled.perception),
+      of(({ sampled }) => sampled.faithfulness),
+    ];
+  });
+  return "The trained policies, as they are, in environments they were not trained in.\n\n" +
+    formatMarkdown(header, rows);
+}
+
+/** Where the cells ran, and a line for each, also for those that were not run. */
+export function commandTable(task: string, cells: Cells): string[] {
+  const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "command"];
+  const rows = experiments.filter(({ environment }) => environment === task).flatMap((experiment) => {
+    const own = cells.filter((cell) => cell.experiment === experiment);
+    const seeds = experiment.command === "policy" ? [null] : SEEDS;
+    const missing = seeds.filter((seed) => !own.some((cell) => cell.seed === seed)).map((seed) => {
+      const command = cellCommand(PLACES, { experiment, seed }).join(" ");
+      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", code(`./ponder ${command}`)];
+    });
+    const run = own.map(({ seed, summary }) => [
+      experiment.title,
+      seed ?? "-",
+      percent(summary.evaluation.sampled.success),
+      percent(summary.evaluation.greedy?.success ?? null),
+      wallTime(summary),
+      summary.peak_memory_bytes == null ? "-" : `${(summary.peak_memory_bytes / 2 ** 20).toFixed(0)} MiB`,
+      code(summary.command),
+    ]);
+    return [...run, ...missing];
+  });
+  const adapters = [...new Set(cells.map(({ summary }) => summary.adapter ?? "").filter(Boolean))];
+  const adapter = adapters.length === 0 ? "" : `Trained on ${adapters.join(" or ")}. `;
+  return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
+}
+
+/** What a run took; of a few, kept before runs counted what they had been resumed from, without the warm start. */
+function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
+  const time = formatDuration(1e3 * total);
+  return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
+}
+
+/** The row of what has no result: says so under success, or in the second column. */
+function notRun(header: readonly string[], title: string): string[] {
+  const at = Math.max(1, header.indexOf("success"));
+  return header.map((_, i) => i === 0 ? title : i === at ? NOT_RUN : "-");
+}
+
+type EvaluationOf = (summary: CellResult["summary"]) => EvaluationSummary | null | undefined;
+
+const final: EvaluationOf = ({ evaluation }) => evaluation;
+
+/** The chosen experiments behind the default, which stands where its lambda belongs. */
+function withDefault(task: string, chosen: readonly Experiment[], group: Group): Experiment[] {
+  const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
+  if (group === "lambda") return chosen.toSpliced(2, 0, { ...byDefault, title: "lambda 0.5 (default)" });
+  return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
+}
+
+/** Mean success and its two intervals. All seeds play the same held-out episodes: more seeds are not more of them. */
+function success(evaluations: readonly EvaluationSummary[]): string[] {
+  const rates = evaluations.map(({ sampled }) => sampled.success);
+  const episodes = Math.min(...evaluations.map((evaluation) => evaluation.episodes));
+  const seeds = rates.length < 3 ? "-" : range(studentInterval(rates));
+  const successes = Math.round(mean(rates) * episodes);
+  return [percent(mean(rates)), seeds, range(wilsonInterval(successes, episodes))];
+}
+
+/** Not beyond 0 and 100, where a rate cannot be. */
+function range(interval: readonly number[]): string {
+  return interval.map((end) => percent(Math.min(1, Math.max(0, end)))).join(" to ");
+}
+
+function bySeed(evaluations: readonly EvaluationSummary[]): string {
+  return evaluations.map(({ sampled }) => percent(sampled.success)).join(", ");
+}
+
+function sizeOf(cells: Cells): string {
+  const sizes = cells.flatMap(({ summary: { parameters } }) =>
+    parameters === undefined ? [] : [`${(parameters / 1e6).toFixed(2)}M`]
+  );
+  return [...new Set(sizes)].join(" or ") || "-";
+}
+
+function alarms(cells: Cells): string | number {
+  const points = cells.flatMap(({ summary }) => summary.curve ?? []);
+  if (!points.some(({ thoughtAlarm }) => thoughtAlarm !== undefined)) return "-";
+  return points.filter(({ thoughtAlarm }) => thoughtAlarm !== undefined && thoughtAlarm.length > 0).length;
+}
+
+function publishedRow(
+  header: readonly string[],
+  policy: string,
+  size: string,
+  success: number | null,
+  peak: number | null,
+): string[] {
+  const known: Record<string, string> = { policy, size, success: decimal(success), peak: decimal(peak) };
+  return header.map((column) => known[column] ?? "-");
+}
+
+/** Mean over cells of what is known of all of them. */
+function averageOf(
+  cells: Cells,
+  read: (summary: CellResult["summary"]) => number | null | undefined,
+): string {
+  if (cells.length === 0) return NOT_RUN;
+  return percent(average(cells.map(({ summary }) => read(summary))));
+}
+
+/** Null where one is not known. */
+function average(values: readonly (number | null | undefined)[]): number | null {
+  return values.some((value) => value == null) ? null : mean(values as number[]);
+}
+
+const decimal = (value: number | null) => value === null ? "-" : value.toFixed(1);
+const percent = (share: number | null) => decimal(share === null ? null : 100 * share);
+const code = (text: string) => `\`${text}\``;
+const bold = (text: string) => /\d/.test(text) ? `**${text}**` : text;

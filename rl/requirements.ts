@@ -1,0 +1,71 @@
+/**
+ * What an environment may lack, and what a user can do instead.
+ *
+ * @module
+ */
+import type { Environment, EnvironmentDefinition } from "../envs/mod.ts";
+import { UsageError } from "./cli/mod.ts";
+
+type Having<K extends keyof Environment> = Environment & Required<Pick<Environment, K>>;
+
+/**
+ * `env` as one that demonstrates.
+ *
+ * @throws {UsageError} if it has no solver, saying what else a run can begin with.
+ */
+export function requireDemonstrations(env: Environment): Having<"demonstrate"> {
+  if (env.demonstrate !== undefined) return env as Having<"demonstrate">;
+  throw new UsageError(
+    `Cannot demonstrate ${env.name}: its definition has no solver; ` +
+      "begin from given weights with --warm-start RUN, or from noise with --demonstrations 0",
+  );
+}
+
+/**
+ * `env` as one that is solved; `verb` is what cannot be done without a solver.
+ *
+ * @throws {UsageError} if it has none.
+ */
+export function requireSolver(env: Environment, verb = "solve"): Having<"solve"> {
+  if (env.solve !== undefined) return env as Having<"solve">;
+  throw new UsageError(
+    `Cannot ${verb} ${env.name}: its definition has no solver; give it solve, which returns the best action`,
+  );
+}
+
+/**
+ * `env` as one whose action values are known; `verb` is what cannot be done without them.
+ *
+ * @throws {UsageError} if they are not.
+ */
+export function requireActionValues(env: Environment, verb: string): Having<"actionValues"> {
+  if (env.actionValues !== undefined) return env as Having<"actionValues">;
+  throw new UsageError(`Cannot ${verb} ${env.name}: its definition has no actionValues`);
+}
+
+/** Whether responses can be compared with the states they were written for. */
+export function isJudged(environment: EnvironmentDefinition): boolean {
+  return environment.make().judge !== undefined;
+}
+
+const PROBED_SEEDS = 4;
+
+/**
+ * Checks that the same seed deals the same episode, which algorithms need whose episodes share a deal.
+ *
+ * @throws {UsageError} if two environments begin differently with the same seed.
+ */
+export function requireSeededReset(environment: EnvironmentDefinition, verb: string): void {
+  const [first, second] = [environment.make(), environment.make()];
+  for (let seed = 0; seed < PROBED_SEEDS; seed++) {
+    const [one, other] = [first, second].map((env) => {
+      const { info } = env.reset({ seed });
+      return [env.stateKey(), env.prompt(info, { cot: true })].join("\n");
+    });
+    if (one === other) continue;
+    throw new UsageError(
+      `Cannot ${verb} ${environment.name}: its reset does not follow the seed; ` +
+        "draw everything from the stream that reset is given, or use an algorithm that shares no deal, such as ppo",
+    );
+  }
+}

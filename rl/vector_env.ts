@@ -1,0 +1,120 @@
+/**
+ * Environments side by side, resetting as episodes end, and played again from a checkpoint.
+ *
+ * @module
+ */
+import type {
+  Environment,
+  EnvironmentDefinition,
+  EnvironmentSettings,
+  Info,
+  Observation,
+} from "../envs/mod.ts";
+
+/** A finished episode. */
+export interface EpisodeOutcome {
+  /** Undiscounted sum of unscaled rewards. */
+  readonly episodeReturn: number;
+  readonly steps: number;
+  readonly goalReached: boolean;
+  /** By the environment's own measure. */
+  readonly success: boolean;
+}
+
+/** What the environment counts as success. */
+export function isSuccess(env: Environment, episodeReturn: number, goalReached: boolean): boolean {
+  return env.success === "goal" ? goalReached : episodeReturn > 0;
+}
+
+/** An episode under way, as a checkpoint keeps it: enough to play it again. */
+export interface SlotState {
+  readonly episodeSeed: number;
+  /** Actions so far; `isRandom` ones were drawn from the environment's own stream. */
+  readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
+}
+
+interface Slot {
+  readonly env: Environment;
+  episodeSeed: number;
+  history: { action: number; isRandom: boolean }[];
+  observation: Observation;
+  info: Info;
+  episodeReturn: number;
+}
+
+/** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
+export const TRAINING_SEEDS = 1_000_000;
+
+/** Environments side by side, resetting as episodes end. */
+export class VectorEnv {
+  readonly slots: readonly Slot[];
+  readonly #firstSeed: number;
+  #episodes = 0;
+
+  constructor(
+    environment: EnvironmentDefinition,
+    envs: number,
+    runSeed: number,
+    settings: EnvironmentSettings = {},
+  ) {
+    this.#firstSeed = runSeed * TRAINING_SEEDS;
+    this.slots = Array.from({ length: envs }, () => this.#begin(environment.make(settings)));
+  }
+
+  /** Plays the slots of a checkpoint again up to where they were. */
+  restore(states: readonly SlotState[], episodes: number): void {
+    this.#episodes = episodes;
+    states.forEach(({ episodeSeed, history }, index) => {
+      const slot = this.slots[index];
+      this.#reset(slot, episodeSeed);
+      for (const { action, isRandom } of history) {
+        if (isRandom) slot.env.randomAction();
+        this.#advance(slot, action, isRandom);
+      }
+    });
+  }
+
+  save(): { slots: SlotState[]; episodes: number } {
+    return {
+      slots: this.slots.map(({ episodeSeed, history }) => ({ episodeSeed, history: [...history] })),
+      episodes: this.#episodes,
+    };
+  }
+
+  /** Applies an action, or a random legal one for null; begins the next episode where one ended. */
+  step(index: number, parsed: number | null) {
+    const slot = this.slots[index];
+    const action = parsed ?? slot.env.randomAction();
+    const result = this.#advance(slot, action, parsed === null);
+    const final = { env: slot.env, info: slot.info, observation: slot.observation };
+    let outcome: EpisodeOutcome | null = null;
+    if (result.terminated || result.truncated) {
+      outcome = {
+        episodeReturn: slot.episodeReturn,
+        steps: slot.history.length,
+        goalReached: slot.info.goalReached,
+        success: isSuccess(slot.env, slot.episodeReturn, slot.info.goalReached),
+      };
+      this.#reset(slot, this.#firstSeed + this.#episodes++);
+    }
+    return { ...result, action, final, outcome };
+  }
+
+  #begin(env: Environment): Slot {
+    const episodeSeed = this.#firstSeed + this.#episodes++;
+    const { observation, info } = env.reset({ seed: episodeSeed });
+    return { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
+  }
+
+  #reset(slot: Slot, episodeSeed: number): void {
+    const { observation, info } = slot.env.reset({ seed: episodeSeed });
+    Object.assign(slot, { episodeSeed, history: [], observation, info, episodeReturn: 0 });
+  }
+
+  #advance(slot: Slot, action: number, isRandom: boolean) {
+    const { observation, info, reward, terminated, truncated } = slot.env.step(action);
+    slot.history.push({ action, isRandom });
+    Object.assign(slot, { observation, info, episodeReturn: slot.episodeReturn + reward });
+    return { reward, terminated, truncated };
+  }
+}

@@ -1,0 +1,207 @@
+/** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ENV_NAMES, findEnvironment } from "../../../envs/mod.ts";
+import { START } from "../../../rl/checkpoint.ts";
+import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
+import { resolveConfig, trainOptions } from "../../../rl/config.ts";
+import { readEnvSettings } from "../../../rl/env_settings.ts";
+import { evalCommand } from "../../../rl/eval.ts";
+import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../../rl/report/cells.ts";
+import { estimateSeconds, formatEstimate } from "../../../rl/report/estimate.ts";
+import { DEFAULT, experiments, tasks } from "../../../rl/report/experiments.ts";
+import { resultsPage } from "../../../rl/report/page.ts";
+import { reproduceCommand } from "../../../rl/reproduce.ts";
+import { outcomeOf, startCommand, TempFolder } from "../tiny_run.ts";
+import { cell, experimentOf, idOf, writeCell } from "./result_cells.ts";
+
+/** Runs `reproduce` in this process, for calls that end before anything is run. */
+async function refused(...args: string[]): Promise<string> {
+  let err = "";
+  const console = { out: () => {}, err: (text: string) => void (err += text) };
+  assertEquals(await runCommand(reproduceCommand, args, { console }), 2);
+  return err;
+}
+
+/** Runs the task with another folder as the current one. */
+const reproduceIn = (cwd: string, ...args: string[]) =>
+  outcomeOf(startCommand("reproduce", args, { cwd, env: { DENO_NO_UPDATE_CHECK: "1" } }));
+
+Deno.test("every experiment has a name of its own and flags that its command takes", () => {
+  assertEquals(new Set(experiments.map(idOf)).size, experiments.length);
+  for (const experiment of experiments) {
+    const [command, ...flags] = cellCommand(PLACES, { experiment, seed: 2 });
+    const { environment } = experiment;
+    const definition = findEnvironment(environment);
+    if (command === "train") {
+      const { given } = parseOptions(flags, trainOptions);
+      const { env, seed } = resolveConfig(given, definition);
+      assertEquals([env, seed], [environment, 2]);
+    } else if (command === "baseline") {
+      const { env, seed } = resolveConfig(
+        { policy: "cnn", ...parseOptions(flags, trainOptions).given },
+        definition,
+      );
+      assertEquals([env, seed], [environment, 2]);
+    } else {
+      const { given } = parseOptions(
+        flags,
+        evalCommand.options as Exclude<typeof evalCommand.options, (args: readonly string[]) => unknown>,
+      );
+      if (experiment.command === "variant") {
+        assertEquals(given.run, `runs/results/${environment}-default-s2`);
+        readEnvSettings(definition, given.envSettings!);
+      } else assertEquals([given.env, given.policy], [environment, experiment.name]);
+    }
+  }
+});
+
+Deno.test("every task has the rows of the main table and the ablation; lambda is compared on two", () => {
+  assertEquals(tasks, ENV_NAMES);
+  for (const task of tasks) {
+    for (const name of ["random", "optimal", DEFAULT, "cnn", "no-cot"]) {
+      assert(experimentOf(`${task}/${name}`) !== undefined, `${task}/${name}`);
+    }
+  }
+  const lambdas = experiments.filter(({ group }) => group === "lambda").map(idOf);
+  const values = ["0.1", "0.3", "0.7", "0.9"];
+  assertEquals(
+    lambdas,
+    ["NumberLine", "EZPoints"].flatMap((task) => values.map((v) => `${task}/lambda-${v}`)),
+  );
+});
+
+Deno.test("policies without a model have one cell, trained ones one a seed", () => {
+  const chosen = [experimentOf("NumberLine/random"), experimentOf("NumberLine/cnn")];
+  assertEquals(cellsOf(chosen, [0, 3]).map(({ seed }) => seed), [null, 0, 3]);
+});
+
+Deno.test("an unknown experiment names the nearest, exit 2", async () => {
+  assertEquals(
+    await refused("--only", "NumberLine/defalt"),
+    'Unknown experiment "NumberLine/defalt": did you mean NumberLine/default?\nSee: deno task reproduce --help\n',
+  );
+  assertStringIncludes(await refused("--only", "default,unfrozn"), "did you mean unfrozen?");
+  const unlike = await refused("--only", "?");
+  assertStringIncludes(unlike, 'Unknown experiment "?": the nearest is ');
+});
+
+Deno.test("a seed that train would not take is refused, exit 2", async () => {
+  for (const seed of ["x", "-1", "1.5", "1001"]) {
+    assertStringIncludes(await refused(`--seeds=0,${seed}`), `integers from 0 to 1000, got "${seed}"`);
+  }
+});
+
+Deno.test("--list prints how far each cell is and the time it takes, and runs nothing", async () => {
+  using temp = new TempFolder();
+  writeCell(temp.path, cell("NumberLine/default", 1, 1));
+  Deno.mkdirSync(`${temp.path}/runs/results/NumberLine-no-cot-s1`, { recursive: true });
+  Deno.writeTextFileSync(`${temp.path}/runs/results/NumberLine-no-cot-s1/config.json`, "{}");
+  const before = Deno.statSync(`${temp.path}/results`).mtime;
+  const only = "NumberLine/default,NumberLine/no-cot,NumberLine/random,NumberLine/ood-max-10";
+  const { code, out, err } = await reproduceIn(temp.path, "--list", "--only", only, "--seeds", "0,1,0");
+  assertEquals([code, err], [0, ""]);
+  assertEquals(out.split("\n").map((line) => line.split(/ {2,}/)), [
+    ["result", "state", "time"],
+    ["results/NumberLine/random.json", "to run", "unknown"],
+    ["results/NumberLine/default-s0.json", "to run", "about 1 m 30 s"],
+    ["results/NumberLine/default-s1.json", "done", "1 m 30 s"],
+    ["results/NumberLine/no-cot-s0.json", "to run", "about 1 m 30 s"],
+    ["results/NumberLine/no-cot-s1.json", "begun", "about 1 m 30 s"],
+    ["results/NumberLine/ood-max-10-s0.json", "to run", "unknown"],
+    ["results/NumberLine/ood-max-10-s1.json", "no weights", "unknown"],
+    [""],
+    ["Time left: about 4 m 31 s and 3 cells of unknown length"],
+    [""],
+  ]);
+  assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name).sort(), ["results", "runs"]);
+  assertEquals(Deno.statSync(`${temp.path}/results`).mtime, before);
+});
+
+Deno.test("a variant whose policy's weights are gone is passed over, with the command that makes them", async () => {
+  using temp = new TempFolder();
+  writeCell(temp.path, cell("NumberLine/default", 0, 1));
+  const { code, err } = await reproduceIn(temp.path, "--only", "NumberLine/ood-max-10", "--seeds", "0");
+  assertEquals(code, 0);
+  assertStringIncludes(err, "Skipping NumberLine: numbers to 10, seed 0");
+  const run = "runs/results/NumberLine-default-s0";
+  assertStringIncludes(
+    err,
+    `${run} has no fully trained weights; to train them: ./ponder train --env NumberLine`,
+  );
+  assertStringIncludes(err, ` --seed 0 --out ${run}, with --resume if it was begun\n`);
+  // Nor are weights that are still being trained: their result would be kept for good.
+  Deno.mkdirSync(`${temp.path}/${run}/checkpoint`, { recursive: true });
+  const trainer = JSON.stringify({ ...START, stage: "rl", iteration: 6 });
+  Deno.writeTextFileSync(`${temp.path}/${run}/checkpoint/trainer.json`, trainer);
+  const again = await reproduceIn(temp.path, "--only", "NumberLine/ood-max-10", "--seeds", "0");
+  assertStringIncludes(again.err, "Skipping NumberLine: numbers to 10, seed 0");
+  assertEquals([...Deno.readDirSync(`${temp.path}/results/NumberLine`)].length, 1);
+});
+
+Deno.test("policies without a model are run and kept with their command, and the page shows them", async () => {
+  using temp = new TempFolder();
+  const { code, err } = await reproduceIn(temp.path, "--quick", "--only", "EZPoints/random,EZPoints/optimal");
+  assertEquals(code, 0, err);
+  assertStringIncludes(err, "[1/2] EZPoints: random; time left: unknown\n");
+  assertMatch(err, /\[2\/2\] EZPoints: optimal \(solver\); time left: about \d/);
+  const kept = JSON.parse(Deno.readTextFileSync(`${temp.path}/results/quick/EZPoints/optimal.json`));
+  assertEquals([kept.evaluation.sampled.success, kept.evaluation.episodes], [1, 500]);
+  const command = "./ponder eval --env EZPoints --policy optimal --episodes 10000 --episodes 500";
+  assertEquals(kept.command, command);
+  const page = Deno.readTextFileSync(`${temp.path}/results/quick/results.md`);
+  assertMatch(page, /\| optimal \(solver\) +\| - +\| - +\| 100\.0 +\| - +\| 99\.2 to 100\.0/);
+  // A smoke run leaves the real results and their page alone.
+  assertEquals([...Deno.readDirSync(temp.path)].map(({ name }) => name), ["results"]);
+  assertEquals([...Deno.readDirSync(`${temp.path}/results`)].map(({ name }) => name), ["quick"]);
+});
+
+Deno.test("where every cell is done, the page is written from what is kept", async () => {
+  using temp = new TempFolder();
+  const cells = [2, 10, 0].map((seed) => cell("NumberLine/default", seed, (8 - seed % 8) / 8));
+  for (const cell of cells) writeCell(temp.path, cell);
+  const { code, err } = await reproduceIn(temp.path, "--only", "NumberLine/default", "--seeds", "0,2,10");
+  assertEquals([code, err], [0, ""]);
+  const { markdown, plots } = await resultsPage(cells);
+  assertEquals(Deno.readTextFileSync(`${temp.path}/docs/results.md`), markdown);
+  for (const [name, svg] of Object.entries(plots)) {
+    assertEquals(Deno.readTextFileSync(`${temp.path}/docs/${name}`), svg);
+  }
+});
+
+Deno.test("results are found by name and seed; other files are left alone", async () => {
+  using temp = new TempFolder();
+  const cells = [cell("NumberLine/lambda-0.1", 10, 1), cell("NumberLine/random", null, 0.25)];
+  for (const cell of cells) writeCell(temp.path, cell);
+  for (const name of ["notes.json", "default-s0.json.tmp", "default-sx.json"]) {
+    Deno.writeTextFileSync(`${temp.path}/results/NumberLine/${name}`, "{}");
+  }
+  const found = await readResults({ results: `${temp.path}/results` });
+  assertEquals(found.map(({ experiment, seed }) => [idOf(experiment), seed]), [
+    ["NumberLine/lambda-0.1", 10],
+    ["NumberLine/random", null],
+  ]);
+  const places = { results: `${temp.path}/results`, runs: `${temp.path}/runs` };
+  assertEquals(await cellState(places, cells[0]), "done");
+  assertEquals(await cellState(places, { ...cells[0], seed: 1 }), "to run");
+});
+
+Deno.test("time left goes by the nearest finished relative of each cell", () => {
+  const timed = (id: string, seed: number, total: number) => cell(id, seed, 1, { wall_seconds: { total } });
+  const done = [
+    timed("NumberLine/default", 0, 100),
+    timed("NumberLine/default", 1, 200),
+    timed("NumberLine/no-cot", 0, 30),
+    timed("EZPoints/default", 0, 1000),
+  ];
+  const seconds = (id: string, seed: number) =>
+    estimateSeconds([{ experiment: experimentOf(id), seed }], done).seconds;
+  assertEquals(seconds("NumberLine/default", 1), 200);
+  assertEquals(seconds("NumberLine/default", 2), 150);
+  assertEquals(seconds("NumberLine/unfrozen", 0), 110);
+  assertEquals(seconds("Points24/default", 0), 332.5);
+  const cnn = { experiment: experimentOf("NumberLine/cnn"), seed: 0 };
+  assertEquals(estimateSeconds([cnn, done[0]], done), { seconds: 100, unknown: 1 });
+  assertEquals(formatEstimate({ seconds: 100, unknown: 1 }), "about 1 m 40 s and 1 cell of unknown length");
+  assertEquals(formatEstimate({ seconds: 0, unknown: 2 }), "unknown");
+  assertEquals(formatEstimate({ seconds: 0, unknown: 0 }), "none");
+});
