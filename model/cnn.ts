@@ -80,7 +80,7 @@ function checkConfig(config: CnnConfig): void {
   const { convolutions } = config;
   requireCount(
     "the number of convolutions",
-    Array.isArray(convolutions) ? convolutions.length : convolutions,
+    Array.isArray(convolutions) ? convolutions.length : undefined,
     [0, 100],
   );
   convolutions.forEach((layer, index) => {

@@ -22,7 +22,7 @@ import { evaluationEnvSettings } from "./env_settings.ts";
 import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
-import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import type { CheckpointName, RunStore } from "./run_store.ts";
 import { peakMemory } from "./memory.ts";
 import { newPolicy } from "./policies/mod.ts";
 import type { Policy } from "./policy.ts";
@@ -31,6 +31,9 @@ import { rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
 
+/** What a run tells people while it goes on. */
+export type RunProgress = Pick<Progress, "update" | "note">;
+
 /** Outside world of a run. */
 export interface RunContext {
   readonly gpu: Gpu;
@@ -38,14 +41,18 @@ export interface RunContext {
   readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
-  readonly folder: RunFolder;
-  readonly progress: Progress;
+  readonly folder: RunStore;
+  readonly progress: RunProgress;
+  /** Receives every line of `metrics.jsonl` as it is written. */
+  readonly onLine?: (line: MetricsLine) => void;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;
 }
 
 /** What a run came to; evaluations that it did not get to are null. */
 export interface RunResult {
+  /** What was trained. */
+  readonly policy: Policy;
   readonly afterSft: Evaluation | null;
   readonly afterRl: Evaluation | null;
   readonly parameters: number;
@@ -65,7 +72,7 @@ type Stage = "sft" | "rl" | "evaluation";
 
 /** A run under way. */
 export class Run {
-  readonly progress: Progress;
+  readonly progress: RunProgress;
   readonly work: ReturnType<typeof estimateWork>;
   readonly thoughtAlarm = new ThoughtAlarm();
   afterSft: Evaluation | null = null;
@@ -93,7 +100,7 @@ export class Run {
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
     const { environment, gpu, folder } = context;
-    const checkpoint = config.resume ? await folder.checkpointPath() : null;
+    const checkpoint = config.resume ? await folder.resume() : null;
     const env = environment.make(evaluationEnvSettings(environment, config));
     const policy = checkpoint === null
       ? newPolicy(gpu, environment, config)
@@ -105,7 +112,6 @@ export class Run {
       : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
     const run = new Run(config, context, policy, optimizer, state);
     if (!config.resume) return run;
-    await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
       if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
       if (line.stage === "rl") run.thoughtAlarm.check(line);
@@ -115,6 +121,7 @@ export class Run {
 
   get result(): RunResult {
     return {
+      policy: this.policy,
       afterSft: this.afterSft,
       afterRl: this.afterRl,
       parameters: this.policy.parameters.count,
@@ -161,6 +168,7 @@ export class Run {
 
   log(line: MetricsLine): void {
     this.#context.folder.appendMetrics(line);
+    this.#context.onLine?.(line);
   }
 
   advance(changes: Partial<TrainerState>): void {
@@ -192,19 +200,5 @@ export class Run {
     const nowMs = performance.now();
     this.effort[this.#clock.stage] += (nowMs - this.#clock.sinceMs) / 1e3;
     this.#clock.sinceMs = nowMs;
-  }
-}
-
-/** Was this line written before the checkpoint with this state? */
-function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
-  switch (line.stage) {
-    case "sft":
-      return line.update <= sftUpdates;
-    case "gate":
-      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
-    case "rl":
-      return line.iteration <= iteration;
-    case "evaluation":
-      return line.after === "sft" && stage !== "sft";
   }
 }

@@ -51,9 +51,9 @@ export class Gpu {
   /** Steps that are replayed rather than run again. */
   readonly plans: Plans;
   /** The variant of each kernel that measured fastest on this adapter; empty until tuned. */
-  readonly tuned = new Map<string, string>();
+  readonly tuned: Map<string, string> = new Map();
   /** Variants of each kernel that failed their check on this adapter; taken only when named. */
-  readonly rejected = new Map<string, readonly string[]>();
+  readonly rejected: Map<string, readonly string[]> = new Map();
   /** Bound where a kernel's optional operand is absent. */
   readonly placeholder: Slice;
 

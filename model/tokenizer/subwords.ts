@@ -153,7 +153,7 @@ function bytePairs(
 
 function readMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>): [string, string][] {
   if (!Array.isArray(merges)) throw unusable(`its merges are ${quote(merges)}`);
-  return merges.map((merge, index) => {
+  return Array.from(merges, (merge: unknown, index) => {
     const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
     const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
     if (!isPair) throw unusable(`merge ${index} is ${quote(merge)}`);

@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import fc from "fast-check";
 import { ENV_NAMES, findEnvironment, makeEnv } from "../../envs/mod.ts";
-import { evaluateFormula, formulaEquals } from "../../envs/formula.ts";
+import { evaluateFormula, formulaEquals } from "../../envs/points/formula.ts";
 import { parseOptions, UsageError } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, trainOptions } from "../../rl/config.ts";
 import { readEnvSettings } from "../../rl/env_settings.ts";

@@ -131,6 +131,7 @@ Deno.test("a network whose config does not fit is refused with the field's name"
     ["width", { ...good, width: 1e9 }],
     ["actions", { ...good, actions: 0.5 }],
     ["the number of convolutions", { ...good, convolutions: null }],
+    ["the number of convolutions", { ...good, convolutions: 0 }],
     ["the number of convolutions", { ...good, convolutions: Array(1000).fill(convolution) }],
     ["channels of convolution 0", { ...good, convolutions: [null] }],
     ["kernelSize of convolution 1", {
