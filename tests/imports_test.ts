@@ -143,8 +143,9 @@ const ROOMS: readonly (readonly [name: string, holds: (path: string) => boolean]
   ["rl", (path) => path.startsWith("rl/")],
   ["model", (path) => path.startsWith("model/") && !path.startsWith("model/tape/")],
   ["tape", (path) => path.startsWith("model/tape/")],
-  ["kernels/<op>", (path) => path.startsWith("kernels/") && !path.startsWith("kernels/gpu/")],
+  ["kernels/<op>", (path) => path.startsWith("kernels/") && !/^kernels\/(gpu|wgsl)\//.test(path)],
   ["gpu", (path) => path.startsWith("kernels/gpu/")],
+  ["wgsl", (path) => path.startsWith("kernels/wgsl/")],
 ];
 const roomOf = (path: string): number => ROOMS.findIndex(([, holds]) => holds(path));
 

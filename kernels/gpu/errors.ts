@@ -14,6 +14,7 @@ export class OutOfMemoryError extends Error {
 
 /** The device is gone: its driver was reset, the card was removed, or it was destroyed. Only another one goes on. */
 export class DeviceLostError extends Error {
+  /** `DeviceLostError`. */
   override name = "DeviceLostError";
 }
 
@@ -22,6 +23,7 @@ export class DeviceLostError extends Error {
  * it did not happen; the device itself goes on.
  */
 export class SubmissionError extends Error {
+  /** `SubmissionError`. */
   override name = "SubmissionError";
 }
 
