@@ -4,7 +4,7 @@
  * @module
  */
 import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { writeFileAtomic } from "../../model/mod.ts";
+import { writeFileAtomic } from "../../model/files.ts";
 import {
   type Cell,
   type CellContext,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readJson, writeFileAtomic } from "../../model/mod.ts";
+import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
 import { taskArguments } from "../cli/mod.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readBytes } from "../../model/mod.ts";
+import { exists, readBytes } from "../../model/files.ts";
 import { Damage, faultOf, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";

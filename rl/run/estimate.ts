@@ -5,9 +5,10 @@
  */
 import { matmul } from "../../kernels/matmul/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { deriveSizes, sizeOf } from "../../model/mod.ts";
+import { cnnFlops, deriveSizes, forwardFlops } from "../../model/mod.ts";
 import { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
+import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
 
 /** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
@@ -18,23 +19,17 @@ const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
 /** Floating-point operations of one sequence's forward pass. */
-function forwardFlops(policy: Policy, { maxNewTokens }: CommonSettings): number {
-  const weights = (part: string) =>
-    policy.parameters.list.filter((p) => p.part === part && p.kind === "matrix").reduce(
-      (n, p) => n + sizeOf(p.shape),
-      0,
-    );
-  // A picture's patches share the weights; the CNN's convolutions slide over about as many places.
-  const model = policy instanceof Agent ? deriveSizes(policy.vlm.config) : { patches: 64, imageTokens: 1 };
-  const positions = model.imageTokens + 6 + maxNewTokens;
-  return 2 *
-    (weights("vision") * model.patches + weights("projector") * model.imageTokens +
-      weights("language") * positions);
+function forwardOf(policy: Policy, { maxNewTokens }: CommonSettings): number {
+  if (policy instanceof CnnPolicy) return cnnFlops(policy.cnn.config, 1);
+  if (!(policy instanceof Agent)) return 2 * policy.parameters.count;
+  const { config } = policy.vlm;
+  const T = deriveSizes(config).imageTokens + 6 + maxNewTokens;
+  return forwardFlops(config, { images: 1, B: 1, T, R: maxNewTokens });
 }
 
 /** The work of each stage in floating-point operations, and time left from the pace so far. */
 export function estimateWork(policy: Policy, config: CommonSettings) {
-  const forward = forwardFlops(policy, config);
+  const forward = forwardOf(policy, config);
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.
   const response = 3 * forward;

@@ -8,7 +8,7 @@ import {
   syncFolder,
   writeFileAtomic,
   writeFolderAtomic,
-} from "../../model/mod.ts";
+} from "../../model/files.ts";
 import {
   digestOf,
   encodeManifest,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readJson } from "../../model/mod.ts";
+import { readJson } from "../../model/files.ts";
 import type { JsonObject } from "./store.ts";
 
 /** Throws `TypeError` when a value is not an object. */

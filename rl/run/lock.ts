@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { exists } from "../../model/mod.ts";
+import { exists } from "../../model/files.ts";
 
 /** The process that trains in a folder. */
 export interface LockOwner {

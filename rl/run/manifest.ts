@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { exists, type FileContent, readBytes } from "../../model/mod.ts";
+import { exists, type FileContent, readBytes } from "../../model/files.ts";
 import type { Checkpoint, JsonObject } from "./store.ts";
 
 /** Name of the manifest in its folder. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readBytes } from "../../model/mod.ts";
+import { exists, readBytes } from "../../model/files.ts";
 import { asJsonObject } from "./json_object.ts";
 import { digestOf, type FileDigest } from "./manifest.ts";
 import type { JsonObject } from "./store.ts";

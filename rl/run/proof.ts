@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readBytes, recoverFolder, writeFileAtomic } from "../../model/mod.ts";
+import { exists, readBytes, recoverFolder, writeFileAtomic } from "../../model/files.ts";
 import { commandLine } from "../cli/mod.ts";
 import {
   Damage,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FileContent } from "../../model/mod.ts";
+import type { FileContent } from "../../model/files.ts";
 import { digestOf, type FileDigest, type Manifest } from "./manifest.ts";
 
 /** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */

@@ -1,6 +1,7 @@
 /** Every kind of damage to a run folder: it is refused, or what comes of it is the same bytes. None is silent. */
 import { assert, assertEquals } from "@std/assert";
-import { decodeSafetensors, encodeSafetensors, type FileContent } from "../../../model/mod.ts";
+import type { FileContent } from "../../../model/files.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../model/mod.ts";
 import { checkRun } from "../../../rl/run/check.ts";
 import type { Given } from "../../../rl/cli/mod.ts";
 import type { trainOptions } from "../../../rl/config.ts";
