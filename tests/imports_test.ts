@@ -186,7 +186,7 @@ function loadedWith(path: string): Set<string> {
 
 Deno.test("no command but the benchmark loads references or cases when it starts", () => {
   const starts = [...scripts, "mod.ts"].filter((path) => /^(rl|commands)\/|^mod\.ts$/.test(path));
-  assert(starts.includes("rl/train.ts") || starts.some((path) => path.endsWith("commands/train.ts")));
+  assert(starts.some((path) => path.endsWith("commands/train.ts")));
   const wrong = starts.flatMap((start) =>
     [...loadedWith(start)].filter((path) => /^kernels\/.*\b(reference|cases)\.ts$/.test(path))
       .map((path) => `${start} loads ${path}`)

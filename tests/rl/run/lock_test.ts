@@ -9,7 +9,7 @@ const ROOT = new URL("../../../", import.meta.url);
 /** A process that holds the lock of a folder; `then` is what it does once it has it. */
 async function holder(path: string, then: string): Promise<Deno.ChildProcess> {
   const code = `
-    const { RunLock } = await import(${JSON.stringify(new URL("rl/run_lock.ts", ROOT).href)});
+    const { RunLock } = await import(${JSON.stringify(new URL("rl/run/lock.ts", ROOT).href)});
     await RunLock.take(${JSON.stringify(path)});
     console.log("held");
     ${then}`;
