@@ -10,6 +10,7 @@ import {
   processConsole,
   runCommand,
   UsageError,
+  userPath,
   type Values,
 } from "../rl/cli/mod.ts";
 import { benchCases } from "./cases.ts";
@@ -46,7 +47,7 @@ export const benchOptions = defineOptions({
   },
   profile: { type: "boolean", default: false, meaning: "also measure GPU time by kernel" },
   json: { type: "boolean", default: false, meaning: "print the run as JSON on stdout" },
-  compare: { type: "string", meaning: "a saved run to set beside the one that follows, nothing is timed" },
+  compare: { type: "path", meaning: "a saved run to set beside the one that follows, nothing is timed" },
   rounds: { type: "integer", default: 7, min: 1, max: 1000, meaning: "measurements of each row" },
   sampleMs: {
     type: "number",
@@ -55,7 +56,7 @@ export const benchOptions = defineOptions({
     unit: "ms",
     meaning: "a measurement repeats its launch about this long",
   },
-  out: { type: "string", default: "runs/bench", meaning: "folder that keeps JSON and charts" },
+  out: { type: "path", default: "runs/bench", meaning: "folder that keeps JSON and charts" },
   name: {
     type: "string",
     meaning: "name of the files in it, without extension; the time of day when absent",
@@ -187,7 +188,7 @@ async function compare(before: string, after: string | undefined): Promise<numbe
   if (after === undefined) {
     throw new UsageError("--compare needs two files: --compare BEFORE.json AFTER.json");
   }
-  const [a, b] = [await readRun(before), await readRun(after)];
+  const [a, b] = [await readRun(before), await readRun(userPath(after))];
   processConsole.out(`${formatComparison(compareRuns(a, b), a, b)}\n`);
   return 0;
 }

@@ -13,8 +13,15 @@
  * ```
  */
 
-export { Blackjack, type BlackjackBias, type BlackjackInfo, type BlackjackSettings } from "./blackjack.ts";
-export type { FaceValue } from "./cards.ts";
+export { checkEnvironment, type CheckResult, ENVIRONMENT_CHECKS, type EnvironmentCheck } from "./check.ts";
+export {
+  Blackjack,
+  blackjack,
+  type BlackjackBias,
+  type BlackjackInfo,
+  type BlackjackSettings,
+} from "./blackjack/blackjack.ts";
+export type { FaceValue } from "./shared/cards.ts";
 export {
   defineEnvironment,
   type EnvironmentDefinition,
@@ -23,35 +30,27 @@ export {
   type MadeDefinition,
   type RulesDefinition,
 } from "./definition.ts";
-export { EZPoints, type EZPointsSettings } from "./ez_points.ts";
-export { frame, FRAME_PIXELS } from "./frame.ts";
+export { EZPoints, ezPoints, type EZPointsSettings } from "./points/ez_points.ts";
+export { frame, FRAME_PIXELS } from "./shared/frame.ts";
 export {
   Household,
+  household,
   type HouseholdBias,
   type HouseholdInfo,
   type HouseholdMode,
   type HouseholdSettings,
-} from "./household.ts";
+} from "./household/household.ts";
 export {
   NumberLine,
+  numberLine,
   type NumberLineBias,
   type NumberLineInfo,
   type NumberLineSettings,
-} from "./number_line.ts";
-export type { PointsBias, PointsInfo } from "./points.ts";
-export { Points24, type Points24Settings } from "./points24.ts";
-export { Random } from "./random.ts";
-export {
-  blackjack,
-  ENV_NAMES,
-  ENVIRONMENTS,
-  ezPoints,
-  findEnvironment,
-  household,
-  makeEnv,
-  numberLine,
-  points24,
-} from "./registry.ts";
+} from "./number_line/number_line.ts";
+export type { PointsBias, PointsInfo } from "./points/points.ts";
+export { Points24, points24, type Points24Settings } from "./points/points24.ts";
+export { Random } from "./shared/random.ts";
+export { ENV_NAMES, ENVIRONMENTS, findEnvironment, makeEnv } from "./registry.ts";
 export { checkFrame, type EnvironmentParts } from "./shared/complete.ts";
 export { editDistance, nearestName } from "./shared/nearest.ts";
 export { type Color, gridPicture, picture } from "./shared/picture.ts";

@@ -1,69 +1,13 @@
 /** The environments that come with ponder, by name. Names exist only where people write them: on the command line. */
 
-import { Blackjack, type BlackjackSettings } from "./blackjack.ts";
-import { ceiling } from "./blackjack_optimal.ts";
-import { defineEnvironment, type EnvironmentDefinition, type EnvironmentSettings } from "./definition.ts";
-import { EZPoints, type EZPointsSettings } from "./ez_points.ts";
-import { Household, type HouseholdSettings } from "./household.ts";
-import { NumberLine, type NumberLineSettings } from "./number_line.ts";
-import { Points24, type Points24Settings } from "./points24.ts";
+import { blackjack } from "./blackjack/blackjack.ts";
+import type { EnvironmentDefinition, EnvironmentSettings } from "./definition.ts";
+import { household } from "./household/household.ts";
+import { numberLine } from "./number_line/number_line.ts";
+import { ezPoints } from "./points/ez_points.ts";
+import { points24 } from "./points/points24.ts";
 import { editDistance } from "./shared/nearest.ts";
 import type { SolvedEnvironment } from "./types.ts";
-
-/** See `number_line.ts`. */
-export const numberLine: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
-  name: "NumberLine",
-  id: "gym_cards/NumberLine-v0",
-  settings: { maxPosition: "largest number on the line, 1 to 999; 5 as published" },
-  ceiling: () => 1,
-  make: (settings: NumberLineSettings) => new NumberLine(settings),
-});
-
-/** See `ez_points.ts`. */
-export const ezPoints: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
-  name: "EZPoints",
-  id: "gym_cards/EZPoints-v0",
-  ceiling: () => 1,
-  make: (settings: EZPointsSettings) => new EZPoints(settings),
-});
-
-/** See `points24.ts`. */
-export const points24: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
-  name: "Points24",
-  id: "gym_cards/Points24-v0",
-  settings: {
-    target: "what the formula must equal, 1 to 999; 24 as published",
-    faceValue: "what jack, queen and king count, ten or 11-13; ten as published",
-    solvableOnly: "true: deals without a solution are dealt again; false as published",
-  },
-  ceiling: ({ solvableOnly }) => solvableOnly === true ? 1 : null,
-  make: (settings: Points24Settings) => new Points24(settings),
-});
-
-/** See `blackjack.ts`. */
-export const blackjack: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
-  name: "Blackjack",
-  id: "gym_cards/Blackjack-v0",
-  settings: {
-    natural: "true: a natural pays 1.5; false as published",
-    sab: "true: a natural beats any other 21; false as published",
-  },
-  // With Sutton and Barto's rule a natural also wins where it would tie, which `ceiling` does not count.
-  ceiling: ({ sab }) => sab === true ? null : ceiling().win,
-  make: (settings: BlackjackSettings) => new Blackjack(settings),
-});
-
-/** See `household.ts`. */
-export const household: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
-  name: "Household",
-  id: "alfworld/Household-v0",
-  settings: {
-    mode: "text-and-image, or image-only: no scene and no commands in the prompt; text-and-image by default",
-    split: "rooms, seen or unseen; seen by default",
-  },
-  ceiling: () => 1,
-  make: (settings: HouseholdSettings) => new Household(settings),
-});
 
 /** The environments that come with ponder, in the order of the published suite. */
 export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] = [

@@ -1,8 +1,8 @@
 /** Contact sheets: frames of environments side by side, as a PNG. */
 
 import { encode } from "fast-png";
-import { BOLD_FONT, createCanvas2D } from "./canvas.ts";
-import { FRAME_PIXELS } from "./frame.ts";
+import { BOLD_FONT, createCanvas2D } from "./shared/canvas.ts";
+import { FRAME_PIXELS } from "./shared/frame.ts";
 import type { Environment, Observation } from "./types.ts";
 
 export interface SheetSettings {

@@ -1,6 +1,6 @@
 /** The environment contract. The words (observation, reward, terminated, truncated, info) mean what they mean in Gymnasium. */
 
-import type { Random } from "./random.ts";
+import type { Random } from "./shared/random.ts";
 
 /**
  * An RGB picture, row-major, 3 bytes a pixel: `data[(y * width + x) * 3 + channel]`.

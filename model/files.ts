@@ -20,23 +20,31 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
       await writeSynced(temporary, content);
       await Deno.rename(temporary, path);
     } catch (error) {
-      await removeIfThere(temporary);
+      await removeIfThere(temporary).catch(() => {}); // the write that failed says why
       throw error;
     }
+    await syncFolder(parentOf(path));
   });
+}
+
+/** How {@linkcode writeFolderAtomic} treats the folder that it replaces. */
+export interface FolderSettings {
+  /** Keep the folder from before as `<folder>.previous`, in place of the one kept there. Default: it is removed. */
+  readonly keepPrevious?: boolean;
 }
 
 /**
  * Replaces a folder by one that holds exactly these files, so that its files always belong together.
- * Between two renames the folder may be missing and its old content stand in `<folder>.old`:
- * {@linkcode recoverFolder} puts that right.
+ * Between two renames the folder may be missing and its old content stand in `<folder>.old` or `<folder>.previous`:
+ * {@linkcode recoverFolder} puts that right. A write that fails leaves the old folder and nothing else.
  *
- * @param files Content by file name; names hold no separator.
+ * @param files Content by file name; names hold no separator. They are written in this order.
  * @throws {RangeError} If a name would leave the folder.
  */
 export async function writeFolderAtomic(
   folder: string,
   files: Readonly<Record<string, FileContent>>,
+  { keepPrevious = false }: FolderSettings = {},
 ): Promise<void> {
   for (const name of Object.keys(files)) {
     if (!/^[^/\\]+$/.test(name) || name === "." || name === "..") {
@@ -47,22 +55,51 @@ export async function writeFolderAtomic(
   }
   await explainingFailure(folder, async () => {
     await recoverFolder(folder);
-    const { target, fresh, old } = namesOf(folder);
+    const { target, fresh, old, previous } = namesOf(folder);
+    const aside = keepPrevious ? previous : old;
     await removeIfThere(fresh);
-    await Deno.mkdir(fresh, { recursive: true });
-    for (const [name, content] of Object.entries(files)) await writeSynced(`${fresh}/${name}`, content);
-    if (await exists(target)) await Deno.rename(target, old);
+    try {
+      await Deno.mkdir(fresh, { recursive: true });
+      for (const [name, content] of Object.entries(files)) await writeSynced(`${fresh}/${name}`, content);
+      await syncFolder(fresh);
+    } catch (error) {
+      // A full disk needs the room; the write that failed says why.
+      await removeIfThere(fresh).catch(() => {});
+      throw error;
+    }
+    if (await exists(target)) {
+      await removeIfThere(aside);
+      await Deno.rename(target, aside);
+    }
     await Deno.rename(fresh, target);
+    await syncFolder(parentOf(target));
     await removeIfThere(old);
   });
 }
 
-/** Finishes or undoes a {@linkcode writeFolderAtomic} that a crash interrupted. Call before reading the folder. */
+/**
+ * Finishes or undoes a {@linkcode writeFolderAtomic} that a crash interrupted. Call before reading the folder.
+ * A folder kept as `<folder>.previous` takes the place of one that is missing.
+ */
 export async function recoverFolder(folder: string): Promise<void> {
-  const { target, old } = namesOf(folder);
-  if (!await exists(old)) return;
-  if (await exists(target)) await removeIfThere(old);
-  else await Deno.rename(old, target);
+  const { target, old, previous } = namesOf(folder);
+  if (await exists(target)) return await removeIfThere(old);
+  for (const aside of [old, previous]) {
+    if (await exists(aside)) return await Deno.rename(aside, target);
+  }
+}
+
+/**
+ * Makes names in a folder survive a power cut, as far as the system can: files and renames in it are on disk
+ * once this resolves.
+ */
+export async function syncFolder(path: string): Promise<void> {
+  try {
+    using folder = await Deno.open(path, { read: true });
+    await folder.sync();
+  } catch {
+    // Windows opens no folders, and some file systems sync none: they keep names by themselves.
+  }
 }
 
 /**
@@ -101,9 +138,9 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-function namesOf(folder: string): { target: string; fresh: string; old: string } {
+function namesOf(folder: string) {
   const target = folder.replace(/(?<=[^/\\])[/\\]+$/, ""); // else "run/" would make "run/.new"
-  return { target, fresh: `${target}.new`, old: `${target}.old` };
+  return { target, fresh: `${target}.new`, old: `${target}.old`, previous: `${target}.previous` };
 }
 
 async function writeSynced(path: string, content: FileContent): Promise<void> {

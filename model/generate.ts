@@ -7,7 +7,7 @@
 import { attentionDecode, fillCache } from "../kernels/attention/mod.ts";
 import { decodeScratchWords, decodesInOneLaunch, decodeStep } from "../kernels/decode/mod.ts";
 import { embed } from "../kernels/embedding/mod.ts";
-import { fixed, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
+import { fixed, requireFinite, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
 import { languageBlocks } from "./language.ts";
 import { type Layout, layOut, type Segment } from "./sequence.ts";
@@ -45,6 +45,7 @@ export interface Response {
  * Writes a response to every prompt. A row's result does not depend on the other rows.
  *
  * @throws {RangeError} when `maxNewTokens` is below 1, or a prompt is empty or leaves no room in the context.
+ * @throws {NotFiniteError} when a log-probability, entropy or value is NaN or infinite: what was drawn then means nothing.
  */
 export async function generate(
   vlm: Vlm,
@@ -91,12 +92,12 @@ export async function generate(
     const end = row.indexOf(endId);
     // A row that ran out of context went on beside longer-running ones; those tokens are void.
     const count = end < 0 ? rooms[b] : Math.min(end + 1, rooms[b]);
-    return {
-      ids: Array.from(row.subarray(0, count)),
-      logprobs: logprobWords.slice(b * steps, b * steps + count),
-      entropies: entropyWords.slice(b * steps, b * steps + count),
-      value: values[b],
-    };
+    const logprobs = logprobWords.slice(b * steps, b * steps + count);
+    const entropies = entropyWords.slice(b * steps, b * steps + count);
+    requireFinite("sample", logprobs, (t) => `the log-probability of token ${t} of response ${b}`);
+    requireFinite("sample", entropies, (t) => `the entropy at token ${t} of response ${b}`);
+    requireFinite("sample", [values[b]], () => `the value of prompt ${b}`);
+    return { ids: Array.from(row.subarray(0, count)), logprobs, entropies, value: values[b] };
   });
 }
 

@@ -15,7 +15,16 @@ export {
   paddedActions,
 } from "./cnn.ts";
 export { deriveSizes, type ModelPreset, modelPresets, type VlmConfig } from "./config.ts";
-export { exists, readBytes, readJson, recoverFolder, writeFileAtomic, writeFolderAtomic } from "./files.ts";
+export {
+  exists,
+  type FileContent,
+  readBytes,
+  readJson,
+  recoverFolder,
+  syncFolder,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { type Parameter, Parameters, type ParameterSpec, parameterSpecs } from "./parameters.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";

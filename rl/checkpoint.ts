@@ -4,7 +4,7 @@
  * @module
  */
 import type { Environment } from "../envs/mod.ts";
-import type { Gpu } from "../kernels/gpu/mod.ts";
+import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
   assertFits,
@@ -17,17 +17,17 @@ import {
   type Parameters,
   type ParameterSpec,
   parameterSpecs,
-  readBytes,
-  readJson,
   Tokenizer,
   Vlm,
   type VlmConfig,
 } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
+import { Damage, openCheckpoint } from "./manifest.ts";
+import type { MetricsLine } from "./metrics.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
 import type { SlotState } from "./rollout.ts";
-import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import type { Checkpoint, CheckpointName, RunStore } from "./run_store.ts";
 
 /** Where a run stands. */
 export interface TrainerState {
@@ -75,25 +75,62 @@ export const START: TrainerState = {
   peakBytes: 0,
 };
 
-/** Writes everything needed to go on, atomically. */
+/**
+ * Writes everything needed to go on, atomically, once the GPU is known to have done the work behind it.
+ *
+ * @throws {NotFiniteError} naming a weight or moment that is NaN or infinite; the checkpoint from before stays.
+ * @throws {Error} what went wrong on the GPU; the checkpoint from before stays.
+ */
 export async function saveCheckpoint(
-  folder: RunFolder,
+  store: RunStore,
   policy: Policy,
   optimizer: AdamW,
   state: TrainerState,
   name?: CheckpointName,
 ): Promise<void> {
   const { parameters } = policy;
+  const weights = await parameters.toHost();
   const { m, v } = await optimizer.toHost();
   const moments = new Map<string, HostTensor>();
   for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
   for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
-  await folder.writeCheckpoint({
-    "model.safetensors": encodeSafetensors(await parameters.toHost()),
+  // A refused submission leaves old contents, and is told only after they were read.
+  await policy.gpu.settle();
+  requireFinite(weights);
+  requireFinite(moments);
+  const { stage, sftUpdates, iteration, optimizerStep } = state;
+  await store.writeCheckpoint({
+    "model.safetensors": encodeSafetensors(weights),
     "optimizer.safetensors": encodeSafetensors(moments),
     ...policyFiles(policy),
     "trainer.json": JSON.stringify(state, null, 1) + "\n",
-  }, name);
+  }, {
+    name,
+    keep: (line) => isBefore(line as unknown as MetricsLine, state),
+    progress: { stage, sftUpdates, iteration, optimizerStep },
+  });
+}
+
+function requireFinite(tensors: ReadonlyMap<string, HostTensor>): void {
+  for (const [name, { data }] of tensors) {
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    if (index < 0) continue;
+    throw new NotFiniteError(`Cannot save a checkpoint: ${name} holds ${data[index]} at element ${index}`);
+  }
+}
+
+/** Was this line of `metrics.jsonl` written before the checkpoint with this state, and will not be written again? */
+export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
+  switch (line.stage) {
+    case "sft":
+      return line.update <= sftUpdates;
+    case "gate":
+      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
+    case "rl":
+      return line.iteration <= iteration;
+    case "evaluation":
+      return line.after === "sft" && stage !== "sft";
+  }
 }
 
 /** What describes the policy beside its weights. */
@@ -108,58 +145,70 @@ function policyFiles(policy: Policy): Record<string, string> {
   };
 }
 
-/** The policy of a checkpoint folder, of whatever kind. Throws as {@linkcode loadAgent} does. */
-export async function loadPolicy(gpu: Gpu, path: string, env: Environment): Promise<Policy> {
-  const { policy, ...config } = (await readJson(`${path}/config.json`) ?? {}) as CnnConfig & {
+/** The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does. */
+export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
+  const { path, read } = await checkpointOf(source);
+  const bytes = (await read("config.json"))["config.json"];
+  const { policy, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as CnnConfig & {
     policy?: string;
   };
-  if (policy !== "cnn") return await loadAgent(gpu, path);
+  if (policy !== "cnn") return await loadAgent(gpu, source);
   if (config.actions !== env.actions.length) {
     throw new RangeError(
       `Cannot load ${path}: it has ${config.actions} actions, ${env.name} has ${env.actions.length}`,
     );
   }
-  const tensors = await readTensors(`${path}/model.safetensors`, cnnParameterSpecs(config), [""]);
+  const file = "model.safetensors";
+  const tensors = decodeTensors((await read(file))[file], `${path}/${file}`, cnnParameterSpecs(config), [""]);
   const cnn = new Cnn(gpu, config);
   cnn.parameters.fromHost(tensors);
   return new CnnPolicy(cnn, env.actions);
 }
 
 /** The weights that a run's RL began with. Throws `Deno.errors.NotFound` before it began. */
-export async function loadWarmStart(folder: RunFolder): Promise<ReadonlyMap<string, HostTensor>> {
-  const path = await folder.checkpointPath("warm_start");
-  if (path === null) {
-    throw new Deno.errors.NotFound(`Cannot compare with the warm start of ${folder.path}: it has none yet`);
+export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string, HostTensor>> {
+  const checkpoint = await store.readCheckpoint("warm_start");
+  if (checkpoint === null) {
+    throw new Deno.errors.NotFound(`Cannot compare with the warm start of ${store.path}: it has none yet`);
   }
-  return decodeSafetensors(await readBytes(`${path}/model.safetensors`)).tensors;
+  return decodeSafetensors((await checkpoint.read("model.safetensors"))["model.safetensors"]).tensors;
 }
 
-/** The agent of a checkpoint folder. Throws where a file is missing, broken, or does not fit the config. */
-export async function loadAgent(gpu: Gpu, path: string): Promise<Agent> {
-  const { cot, ...config } = (await readJson(`${path}/config.json`) ?? {}) as VlmConfig & { cot: boolean };
+/**
+ * The agent of a checkpoint, given as one or as its folder. Throws when a file is missing, damaged, or does not fit the
+ * config. The files of a folder without a manifest, from before there were any, are taken as they are.
+ */
+export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<Agent> {
+  const { path, read } = await checkpointOf(source);
+  const files = await read("config.json", "tokenizer.json", "model.safetensors");
+  const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
+  const { cot, ...config } = (json("config.json") ?? {}) as VlmConfig & { cot: boolean };
   if (typeof cot !== "boolean") {
     throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${cot}`);
   }
-  const tokenizer = Tokenizer.fromJson(await readJson(`${path}/tokenizer.json`));
+  const tokenizer = Tokenizer.fromJson(json("tokenizer.json"));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw new RangeError(
       `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
     );
   }
   // Before the model: sizes that the file does not bear out allocate nothing.
-  const tensors = await readTensors(`${path}/model.safetensors`, parameterSpecs(config), [""]);
+  const model = files["model.safetensors"];
+  const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
   const vlm = new Vlm(gpu, config);
   vlm.parameters.fromHost(tensors);
   return new Agent(vlm, tokenizer, { cot });
 }
 
 /**
- * Where the run of a checkpoint folder stands.
+ * Where the run of a checkpoint stands.
  *
  * @throws {SyntaxError} naming what is missing from `trainer.json`.
  */
-export async function readTrainerState(path: string): Promise<TrainerState> {
-  const content = await readJson(`${path}/trainer.json`) as Partial<TrainerState> | null;
+export async function readTrainerState(source: string | Checkpoint): Promise<TrainerState> {
+  const { path, read } = await checkpointOf(source);
+  const bytes = (await read("trainer.json"))["trainer.json"];
+  const content = parseJson(bytes, `${path}/trainer.json`) as Partial<TrainerState> | null;
   // Runs from before these were kept have none of them.
   const state = { envSteps: 0, memory: {}, peakBytes: 0, ...content } as TrainerState;
   const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
@@ -185,15 +234,17 @@ export async function readTrainerState(path: string): Promise<TrainerState> {
   return state;
 }
 
-/** Restores the optimiser of a checkpoint folder and returns where the run stands. */
+/** Restores the optimiser of a checkpoint and returns where the run stands. */
 export async function loadTrainer(
-  path: string,
+  source: string | Checkpoint,
   parameters: Parameters,
   makeOptimizer: (state: TrainerState) => AdamW,
 ) {
-  const state = await readTrainerState(path);
+  const { path, read } = await checkpointOf(source);
+  const state = await readTrainerState(source);
+  const file = "optimizer.safetensors";
+  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, parameters.list, ["m.", "v."]);
   const optimizer = makeOptimizer(state);
-  const moments = await readTensors(`${path}/optimizer.safetensors`, parameters.list, ["m.", "v."]);
   const [m, v] = ["m.", "v."].map((prefix) =>
     parameters.join(new Map(parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
   );
@@ -201,13 +252,41 @@ export async function loadTrainer(
   return { state, optimizer };
 }
 
-/** The tensors of a file, which must be those of `specs` under each prefix. */
-async function readTensors(
+/** A checkpoint given as one, or as its folder: damage in that is told with what to do. */
+async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoint, "path" | "read">> {
+  if (typeof source !== "string") return { path: source.path, read: (...names) => source.read(...names) };
+  const telling = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+      throw new Deno.errors.InvalidData(
+        `Cannot use ${source}: ${error.message}; copy it again, or see what ./ponder check says of its run`,
+        { cause: error },
+      );
+    }
+  };
+  const checkpoint = await telling(openCheckpoint(source));
+  return { path: source, read: (...names) => telling(checkpoint.read(...names)) };
+}
+
+function parseJson(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${path}: not JSON (${(error as Error).message}), write it again`, {
+      cause: error,
+    });
+  }
+}
+
+/** The tensors in a file's bytes, which must be those of `specs` under each prefix. */
+function decodeTensors(
+  bytes: Uint8Array,
   path: string,
   specs: readonly ParameterSpec[],
   prefixes: readonly string[],
-): Promise<Map<string, HostTensor>> {
-  const bytes = await readBytes(path);
+): Map<string, HostTensor> {
   let tensors: Map<string, HostTensor>;
   try {
     ({ tensors } = decodeSafetensors(bytes));

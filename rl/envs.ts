@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ENV_NAMES } from "../envs/mod.ts";
+import { checkEnvironment, ENV_NAMES, type EnvironmentDefinition } from "../envs/mod.ts";
 import { contactSheet } from "../envs/sheet.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
@@ -11,9 +11,13 @@ import { type Command, defineOptions, formatTable, processConsole, runCommand } 
 import { loadEnvironment } from "./load_environment.ts";
 
 const options = defineOptions({
-  env: { type: "list", meaning: "environments, separated by commas; all when absent" },
+  env: {
+    type: "list",
+    meaning:
+      "environments by name, and files of your own, separated by commas; all that come along when absent",
+  },
   sheet: {
-    type: "string",
+    type: "path",
     bare: "sheet.png",
     meaning: "write a contact sheet of frames to this PNG file, sheet.png when none is named",
   },
@@ -26,6 +30,11 @@ const options = defineOptions({
     meaning: "frames a row of the sheet",
   },
   seed: { type: "integer", default: 0, min: 0, meaning: "seed of the first episode on the sheet" },
+  check: {
+    type: "boolean",
+    default: false,
+    meaning: "play some episodes and say which promises of an environment are broken",
+  },
   json: { type: "boolean", default: false, meaning: "print the environments as JSON on stdout" },
 });
 
@@ -36,11 +45,13 @@ export const envsCommand: Command<typeof options> = {
   examples: [
     "deno task envs",
     "deno task envs --sheet",
+    "deno task envs --env ./maze.ts --check",
     "deno task envs --env Blackjack --sheet blackjack.png --columns 10",
   ],
   options,
-  async run({ values: { env, sheet, columns, seed, json } }) {
+  async run({ values: { env, sheet, columns, seed, check, json } }) {
     const definitions = await Promise.all((env ?? ENV_NAMES).map(loadEnvironment));
+    if (check) return checkAll(definitions, json);
     const envs = definitions.map((definition) => definition.make());
     if (sheet !== undefined) {
       await writeFileAtomic(sheet, contactSheet(envs, { columns, seed }));
@@ -48,12 +59,19 @@ export const envsCommand: Command<typeof options> = {
     }
     if (json) {
       const list = envs.map(({ name, id, actions, bias, success = "return" }, i) => {
-        return { name, id, actions, bias, success, settings: definitions[i].settings };
+        const { settings, reference } = definitions[i];
+        const solver = envs[i].solve !== undefined;
+        return { name, id, reference, actions, solver, bias, success, settings };
       });
       processConsole.out(JSON.stringify(list) + "\n");
     } else if (sheet === undefined) {
-      const rows = envs.map(({ name, id, actions }) => [name, id ?? "-", shorten(actions.join(" "))]);
-      processConsole.out(formatTable(["name", "published name", "actions"], rows) + "\n");
+      const rows = envs.map(({ name, id, actions, solve }, i) => {
+        // What finds it: its published name, or its file.
+        const { reference } = definitions[i];
+        const place = id ?? (reference === name ? "-" : reference);
+        return [name, place, solve === undefined ? "no" : "yes", shorten(actions.join(" "))];
+      });
+      processConsole.out(formatTable(["name", "published name", "solver", "actions"], rows) + "\n");
       const settings = definitions.flatMap(({ name, settings }) =>
         Object.entries(settings).map(([setting, meaning]) => `  ${name}  ${setting}  ${meaning}\n`)
       );
@@ -63,8 +81,25 @@ export const envsCommand: Command<typeof options> = {
         );
       }
     }
+    return 0;
   },
 };
+
+/** Runs the checks of each; 1 when some promise is broken. */
+function checkAll(definitions: readonly EnvironmentDefinition[], json: boolean): number {
+  const results = definitions.map((definition) => ({
+    name: definition.name,
+    checks: checkEnvironment(definition),
+  }));
+  if (json) processConsole.out(JSON.stringify(results) + "\n");
+  for (const { name, checks } of json ? [] : results) {
+    processConsole.out(`${name}\n`);
+    for (const { name, fault } of checks) {
+      processConsole.out(fault === null ? `  kept    ${name}\n` : `  broken  ${name}: ${fault}\n`);
+    }
+  }
+  return Number(results.some(({ checks }) => checks.some(({ fault }) => fault !== null)));
+}
 
 function shorten(text: string): string {
   return text.length <= 50 ? text : text.slice(0, 49) + "…";

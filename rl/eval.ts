@@ -28,8 +28,8 @@ import { openTunedGpu } from "../bench/tuning.ts";
 const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
-  run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
-  checkpoint: { type: "string", meaning: "checkpoint folder to evaluate instead of a run's" },
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  checkpoint: { type: "path", meaning: "checkpoint folder to evaluate instead of a run's" },
   policy: {
     type: "string",
     default: "trained",

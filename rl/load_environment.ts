@@ -4,7 +4,7 @@
  * @module
  */
 import { type EnvironmentDefinition, findEnvironment, isEnvironmentDefinition } from "../envs/mod.ts";
-import { UsageError } from "./cli/mod.ts";
+import { UsageError, userFolder } from "./cli/mod.ts";
 
 const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, render })";
 
@@ -48,7 +48,7 @@ function isFile(reference: string): boolean {
 
 function fileUrl(reference: string): URL {
   if (reference.startsWith("file:")) return new URL(reference);
-  const folder = Deno.env.get("PONDER_CWD") ?? Deno.cwd();
+  const folder = userFolder();
   // A path may hold what means something else in a URL.
   const escape = (path: string) =>
     path.split(/[\\/]/).map(encodeURIComponent).join("/").replace(/^(\w)%3A/, "/$1:");

@@ -7,7 +7,7 @@ import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts"
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "./policy.ts";
 import { loadPolicy } from "./checkpoint.ts";
-import { type Command, defineOptions, processConsole, runCommand } from "./cli/mod.ts";
+import { type Command, defineOptions, processConsole, runCommand, terminalColumns } from "./cli/mod.ts";
 import { agentOptions } from "./agent.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import { EVALUATION_SEEDS } from "./evaluation.ts";
@@ -21,7 +21,7 @@ const TOKEN_DELAY_MS = 60;
 const MAX_FRAME_COLUMNS = 60;
 
 const options = defineOptions({
-  run: { type: "string", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
@@ -200,7 +200,7 @@ export const playCommand: Command<typeof options> = {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
-        columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, Deno.consoleSize().columns) : MAX_FRAME_COLUMNS,
+        columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, terminalColumns()) : MAX_FRAME_COLUMNS,
         colors: isTerminal && !Deno.noColor,
         delayMs: delayMs ?? (isTerminal ? TOKEN_DELAY_MS : 0),
       };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/mod.ts";
 import {
   type Cell,
@@ -30,6 +31,7 @@ import {
 import { type Experiment, experiments, SEEDS } from "./report/experiments.ts";
 import { estimateSeconds, formatEstimate } from "./report/estimate.ts";
 import { resultsPage } from "./report/page.ts";
+import { stoppable } from "./stop.ts";
 
 const options = defineOptions({
   only: {
@@ -92,29 +94,25 @@ export const reproduceCommand: Command<typeof options> = {
   },
 };
 
-/** Runs what can be run, one after the other. A cell that fails is told and passed over; Ctrl-C ends it all. */
+/**
+ * Runs what can be run, one after the other. A cell that fails is told and passed over; a signal ends it all, after the
+ * child has saved.
+ */
 async function runCells(
   todo: readonly Cell[],
   places: Places,
   extra: CellContext["extra"],
 ): Promise<number> {
   let child: Deno.ChildProcess | null = null;
-  let isStopped = false;
-  // A terminal sends Ctrl-C to the child as well: it saves and ends. Other signals come here alone.
-  const onInterrupt = () => void (isStopped = true);
-  const onTerminate = () => {
-    isStopped = true;
-    child?.kill("SIGTERM");
-  };
-  const onChild = (started: Deno.ChildProcess | null) => {
-    child = started;
-    // The signal came just before.
-    if (isStopped) child?.kill("SIGTERM");
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
-  Deno.addSignalListener("SIGTERM", onTerminate);
-  const failed: string[] = [];
-  try {
+  // A terminal sends Ctrl-C to the child as well; it takes both signals for one.
+  const stopChild = () => child?.kill("SIGTERM");
+  return await stoppable(stopChild, async (isStopped) => {
+    const onChild = (started: Deno.ChildProcess | null) => {
+      child = started;
+      // The signal came just before.
+      if (isStopped()) stopChild();
+    };
+    const failed: string[] = [];
     for (const [index, cell] of todo.entries()) {
       const { environment, title } = cell.experiment;
       const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
@@ -129,21 +127,18 @@ async function runCells(
       }
       const left = estimateSeconds(todo.slice(index), await readResults(places));
       console.error(`\n[${index + 1}/${todo.length}] ${label}; time left: ${formatEstimate(left)}`);
-      const code = isStopped ? 1 : await runCell(cell, { places, extra, onChild });
-      if (isStopped) {
+      const code = isStopped() ? 1 : await runCell(cell, { places, extra, onChild });
+      if (isStopped()) {
         console.error(`Stopped at ${cellName(cell)}; the same command goes on from there`);
         return 1;
       }
       if (code === 0) await writePage(places);
       else failed.push(cellName(cell));
     }
-  } finally {
-    Deno.removeSignalListener("SIGINT", onInterrupt);
-    Deno.removeSignalListener("SIGTERM", onTerminate);
-  }
-  if (failed.length === 0) return 0;
-  console.error(`\nFailed: ${failed.join(", ")}; the reasons are above, the same command tries them again`);
-  return 1;
+    if (failed.length === 0) return 0;
+    console.error(`\nFailed: ${failed.join(", ")}; the reasons are above, the same command tries them again`);
+    return 1;
+  });
 }
 
 /** The cells, how far each is, and how long it took or should take. */
@@ -188,4 +183,6 @@ function flags(text: string): string[] {
   return text.split(" ");
 }
 
-if (import.meta.main) Deno.exit(await runCommand(reproduceCommand, Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runCommand(reproduceCommand, Deno.args, { debug: debugLevel > 0 }));
+}

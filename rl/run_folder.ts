@@ -1,24 +1,57 @@
-/** The folder of a run: its settings, metrics, checkpoint and result, laid out for other programs to read. */
+/** The folder of a run: its settings, metrics, checkpoints and result, laid out for other programs to read. */
 
 import {
   exists,
   type FileContent,
   readBytes,
-  readJson,
   recoverFolder,
+  syncFolder,
   writeFileAtomic,
   writeFolderAtomic,
-} from "../model/files.ts";
+} from "../model/mod.ts";
+import {
+  digestOf,
+  encodeManifest,
+  type Extension,
+  type Manifest,
+  MANIFEST_FILE,
+  openCheckpoint,
+  readManifest,
+} from "./manifest.ts";
+import { readJsonObject } from "./json_object.ts";
+import { MetricsFile } from "./metrics_file.ts";
+import {
+  entriesOf,
+  foreignEntry,
+  isLeftover,
+  removeRun,
+  requireNothing,
+  requireRun,
+  rescueForeign,
+} from "./run_entries.ts";
+import { RunLock } from "./run_lock.ts";
+import {
+  checkpointIdentity,
+  explained,
+  mendExtension,
+  proveEnd,
+  proveMetrics,
+  proveResult,
+  proveSettings,
+  unverifiable,
+} from "./run_proof.ts";
+import {
+  type Checkpoint,
+  CHECKPOINT_NAMES,
+  type CheckpointName,
+  type CheckpointNote,
+  encodeConfig,
+  type JsonObject,
+  type RunStore,
+  type WarmStart,
+} from "./run_store.ts";
 
-/** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
-export type JsonObject = Record<string, unknown>;
-
-/** A run until RL. */
-export interface WarmStart {
-  /** Its checkpoint, by name of the file. */
-  readonly files: Readonly<Record<string, FileContent>>;
-  readonly metrics: readonly JsonObject[];
-}
+export type { CheckpointName, JsonObject, WarmStart } from "./run_store.ts";
 
 export interface RunFolderSettings {
   /** Replace a run that is already there. */
@@ -27,60 +60,56 @@ export interface RunFolderSettings {
   readonly resume?: boolean;
 }
 
-/** `checkpoint` is the latest one, `warm_start` the one from before RL. */
-const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
-export type CheckpointName = typeof CHECKPOINT_NAMES[number];
-
-/** What a run writes; `--overwrite` deletes nothing else. */
-const RUN_ENTRIES =
-  /^(config\.json|metrics\.jsonl|summary\.json|profile\.json|checkpoint|warm_start)(\..+\.tmp|\.new|\.old)?$/;
-
 /**
  * `runs/<name>/`:
  *
  *     config.json          every setting of the run
  *     metrics.jsonl        one object a line
- *     checkpoint/          model.safetensors, optimizer.safetensors, config.json, tokenizer.json, trainer.json
+ *     checkpoint/          model.safetensors, optimizer.safetensors, config.json, tokenizer.json, trainer.json, manifest.json
+ *     checkpoint.previous/ the checkpoint before that one, to go back to when the latest is damaged
  *     warm_start/          the checkpoint from before RL, for other runs to begin RL from
  *     summary.json         the result
+ *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
+ *     run.lock             the process that trains in it
  *
  * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
+ * What is resumed, evaluated or begun from is proven first to be what was written.
  */
-export class RunFolder {
+export class RunFolder implements RunStore, AsyncDisposable {
   readonly path: string;
+  readonly #lock: RunLock | null;
+  readonly #metrics: MetricsFile;
+  /** As written or proven by this process: an edit of `config.json` meanwhile must not reach the record. */
+  #settings: JsonObject | null = null;
+  #extensions: readonly Extension[] = [];
 
-  private constructor(path: string) {
+  private constructor(path: string, lock: RunLock | null) {
     this.path = path;
+    this.#lock = lock;
+    this.#metrics = new MetricsFile(`${path}/metrics.jsonl`);
   }
 
   /**
-   * The folder to train in: a new one, the one that is there emptied of its run (`overwrite`), or the one that is
-   * there, mended where its process was killed (`resume`).
+   * The folder to train in, locked until {@linkcode RunFolder.close}: a new one, the one that is there emptied of its run
+   * (`overwrite`), or the one that is there, mended where its process was killed (`resume`).
    *
-   * Throws `Deno.errors.AlreadyExists` when there is something and neither is set, or when `overwrite` would delete
-   * what is not recognisably a run; `Deno.errors.NotFound` when there is no run to resume; `TypeError` when both are
-   * set.
+   * Throws `Deno.errors.AlreadyExists` when there is something and neither is set, or when `overwrite` or `resume` would
+   * delete what is not recognisably a run; `Deno.errors.NotFound` when there is no run to resume; `Deno.errors.Busy` when
+   * another process trains in it; `TypeError` when both are set.
    */
   static async create(path: string, { overwrite, resume }: RunFolderSettings = {}): Promise<RunFolder> {
     if (overwrite && resume) {
       throw new TypeError(`Cannot write ${path}: both --overwrite and --resume are given, use one of them`);
     }
-    const entries = await entriesOf(path);
-    const folder = new RunFolder(path);
-    const isRun = entries?.includes("config.json");
-    if (resume) {
-      await folder.#mend(entries);
-    } else if (entries !== null && entries.length > 0) {
-      if (!overwrite) {
-        throw new Deno.errors.AlreadyExists(
-          isRun
-            ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
-            : `Cannot write ${path}: it holds something else than a run, choose another folder with --out`,
-        );
-      }
-      await removeRun(path, entries);
-    }
+    // Looked at twice: what is refused stays untouched, and another process may have come before the lock.
+    const check = async () => {
+      const entries = await entriesOf(path);
+      if (resume) requireRun(path, entries);
+      else if (!overwrite) requireNothing(path, entries);
+      return entries ?? [];
+    };
+    await check();
     try {
       await Deno.mkdir(path, { recursive: true });
     } catch (error) {
@@ -89,11 +118,22 @@ export class RunFolder {
         { cause: error },
       );
     }
-    return folder;
+    const lock = await RunLock.take(path);
+    try {
+      const entries = await check();
+      const folder = new RunFolder(path, lock);
+      if (resume) await folder.#mend(entries);
+      else if (overwrite) await removeRun(path, entries);
+      return folder;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
   }
 
   /**
-   * A run to read, which may be under way: nothing is changed. Throws `Deno.errors.NotFound` when there is no run.
+   * A run to read, which may be under way: nothing is changed or locked. Throws `Deno.errors.NotFound` when there is no
+   * run.
    */
   static async open(path: string): Promise<RunFolder> {
     const entries = await entriesOf(path);
@@ -105,18 +145,24 @@ export class RunFolder {
         `Cannot open run ${path}: it has no config.json, name the folder of a run`,
       );
     }
-    return new RunFolder(path);
+    return new RunFolder(path, null);
   }
 
-  /** Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+  /** Gives up the lock and closes the metrics. Does nothing the second time. */
+  close(): Promise<void> {
+    this.#metrics.close();
+    this.#lock?.release();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async writeConfig(config: object): Promise<void> {
-    const text = JSON.stringify(config, (key, value) => {
-      if (typeof value === "number" && !Number.isFinite(value)) {
-        throw new RangeError(`Cannot write config.json: ${key} is ${value}, use a finite number or null`);
-      }
-      return value;
-    }, 2);
-    await writeFileAtomic(this.#at("config.json"), text + "\n");
+    const text = encodeConfig(config);
+    await writeFileAtomic(this.#at("config.json"), text);
+    this.#settings = JSON.parse(text);
   }
 
   /** Throws `Deno.errors.NotFound` without the file and `SyntaxError` when it holds no JSON object. */
@@ -124,13 +170,25 @@ export class RunFolder {
     return readJsonObject(this.#at("config.json"));
   }
 
-  /** NaN and infinities are written as null. */
+  /** Writes the result, then digests of the finished run's files. NaN and infinities are written as null. */
   async writeSummary(summary: object): Promise<void> {
+    await this.#metrics.sync();
     await writeFileAtomic(this.#at("summary.json"), JSON.stringify(summary, null, 2) + "\n");
+    const files: Record<string, FileContent> = {};
+    for (const name of ["config.json", "metrics.jsonl", "summary.json", "profile.json"]) {
+      if (await exists(this.#at(name))) files[name] = await readBytes(this.#at(name));
+    }
+    const manifest = await this.#manifestOf(files, { checkpoint: await checkpointIdentity(this.path) });
+    await writeFileAtomic(this.#at(MANIFEST_FILE), await encodeManifest(manifest));
   }
 
-  /** Null while the run has no result. Throws `SyntaxError` when the file holds no JSON object. */
+  /**
+   * Null while the run has no result. The files of a finished run are proven first.
+   *
+   * Throws `SyntaxError` when the file holds no JSON object, `Deno.errors.InvalidData` when a file is damaged.
+   */
   async readSummary(): Promise<JsonObject | null> {
+    await explained(this.path, () => proveResult(this.path));
     const path = this.#at("summary.json");
     return await exists(path) ? await readJsonObject(path) : null;
   }
@@ -141,157 +199,191 @@ export class RunFolder {
     return this.#at("profile.json");
   }
 
-  /** Adds a line; NaN and infinities are written as null, as JSON has neither. */
   appendMetrics(metrics: object): void {
-    Deno.writeTextFileSync(this.#at("metrics.jsonl"), JSON.stringify(metrics) + "\n", { append: true });
+    this.#metrics.append(metrics);
   }
 
   /** All lines, none without the file. A last line that a killed process left half-written is passed over. */
   async readMetrics(): Promise<JsonObject[]> {
-    const lines = await this.#metricLines();
-    return lines.map((line, i) => {
-      try {
-        return asObject(JSON.parse(line));
-      } catch (error) {
-        throw new SyntaxError(
-          `Cannot read ${this.#at("metrics.jsonl")}: line ${i + 1} is not a JSON object, remove it`,
-          { cause: error },
-        );
-      }
-    });
+    return (await this.#metrics.read()).lines;
   }
 
   /**
-   * Drops the first line that `keep` refuses and all after it, as well as a half-written last one: a run resumes from
-   * its checkpoint and will write the later lines again. Kept lines stay as they are, byte by byte. Returns the number of
-   * whole lines dropped.
-   */
-  async truncateMetrics(keep: (metrics: JsonObject) => boolean): Promise<number> {
-    if (!await exists(this.#at("metrics.jsonl"))) return 0;
-    const lines = await this.#metricLines();
-    const refused = (await this.readMetrics()).findIndex((metrics) => !keep(metrics));
-    const kept = refused < 0 ? lines : lines.slice(0, refused);
-    await writeFileAtomic(this.#at("metrics.jsonl"), kept.map((line) => line + "\n").join(""));
-    return lines.length - kept.length;
-  }
-
-  /**
-   * Replaces a checkpoint by these files, given by name. Killed halfway, the run still has the checkpoint from
-   * before or this one.
+   * Replaces a checkpoint by these files, given by name; the one from before is kept as `checkpoint.previous`. Metrics are
+   * on disk before. Killed halfway, the run still has the checkpoint from before or this one.
    */
   async writeCheckpoint(
     files: Readonly<Record<string, FileContent>>,
-    name: CheckpointName = "checkpoint",
+    { name = "checkpoint", keep, progress = {} }: CheckpointNote = {},
   ): Promise<void> {
-    await writeFolderAtomic(this.#at(name), files);
+    await this.#unfinish();
+    await this.#metrics.sync();
+    await syncFolder(this.path);
+    const manifest = await encodeManifest(await this.#manifestOf(files, progress, keep));
+    await rescueForeign(this.path, name === "checkpoint" ? `${name}.previous` : name);
+    // The manifest comes last: a folder that has it has everything.
+    await writeFolderAtomic(this.#at(name), { ...files, [MANIFEST_FILE]: manifest }, {
+      keepPrevious: name === "checkpoint",
+    });
   }
 
   /** The folder that holds the last whole checkpoint of that name; null when there is none yet. */
   async checkpointPath(name: CheckpointName = "checkpoint"): Promise<string | null> {
-    // `.old` is the last one while another is put in its place, or was when that process was killed.
-    for (const path of [this.#at(name), this.#at(`${name}.old`)]) {
+    // The others are the last one while another is put in its place, or were when that process was killed.
+    for (const path of ["", ".old", ".previous"].map((suffix) => this.#at(name + suffix))) {
       if (await exists(path)) return path;
     }
     return null;
   }
 
-  /** What other runs need to begin RL where this one did. Throws `Deno.errors.NotFound` before it began. */
-  async readWarmStart(): Promise<WarmStart> {
-    const path = await this.checkpointPath("warm_start");
-    if (path === null) {
+  /**
+   * The checkpoint to read; its run's settings are proven.
+   *
+   * Throws `Deno.errors.InvalidData` when its manifest or the run's `config.json` is damaged.
+   */
+  readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null> {
+    return explained(this.path, async () => {
+      const path = await this.checkpointPath(name);
+      if (path === null) return null;
+      const checkpoint = await openCheckpoint(path, this.#nameOf(path));
+      // A warm start has the settings from before the run was extended.
+      if (name === "warm_start") return this.#explaining(checkpoint);
+      if (checkpoint.manifest !== null) await proveSettings(this.path, checkpoint.manifest);
+      const result = await readManifest(this.path, MANIFEST_FILE);
+      if (result !== null) await proveEnd(this.path, result);
+      return this.#explaining(checkpoint);
+    });
+  }
+
+  resume(): Promise<Checkpoint | null> {
+    return explained(this.path, async () => {
+      const path = await this.checkpointPath();
+      let metricsBytes = 0;
+      let checkpoint: Checkpoint | null = null;
+      if (path !== null) {
+        checkpoint = await openCheckpoint(path, this.#nameOf(path));
+        const { manifest } = checkpoint;
+        if (manifest === null) {
+          throw unverifiable(this.path, this.#nameOf(path), "--overwrite begins it again");
+        }
+        await proveSettings(this.path, manifest);
+        for (const name of Object.keys(manifest.files)) await checkpoint.read(name);
+        await proveMetrics(this.path, manifest);
+        metricsBytes = manifest.metrics.bytes;
+        this.#settings = manifest.settings;
+        this.#extensions = manifest.extensions;
+      }
+      await this.#unfinish();
+      await this.#metrics.truncate(metricsBytes);
+      return checkpoint && this.#explaining(checkpoint);
+    });
+  }
+
+  /**
+   * Changes settings of a run that has a checkpoint, such as `envSteps`, its length; the run resumes with them. The manifest
+   * keeps what they were and the result so far, which is removed.
+   *
+   * A longer run ends elsewhere than one that was that long from the start: the learning rate falls with the share of
+   * steps done, so that it jumps up here, and falls anew to the end.
+   *
+   * Throws `Deno.errors.InvalidData` when a file is damaged, `Deno.errors.NotFound` without a checkpoint.
+   */
+  async extend(changes: JsonObject): Promise<void> {
+    const summary = await this.readSummary();
+    const checkpoint = await this.resume();
+    if (checkpoint?.manifest == null) {
       throw new Deno.errors.NotFound(
-        `Cannot begin from ${this.path}: it has no warm_start folder, name a run that got as far as RL`,
+        `Cannot extend ${this.path}: it has no checkpoint yet, begin it again with the new settings and --overwrite`,
       );
     }
-    const files: Record<string, FileContent> = {};
-    for await (const { name } of Deno.readDir(path)) files[name] = await readBytes(`${path}/${name}`);
-    const metrics = await this.readMetrics();
-    const rl = metrics.findIndex(({ stage }) => stage === "rl");
-    return { files, metrics: rl < 0 ? metrics : metrics.slice(0, rl) };
+    const { settings, progress, extensions } = checkpoint.manifest;
+    const before = Object.fromEntries(Object.keys(changes).map((name) => [name, settings[name]]));
+    const extended: Manifest = {
+      ...checkpoint.manifest,
+      settings: JSON.parse(encodeConfig({ ...settings, ...changes })),
+      extensions: [...extensions, { before, progress, summary }],
+    };
+    // First: `create` finishes an extension that got as far as this.
+    await writeFileAtomic(`${checkpoint.path}/${MANIFEST_FILE}`, await encodeManifest(extended));
+    await this.writeConfig(extended.settings);
+    this.#extensions = extended.extensions;
+    if (summary !== null) await this.#remove("summary.json");
   }
 
-  /** Makes a new run one that is about to begin RL. */
-  async writeWarmStart({ files, metrics }: WarmStart): Promise<void> {
-    for (const line of metrics) this.appendMetrics(line);
-    for (const name of CHECKPOINT_NAMES) await this.writeCheckpoint(files, name);
+  /**
+   * What other runs need to begin RL where this one did.
+   *
+   * Throws `Deno.errors.NotFound` before it began, `Deno.errors.InvalidData` when a file of it is damaged.
+   */
+  readWarmStart(): Promise<WarmStart> {
+    return explained(this.path, async () => {
+      const path = await this.checkpointPath("warm_start");
+      if (path === null) {
+        throw new Deno.errors.NotFound(
+          `Cannot begin from ${this.path}: it has no warm_start folder, name a run that got as far as RL`,
+        );
+      }
+      await this.readCheckpoint(); // its settings are those of the warm start
+      const checkpoint = await openCheckpoint(path, this.#nameOf(path));
+      const { manifest } = checkpoint;
+      if (manifest === null) throw unverifiable(this.path, "warm_start", "leave out --warm-start");
+      const files = await checkpoint.read(...Object.keys(manifest.files));
+      return { files, metrics: await proveMetrics(this.path, manifest), progress: manifest.progress };
+    });
   }
 
-  async #mend(entries: readonly string[] | null): Promise<void> {
-    if (!entries?.includes("config.json")) {
-      const state = entries === null ? "there is no such folder" : "it has no config.json";
-      throw new Deno.errors.NotFound(
-        `Cannot resume ${this.path}: ${state}, leave out --resume to begin a run`,
+  async #manifestOf(
+    files: Readonly<Record<string, FileContent>>,
+    progress: JsonObject,
+    keep: (line: JsonObject) => boolean = () => true,
+  ): Promise<Manifest> {
+    const digests = [];
+    for (const [name, content] of Object.entries(files)) digests.push([name, await digestOf(content)]);
+    const hasConfig = this.#settings === null && await exists(this.#at("config.json"));
+    return {
+      format: 1,
+      files: Object.fromEntries(digests),
+      metrics: await this.#metrics.digest(keep),
+      settings: hasConfig ? await this.readConfig() : this.#settings ?? {},
+      progress,
+      extensions: this.#extensions,
+    };
+  }
+
+  /** The same checkpoint; damage found in it later is told with the run's name and a remedy. */
+  #explaining(checkpoint: Checkpoint): Checkpoint {
+    const read: Checkpoint["read"] = (...names) => explained(this.path, () => checkpoint.read(...names));
+    return { path: checkpoint.path, manifest: checkpoint.manifest, read };
+  }
+
+  async #mend(entries: readonly string[]): Promise<void> {
+    const foreign = await foreignEntry(this.path, entries.filter((entry) => entry.startsWith("checkpoint")));
+    if (foreign !== null) {
+      throw new Deno.errors.AlreadyExists(
+        `Cannot resume ${this.path}: it holds ${foreign}, which the run would delete, move it away`,
       );
     }
     for (const name of CHECKPOINT_NAMES) await recoverFolder(this.#at(name));
     for (const entry of entries) {
-      if (RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry)) await this.#remove(entry);
+      if (isLeftover(entry)) await this.#remove(entry);
     }
+    await mendExtension(this.path, this.#at("checkpoint"));
   }
 
-  async #metricLines(): Promise<string[]> {
-    const path = this.#at("metrics.jsonl");
-    if (!await exists(path)) return [];
-    const text = new TextDecoder().decode(await readBytes(path));
-    return text.split("\n").slice(0, -1); // what follows the last line feed is half a line, or nothing
+  /** The result no longer is that of the files beside it. */
+  async #unfinish(): Promise<void> {
+    if (await exists(this.#at(MANIFEST_FILE))) await this.#remove(MANIFEST_FILE);
   }
 
   async #remove(entry: string): Promise<void> {
     await Deno.remove(this.#at(entry), { recursive: true });
   }
 
+  #nameOf(path: string): string {
+    return path.slice(this.path.length + 1);
+  }
+
   #at(entry: string): string {
     return `${this.path}/${entry}`;
-  }
-}
-
-/** Removes a run's files; the folder stays. */
-async function removeRun(path: string, entries: readonly string[]): Promise<void> {
-  const foreign = entries.find((entry) => !RUN_ENTRIES.test(entry));
-  // A run killed while it wrote its first config.json has only that file's temporary.
-  if (foreign !== undefined || !entries.some((entry) => entry.startsWith("config.json"))) {
-    const state = foreign === undefined ? "it has no config.json" : `it holds ${foreign}`;
-    throw new Deno.errors.AlreadyExists(
-      `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,
-    );
-  }
-  // config.json goes last: should the process be killed before that, the rest can still be recognised as a run's.
-  const configLast = entries.toSorted((a, b) => Number(a === "config.json") - Number(b === "config.json"));
-  for (const entry of configLast) await Deno.remove(`${path}/${entry}`, { recursive: true });
-}
-
-/** Names in a folder; null when there is none. */
-async function entriesOf(path: string): Promise<string[] | null> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
-    return entries.sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    if (await isFile(path)) {
-      throw new Deno.errors.AlreadyExists(`Cannot use ${path} as a run folder: it is a file, name a folder`);
-    }
-    throw error;
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function asObject(value: unknown): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new TypeError("Not an object");
-}
-
-async function readJsonObject(path: string): Promise<JsonObject> {
-  const value = await readJson(path);
-  try {
-    return asObject(value);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it holds no JSON object, write it again`, { cause: error });
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { boolean, choice, integer, list, optionalText, text } from "./cli/mod.ts";
+import { boolean, choice, integer, list, path, text } from "./cli/mod.ts";
 
 /** What a run computes. */
 export const runOptions = {
@@ -26,7 +26,7 @@ export const runOptions = {
 
 /** Where and how a run is kept, not what it computes. */
 export const bookkeepingOptions = {
-  out: optionalText("run folder; runs/<environment>-s<seed> when absent"),
+  out: path("run folder; runs/<environment>-s<seed> when absent"),
   overwrite: boolean(false, "replace an existing run folder"),
   resume: boolean(false, "go on from the run folder's checkpoint"),
   json: boolean(false, "print the summary as JSON on stdout"),

@@ -22,7 +22,7 @@ import { evaluationEnvSettings } from "./env_settings.ts";
 import { estimateWork } from "./estimate.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsLine } from "./metrics.ts";
-import type { CheckpointName, RunFolder } from "./run_folder.ts";
+import type { CheckpointName, RunStore } from "./run_store.ts";
 import { peakMemory } from "./memory.ts";
 import { newPolicy } from "./policies/mod.ts";
 import type { Policy } from "./policy.ts";
@@ -38,7 +38,7 @@ export interface RunContext {
   readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
-  readonly folder: RunFolder;
+  readonly folder: RunStore;
   readonly progress: Progress;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;
@@ -93,7 +93,7 @@ export class Run {
   /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
     const { environment, gpu, folder } = context;
-    const checkpoint = config.resume ? await folder.checkpointPath() : null;
+    const checkpoint = config.resume ? await folder.resume() : null;
     const env = environment.make(evaluationEnvSettings(environment, config));
     const policy = checkpoint === null
       ? newPolicy(gpu, environment, config)
@@ -105,7 +105,6 @@ export class Run {
       : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
     const run = new Run(config, context, policy, optimizer, state);
     if (!config.resume) return run;
-    await folder.truncateMetrics((line) => isBefore(line as unknown as MetricsLine, state));
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
       if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
       if (line.stage === "rl") run.thoughtAlarm.check(line);
@@ -192,19 +191,5 @@ export class Run {
     const nowMs = performance.now();
     this.effort[this.#clock.stage] += (nowMs - this.#clock.sinceMs) / 1e3;
     this.#clock.sinceMs = nowMs;
-  }
-}
-
-/** Was this line written before the checkpoint with this state? */
-function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
-  switch (line.stage) {
-    case "sft":
-      return line.update <= sftUpdates;
-    case "gate":
-      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
-    case "rl":
-      return line.iteration <= iteration;
-    case "evaluation":
-      return line.after === "sft" && stage !== "sft";
   }
 }

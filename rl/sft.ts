@@ -19,7 +19,7 @@ import {
   sum,
 } from "../model/mod.ts";
 import type { CommonSettings } from "./config.ts";
-import { defaultsOf, integer, number, optionalText, type Values } from "./cli/mod.ts";
+import { defaultsOf, integer, number, path, type Values } from "./cli/mod.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import type { Batch, Policy } from "./policy.ts";
@@ -62,7 +62,7 @@ export const sftOptions = {
     min: 0,
     unit: "updates",
   }),
-  warmStart: optionalText("run folder to take the warm start from instead: the same result, sooner"),
+  warmStart: path("run folder to take the warm start from instead: the same result, sooner"),
 };
 
 /** Settings of {@linkcode sftOptions}. */

@@ -13,6 +13,7 @@ import {
   type Given,
   Progress,
   runCommand,
+  shellQuote,
   UsageError,
 } from "./cli/mod.ts";
 import type { Algorithm } from "./algorithms/mod.ts";
@@ -35,7 +36,8 @@ import { newPolicy } from "./policies/mod.ts";
 import { stoppable } from "./stop.ts";
 import { chromeTrace } from "../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../bench/trace.ts";
-import { RunFolder, type WarmStart } from "./run_folder.ts";
+import { RunFolder } from "./run_folder.ts";
+import { type WarmStart, writeWarmStart } from "./run_store.ts";
 import { readRunSettings } from "./trained_run.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 
@@ -65,10 +67,10 @@ export const trainCommand: Command<typeof commonOptions> = {
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     try {
-      if (fresh === null) return await train(gpu, ...await resumed(out, given));
-      const folder = await RunFolder.create(out, fresh);
+      await using folder = await RunFolder.create(out, fresh ?? { resume: true });
+      if (fresh === null) return await train(gpu, ...await resumed(folder, given));
       await folder.writeConfig(settingsOf(fresh));
-      if (warmStart !== null) await folder.writeWarmStart(warmStart);
+      if (warmStart !== null) await writeWarmStart(folder, warmStart);
       return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
     } finally {
       gpu.destroy();
@@ -78,10 +80,9 @@ export const trainCommand: Command<typeof commonOptions> = {
 
 /** A run to go on with: its own settings, which flags may repeat but not change. */
 async function resumed(
-  out: string,
+  folder: RunFolder,
   given: Given<typeof commonOptions>,
 ): Promise<[CommonSettings, Parts]> {
-  const folder = await RunFolder.create(out, { resume: true });
   const { settings: earlier, algorithm } = await readRunSettings(folder);
   const settings = { ...earlier, ...given };
   const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
@@ -133,7 +134,9 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
     );
     progress.close();
     if (result.afterRl === null) {
-      console.error(`Saved ${folder.path}. Go on with: ./ponder train --resume --out ${folder.path}`);
+      console.error(
+        `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}`,
+      );
       return 1;
     }
     // What went wrong on the GPU is known only now; no result is kept then.
@@ -274,7 +277,8 @@ function report(
   console.error(
     `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,
   );
-  console.error(`Next: ./ponder play --run ${out}    ./ponder eval --run ${out}`);
+  const run = shellQuote(out);
+  console.error(`Next: ./ponder play --run ${run}    ./ponder eval --run ${run}`);
 }
 
 if (import.meta.main) Deno.exit(await runCommand(trainCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -9,10 +9,8 @@ import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "./
 import { loadAlgorithm } from "./load_algorithm.ts";
 import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
+import { latestRun, RUNS_FOLDER } from "./latest_run.ts";
 import { RunFolder } from "./run_folder.ts";
-
-/** Where runs are when no folder is named. */
-export const RUNS_FOLDER = "runs";
 
 /** Weights on disk and how to use them. */
 export interface TrainedRun {
@@ -59,7 +57,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
   const { settings, algorithm } = await readRunSettings(folder);
-  const found = await folder.checkpointPath();
+  const found = await folder.readCheckpoint();
   if (found === null) {
     throw new Deno.errors.NotFound(
       `Cannot use run ${path}: it has no checkpoint yet, which a baseline never has; train it on with --resume or ` +
@@ -75,8 +73,9 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     );
   }
   const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
-  const label = run === undefined ? `${path}, the latest run,` : path;
-  return { checkpoint: found, run: path, label, config, environment };
+  const note = found.manifest === null ? " (from before manifests: its files cannot be verified)" : "";
+  const label = run === undefined ? `${path}, the latest run,${note}` : path + note;
+  return { checkpoint: found.path, run: path, label, config, environment };
 }
 
 /**
@@ -102,38 +101,5 @@ export async function readRunSettings(
     throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {
       cause: error,
     });
-  }
-}
-
-/** The run with the newest checkpoint. */
-async function latestRun(runs: string): Promise<string> {
-  let latest: { path: string; timeMs: number } | null = null;
-  for (const name of await foldersOf(runs)) {
-    const path = `${runs}/${name}`;
-    let checkpoint: string | null;
-    try {
-      checkpoint = await (await RunFolder.open(path)).checkpointPath();
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue; // some other folder
-      throw error;
-    }
-    if (checkpoint === null) continue;
-    const timeMs = (await Deno.stat(checkpoint)).mtime?.getTime() ?? 0;
-    if (latest === null || timeMs > latest.timeMs) latest = { path, timeMs };
-  }
-  if (latest !== null) return latest.path;
-  throw new Deno.errors.NotFound(
-    `Cannot find a trained run: none under ${runs}/ has a checkpoint, train one or name one with --run`,
-  );
-}
-
-/** Names of the folders in a folder, sorted; none where it is missing. */
-async function foldersOf(path: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
   }
 }

@@ -13,7 +13,17 @@ if (Deno.args.length > 0) {
 }
 
 /** Same permissions as the `test` task. */
-const TEST = ["test", "--no-prompt", "-R", "-W", "-E", "--allow-ffi", "--allow-sys", "--allow-run"];
+const TEST = [
+  "test",
+  "--frozen",
+  "--no-prompt",
+  "-R",
+  "-W",
+  "-E",
+  "--allow-ffi=./node_modules",
+  "--allow-sys",
+  "--allow-run",
+];
 const ARROWS = "tests/imports_test.ts";
 
 const exists = (path: string): boolean => {
@@ -45,6 +55,8 @@ const summary = (output: string): string => {
 let failures = 0;
 for (const [name, args] of stages) {
   const startMs = performance.now();
+  // A stage may take minutes: a terminal shows which one it is, until its line replaces that.
+  if (Deno.stdout.isTerminal()) Deno.stdout.writeSync(new TextEncoder().encode(`...     ${name}\r`));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     env: { NO_COLOR: "1" },

@@ -13,7 +13,7 @@ const LAYERS = ["rl", "model", "kernels", "envs", "bench"];
 const DENO_FILES = new Set([
   "kernels/gpu/host.ts",
   "model/files.ts",
-  "envs/canvas.ts",
+  "envs/shared/canvas.ts",
 ]);
 
 interface Source {

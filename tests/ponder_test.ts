@@ -1,109 +1,10 @@
 /**
- * The `ponder` script and `.ci/run`, run in a folder of their own where every tool that would change the machine is
+ * The `ponder` script, run in a folder of their own where every tool that would change the machine is
  * a stub that writes down how it was called.
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
-const ROOT = new URL("../", import.meta.url);
-const TOOLS = [
-  "sh",
-  "env",
-  "awk",
-  "sed",
-  "dirname",
-  "mkdir",
-  "chmod",
-  "cat",
-  "tee",
-  "tail",
-  "mktemp",
-  "rm",
-  "uname",
-  "readlink",
-  "bash",
-];
-
-/** A working Deno: answers --version, has an adapter once `driver` exists, prints a task's arguments one a line. */
-const deno = (version: string) =>
-  `#!/bin/sh
-here=$(dirname "$0")
-case $1 in
-  --version) echo "deno ${version} (stable, release)" ;;
-  eval) [ -e "$PONDER_TEST_DRIVER" ] || exit 3 ;;
-  task) shift; for argument in "$@"; do echo "<$argument>"; done; echo "runtime=$XDG_RUNTIME_DIR" ;;
-esac
-`;
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** A copy of the scripts, with a PATH that holds basic tools and whatever stubs a test adds. */
-class Sandbox implements Disposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "ponder test " });
-  readonly driver = `${this.folder}/driver`;
-
-  constructor() {
-    for (const name of ["bin", "repository/.ci", "home"]) {
-      Deno.mkdirSync(`${this.folder}/${name}`, { recursive: true });
-    }
-    for (const name of ["ponder", ".ci/run", "deno.json"]) {
-      Deno.copyFileSync(new URL(name, ROOT), `${this.folder}/repository/${name}`);
-    }
-    for (const tool of TOOLS) {
-      const path = ["/usr/bin", "/bin"].map((folder) => `${folder}/${tool}`).find(isThere);
-      if (path) Deno.symlinkSync(path, `${this.folder}/bin/${tool}`);
-    }
-    this.stub("id", "#!/bin/sh\necho 1000\n");
-    Deno.writeTextFileSync(this.driver, "");
-  }
-
-  stub(name: string, text: string): this {
-    Deno.writeTextFileSync(`${this.folder}/bin/${name}`, text, { mode: 0o755 });
-    return this;
-  }
-
-  /** Stub that logs its arguments to stderr, then does `effect`. */
-  logged(name: string, effect = ""): this {
-    return this.stub(name, `#!/bin/sh\necho "called: ${name} $*" >&2\n${effect}\n`);
-  }
-
-  run(script: string, ...args: string[]): Result {
-    const { code, stdout, stderr } = new Deno.Command("sh", {
-      args: ["-c", `exec "$0" "$@"`, `${this.folder}/repository/${script}`, ...args],
-      clearEnv: true,
-      env: {
-        PATH: `${this.folder}/bin`,
-        HOME: `${this.folder}/home`,
-        PONDER_TEST_DRIVER: this.driver,
-        PONDER_TEST_DENO: deno("2.9.6"),
-      },
-      stdin: "null",
-    }).outputSync();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code, out: decode(stdout), err: decode(stderr) };
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.folder, { recursive: true });
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const INSTALL_FROM_NPM = `folder=$3/node_modules/@deno/linux-test
-mkdir -p "$folder" && printf '%s' "$PONDER_TEST_DENO" >"$folder/deno"`;
-
-const noWindows = { ignore: Deno.build.os === "windows" };
+import { deno, DIGEST, NODE, noWindows, NPM, ROOT, Sandbox, started, UNAME } from "./sandbox.ts";
 
 Deno.test("without a command the usage lists the tasks, exit 2", noWindows, () => {
   using sandbox = new Sandbox();
@@ -138,7 +39,7 @@ Deno.test("the script works through links, from any folder", noWindows, () => {
   for (const link of ["home/absolute", "bin/relative"]) {
     const { code, out, err } = sandbox.run(`../${link}`, "train");
     assertEquals([code, err], [0, ""]);
-    assertStringIncludes(out, "<train>");
+    assertStringIncludes(out, "<rl/train.ts>");
   }
 });
 
@@ -160,18 +61,110 @@ Deno.test("what needs no GPU asks for none and installs no driver", noWindows, (
   assertEquals(sandbox.run("ponder", "eval").code, 1);
 });
 
-Deno.test("arguments reach the task as they are", noWindows, () => {
+Deno.test("arguments reach the command as they are, after the task's own", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
   const awkward = ["--out", "two words", "", 'a"b', "c'd", "$HOME", "*", "--", "-x"];
-  const { code, out, err } = sandbox.run("ponder", "train", ...awkward);
-  assertEquals([code, err], [0, ""]);
-  const shown = out.split("\n").filter((line) => line.startsWith("<"));
-  assertEquals(shown, ["train", ...awkward].map((argument) => `<${argument}>`));
+  const result = sandbox.run("ponder", "train", ...awkward);
+  assertEquals([result.code, result.err], [0, ""]);
+  const { script, args } = started(result);
+  assertEquals([script, args], ["rl/train.ts", awkward]);
+  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
+    const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
+    const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
+    const isNarrow = !["test", "ok", "fuzz", "soak"].includes(name);
+    const expected = command.split(" ").slice(1).map((word) => word.split("=")[0]!);
+    assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
+  }
+});
+
+Deno.test("one process runs the command: the script becomes it", noWindows, () => {
+  using sandbox = new Sandbox();
+  sandbox.stub("deno", deno("2.9.6").replace("run | test)", "run | test) echo process=$$$$;"));
+  const { out } = sandbox.shell(`"$0" train & echo process=$!; wait`, "ponder");
+  const [started, became] = [...out.matchAll(/^process=(\d+)$/gm)].map(([, id]) => id);
+  assertEquals(became, started);
+});
+
+Deno.test("a command may read the repository and write runs and the cache, no more", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const cache = `${sandbox.folder}/home/.cache/ponder`;
+  const { granted, env } = started(sandbox.run("ponder", "train", "--seed", "7", "--env", "EZPoints"));
+  assertEquals(granted("--allow-read"), [".", cache]);
+  assertEquals(granted("--allow-write"), ["runs", cache]);
+  assertEquals(granted("--allow-ffi"), ["./node_modules"]);
+  assertEquals(env("folder"), Deno.realPathSync(`${sandbox.folder}/repository`));
+  const reproduce = started(sandbox.run("ponder", "reproduce"));
+  assertEquals(reproduce.granted("--allow-write"), ["runs", cache, "results", "docs"]);
+  assertEquals(reproduce.granted("--allow-run"), [Deno.realPathSync(`${sandbox.folder}/bin/deno`)]);
+});
+
+Deno.test("a command may also reach the paths that its user names", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const home = Deno.realPathSync(`${sandbox.folder}/home`);
+  const fixed = [".", `${sandbox.folder}/home/.cache/ponder`];
+  Deno.writeTextFileSync(`${home}/settings`, "{}");
+  const cases: [args: string[], reads: string[], writes: string[]][] = [
+    [["--out", "my run"], [`${home}/my run`], [`${home}/my run`]],
+    [["--out=/data/run"], ["/data/run"], ["/data/run"]],
+    [["--run", "../a"], [`${home}/../a`], [`${home}/../a`]],
+    [["--config", "settings"], [`${home}/settings`], []],
+    [["--config=c.json"], [`${home}/c.json`], []],
+    [["--checkpoint", "a/b"], [`${home}/a/b`], []],
+    [["--env", "./maze.ts"], [`${home}/.`], []],
+    [["--json", "settings"], [`${home}/settings`], []],
+    [["--sheet"], [home], [home]],
+    [["--sheet", "/data/sheet.png"], ["/data"], ["/data"]],
+    [["--out", "/data/a,b/run"], ["/data"], ["/data"]],
+  ];
+  for (const [args, reads, writes] of cases) {
+    const { granted } = started(sandbox.run("ponder", "train", ...args));
+    assertEquals(granted("--allow-read"), [...fixed, ...reads], args.join(" "));
+    assertEquals(granted("--allow-write"), ["runs", fixed[1], ...writes], args.join(" "));
+  }
+});
+
+Deno.test("a command is told where its user is, tests are not", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const train = started(sandbox.run("ponder", "train"));
+  assertEquals(train.env("PONDER_CWD"), Deno.realPathSync(`${sandbox.folder}/home`));
+  assertEquals(train.env("DENO_NO_UPDATE_CHECK"), "1");
+  assertEquals(started(sandbox.run("ponder", "test")).env("PONDER_CWD"), "");
+});
+
+Deno.test("under nohup a command is told to outlive its terminal", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  assertEquals(
+    started(sandbox.shell(`trap '' HUP; exec "$0" train`, "ponder")).env("PONDER_SIGHUP"),
+    "ignore",
+  );
+  assertEquals(started(sandbox.run("ponder", "train")).env("PONDER_SIGHUP"), "");
+});
+
+Deno.test("a command runs with its streams closed or full", noWindows, () => {
+  using sandbox = new Sandbox().stub(
+    "deno",
+    deno("2.9.6").replace("run | test)", `run | test) : >"$HOME/ran";`),
+  );
+  for (const streams of [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"]) {
+    const { code, err } = sandbox.shell(`exec "$0" envs ${streams}`, "ponder");
+    assertEquals([code, err], [0, ""], streams);
+    Deno.removeSync(`${sandbox.folder}/home/ran`);
+  }
+  sandbox.logged("npm");
+  const { code } = sandbox.shell(`exec "$0" dance 2>/dev/full`, "ponder");
+  assertEquals(code === 0, false);
+});
+
+Deno.test("--version prints the version of deno.json", noWindows, () => {
+  using sandbox = new Sandbox();
+  const { version } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
+  assertEquals(sandbox.run("ponder", "--version"), { code: 0, out: `ponder ${version}\n`, err: "" });
 });
 
 Deno.test("XDG_RUNTIME_DIR becomes a private folder where it is unset", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
-  const path = sandbox.run("ponder", "train").out.match(/^runtime=(.*)$/m)![1]!;
+  const path = started(sandbox.run("ponder", "train")).env("XDG_RUNTIME_DIR");
   assertEquals(path, `${sandbox.folder}/home/.cache/ponder/runtime`);
   assertEquals(Deno.statSync(path).mode! & 0o777, 0o700);
 });
@@ -185,34 +178,35 @@ Deno.test("Deno is found in ~/.deno/bin", noWindows, () => {
 
 for (const version of ["2.7.14", "1.46.0"]) {
   Deno.test(`Deno ${version} is too old: npm installs another, once`, noWindows, () => {
-    using sandbox = new Sandbox().stub("deno", deno(version)).logged("npm", INSTALL_FROM_NPM);
+    using sandbox = new Sandbox().stub("deno", deno(version)).logged("npm", NPM);
+    sandbox.stub("node", NODE).stub("uname", UNAME);
     const first = sandbox.run("ponder", "train", "--seed", "1");
-    assertEquals(first.code, 0);
+    assertEquals(first.code, 0, first.err);
     assertMatch(first.err, /^ponder: installing Deno 2\.9\.6 from npm into .*\/home\/\.cache\/ponder$/m);
-    assertStringIncludes(first.out, "<train>\n<--seed>\n<1>\n");
+    assertStringIncludes(
+      first.err,
+      "called: npm pack --no-update-notifier --loglevel=error @deno/linux-x64-glibc@2.9.6",
+    );
+    assertEquals(started(first).args, ["--seed", "1"]);
     assertEquals(sandbox.run("ponder", "train").err, "");
   });
 }
 
-Deno.test("without npm the official installer is fetched with curl", noWindows, () => {
-  using sandbox = new Sandbox().stub("unzip", "#!/bin/sh\n").logged(
-    "curl",
-    `cat <<'E'
-mkdir -p "$DENO_INSTALL/bin" && printf '%s' "$PONDER_TEST_DENO" >"$DENO_INSTALL/bin/deno" && chmod +x "$DENO_INSTALL/bin/deno"
-echo "installer got $*"
-E`,
-  );
-  const { code, out, err } = sandbox.run("ponder", "eval");
-  assertEquals(code, 0);
-  assertStringIncludes(err, "installer got v2.9.6");
-  assertMatch(out, /^<eval>\nruntime=.*\n$/);
+Deno.test("an archive with another digest is not installed", noWindows, () => {
+  using sandbox = new Sandbox().logged("npm", NPM).stub("uname", UNAME);
+  sandbox.stub("node", NODE.replace("$PONDER_TEST_DIGEST", "AAAA=="));
+  const { code, out, err } = sandbox.run("ponder", "train");
+  assertEquals([code, out], [1, ""]);
+  assertStringIncludes(err, `not installing @deno/linux-x64-glibc: its SHA-512 is AAAA==, not ${DIGEST}`);
+  assertEquals(err.includes("called: npm install"), false);
+  assertStringIncludes(err, "cannot run: no Deno >= 2.8");
 });
 
-Deno.test("with nothing to fetch Deno with, root is asked for by name", noWindows, () => {
+Deno.test("without npm root is asked for it by name", noWindows, () => {
   using sandbox = new Sandbox().logged("apt-get");
   const { code, err } = sandbox.run("ponder", "train");
   assertEquals(code, 1);
-  assertStringIncludes(err, "needs root; run: sudo apt-get install ca-certificates curl unzip");
+  assertStringIncludes(err, "needs root; run: sudo apt-get install ca-certificates npm");
   assertStringIncludes(err, "cannot run: no Deno >= 2.8");
   assertEquals(err.includes("called:"), false);
 });
@@ -224,7 +218,7 @@ Deno.test("root installs the software Vulkan driver where there is no adapter", 
   const { code, out, err } = sandbox.run("ponder", "train");
   assertEquals(code, 0);
   assertStringIncludes(err, "ponder: no WebGPU adapter: installing mesa-vulkan-drivers\n");
-  assertStringIncludes(out, "<train>");
+  assertStringIncludes(out, "<rl/train.ts>");
 });
 
 Deno.test("package lists are fetched when the first install fails", noWindows, () => {
@@ -271,42 +265,3 @@ Deno.test("a command's --help needs no adapter", noWindows, () => {
   Deno.removeSync(sandbox.driver);
   assertEquals(sandbox.run("ponder", "train", "--help").code, 0);
 });
-
-const testRuns: [name: string, output: string, status: number, closing: string, code: number][] = [
-  ["all passed", "ok | 12 passed | 0 failed (2s)", 0, "12 passed, 0 failed", 0],
-  ["steps and ignored", "ok | 3 passed (7 steps) | 0 failed | 2 ignored (5ms)", 0, "3 passed, 0 failed", 0],
-  ["failures", "FAILED | 3 passed | 1 failed (5ms)", 1, "3 passed, 1 failed", 1],
-  ["failed steps", "FAILED | 3 passed (2 steps) | 1 failed (1 step) (5ms)", 1, "3 passed, 1 failed", 1],
-  [
-    "a broken test file beside passing ones",
-    "FAILED | 3 passed | 0 failed (5ms)",
-    1,
-    "3 passed, 0 failed",
-    1,
-  ],
-  [
-    "another line like it before",
-    "ok | 1 passed | 0 failed (1ms)\nok | 2 passed | 0 failed (1ms)",
-    0,
-    "2 passed, 0 failed",
-    0,
-  ],
-  ["a driver that crashes after all passed", "ok | 3 passed | 0 failed (5ms)", 134, "3 passed, 0 failed", 0],
-  ["a crash after a broken file", "FAILED | 3 passed | 0 failed (5ms)", 134, "3 passed, 0 failed", 134],
-  ["a crash before the end", "double free or corruption", 134, "0 passed, 0 failed", 134],
-  ["no closing line", "killed", 0, "0 passed, 0 failed", 1],
-  ["no closing line and an exit code", "error: Type checking failed.", 7, "0 passed, 0 failed", 7],
-];
-
-for (const [name, output, status, closing, code] of testRuns) {
-  Deno.test(`.ci/run closes with the counts and keeps the exit code: ${name}`, noWindows, () => {
-    using sandbox = new Sandbox();
-    const script =
-      `#!/bin/sh\necho "args: $* gpu: $REQUIRE_GPU color: $NO_COLOR"\ncat <<'E'\n${output}\nE\nexit ${status}\n`;
-    Deno.writeTextFileSync(`${sandbox.folder}/repository/ponder`, script);
-    const result = sandbox.run(".ci/run");
-    const lines = result.out.trimEnd().split("\n");
-    assertEquals(lines[0], "args: test gpu: 1 color: 1");
-    assertEquals([lines.at(-1), result.code], [closing, code]);
-  });
-}

@@ -1,6 +1,6 @@
 /** Finds commands in texts of any length, in one pass. */
 
-import { afterKey, encodeParts, NO_ACTION } from "../parse.ts";
+import { afterKey, encodeParts, NO_ACTION } from "../shared/parse.ts";
 import type { Parse } from "../types.ts";
 import { COMMANDS } from "./vocabulary.ts";
 

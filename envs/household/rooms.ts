@@ -1,6 +1,6 @@
 /** Rooms, tasks and their deals: which task, in which room, with what lying where. */
 
-import type { Random } from "../random.ts";
+import type { Random } from "../shared/random.ts";
 import {
   LAMP_NAME,
   NONE,

@@ -6,8 +6,8 @@
  * state at a time can therefore learn it.
  */
 
-import type { Random } from "../random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
+import type { Random } from "../shared/random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import { holdsLamps, type Room, type Task, TREATMENT_OF } from "./rooms.ts";
 import {
   canTreat,

@@ -15,8 +15,8 @@
  * Everything lies on a grid of 8 x 8 pixels, so that a vision encoder with patches of that size sees it whole.
  */
 
-import { BOLD_FONT, createCanvas2D } from "../canvas.ts";
-import { FRAME_PIXELS } from "../frame.ts";
+import { BOLD_FONT, createCanvas2D } from "../shared/canvas.ts";
+import { FRAME_PIXELS } from "../shared/frame.ts";
 import type { Observation } from "../types.ts";
 import { type Icon, ICON_PIXELS, ICONS, MAP_COLOURS, PALETTE } from "./icons.ts";
 import type { TaskKind } from "./rooms.ts";

@@ -1,7 +1,7 @@
 /** Fills in what an environment leaves out, and checks the first frame that it shows. */
 
-import { createParser } from "../parse.ts";
-import { checkSeed, Random } from "../random.ts";
+import { createValueParser } from "./parse.ts";
+import { checkSeed, Random } from "./random.ts";
 import type { Environment, Info, Observation, ResetResult, ResetSettings } from "../types.ts";
 import { defaultPrompt } from "./prompt.ts";
 import { defaultTokens } from "./tokens.ts";
@@ -10,7 +10,7 @@ import { defaultTokens } from "./tokens.ts";
  * What an environment must say itself: `actions`, `reset` and `step`. Left out,
  * - `name` and `id` are the definition's;
  * - `prompt` names the game and lists the actions;
- * - `parse` finds `"action": "NAME"` as the published projection does;
+ * - `parse` finds the name that follows `"action":`;
  * - `tokens` are pieces of its own prompts and demonstrations, and single characters;
  * - `randomAction` is uniform over the legal actions, from a stream of its own that `reset` seeds;
  * - `stateKey` is the prompt with every byte of the picture.
@@ -42,13 +42,19 @@ export function complete(parts: EnvironmentParts, settings: CompletionSettings):
   const env = parts as { -readonly [name in keyof Environment]: Environment[name] };
   env.name ??= settings.name;
   if (settings.id !== undefined) env.id ??= settings.id;
-  env.parse ??= createParser(env.actions);
+  env.parse ??= createValueParser(env.actions);
   env.prompt ??= defaultPrompt({ name: env.name, actions: env.actions });
   if (env.randomAction === undefined) addRandomAction(env, settings.seed);
   if (env.stateKey === undefined) addStateKey(env);
   if (env.tokens === undefined) {
     let tokens: readonly string[] | undefined;
-    Object.defineProperty(env, "tokens", { get: () => tokens ??= defaultTokens(settings.another()) });
+    const get = () => tokens ??= defaultTokens(settings.another());
+    Object.defineProperty(env, "tokens", {
+      get,
+      set: (own) => tokens = own,
+      enumerable: true,
+      configurable: true,
+    });
   }
   if (settings.onFrameChecked !== undefined) checkFirstFrame(env, settings.onFrameChecked);
   return env;

@@ -35,11 +35,15 @@ export function nearestName(word: string, known: Iterable<string>): string | und
   return best;
 }
 
+/** A word longer than this is no slip of any name, and comparing it would take long. */
+const LONGEST_WORD = 100;
+
 /** More names than this are not listed in a message. */
 const LISTED = 12;
 
 /** The end of an error about an unknown name: `: did you mean X?`, `: known are A, B`, or of many `: the nearest is X`. */
 export function suggestion(word: string, known: readonly string[]): string {
+  if (word.length > LONGEST_WORD) return known.length <= LISTED ? `: known are ${known.join(", ")}` : "";
   const nearest = nearestName(word, known);
   if (nearest !== undefined) return `: did you mean ${nearest}?`;
   if (known.length <= LISTED) return `: known are ${known.join(", ")}`;

@@ -1,7 +1,7 @@
 /** Pictures of any size, for environments of one's own. */
 
-import { type Canvas2D, createCanvas2D } from "../canvas.ts";
-import { dropAlpha } from "../frame.ts";
+import { type Canvas2D, createCanvas2D } from "./canvas.ts";
+import { dropAlpha } from "./frame.ts";
 import type { Observation } from "../types.ts";
 
 /** Red, green and blue, 0 to 255 each. */

@@ -1,11 +1,11 @@
 /** Environments by their rules alone: states are plain data, and what shows, names and repeats them follows. */
 
-import { resolveBias } from "../bias.ts";
-import { checkOptionNames, checkRunning, type Phase } from "../checks.ts";
+import { resolveBias } from "./bias.ts";
+import { checkOptionNames, checkRunning, type Phase } from "./checks.ts";
 import type { EnvironmentSettings } from "../definition.ts";
-import { createParser } from "../parse.ts";
-import { checkSeed, Random } from "../random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
+import { createValueParser } from "./parse.ts";
+import { checkSeed, Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type {
   DemonstrationSettings,
   Environment,
@@ -57,7 +57,7 @@ export interface Rules<S, P> {
   readonly task?: string | ((state: S, settings: P) => string);
   /** The whole prompt; when absent: the task, the actions, and the form of the answer. */
   readonly prompt?: (state: S, options: PromptSettings, settings: P) => string;
-  /** Finds the action in a response; when absent, `"action": "NAME"` as the published projection does. */
+  /** Finds the action in a response; when absent, the name that follows `"action":`. */
   readonly parse?: (text: string) => Parse;
   /** Pieces for a compact tokenizer; when absent they are taken from prompts and demonstrations. */
   readonly tokens?: readonly string[];
@@ -151,7 +151,7 @@ class Game<S, P>
     this.#frames = frames;
     this.settings = settings;
     this.actions = rules.actions;
-    this.parse = rules.parse ?? createParser(rules.actions);
+    this.parse = rules.parse ?? createValueParser(rules.actions);
     this.#settingsKey = keyOf(settings);
     this.#episodes = new Random(seed, "episodes");
   }

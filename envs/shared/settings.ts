@@ -1,6 +1,6 @@
 /** Settings of environments: what each means, and what it may be. */
 
-import { show } from "../checks.ts";
+import { show } from "./checks.ts";
 
 /** A setting that can be told in a few words; the environment itself checks what is not said here. */
 export interface SettingSpec<T> {

@@ -1,7 +1,7 @@
 /** The tokens of an environment that lists none: pieces of what it says, found by playing it. */
 
-import { Random } from "../random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../response.ts";
+import { Random } from "./random.ts";
+import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
 import type { Environment } from "../types.ts";
 
 const EPISODES = 8;

@@ -11,6 +11,7 @@
 //             and 3 loads are for 32 multiply-adds. All words of a tile are under way at once: no loop around loads. 4x4
 //             blocks turned on the way in let both products read whole vec4s, and the XOR in their place keeps what
 //             neighbours store in different banks. Arrays of arrays: a constant index costs nothing, others are clamped
+// values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
 struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
@@ -20,6 +21,8 @@ struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
+// The lowest f32, which no finite score is below.
+const LOWEST = -3.4028235e38;
 const LANES = 128;
 // Rows of K in a row of 16 vec4s.
 const PER = 64 / KEYS;
@@ -115,7 +118,7 @@ fn main(
 
   let queries = blockStart + 4 * ty + vec4u(0, 1, 2, 3);
   let visible = select(vec4u(), min(vec4u(lengthB), max(queries + 1, vec4u(prefixB))), queries < vec4u(lengthB));
-  var maximum = vec4f(-1e30);
+  var maximum = vec4f(LOWEST);
   var sum = vec4f(); // of the keys of this lane
   //@for q in 0..4
   //@for p in 0..PART
@@ -176,8 +179,8 @@ fn main(
     var most = maximum;
     //@for n in 0..KEYS/32
     //@for c in 0..4
-    // Key 0 is visible to every row that is not padding, so a row's maximum is real after the first tile.
-    s_$n_$c = select(vec4f(-1e30), s_$n_$c, vec4u(tile + 4 * (tx + 8 * $n) + $c) < visible);
+    let sees_$n_$c = vec4u(tile + 4 * (tx + 8 * $n) + $c) < visible;
+    s_$n_$c = select(vec4f(LOWEST), s_$n_$c, sees_$n_$c);
     most = max(most, s_$n_$c);
     //@end
     //@end
@@ -194,7 +197,7 @@ fn main(
     //@for n in 0..KEYS/32
     //@for c in 0..4
     {
-      let p = exp(s_$n_$c - most);
+      let p = select(vec4f(), exp(s_$n_$c - most), sees_$n_$c);
       sum += p;
       KP[tx + 8 * $n][$c][swizzle(ty, tx)] = p;
     }

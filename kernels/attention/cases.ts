@@ -22,6 +22,8 @@ interface Setting {
   readonly name: string;
   readonly sizes: readonly [B: number, T: number, H: number, D: number];
   readonly mask: Mask;
+  /** Every score is the same, -7e37 or so: values below what masks are often made of. */
+  readonly isLowest?: boolean;
 }
 
 const causal = (T: number): Mask => ({ prefix: () => 0, length: () => T });
@@ -33,6 +35,12 @@ const ragged = (T: number): Mask => ({
 });
 /** 16 image and 6 text tokens of prompt, then up to 14 of response. */
 const response = (T: number): Mask => ({ prefix: () => 22, length: (b) => T - (b * 5) % 13 });
+
+const lowest: readonly Setting[] = [
+  { name: "lowest scores", sizes: [5, 13, 3, 20], mask: ragged(13), isLowest: true },
+  { name: "lowest scores", sizes: [5, 70, 2, 8], mask: ragged(70), isLowest: true },
+  { name: "lowest scores", sizes: [5, 11, 3, 7], mask: ragged(11), isLowest: true },
+];
 
 const settings: readonly Setting[] = [
   { name: "language", sizes: [32, 36, 4, 24], mask: response(36) },
@@ -70,6 +78,13 @@ function paddedValues(setting: Setting, width: number, seed: number, scale: numb
   return values;
 }
 
+/** The same values of V with q and k, in rows of three times C, whose products add up to nearly the lowest f32. */
+function withLowestScores(QKV: Float32Array, C: number): Float32Array {
+  return QKV.map((value, i) =>
+    Number.isNaN(value) || i % (3 * C) >= 2 * C ? value : i % (3 * C) < C ? 4e18 : -4e18
+  );
+}
+
 function shapeOf({ sizes: [B, T, H, D] }: Setting) {
   return { B, T, H, D };
 }
@@ -84,7 +99,10 @@ function forwardCase(setting: Setting): KernelCase {
     kernel: "attention",
     name: caseName(setting),
     variants: variantsOf(D, "texture", "tiled", ...D <= 64 ? ["blocked"] : []),
-    inputs: () => ({ QKV: paddedValues(setting, 3 * H * D, 1, 2), prefix, length }),
+    inputs: () => {
+      const QKV = paddedValues(setting, 3 * H * D, 1, 2);
+      return { QKV: setting.isLowest ? withLowestScores(QKV, H * D) : QKV, prefix, length };
+    },
     outputs: { Y: B * T * H * D, lse: B * H * T },
     launch: (gpu, { QKV, prefix, length, Y, lse }, variant) =>
       attention(gpu, { QKV, prefix, length, Y, lse }, { ...shape, variant }),
@@ -135,19 +153,25 @@ function fillCacheCase(B: number, T: number, C: number, capacity: number): Kerne
   };
 }
 
-function decodeCase(B: number, H: number, D: number, capacity: number, positions: number[]): KernelCase {
+function decodeCase(
+  [B, H, D, capacity]: readonly [B: number, H: number, D: number, capacity: number],
+  positions: number[],
+  isLowest = false,
+): KernelCase {
   const shape = { B, H, D, capacity };
   const position = Uint32Array.from({ length: B }, (_, b) => positions[b % positions.length]);
   const keys = position.reduce((total, p) => total + (p < capacity ? p + 1 : 0), 0);
   return {
     kernel: "attention decode",
-    name: `B${B} H${H} D${D} capacity ${capacity}`,
+    name: `B${B} H${H} D${D} capacity ${capacity}${isLowest ? ", lowest scores" : ""}`,
     variants: variantsOf(D, "vec4", "tiled"),
-    inputs: () => ({
-      QKV: caseValues(B * 3 * H * D, 6, 2),
-      cache: caseValues(B * capacity * 2 * H * D, 7, 2),
-      position,
-    }),
+    inputs: () => {
+      const QKV = caseValues(B * 3 * H * D, 6, 2);
+      const cache = caseValues(B * capacity * 2 * H * D, 7, 2);
+      if (!isLowest) return { QKV, cache, position };
+      const keys = cache.map((value, i) => i % (2 * H * D) < H * D ? -4e18 : value);
+      return { QKV: withLowestScores(QKV, H * D), cache: keys, position };
+    },
     outputs: { cache: B * capacity * 2 * H * D, Y: B * H * D },
     launch: (gpu, { QKV, cache, position, Y }, variant) =>
       attentionDecode(gpu, { QKV, cache, position, Y }, { ...shape, variant }),
@@ -160,17 +184,18 @@ function decodeCase(B: number, H: number, D: number, capacity: number, positions
 
 /** Forward, backward, cache and decoding cases. */
 export const cases: readonly KernelCase[] = [
-  ...settings.map(forwardCase),
+  ...[...settings, ...lowest].map(forwardCase),
   ...settings.map(backwardCase),
   fillCacheCase(32, 22, 96, 40),
   fillCacheCase(3, 5, 10, 7),
   fillCacheCase(2, 3, 36, 3),
   fillCacheCase(1, 1, 1, 1),
-  decodeCase(32, 4, 24, 40, [22, 30, 39, 25]),
+  decodeCase([32, 4, 24, 40], [22, 30, 39, 25]),
   // A finished row may already point at or beyond the end.
-  decodeCase(5, 3, 20, 9, [0, 8, 9, 3, 12]),
-  decodeCase(3, 2, 7, 6, [0, 5, 2]),
-  decodeCase(1, 1, 4, 1, [0]),
-  decodeCase(1, 1, 64, 601, [600]),
-  decodeCase(2, 1, 128, 130, [129, 64]),
+  decodeCase([5, 3, 20, 9], [0, 8, 9, 3, 12]),
+  decodeCase([3, 2, 7, 6], [0, 5, 2]),
+  decodeCase([1, 1, 4, 1], [0]),
+  decodeCase([1, 1, 64, 601], [600]),
+  decodeCase([2, 1, 128, 130], [129, 64]),
+  decodeCase([3, 2, 20, 75], [70, 0, 3], true),
 ];

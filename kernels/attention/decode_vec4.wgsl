@@ -8,6 +8,7 @@
 // steps              vec4 loads: 3 times fewer cycles a byte on software Vulkan; loops over D unrolled. No texture: the
 //                    cache changes every token, and a copy of it would cost more than it saves. Several keys a step
 //                    measure the same and compile twice as long
+// values             a score of -infinity has probability 0; NaN or +infinity makes its head's Y NaN
 // source             arXiv:1805.02867
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
@@ -15,6 +16,13 @@ struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
 @group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> Y: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
+
+// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
+fn own_weight(score: f32) -> f32 {
+  let bits = bitcast<u32>(score);
+  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
+  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
+}
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -33,7 +41,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var maximum = 0.0;
-  var sum = 1.0;
   let headBase = b * params.capacity * 2 * C4 + h * (D / 4);
   let slot = headBase + end * 2 * C4;
   //@for d in 0..D/4
@@ -45,6 +52,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   cache[slot + C4 + $d] = y_$d;
   //@end
 
+  var sum = own_weight(maximum);
   for (var t = 0u; t < end; t++) {
     let key = headBase + t * 2 * C4;
     var s = 0.0;

@@ -5,6 +5,7 @@
 // work        one invocation per (q, head, batch); f32 running maximum and sum (streaming softmax); UNROLL divides D and
 //             keeps the rounds few: llvmpipe ends all loops of an invocation after 65535 rounds in sum
 // traffic     16BTC + 4BHT bytes (K and V of a head come from cache)
+// values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:1805.02867, arXiv:2205.14135
 struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
@@ -31,7 +32,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let kEnd = select(0u, visible, q < length[b]);
 
   var y: array<f32, D>;
-  var maximum = -1e30;
+  // The lowest f32, which no finite score is below.
+  var maximum = -3.4028235e38;
   var sum = 0.0;
   for (var k = 0u; k < kEnd; k++) {
     let key = (b * T + k) * 3 * C + C + h * D;

@@ -8,8 +8,11 @@
 //             load of K and V; KEYS keys share one rescaling of the sums; all loops over D unrolled; lanes that are heads,
 //             with 6 rows instead of 3: 1.6x at B32 T36 H4 D24 on llvmpipe; 4 rows instead of 2, and texels used as soon as
 //             they are loaded: 1.3x at B2 T512 H4 D64
+// values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
 struct Params { base4: u32, BH: u32, T: u32, H: u32, scale: f32 }
+// The lowest f32, which no finite score is below.
+const LOWEST = -3.4028235e38;
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
@@ -54,7 +57,7 @@ fn main(
   let q_$r = first + $r * ROW_STEP;
   let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
   let row_$r = headBase + min(q_$r, T - 1) * 3 * C4;
-  var maximum_$r = -1e30;
+  var maximum_$r = LOWEST;
   var sum_$r = 0.0;
   //@for d in 0..D/4
   let q_$r_$d = qkv(row_$r + $d) * params.scale;
@@ -81,15 +84,14 @@ fn main(
     //@for r in 0..ROWS
     var newMaximum_$r = maximum_$r;
     //@for j in 0..KEYS
-    // Key 0 is visible to every row that is not padding, so a row's maximum is real after the first step.
-    s_$r_$j = select(-1e30, s_$r_$j, k + $j < visible_$r);
+    s_$r_$j = select(LOWEST, s_$r_$j, k + $j < visible_$r);
     newMaximum_$r = max(newMaximum_$r, s_$r_$j);
     //@end
     let decay_$r = exp(maximum_$r - newMaximum_$r);
     maximum_$r = newMaximum_$r;
     sum_$r *= decay_$r;
     //@for j in 0..KEYS
-    let p_$r_$j = exp(s_$r_$j - newMaximum_$r);
+    let p_$r_$j = select(0.0, exp(s_$r_$j - newMaximum_$r), k + $j < visible_$r);
     sum_$r += p_$r_$j;
     //@end
     //@end

@@ -9,6 +9,7 @@
 // steps       tiles in workgroup memory: K and V are read once for 16 ROWS queries; four parts: heads of 64 fit the
 //             registers with ROWS = 4, so a load from workgroup memory feeds 16 multiply-adds instead of 4; partial scores
 //             have two buffers, so a step waits once
+// values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
 struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
@@ -18,6 +19,8 @@ struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
+// The lowest f32, which no finite score is below.
+const LOWEST = -3.4028235e38;
 const STRIDE = 4 * PART;
 var<workgroup> K: array<vec4f, TILE * STRIDE>;
 var<workgroup> V: array<vec4f, TILE * STRIDE>;
@@ -44,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //@for r in 0..ROWS
   let q_$r = blockStart + $r * 16 + lane / 4;
   let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
-  var maximum_$r = -1e30;
+  var maximum_$r = LOWEST;
   var sum_$r = 0.0;
   //@for d in 0..PART
   let q_$r_$d = qkv(headBase + min(q_$r, lastQ) * 3 * C4, $d * 4 + part) * params.scale;
@@ -92,15 +95,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let keys = tile + k + vec4u(0, 1, 2, 3);
       //@for r in 0..ROWS
       let four_$r = buffer + $r * 64 + lane - part;
+      let sees_$r = keys < vec4u(visible_$r);
       let s_$r = select(
-        vec4f(-1e30),
+        vec4f(LOWEST),
         (partials[four_$r] + partials[four_$r + 1]) + (partials[four_$r + 2] + partials[four_$r + 3]),
-        // Key 0 is visible to every row that is not padding, so a row's maximum is real after the first step.
-        keys < vec4u(visible_$r),
+        sees_$r,
       );
       let newMaximum_$r = max(maximum_$r, max(max(s_$r.x, s_$r.y), max(s_$r.z, s_$r.w)));
       let decay_$r = exp(maximum_$r - newMaximum_$r);
-      let p_$r = exp(s_$r - newMaximum_$r);
+      let p_$r = select(vec4f(), exp(s_$r - newMaximum_$r), sees_$r);
       maximum_$r = newMaximum_$r;
       sum_$r = sum_$r * decay_$r + dot(p_$r, vec4f(1));
       //@for d in 0..PART

@@ -8,6 +8,7 @@
 // traffic            8BC * (mean position) + 24BC bytes
 // steps              64 lanes instead of one a head: a decoding step is latency, and few heads leave a GPU idle; neighbours
 //                    read neighbouring columns of V
+// values             a score of -infinity has probability 0; NaN or +infinity makes its head's Y NaN
 // source             arXiv:1805.02867
 struct Params { H: u32, capacity: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
@@ -21,6 +22,13 @@ const GROUPS = 64 / COLUMNS;
 var<workgroup> scores: array<f32, 64>;
 var<workgroup> sums: array<f32, 64>;
 var<workgroup> ys: array<vec4f, 64>;
+
+// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
+fn own_weight(score: f32) -> f32 {
+  let bits = bitcast<u32>(score);
+  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
+  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -47,14 +55,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sum = 0.0;
   var y = vec4f();
   if (g == 0) {
-    sum = 1;
+    sum = own_weight(maximum);
     y = QKV[row + 2 * C4 + c];
     cache[headBase + end * 2 * C4 + c] = QKV[row + C4 + c];
     cache[headBase + end * 2 * C4 + C4 + c] = y;
   }
 
   for (var tile = 0u; tile < end; tile += 64) {
-    var s = -1e30;
+    // The lowest f32: it does not raise the maximum.
+    var s = -3.4028235e38;
     if (tile + lane < end) {
       let key = headBase + (tile + lane) * 2 * C4;
       s = 0;

@@ -62,13 +62,19 @@ fn normalize(x_at: u32, y_at: u32, scale_at: u32, shift_at: u32) {
   }
 }
 
+// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
+fn own_weight(score: f32) -> f32 {
+  let bits = bitcast<u32>(score);
+  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
+  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
+}
+
 // Appends k and v of a head of a row to its cache and attends from q.
 fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
   let b = min(row, p.B - 1u);
   let end = position[b];
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var maximum = 0.0;
-  var sum = 1.0;
   let base = (layer * p.B + b) * p.capacity * 2u * p.C4 + head * D4;
   let slot = base + end * 2u * p.C4;
   let isInside = row < p.B && end < p.capacity;
@@ -82,6 +88,7 @@ fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
     cache[slot + p.C4 + $du] = y_$d;
   }
   //@end
+  var sum = own_weight(maximum);
   for (var t = 0u; t < min(end, p.capacity); t++) {
     let key = base + t * 2u * p.C4;
     var s = 0.0;

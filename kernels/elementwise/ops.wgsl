@@ -26,7 +26,12 @@ fn gelu_gate(x: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(clamp(-twice_u, vec4f(-80.0), vec4f(80.0))));
 }
 
-// f(x), or f(x, y); a and b are the scalars of scale, shift and clamp.
+// By bits: comparisons with NaN may be folded. max, min and clamp may return their other operand for it.
+fn is_nan(x: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffff)) > vec4u(0x7f800000);
+}
+
+// f(x), or f(x, y), NaN for a NaN of either; a and b are the scalars of scale, shift and clamp.
 fn value(op: u32, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   switch op {
     case EXP: { return exp(x); }
@@ -34,15 +39,15 @@ fn value(op: u32, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
     case NEGATE: { return -x; }
     case SQUARE: { return x * x; }
     case GELU: { return x * gelu_gate(x); }
-    case RELU: { return max(x, vec4f()); }
+    case RELU: { return select(max(x, vec4f()), x, is_nan(x)); }
     case SCALE: { return a * x; }
     case SHIFT: { return x + a; }
-    case CLAMP: { return clamp(x, vec4f(a), vec4f(b)); }
+    case CLAMP: { return select(clamp(x, vec4f(a), vec4f(b)), x, is_nan(x)); }
     case ADD: { return x + y; }
     case SUBTRACT: { return x - y; }
     case MULTIPLY: { return x * y; }
-    case MINIMUM: { return min(x, y); }
-    case MAXIMUM: { return max(x, y); }
+    case MINIMUM: { return select(min(x, y), x + y, is_nan(x) | is_nan(y)); }
+    case MAXIMUM: { return select(max(x, y), x + y, is_nan(x) | is_nan(y)); }
     default: { return x; }
   }
 }

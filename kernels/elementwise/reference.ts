@@ -36,8 +36,8 @@ export const binaryReference: Record<
   add: (a, b) => [a + b, 1, 1],
   subtract: (a, b) => [a - b, 1, -1],
   multiply: (a, b) => [a * b, b, a],
-  minimum: (a, b) => a <= b ? [a, 1, 0] : [b, 0, 1],
-  maximum: (a, b) => a >= b ? [a, 1, 0] : [b, 0, 1],
+  minimum: (a, b) => a <= b ? [a, 1, 0] : [Math.min(a, b), 0, 1],
+  maximum: (a, b) => a >= b ? [a, 1, 0] : [Math.max(a, b), 0, 1],
 };
 
 /** All values of a chain at one element, by number, and with `dResults` their gradients. */

@@ -6,6 +6,7 @@
 import { type Binding, describeBindings } from "./bindings.ts";
 import { NotFiniteError } from "./errors.ts";
 import { debugLevel, debugLog } from "./host.ts";
+import { Ledger } from "./ledger.ts";
 import type { Command, HostData, Launch, MirrorUse } from "./plan.ts";
 import type { Profile } from "./profile.ts";
 import { type PendingReadback, PRIMED_WORDS, type Readback } from "./readback.ts";
@@ -17,6 +18,8 @@ export class Encoder {
   launchCount = 0;
   /** Submissions since the start. */
   submissionCount = 0;
+  /** Which of them were carried out. */
+  readonly ledger: Ledger;
   readonly #device: GPUDevice;
   readonly #profile: Profile;
   readonly #readback: Readback;
@@ -32,6 +35,7 @@ export class Encoder {
     this.#profile = profile;
     this.#readback = readback;
     this.#launchesPerSubmission = launchesPerSubmission;
+    this.ledger = new Ledger(device);
   }
 
   encode(command: Command): void {
@@ -79,6 +83,7 @@ export class Encoder {
   submit(): void {
     if (this.#encoder === null) return;
     this.#endPass();
+    this.ledger.enter(this.#encoder, this.submissionCount);
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#openLaunches = 0;

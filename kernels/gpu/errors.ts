@@ -1,4 +1,4 @@
-/** Errors that callers tell apart. */
+/** Errors that callers tell apart, and the check that throws one of them. */
 
 /** A value was NaN or infinite where none may be. */
 export class NotFiniteError extends RangeError {
@@ -8,4 +8,37 @@ export class NotFiniteError extends RangeError {
 /** The device has no memory left, which other programs may hold. */
 export class OutOfMemoryError extends Error {
   override name = "OutOfMemoryError";
+}
+
+/** The device is gone: its driver was reset, the card was removed, or it was destroyed. Only another one goes on. */
+export class DeviceLostError extends Error {
+  override name = "DeviceLostError";
+}
+
+/**
+ * The device refused something that it was told to do, such as a submission, a launch, or a kernel's text. What depends on
+ * it did not happen; the device itself goes on.
+ */
+export class SubmissionError extends Error {
+  override name = "SubmissionError";
+}
+
+/**
+ * Checks values that came back from a model.
+ *
+ * @param nameOf what the value at an index is, as `the log-probability of token 3`
+ * @throws {NotFiniteError} naming the first that is NaN or infinite: `Cannot ACTION: NAME is NaN; …`.
+ */
+export function requireFinite(
+  action: string,
+  values: ArrayLike<number>,
+  nameOf: (index: number) => string,
+): void {
+  for (let index = 0; index < values.length; index++) {
+    if (Number.isFinite(values[index])) continue;
+    throw new NotFiniteError(
+      `Cannot ${action}: ${nameOf(index)} is ${values[index]}; ` +
+        "the weights hold NaN or infinity, or are so large that sums overflow: use an earlier checkpoint",
+    );
+  }
 }

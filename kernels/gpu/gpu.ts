@@ -5,9 +5,9 @@
  */
 import { type Binding, describeBindings } from "./bindings.ts";
 import { Encoder } from "./encoder.ts";
-import { OutOfMemoryError } from "./errors.ts";
+import { DeviceLostError, OutOfMemoryError, SubmissionError } from "./errors.ts";
 import { debugLevel, isDeno } from "./host.ts";
-import { type KernelSource, type Pipeline, PipelineCache } from "./pipelines.ts";
+import { type KernelSource, type Pipeline, PipelineCache, requireBindings } from "./pipelines.ts";
 import { type Command, type Derive, type HostData, keptUpload, Plans } from "./plan.ts";
 import { Profile } from "./profile.ts";
 import { Readback } from "./readback.ts";
@@ -44,9 +44,9 @@ export class Gpu {
   /** Steps that are replayed rather than run again. */
   readonly plans: Plans;
   /** The variant of each kernel that measured fastest on this adapter; empty until tuned. */
-  readonly tuned = new Map<string, string>();
+  readonly tuned: Map<string, string> = new Map();
   /** Variants of each kernel that failed their check on this adapter; taken only when named. */
-  readonly rejected = new Map<string, readonly string[]>();
+  readonly rejected: Map<string, readonly string[]> = new Map();
   /** Bound where a kernel's optional operand is absent. */
   readonly placeholder: Slice;
 
@@ -54,7 +54,12 @@ export class Gpu {
   readonly #encoder: Encoder;
   readonly #uniforms: Uniforms;
   #trace: Command[] | null = null;
+  /** What the device said was wrong, until a call throws it. */
   #error: Error | null = null;
+  /** Why the device is gone: thrown by every call from then on. */
+  #loss: DeviceLostError | null = null;
+  /** Submissions before this one are known to have been carried out, or their failure was thrown. */
+  #settledSubmissions = 0;
 
   constructor(device: GPUDevice, adapterName: string, isSoftware: boolean) {
     this.device = device;
@@ -77,12 +82,13 @@ export class Gpu {
       const { error } = event as GPUUncapturedErrorEvent;
       this.#error ??= error instanceof GPUOutOfMemoryError
         ? new OutOfMemoryError(`The GPU is out of memory: ${error.message}, use a smaller batch or model`)
-        : new Error(this.pipelines.explain(error.message));
+        : new SubmissionError(refusal(error.message, this.pipelines.explain(error.message)));
     });
     device.lost.then(({ reason, message }) => {
-      if (reason === "destroyed") return;
-      this.#error ??= new Error(
-        `The GPU was lost: ${message}; run the command again, with --resume to go on`,
+      this.#loss = new DeviceLostError(
+        reason === "destroyed"
+          ? "Cannot use the GPU: its device was destroyed, open another"
+          : `Cannot go on: the GPU was lost (${message}); run the command again, with --resume to go on`,
       );
     });
   }
@@ -222,7 +228,7 @@ export class Gpu {
     const pending = this.#encoder.read(slices);
     this.flush();
     const endWait = this.profile.beginWait();
-    const arrays = await pending.map();
+    const arrays = await pending.map().catch((error) => this.#explainUnreadable(slices, error));
     endWait();
     this.#throwPending();
     return arrays;
@@ -234,13 +240,28 @@ export class Gpu {
     return new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   }
 
-  /** Submits and waits for all work; throws what went wrong on the way. */
+  /**
+   * Submits and waits for all work. When it resolves, all that was told the GPU before was carried out: await it before
+   * anything of it is kept.
+   *
+   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
+   */
   async settle(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
-    // Error events arrive on a later turn of the event loop.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    const { ledger } = this.#encoder;
+    const end = this.submissionCount;
+    const pending = this.#encoder.read([ledger.entries]);
+    this.#encoder.submit();
+    const [floats] = await pending.map().catch((error) => this.#explainUnreadable([ledger.entries], error));
+    await nextTurn();
     this.#throwPending();
+    const missing = ledger.missing(new Uint32Array(floats.buffer), this.#settledSubmissions, end);
+    this.#settledSubmissions = end;
+    if (missing === null) return;
+    throw new SubmissionError(
+      `Cannot trust the GPU's results: it did not carry out submission ${missing} of ${end}; run the command again, with ` +
+        "--resume to go on",
+    );
   }
 
   /** Makes the one-time map that the synchronous readback path relies on; {@linkcode openGpu} awaits it. */
@@ -254,10 +275,23 @@ export class Gpu {
   }
 
   #throwPending(): void {
+    if (this.#loss !== null) throw this.#loss;
     if (this.#error === null) return;
     const error = this.#error;
     this.#error = null;
+    this.#settledSubmissions = this.submissionCount;
     throw error;
+  }
+
+  /** Throws why a readback failed, which the device's events tell better than its own error. */
+  async #explainUnreadable(slices: readonly Slice[], error: Error): Promise<never> {
+    await nextTurn();
+    this.#throwPending();
+    const labels = slices.map(({ label }) => label).join(", ");
+    throw new SubmissionError(
+      `Cannot read ${labels} from the GPU: ${error.message}; run the command again, with --resume to go on`,
+      { cause: error },
+    );
   }
 
   #do(command: Command): void {
@@ -280,6 +314,7 @@ export class Gpu {
     }
     let group = pipeline.bindGroups.get(key);
     if (group === undefined) {
+      requireBindings(pipeline, bindings.length);
       if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
       group = this.device.createBindGroup({
         label: pipeline.name,
@@ -311,6 +346,16 @@ export class Gpu {
     this.pipelines.clearBindGroups();
     this.plans.clear();
   }
+}
+
+/** A later turn of the event loop: a device's events about earlier calls have arrived by then. */
+const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+/** The sentence for what a device says of a refusal; a kernel that does not compile has one of its own. */
+function refusal(message: string, explained: string): string {
+  if (explained !== message.trim()) return explained;
+  return `Cannot go on: the GPU refused what it was told to do (${explained}); nothing since the last checkpoint counts, ` +
+    "run the command again, with --resume to go on";
 }
 
 function misaligned({ label, offset }: Slice, words: number): RangeError {

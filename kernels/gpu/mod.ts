@@ -7,7 +7,13 @@ export { type Binding, params, read, texels, write } from "./bindings.ts";
 export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { flatGrid, requireSizes, requireWords } from "./launch.ts";
-export { NotFiniteError, OutOfMemoryError } from "./errors.ts";
+export {
+  DeviceLostError,
+  NotFiniteError,
+  OutOfMemoryError,
+  requireFinite,
+  SubmissionError,
+} from "./errors.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
 export type { KernelSource } from "./pipelines.ts";
 export { type ProfileRow, type ProfileSummary, type ProfileWait, summarizeProfile } from "./profile.ts";

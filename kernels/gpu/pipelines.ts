@@ -4,6 +4,7 @@
  * @module
  */
 import { debugLevel, debugLog } from "./host.ts";
+import { bindingFault, bindingsOf, type EntryPointBindings, namesReached } from "./entry_points.ts";
 import { type ComposedWgsl, composeWgsl, type WgslConstants } from "./wgsl.ts";
 
 /** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
@@ -24,6 +25,18 @@ export interface Pipeline {
   readonly gpuPipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
   readonly bindGroups: Map<string, GPUBindGroup>;
+  readonly entryPoint: string;
+  readonly bindings: EntryPointBindings;
+}
+
+/**
+ * Checks that a launch passes the bindings that the kernel's entry point uses, no more and no fewer.
+ *
+ * @throws {TypeError} naming the kernel's file, the entry point and the bindings.
+ */
+export function requireBindings({ name, entryPoint, bindings }: Pipeline, count: number): void {
+  const fault = bindingFault(bindings, entryPoint, count);
+  if (fault !== null) throw new TypeError(`Cannot launch kernels/${name}.wgsl: ${fault}`);
 }
 
 /** Pipelines by kernel name and constants. */
@@ -73,11 +86,12 @@ export class PipelineCache {
     // On the first line, so that positions in error messages stay.
     if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
+    const entryPoint = kernel.entryPoint ?? "main";
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
       label: key,
       layout: "auto",
-      compute: { module, entryPoint: kernel.entryPoint ?? "main" },
+      compute: { module, entryPoint },
     });
     const pipeline: Pipeline = {
       id: this.#pipelines.size,
@@ -85,6 +99,8 @@ export class PipelineCache {
       gpuPipeline,
       layout: gpuPipeline.getBindGroupLayout(0),
       bindGroups: new Map(),
+      entryPoint,
+      bindings: bindingsOf(composed.code, entryPoint),
     };
     this.#pipelines.set(key, pipeline);
     if (debugLevel >= 1) debugLog(`pipeline ${key}: ${(performance.now() - startMs).toFixed(1)} ms`);
@@ -116,7 +132,7 @@ export class PipelineCache {
   }
 }
 
-/** Binds uniforms as storage; an entry point that mentions one first copies it to a variable of its name. */
+/** Binds uniforms as storage; an entry point that uses one, itself or in a function, first copies it to a variable of its name. */
 function hideUniforms(code: string): string {
   const names: string[] = [];
   // On the same lines, so that positions in error messages stay.
@@ -126,9 +142,8 @@ function hideUniforms(code: string): string {
   });
   return hidden.split(/(?=@compute)/).map((text) => {
     if (!text.startsWith("@compute")) return text;
-    const [body] = text.split(/^\}/m);
-    const copies = names.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
-      .map((name) => ` ${name} = ${name}_stored;`);
+    const reached = namesReached(hidden, text.match(/\bfn\s+(\w+)/)?.[1] ?? "");
+    const copies = names.filter((name) => reached.has(name)).map((name) => ` ${name} = ${name}_stored;`);
     return text.replace("{", `{${copies.join("")}`);
   }).join("");
 }

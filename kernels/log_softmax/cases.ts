@@ -83,6 +83,16 @@ const hard: readonly KernelCase[] = [
     logits: () =>
       caseValues(5 * 516, 4, 2).map((value, i) => i % 516 === 301 ? 900 : i % 7 === 0 ? -1e30 : value),
   }),
+  ...[8, 133, 1540].map((V) =>
+    forward({ N: 5, V, temperature: 1 }, {
+      suffix: ", every logit the lowest f32",
+      logits: () => new Float32Array(5 * V).fill(-3.4028234663852886e38),
+    })
+  ),
+  forward({ N: 7, V: 257, temperature: 1 }, {
+    suffix: ", logits below -3e38",
+    logits: () => Float32Array.from({ length: 7 * 257 }, (_, i) => i % 3 === 0 ? -3.4e38 : -3.1e38),
+  }),
   forward({ N: 6, V: 1028, temperature: 1 }, {
     suffix: ", equal logits",
     logits: () => new Float32Array(6 * 1028).fill(-3.25),

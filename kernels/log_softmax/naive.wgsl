@@ -4,6 +4,7 @@
 // work         one invocation per row: a walk with a running maximum and sum, one to write, eight columns a round (llvmpipe
 //              ends all loops of an invocation after 65535 rounds in sum: V up to 262000); f32
 // traffic      12NV bytes (second read of X from cache)
+// values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867
 struct Params { N: u32, V: u32, temperature: f32 }
 @group(0) @binding(0) var<storage, read> X: array<f32>;
@@ -17,8 +18,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let V = params.V;
   let scale = 1.0 / params.temperature;
   let start = id.x * V;
-  // Not X[start], nor minus infinity: of two of those the difference would be NaN.
-  var largest = -3e38;
+  // The lowest f32, which no finite logit is below. Not minus infinity: the difference of two of those is NaN.
+  var largest = -3.4028235e38;
   var total = 0.0; // sum_v e^((x - largest) / temperature)
   for (var octet = 0u; octet < V; octet += 8u) {
     var next = largest;

@@ -5,6 +5,7 @@
 //              invocation, 4 elements a round, a tree over the lanes, in workgroup memory or, with SUBGROUP, where a row's
 //              lanes are in one subgroup, without, a walk to write; f32
 // traffic      8NV bytes (second read of X from cache)
+// values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867
 struct Params { N: u32, temperature: f32 }
 //@if IS_VEC4
@@ -38,7 +39,8 @@ fn main(
   let row = (group.y * grid.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
-  var largest = -3e38;
+  // The lowest f32, as in naive.wgsl.
+  var largest = -3.4028235e38;
   var total = 0.0; // sum of e^((x - largest) / temperature)
   for (var c = lane; c < ELEMENTS; c += 4 * LANES) {
     //@for j in 0..4

@@ -6,21 +6,24 @@
 import { type Gpu, params, read, type Slice, write } from "../gpu/mod.ts";
 import naiveSource from "./naive.wgsl" with { type: "text" };
 
-export { threefry2x32, uniformFromCounter } from "./uniform.ts";
+export { threefry2x32, uniformFromCounter, uniformsFromCounter } from "./uniform.ts";
 
 /** Operands of {@linkcode sampleTokens}. `logits` and `random` may not share a storage with the others. */
 export interface SampleTokensOperands {
   /** (B,V), before division by the temperature. */
   readonly logits: Slice;
-  /** (B,2) u32, seed and counter of each row: step s draws `uniformFromCounter(seed, counter + s)`. */
+  /** (B,2) u32, seed and counter of each row: step s draws by `uniformsFromCounter(seed, counter + s)`. */
   readonly random: Slice;
   /** (B) u32, 1 once a row has ended. Read and written. */
   readonly done: Slice;
   /** (B,maxSteps) u32; column `step` is written, with `padId` where the row was done before. */
   readonly tokens: Slice;
-  /** (B,maxSteps); log-probability of the token at the temperature, 0 where the row was done before. */
+  /**
+   * (B,maxSteps); log-probability of the token at the temperature, 0 where the row was done before. NaN when a logit of the
+   * row is NaN or +infinity; the token is then void.
+   */
   readonly logprobs: Slice;
-  /** (B,maxSteps); entropy in nats of the distribution drawn from, 0 where the row was done before. */
+  /** (B,maxSteps); entropy in nats of the distribution drawn from, 0 or NaN as `logprobs`. */
   readonly entropies: Slice;
   /** (B) u32; the token drawn, input of the next step. Unchanged where the row was done before. */
   readonly current: Slice;
@@ -47,7 +50,7 @@ export interface SampleTokensShape {
   readonly padId: number;
 }
 
-/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; three walks take V / 8 each. */
+/** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; two walks take V / 8, one V / 16. */
 const MAX_SOFTWARE_V = 174_000;
 
 /**

@@ -1,5 +1,5 @@
 /** One decoding step in plain f64 loops. */
-import { uniformFromCounter } from "./uniform.ts";
+import { DRAW_BLOCK, uniformsFromCounter } from "./uniform.ts";
 
 type Numbers = ArrayLike<number>;
 
@@ -16,6 +16,36 @@ export interface SampleTokensSettings {
 }
 
 type StateName = "done" | "tokens" | "logprobs" | "entropies" | "current" | "position";
+
+/**
+ * The token that two uniform numbers pick: the first its block of {@linkcode DRAW_BLOCK}, the second the token in it. Rows of
+ * one block need the first alone. Null when rounding leaves a sum short of its threshold.
+ */
+export function drawReference(
+  probabilities: readonly number[],
+  [uniform, second]: readonly [number, number],
+): number | null {
+  const total = sumOf(probabilities);
+  if (probabilities.length <= DRAW_BLOCK) return firstAbove(probabilities, uniform * total);
+  const blocks: number[] = [];
+  for (let first = 0; first < probabilities.length; first += DRAW_BLOCK) {
+    blocks.push(sumOf(probabilities.slice(first, first + DRAW_BLOCK)));
+  }
+  const block = firstAbove(blocks, uniform * total);
+  if (block === null) return null;
+  const first = block * DRAW_BLOCK;
+  const token = firstAbove(probabilities.slice(first, first + DRAW_BLOCK), second * blocks[block]);
+  return token === null ? null : first + token;
+}
+
+const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+
+/** The first index at which the values' sum passes the threshold. */
+function firstAbove(values: readonly number[], threshold: number): number | null {
+  let sum = 0;
+  const index = values.findIndex((value) => (sum += value) > threshold);
+  return index < 0 ? null : index;
+}
 
 /** The state after the step; nothing that is passed in is changed. */
 export function sampleTokensReference(
@@ -39,13 +69,8 @@ export function sampleTokensReference(
 
     let token = logps.indexOf(logps.reduce((a, b) => Math.max(a, b)));
     if (!greedy) {
-      const threshold = uniformFromCounter(random[2 * b], random[2 * b + 1] + step);
-      let sum = 0;
-      for (let v = 0; v < V && sum <= threshold; v++) {
-        const p = Math.exp(logps[v]);
-        if (p > 0) token = v;
-        sum += p;
-      }
+      const uniforms = uniformsFromCounter(random[2 * b], random[2 * b + 1] + step);
+      token = drawReference(logps.map(Math.exp), uniforms) ?? token;
     }
     next.tokens[out] = token;
     next.logprobs[out] = logps[token];

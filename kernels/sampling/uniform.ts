@@ -29,5 +29,14 @@ export function threefry2x32(
  * the first word of Threefry-2x32 with key (seed, 0) and counter (counter, 0), the same to the bit on the GPU.
  */
 export function uniformFromCounter(seed: number, counter: number): number {
-  return (threefry2x32([seed, 0], [counter, 0])[0] >>> 8) / 2 ** 24;
+  return uniformsFromCounter(seed, counter)[0];
 }
+
+/** {@linkcode uniformFromCounter}, and the number of the second word: where the token lies in its block. */
+export function uniformsFromCounter(seed: number, counter: number): [block: number, token: number] {
+  const [first, second] = threefry2x32([seed, 0], [counter, 0]);
+  return [(first >>> 8) / 2 ** 24, (second >>> 8) / 2 ** 24];
+}
+
+/** Words of a row that are drawn from by one uniform number: `BLOCK` of `naive.wgsl`. */
+export const DRAW_BLOCK = 512;

@@ -27,14 +27,17 @@ function operands({ N, C, V }: Shape) {
   };
 }
 
-function forward(shape: Shape): KernelCase {
+function forward(shape: Shape, { suffix = "", inputs = operands }: {
+  suffix?: string;
+  inputs?: typeof operands;
+} = {}): KernelCase {
   const { N, C, V } = shape;
   return {
     kernel: "softmax_logprob",
-    name: `${nameOf(shape)} forward`,
+    name: `${nameOf(shape)} forward${suffix}`,
     variants: variantsFor(shape),
     inputs: () => ({
-      ...operands(shape),
+      ...inputs(shape),
       partials: new Float32Array(linearLogprobPartialsWords(shape)).fill(NaN),
     }),
     outputs: { logprob: N, lse: N, entropy: N },
@@ -45,6 +48,14 @@ function forward(shape: Shape): KernelCase {
     flops: 2 * N * C * V + 6 * N * V,
     bytes: 4 * (N * C + C * V + 4 * N),
   };
+}
+
+/** Logits, exact in f32, that are all the lowest there is, half of it, or such with one of -1e31 in seven. */
+function lowest({ N, C, V }: Shape) {
+  const X = new Float32Array(N * C), W = new Float32Array(C * V);
+  for (let n = 0; n < N; n++) X[n * C + n % C] = n % 3 === 0 ? 1 : 0.5;
+  for (let i = 0; i < C * V; i++) W[i] = i >= V && i % 7 === 3 ? -1e31 : -3.4028234663852886e38;
+  return { X, W, targets: Uint32Array.from({ length: N }, (_, n) => n * 7919 % V) };
 }
 
 function backward(shape: Shape, parts: { hasEntropy: boolean; isFrozen: boolean }): KernelCase {
@@ -103,7 +114,10 @@ const SHAPES: readonly Shape[] = [
 ];
 
 export const cases: KernelCase[] = [
-  ...[...SHAPES, TYPICAL].map(forward),
+  ...[...SHAPES, TYPICAL].map((shape) => forward(shape)),
+  ...[{ N: 5, C: 3, V: 97 }, { N: 21, C: 4, V: 100 }, { N: 37, C: 8, V: 1412 }].map((size) =>
+    forward({ ...size, temperature: 1 }, { suffix: ", logits down to the lowest f32", inputs: lowest })
+  ),
   // The tiles of 128.
   forward({ N: 1500, C: 8, V: 1412, temperature: 1 }),
   ...SHAPES.map((shape) => backward(shape, { hasEntropy: true, isFrozen: false })),

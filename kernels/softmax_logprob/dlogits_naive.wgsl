@@ -28,6 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let logp = dot / params.temperature - lse[row];
   let p = exp(logp);
   var d = dLogprob[row] * (select(0.0, 1.0, params.column0 + v == targets[row]) - p);
-  if (params.hasEntropy != 0u) { d -= dEntropy[row] * p * (logp + entropy[row]); }
+  // p log p of a logit of -infinity is 0, not NaN: e^-200 is 0 in f32.
+  if (params.hasEntropy != 0u) { d -= dEntropy[row] * p * (max(logp, -200.0) + entropy[row]); }
   dLogits[id.y * params.columns + v] = d / params.temperature;
 }

@@ -34,10 +34,15 @@ struct Params {
 fn loadX(i: u32) -> vec4f { return textureLoad(X, vec2u(i & 1023u, i >> 10u)); }
 fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
 
-// e^x for x up to about 0, not below 2^-126: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes
-// whose relative error is 1.6e-7.
+// x, but not below the logarithm of 2^-126. Not by max, which may drop NaN.
+fn bounded(x: vec4f) -> vec4f {
+  return select(x, vec4f(-87.33654), x < vec4f(-87.33654));
+}
+
+// e^x for bounded x up to about 0: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes whose relative
+// error is 1.6e-7.
 fn expNegative(x: vec4f) -> vec4f {
-  let t = max(x * 1.44269504, vec4f(-126.0));
+  let t = x * 1.44269504;
   let whole = round(t);
   let f = t - whole;
   let p = ((((0.0013390863 * f + 0.009676032) * f + 0.05550357) * f + 0.24022107) * f + 0.6931472) * f + 1.0000001;
@@ -106,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       //@for h in 1..ROWS/4
       logit_$j = select(logit_$j, logit_$h_$c_$j, g == $h);
       //@end
-      let logp_$j = logit_$j * scale - rowLse;
+      let logp_$j = bounded(logit_$j * scale - rowLse);
       let p_$j = expNegative(logp_$j);
       let d_$j = gradient * (select(vec4f(), vec4f(1.0), ids_$j == label) - p_$j) -
         entropyGradient * p_$j * (logp_$j + rowEntropy);

@@ -4,8 +4,12 @@
 //           logprob,lse,entropy (N)
 // bindings  0 partials read, 1 logprob write, 2 lse write, 3 entropy write, 4 {N,parts} uniform
 // work      one invocation per row, f32
+// values    a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // traffic   16N parts + 12N bytes
 struct Params { N: u32, parts: u32 }
+const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> logprob: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
@@ -16,15 +20,16 @@ struct Params { N: u32, parts: u32 }
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x;
   if (row >= params.N) { return; }
-  var largest = -1e30;
+  // The lowest f32, which no finite logit is below.
+  var largest = LOWEST;
   var total = 0.0;
   var weighted = 0.0;
   var chosen = 0.0;
   for (var part = 0u; part < params.parts; part++) {
     let p = partials[row * params.parts + part];
     let next = max(largest, p.x);
-    let shift = largest - next;
-    let partShift = p.x - next;
+    let shift = max(largest - next, FAR);
+    let partShift = max(p.x - next, FAR);
     weighted = exp(shift) * (weighted + shift * total) + exp(partShift) * (p.z + partShift * p.y);
     total = exp(shift) * total + exp(partShift) * p.y;
     largest = next;

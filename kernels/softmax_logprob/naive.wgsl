@@ -3,8 +3,12 @@
 // bindings        0 X read, 1 W read, 2 targets read, 3 partials write, 4 {N,C,V,panelColumns,temperature} uniform
 // work            one invocation per row and panel walks its columns once with a running maximum; f32
 // traffic         4NC + 4CV + 16N panels bytes (W from cache for all rows but the first)
+// values          a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // source          running maximum and sum: arXiv:1805.02867
 struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
+const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
@@ -20,7 +24,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   let V = params.V;
   let temperature = params.temperature;
   let label = targets[row];
-  var largest = -1e30;
+  // The lowest f32, which no finite logit is below.
+  var largest = LOWEST;
   var total = 0.0; // sum_v e^(logit - largest)
   var weighted = 0.0; // sum_v (logit - largest) e^(logit - largest)
   var chosen = 0.0; // logit of the target, if it lies in this panel
@@ -30,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     for (var c = 0u; c < C; c++) { dot += X[row * C + c] * W[c * V + v]; }
     let logit = dot / temperature;
     if (logit > largest) {
-      let shift = largest - logit;
+      let shift = max(largest - logit, FAR);
       let decay = exp(shift);
       weighted = decay * (weighted + shift * total);
       total *= decay;
@@ -38,7 +43,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     }
     let weight = exp(logit - largest);
     total += weight;
-    weighted += (logit - largest) * weight;
+    // p log p of a logit of -infinity is 0, not NaN.
+    weighted += max(logit - largest, FAR) * weight;
     if (v == label) { chosen = logit; }
   }
   partials[row * grid.y + id.y] = vec4f(largest, total, weighted, chosen);

@@ -28,9 +28,13 @@ export function linearLogprobReference(
   for (let n = 0; n < N; n++) {
     const logits = logitsOfRow(X, W, n, shape);
     const largest = logits.reduce((a, b) => Math.max(a, b));
-    lse[n] = largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
-    logprob[n] = logits[targets[n]] - lse[n];
-    for (const logit of logits) entropy[n] -= Math.exp(logit - lse[n]) * (logit - lse[n]);
+    const logTotal = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
+    lse[n] = largest + logTotal;
+    // Not logit - lse: beside a large maximum the sum's logarithm would be rounded away.
+    const logps = logits.map((logit) => logit - largest - logTotal);
+    logprob[n] = logps[targets[n]];
+    // p log p of a logit of -infinity is 0.
+    entropy[n] = -logps.reduce((sum, logp) => sum + (logp === -Infinity ? 0 : Math.exp(logp) * logp), 0);
   }
   return { logprob, lse, entropy };
 }

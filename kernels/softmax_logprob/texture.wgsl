@@ -8,6 +8,9 @@
 // steps           texel loads, register tiles and the polynomial exp together: 23x naive.wgsl at 896x96x96 on llvmpipe;
 //                 rows before panels, and panels of W that a core's cache holds, with BROADCAST (a lane reads a row of X
 //                 for all): 1.5x at 128x256x32768, 1.03x at 512x256x512
+// values          a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
+const LOWEST = -3.4028235e38;
+
 struct Params {
   N: u32,
   C4: u32,
@@ -26,10 +29,15 @@ struct Params {
 fn loadX(i: u32) -> vec4f { return textureLoad(X, vec2u(i & 1023u, i >> 10u)); }
 fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
 
-// e^x for x up to about 0, not below 2^-126: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes
-// whose relative error is 1.6e-7.
+// x, but not below the logarithm of 2^-126. Not by max, which may drop NaN.
+fn bounded(x: vec4f) -> vec4f {
+  return select(x, vec4f(-87.33654), x < vec4f(-87.33654));
+}
+
+// e^x for bounded x up to about 0: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes whose relative
+// error is 1.6e-7.
 fn expNegative(x: vec4f) -> vec4f {
-  let t = max(x * 1.44269504, vec4f(-126.0));
+  let t = x * 1.44269504;
   let whole = round(t);
   let f = t - whole;
   let p = ((((0.0013390863 * f + 0.009676032) * f + 0.05550357) * f + 0.24022107) * f + 0.6931472) * f + 1.0000001;
@@ -46,7 +54,8 @@ fn main(
   let scale = 1.0 / params.temperature;
   //@for i in 0..ROWS
   let label_$i = targets[min(row + $iu, params.N - 1u)];
-  var largest_$i = -1e30;
+  // The lowest f32, which no finite logit is below.
+  var largest_$i = LOWEST;
   var total_$i = 0.0;
   var weighted_$i = 0.0;
   var chosen_$i = 0.0;
@@ -93,19 +102,20 @@ fn main(
     {
       var next4 = vec4f(largest_$i);
       //@for j in 0..J
-      let l_$j = select(logit_$i_$j * scale, vec4f(-1e30), isOutside_$j);
+      let l_$j = select(logit_$i_$j * scale, vec4f(LOWEST), isOutside_$j);
       next4 = max(next4, l_$j);
       chosen_$i += dot(select(vec4f(), l_$j, ids_$j == vec4u(label_$i)), vec4f(1.0));
       //@end
       let next = max(max(next4.x, next4.y), max(next4.z, next4.w));
-      let shift = largest_$i - next;
+      let shift = bounded(vec4f(largest_$i - next)).x;
       let decay = expNegative(vec4f(shift)).x;
       var sum4 = vec4f();
       var weighted4 = vec4f();
       //@for j in 0..J
-      let e_$j = expNegative(l_$j - next);
+      let shifted_$j = bounded(l_$j - next);
+      let e_$j = select(expNegative(shifted_$j), vec4f(), isOutside_$j);
       sum4 += e_$j;
-      weighted4 += (l_$j - next) * e_$j;
+      weighted4 += shifted_$j * e_$j;
       //@end
       weighted_$i = decay * (weighted_$i + shift * total_$i) + dot(weighted4, vec4f(1.0));
       total_$i = decay * total_$i + dot(sum4, vec4f(1.0));

@@ -14,6 +14,7 @@
 // traffic   per step (4IY + 4JX) DEPTH words read, against 16 IY JX DEPTH multiply-adds; logits recomputed, in f32
 // steps     as kernels/matmul/tiled.wgsl, for GPUs; the running maximum stays in registers, and merging the X parts of
 //           a row in merge.wgsl saves a reduction and its barriers at every tile
+// values    a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // source    running maximum and sum: arXiv:1805.02867
 
 struct Params {
@@ -39,6 +40,9 @@ struct Params {
 @group(0) @binding(7) var<storage, read> dLogprob: array<f32>;
 @group(0) @binding(8) var<storage, read> dEntropy: array<f32>;
 
+const LOWEST = -3.4028235e38;
+// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
+const FAR = -200.0;
 const THREADS = X * Y * SLICES;
 // Of the tile, in vec4s.
 const A_QUADS = I * Y;
@@ -181,7 +185,8 @@ fn forward(
   //@for c in 0..4
   let row_$i_$c = 4 * (rowQuad + lane.y + $i * Y) + $c;
   let label_$i_$c = targets[min(row_$i_$c, params.rows - 1)];
-  var largest_$i_$c = -1e30;
+  // The lowest f32, which no finite logit is below.
+  var largest_$i_$c = LOWEST;
   var total_$i_$c = 0.0; // sum_v e^(logit - largest)
   var weighted_$i_$c = 0.0; // sum_v (logit - largest) e^(logit - largest)
   var chosen_$i_$c = 0.0; // logit of the target, if it lies in these columns
@@ -199,19 +204,20 @@ fn forward(
     {
       var next4 = vec4f(largest_$i_$c);
       //@for j in 0..J
-      let l_$j = select(sums[(4 * $i + $c) * J + $j] * scale, vec4f(-1e30), column_$j >= params.columns);
+      let l_$j = select(sums[(4 * $i + $c) * J + $j] * scale, vec4f(LOWEST), column_$j >= params.columns);
       next4 = max(next4, l_$j);
       chosen_$i_$c += dot(select(vec4f(), l_$j, ids_$j == vec4u(label_$i_$c)), vec4f(1.0));
       //@end
       let next = max(max(next4.x, next4.y), max(next4.z, next4.w));
-      let shift = largest_$i_$c - next;
+      let shift = max(largest_$i_$c - next, FAR);
       let decay = exp(shift);
       var sum4 = vec4f();
       var weighted4 = vec4f();
       //@for j in 0..J
-      let e_$j = exp(l_$j - next);
+      let e_$j = select(exp(l_$j - next), vec4f(), column_$j >= params.columns);
       sum4 += e_$j;
-      weighted4 += (l_$j - next) * e_$j;
+      // p log p of a logit of -infinity is 0, not NaN.
+      weighted4 += max(l_$j - next, vec4f(FAR)) * e_$j;
       //@end
       weighted_$i_$c = decay * (weighted_$i_$c + shift * total_$i_$c) + dot(weighted4, vec4f(1.0));
       total_$i_$c = decay * total_$i_$c + dot(sum4, vec4f(1.0));
@@ -257,7 +263,7 @@ fn dlogits(
         let logp = sums[(4 * $i + $c) * J + $j] * scale - lse[n];
         let p = exp(logp);
         result[(row * params.result_stride + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
-          entropyGradient * p * (logp + entropy[n]);
+          entropyGradient * p * (max(logp, vec4f(FAR)) + entropy[n]);
       }
       //@end
     }

@@ -1,6 +1,9 @@
+import { failureMessage } from "./failure.ts";
 import { type CommandText, formatHelp } from "./help.ts";
 import type { Options } from "./options.ts";
 import { type Parsed, parseOptions } from "./parse.ts";
+import { shellQuote } from "./shown.ts";
+import { type Console, dropUnwritableMessages, processConsole } from "./streams.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A command: its options, its help, and what it does. */
@@ -13,35 +16,16 @@ export interface Command<O extends Options> extends CommandText {
   readonly run: (parsed: Parsed<O>) => Promise<number | void> | number | void;
 }
 
-/** Where a command writes; tests replace it. */
-export interface Console {
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-}
-
-const encoder = new TextEncoder();
-
-/** Writes all of `text`: a pipe may take less than it is handed. */
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
-}
-
-/** Stdout and stderr of this process. */
-export const processConsole: Console = {
-  out: (text) => writeAll(Deno.stdout, text),
-  err: (text) => writeAll(Deno.stderr, text),
-};
-
 /**
  * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` goes to stdout,
- * messages go to stderr; `debug` adds the stack of a failure.
+ * messages go to stderr, or nowhere if it cannot be written; `debug` adds the stack of a failure.
  */
 export async function runCommand<const O extends Options>(
   command: Command<O>,
   args: readonly string[],
   { console = processConsole, debug = false }: { console?: Console; debug?: boolean } = {},
 ): Promise<number> {
+  if (console === processConsole) dropUnwritableMessages();
   try {
     const options = typeof command.options === "function" ? await command.options(args) : command.options;
     const parsed = parseOptions(args, options, { maxPositional: command.maxPositional });
@@ -54,8 +38,7 @@ export async function runCommand<const O extends Options>(
     // Whoever reads our output, such as `head`, has seen enough.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
     const isUsage = error instanceof UsageError;
-    const message = error instanceof Error ? error.message : String(error);
-    console.err(`${message}\n`);
+    console.err(`${failureMessage(error)}\n`);
     if (isUsage) console.err(`See: ${command.command} --help\n`);
     else if (debug && error instanceof Error) console.err(`${error.stack}\n`);
     return isUsage ? error.exitCode : 1;
@@ -64,6 +47,5 @@ export async function runCommand<const O extends Options>(
 
 /** The command line of this process as a shell would take it: `deno task bench --only 'PPO minibatch'`. */
 export function commandLine(task: string, args: readonly string[] = Deno.args): string {
-  const quoted = args.map((arg) => /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`);
-  return ["deno task", task, ...quoted].join(" ");
+  return ["deno task", task, ...args.map(shellQuote)].join(" ");
 }

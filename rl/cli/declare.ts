@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { BooleanOption, ListOption, NumberOption, Options, StringOption } from "./options.ts";
+import type {
+  BooleanOption,
+  ListOption,
+  NumberOption,
+  Options,
+  PathOption,
+  StringOption,
+} from "./options.ts";
 
 type Range = Pick<NumberOption, "min" | "max" | "unit">;
 
@@ -30,6 +37,11 @@ export function text(fallback: string, meaning: string) {
 /** A text that may be absent. */
 export function optionalText(meaning: string) {
   return { type: "string", meaning } as const satisfies StringOption;
+}
+
+/** A path that may be absent; a relative one starts in the folder that the user is in. */
+export function path(meaning: string) {
+  return { type: "path", meaning } as const satisfies PathOption;
 }
 
 /** One of a few texts. */

@@ -15,8 +15,15 @@ export interface CommandText {
 const placeholder = (option: Option): string => {
   if (option.type === "boolean") return "";
   if (option.type === "string" && option.choices) return ` ${option.choices.join("|")}`;
-  if (option.type === "string" && option.bare !== undefined) return " [TEXT]";
-  return { string: " TEXT", number: " NUMBER", integer: " INTEGER", list: " A,B,.." }[option.type];
+  const text = option.type === "path" ? "PATH" : "TEXT";
+  if ("bare" in option && option.bare !== undefined) return ` [${text}]`;
+  return {
+    string: " TEXT",
+    path: " PATH",
+    number: " NUMBER",
+    integer: " INTEGER",
+    list: " A,B,..",
+  }[option.type];
 };
 
 const shownDefault = (option: Option): string => {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-export { type Command, commandLine, type Console, processConsole, runCommand } from "./command.ts";
-export { boolean, choice, integer, list, number, optionalText, section, text } from "./declare.ts";
+export { type Command, commandLine, runCommand } from "./command.ts";
+export { boolean, choice, integer, list, number, optionalText, path, section, text } from "./declare.ts";
+export { failureMessage } from "./failure.ts";
 export {
   formatBytes,
   formatCount,
@@ -24,11 +25,13 @@ export {
   type NumberOption,
   type Option,
   type Options,
+  type PathOption,
   readValue,
   type StringOption,
   toFlag,
   type Values,
 } from "./options.ts";
+export { userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";
 export {
   estimateLeftMs,
@@ -36,5 +39,9 @@ export {
   Progress,
   type ProgressOptions,
   type ProgressState,
+  terminalColumns,
 } from "./progress.ts";
+export { clip, printable, shellQuote, shown } from "./shown.ts";
+export { type Console, processConsole } from "./streams.ts";
+export { taskArguments } from "./task.ts";
 export { UsageError } from "./usage_error.ts";

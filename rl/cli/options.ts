@@ -1,5 +1,7 @@
 import { UsageError } from "./usage_error.ts";
 import { suggestion } from "../../envs/shared/nearest.ts";
+import { userPath } from "./paths.ts";
+import { shown } from "./shown.ts";
 
 /** What every option says of itself, for `--help` and for error messages. */
 interface OptionBase {
@@ -20,6 +22,15 @@ export interface StringOption extends OptionBase {
   /** The only texts allowed. */
   readonly choices?: readonly string[];
   /** What `--name` alone stands for; without it a text has to follow. */
+  readonly bare?: string;
+}
+
+/** `--name path/to/it`; a relative path starts in the folder that the user is in, see {@linkcode userPath}. */
+export interface PathOption extends OptionBase {
+  readonly type: "path";
+  /** As it is: a relative default starts in this process's folder. */
+  readonly default?: string;
+  /** What `--name` alone stands for; without it a path has to follow. */
   readonly bare?: string;
 }
 
@@ -46,13 +57,13 @@ export interface ListOption extends OptionBase {
 }
 
 /** One declared option. */
-export type Option = StringOption | NumberOption | BooleanOption | ListOption;
+export type Option = StringOption | PathOption | NumberOption | BooleanOption | ListOption;
 
 /** Options by setting name in camelCase; the flag is the same in kebab-case (`envSteps` is `--env-steps`). */
 export type Options = { readonly [name: string]: Option };
 
 type ValueType<O extends Option> = O extends { type: "string"; choices: readonly (infer C)[] } ? C
-  : O extends StringOption ? string
+  : O extends StringOption | PathOption ? string
   : O extends NumberOption ? number
   : O extends BooleanOption ? boolean
   : readonly string[];
@@ -85,7 +96,7 @@ const number = (option: NumberOption, raw: unknown, label: string): number => {
   const ofUnit = option.unit ? ` of ${option.unit}` : "";
   const isValid = typeof value === "number" && Number.isFinite(value) &&
     (option.type === "number" || Number.isSafeInteger(value));
-  if (!isValid) throw new UsageError(`${label} needs ${article}${ofUnit}, got ${quote(raw)}`);
+  if (!isValid) throw new UsageError(`${label} needs ${article}${ofUnit}, got ${shown(raw)}`);
   const { min = -Infinity, max = Infinity } = option;
   if (value < min || value > max) {
     const range = option.max === undefined
@@ -97,8 +108,6 @@ const number = (option: NumberOption, raw: unknown, label: string): number => {
   }
   return value;
 };
-
-const quote = (raw: unknown): string => JSON.stringify(raw) ?? String(raw);
 
 /**
  * Reads one raw value, from a flag (text or boolean) or from a JSON file.
@@ -116,19 +125,24 @@ export function readValue(
     case "integer":
       return number(option, raw, label);
     case "boolean":
-      if (typeof raw !== "boolean") throw new UsageError(`${label} needs true or false, got ${quote(raw)}`);
+      if (typeof raw !== "boolean") throw new UsageError(`${label} needs true or false, got ${shown(raw)}`);
       return raw;
     case "list": {
       const items = typeof raw === "string" ? raw.split(",").map((item) => item.trim()).filter(Boolean) : raw;
       if (Array.isArray(items) && items.every((item) => typeof item === "string")) return items;
-      throw new UsageError(`${label} needs a list of texts, got ${quote(raw)}`);
+      throw new UsageError(`${label} needs a list of texts, got ${shown(raw)}`);
     }
+    case "path":
+      if (typeof raw !== "string" || raw === "" || raw.includes("\0")) {
+        throw new UsageError(`${label} needs a path, got ${shown(raw)}`);
+      }
+      return userPath(raw);
     case "string":
       if (typeof raw !== "string" || raw === "") {
-        throw new UsageError(`${label} needs a text, got ${quote(raw)}`);
+        throw new UsageError(`${label} needs a text, got ${shown(raw)}`);
       }
       if (option.choices && !option.choices.includes(raw)) {
-        throw new UsageError(`Unknown value ${quote(raw)} of ${label}${suggestion(raw, option.choices)}`);
+        throw new UsageError(`Unknown value ${shown(raw)} of ${label}${suggestion(raw, option.choices)}`);
       }
       return raw;
   }

@@ -1,6 +1,8 @@
 import { parseArgs } from "@std/cli";
 import { suggestion } from "../../envs/shared/nearest.ts";
 import { defaultsOf, type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
+import { userPath } from "./paths.ts";
+import { clip, shown } from "./shown.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What a command line said. */
@@ -34,9 +36,11 @@ function prepare(args: readonly string[], options: Options): string[] {
     const arg = args[i]!;
     if (arg === "--") return [...prepared, ...args.slice(i)];
     const [flag, text] = arg.split(/=(.*)/s) as [string, string | undefined];
+    // `parseArgs` keeps arguments without a flag under this name.
+    if (flag === "--_" || flag === "--no-_") throw unknownFlag(flag, options);
     const kind = kinds.get(flag);
     if (kind === "boolean" && text !== undefined && text !== "true" && text !== "false") {
-      throw new UsageError(`${flag} needs true or false, got "${text}"`);
+      throw new UsageError(`${flag} needs true or false, got ${shown(text)}`);
     }
     const takesNext = text === undefined && (kind === "number" || kind === "integer");
     if (takesNext && /^-[\d.]/.test(args[i + 1] ?? "")) prepared.push(`${arg}=${args[++i]}`);
@@ -52,6 +56,31 @@ function knownFlags(options: Options): string[] {
   return [...flags, "--config", "--help"];
 }
 
+function unknownFlag(flag: string, options: Options): UsageError {
+  return new UsageError(`Unknown flag ${clip(flag)}${suggestion(flag, knownFlags(options))}`);
+}
+
+/** Largest `--config` file, in bytes: settings take a few thousand. */
+const MAX_CONFIG_BYTES = 1 << 20;
+
+/** Reads the `--config` file, which has to be a plain one: a pipe might never end. */
+function readPlainFile(path: string): string {
+  const { isFile, isDirectory, size } = Deno.statSync(path);
+  if (!isFile) {
+    const kind = isDirectory ? "a folder" : "a pipe or device, no plain file";
+    throw new TypeError(`it is ${kind}, name a JSON file`);
+  }
+  if (size > MAX_CONFIG_BYTES) throw new RangeError(`it holds ${size} bytes, settings take a few thousand`);
+  return Deno.readTextFileSync(path);
+}
+
+/** What is wrong with a file that could not be read, in plain words. */
+function stateOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "no such file, check the path";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied, check whose it is";
+  return (error as Error).message;
+}
+
 function readConfigFile(
   options: Options,
   path: string,
@@ -61,13 +90,14 @@ function readConfigFile(
   try {
     text = readText(path);
   } catch (error) {
-    throw new UsageError(`Cannot read --config ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`Cannot read --config ${path}: ${stateOf(error)}`, { cause: error });
   }
   let settings: unknown;
   try {
-    settings = JSON.parse(text);
+    // Editors on Windows begin a file with a byte order mark.
+    settings = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (error) {
-    throw new UsageError(`Cannot read --config ${path}: not JSON, ${(error as Error).message}`, {
+    throw new UsageError(`Cannot read --config ${path}: not JSON, ${clip((error as Error).message, 200)}`, {
       cause: error,
     });
   }
@@ -77,7 +107,9 @@ function readConfigFile(
   const values: Record<string, unknown> = {};
   for (const [name, raw] of Object.entries(settings)) {
     if (!Object.hasOwn(options, name)) {
-      throw new UsageError(`Unknown setting "${name}" in ${path}${suggestion(name, Object.keys(options))}`);
+      throw new UsageError(
+        `Unknown setting ${shown(name)} in ${path}${suggestion(name, Object.keys(options))}`,
+      );
     }
     values[name] = readValue(options[name]!, raw, `"${name}" in ${path}`);
   }
@@ -107,7 +139,7 @@ function readConfigFile(
 export function parseOptions<const O extends Options>(
   args: readonly string[],
   options: O,
-  { maxPositional = 0, readText = Deno.readTextFileSync }: ParseContext = {},
+  { maxPositional = 0, readText = readPlainFile }: ParseContext = {},
 ): Parsed<O> {
   const entries = Object.entries(options);
   const booleans = entries.filter(([, option]) => option.type === "boolean").map(([name]) => toFlag(name));
@@ -133,15 +165,17 @@ export function parseOptions<const O extends Options>(
   const values = defaultsOf(options);
   if (raw.help) return { ...base, help: true, values: values as Values<O>, given: {} };
   if (unknown !== undefined) {
-    throw new UsageError(`Unknown flag ${unknown}${suggestion(unknown, knownFlags(options))}`);
+    throw unknownFlag(unknown, options);
   }
   const given: Record<string, unknown> = {};
   if (raw.config === "") throw new UsageError("--config needs the path of a JSON file");
-  if (raw.config !== undefined) Object.assign(given, readConfigFile(options, String(raw.config), readText));
+  if (raw.config !== undefined) {
+    Object.assign(given, readConfigFile(options, userPath(String(raw.config)), readText));
+  }
   for (const [name, option] of entries) {
     const flag = toFlag(name), text = raw[flag];
     if (text === undefined) continue;
-    const value = text === "" && option.type === "string" ? option.bare ?? text : text;
+    const value = text === "" && "bare" in option ? option.bare ?? text : text;
     if (value === "") {
       throw new UsageError(`Missing value of --${flag}${option.unit ? ` (${option.unit})` : ""}`);
     }
@@ -150,7 +184,7 @@ export function parseOptions<const O extends Options>(
   const surplus = base.positional[maxPositional];
   if (surplus !== undefined) {
     const allowed = maxPositional === 0 ? "none is" : `at most ${maxPositional} are`;
-    throw new UsageError(`Unexpected argument "${surplus}": ${allowed} allowed, flags start with --`);
+    throw new UsageError(`Unexpected argument ${shown(surplus)}: ${allowed} allowed, flags start with --`);
   }
   return { ...base, help: false, values: { ...values, ...given } as Values<O>, given: given as Given<O> };
 }

@@ -1,4 +1,5 @@
 import { formatCount, formatDuration } from "./format.ts";
+import { processConsole } from "./streams.ts";
 
 /** One state of a long-running stage. */
 export interface ProgressState {
@@ -15,7 +16,7 @@ export interface ProgressState {
 
 /** Where and how often a {@linkcode Progress} writes. */
 export interface ProgressOptions {
-  /** Receives text; default stderr of this process. */
+  /** Receives text; default stderr of this process, where what cannot be written is dropped. */
   readonly write?: (text: string) => void;
   /** Rewrite one line (true) or print plain lines now and then (false). Default: is stderr a terminal. */
   readonly isTerminal?: boolean;
@@ -44,15 +45,15 @@ export function formatProgress(state: ProgressState, columns = Infinity): string
   return line.length <= columns ? line : line.slice(0, Math.max(0, columns - 1)) + "…";
 }
 
-const stderrColumns = (): number => {
+/** Columns of the terminal; 80 if there is none to ask, or if it does not know, as in some containers. */
+export function terminalColumns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80;
   } catch {
-    return 80; // stdout is no terminal: nobody to ask
+    return 80;
   }
-};
+}
 
-const encoder = new TextEncoder();
 const CLEAR_LINE = "\r\x1b[2K";
 
 /**
@@ -72,9 +73,9 @@ export class Progress {
   #isLineOpen = false;
 
   constructor(options: ProgressOptions = {}) {
-    this.#write = options.write ?? ((text) => void Deno.stderr.writeSync(encoder.encode(text)));
+    this.#write = options.write ?? processConsole.err;
     this.#isTerminal = options.isTerminal ?? Deno.stderr.isTerminal();
-    this.#columns = options.columns ?? stderrColumns;
+    this.#columns = options.columns ?? terminalColumns;
     this.#intervalMs = this.#isTerminal ? options.redrawMs ?? 100 : options.plainMs ?? 10_000;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }

@@ -5,11 +5,10 @@
  */
 import { exists, readJson, writeFileAtomic } from "../../model/mod.ts";
 import { readTrainerState } from "../checkpoint.ts";
+import { taskArguments } from "../cli/mod.ts";
 import { type JsonObject, RunFolder } from "../run_folder.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
-
-const ROOT = new URL("../../", import.meta.url);
 
 /** One entry of a table. */
 export interface Cell {
@@ -132,7 +131,9 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   const startMs = performance.now();
   const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [...await taskArguments(name), ...own],
+    args: [...taskArguments(name), ...own],
+    // The child ends with this process, and its paths start in this process's folder.
+    env: { PONDER_PARENT: String(Deno.pid), PONDER_CWD: Deno.cwd() },
     stdin: "null",
     stdout: isTraining ? "inherit" : "piped",
     stderr: "inherit",
@@ -163,13 +164,6 @@ async function startFlags(places: Places, cell: Cell): Promise<string[]> {
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
-}
-
-/** What `deno task` would run, without a shell between that keeps signals from it, and from any folder. */
-async function taskArguments(name: string): Promise<string[]> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const [, ...words] = (tasks[name].command as string).split(" ");
-  return [...words.slice(0, -1), new URL(words.at(-1)!, ROOT).href];
 }
 
 /** What of `metrics.jsonl` a result keeps: enough for curves, and for what became of the thoughts. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ceiling } from "../../envs/blackjack_optimal.ts";
+import { ceiling } from "../../envs/blackjack/optimal.ts";
 import { formatDuration, formatMarkdown } from "../cli/mod.ts";
 import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
@@ -19,7 +19,7 @@ type Cells = readonly CellResult[];
 const EXACT: Readonly<Record<string, { readonly title: string; readonly success: () => number }>> = {
   Points24: {
     title: "optimal in plain arithmetic, all deals (exact)",
-    // Of 13^4 deals 20,870 have a solution: tests/envs/points24_solver_test.ts.
+    // Of 13^4 deals 20,870 have a solution: tests/envs/points/points24_solver_test.ts.
     success: () => 100 * 20_870 / 28_561,
   },
   Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },

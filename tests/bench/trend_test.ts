@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { trendOf } from "../../bench/trend.ts";
-import { Random } from "../../envs/random.ts";
+import { Random } from "../../envs/shared/random.ts";
 
 /** Roughly normal. */
 function noise(random: Random): number {

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Gpu, type KernelSource, params, read, type Slice, write } from "../../kernels/gpu/mod.ts";
 import { cases } from "../../kernels/sampling/cases.ts";
-import { sampleTokens, threefry2x32, uniformFromCounter } from "../../kernels/sampling/mod.ts";
+import {
+  sampleTokens,
+  threefry2x32,
+  uniformFromCounter,
+  uniformsFromCounter,
+} from "../../kernels/sampling/mod.ts";
+import { drawReference } from "../../kernels/sampling/reference.ts";
 import { gpuTest as sharedTest } from "../gpu.ts";
 import naiveSource from "../../kernels/sampling/naive.wgsl" with { type: "text" };
 import { testCases } from "./check_cases.ts";
@@ -151,6 +157,71 @@ gpuTest(
     }
   },
 );
+
+/** Of sums of f32, relative to a row or a block of one. */
+const ROUNDING = 2e-6;
+
+/** Large vocabularies with a likely token and a tail of small ones: weights by index. */
+const TAILS: Record<string, { V: number; weight: (v: number) => number }> = {
+  "65536 tokens, a tail of 5.9e-8 each": { V: 65_536, weight: (v) => v === 0 ? 1 : 5.9e-8 },
+  "65536 tokens, a tail of 3e-6 each": { V: 65_536, weight: (v) => v === 0 ? 1 : 3e-6 },
+  "65536 tokens, a tail of 1e-9 each behind the likely token": {
+    V: 65_536,
+    weight: (v) => v === 0 ? 1 : 1e-9,
+  },
+  "49280 tokens, the likely one in the middle": {
+    V: 49_280,
+    weight: (v) => v === 20_000 ? 1 : 2e-5 * ((v % 7) / 7),
+  },
+  "49280 tokens, the likely one last": { V: 49_280, weight: (v) => v === 49_279 ? 1 : 1e-5 },
+  "5003 tokens, the last ones of probability 0": { V: 5003, weight: (v) => v < 4000 ? 1 + v % 3 : 0 },
+  "513 tokens, all alike": { V: 513, weight: () => 1 },
+  "512 tokens, all alike": { V: 512, weight: () => 1 },
+};
+
+for (const [name, { V, weight }] of Object.entries(TAILS)) {
+  gpuTest(`sampleTokens draws what its reference draws: ${name}`, async (gpu) => {
+    const [B, steps] = [16, 128];
+    const row = Float32Array.from({ length: V }, (_, v) => Math.log(weight(v)));
+    const logits = new Float32Array(B * V);
+    for (let b = 0; b < B; b++) logits.set(row, b * V);
+    const words = (count: number, name: string) => gpu.upload(new Uint32Array(count), name);
+    const seeds = Uint32Array.from(
+      { length: 2 * B },
+      (_, i) => i % 2 === 0 ? Math.imul(i + 1, 0x9e3779b1) : 0,
+    );
+    const operands = {
+      logits: gpu.upload(logits, "logits"),
+      random: gpu.upload(seeds, "random"),
+      done: words(B, "done"),
+      tokens: words(B * steps, "tokens"),
+      logprobs: words(B * steps, "logprobs"),
+      entropies: words(B * steps, "entropies"),
+      current: words(B, "current"),
+      position: words(B, "position"),
+    };
+    const settings = { B, V, maxSteps: steps, temperature: 1, greedy: false, endId: V, padId: 0 };
+    for (let step = 0; step < steps; step++) sampleTokens(gpu, operands, { ...settings, step });
+    const tokens = await gpu.readWords(operands.tokens);
+    for (const slice of Object.values<Slice>(operands)) gpu.release(slice);
+
+    const weights = [...row].map(Math.exp);
+    const total = weights.reduce((sum, w) => sum + w, 0);
+    const probabilities = weights.map((w) => w / total);
+    let others = 0;
+    tokens.forEach((token, i) => {
+      const [first, second] = uniformsFromCounter(seeds[2 * Math.floor(i / steps)], i % steps);
+      if (token === drawReference(probabilities, [first, second])) return;
+      others++;
+      // A number within rounding of the border of two tokens may fall on its other side.
+      const beside = [-ROUNDING, 0, ROUNDING].flatMap((a) =>
+        [-ROUNDING, 0, ROUNDING].map((b) => drawReference(probabilities, [first + a, second + b]))
+      );
+      assert(beside.includes(token), `draw ${i} is ${token}, and the reference's ${beside}`);
+    });
+    assert(others <= 4, `${others} of ${tokens.length} tokens are others than the reference's`);
+  });
+}
 
 gpuTest("sampleTokens scores greedy tokens at the temperature and takes the first of equals", async (gpu) => {
   const { tokens, logprobs } = await draw(gpu, {

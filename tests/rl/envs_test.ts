@@ -3,6 +3,7 @@ import { decode } from "fast-png";
 import { ENV_NAMES } from "../../envs/mod.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
 import { envsCommand } from "../../rl/envs.ts";
+import { TempFolder } from "./tiny_run.ts";
 
 /** Runs the command with stdout and stderr of this process captured. */
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -46,3 +47,51 @@ Deno.test("an unknown environment is wrong usage, and the nearest one is named",
   assertEquals(await runCommand(envsCommand, ["--env", "Blakjack"], { console }), 2);
   assert(messages.join("").includes('did you mean "Blackjack"'));
 });
+
+Deno.test("an environment of one's own is listed with its file, its settings and whether it has a solver", async () => {
+  const path = fromFileUrl("../envs/corridor.ts");
+  const { code, stderr } = await run("--env", path);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "it exports 2 definitions (Corridor, Corridor)");
+  using folder = new TempFolder();
+  const file = `${folder.path}/own.ts`;
+  await Deno.writeTextFile(file, `export { unsolvedCorridor as default } from "file://${path}";`);
+  const [list, table, checks] = await Promise.all([
+    run("--env", `${file},NumberLine`, "--json"),
+    run("--env", file),
+    run("--env", file, "--check"),
+  ]);
+  const [own, ours] = JSON.parse(list.stdout);
+  assertEquals([own.name, own.reference, own.solver, ours.solver], ["Corridor", file, false, true]);
+  assertMatch(table.stdout, /Corridor .*own\.ts +no +left right/);
+  assertStringIncludes(table.stdout, "Corridor  length  cells, an integer from 2 to 9; 5 by default");
+  assertEquals(checks.code, 0);
+  assertStringIncludes(checks.stdout, "  kept    every episode ends once");
+});
+
+Deno.test("a broken promise of an environment of one's own is named, with exit code 1", async () => {
+  using folder = new TempFolder();
+  const file = `${folder.path}/own.ts`;
+  const rules = "{ ...corridorRules, reset: () => ({ place: Math.floor(Math.random() * 4) }) }";
+  await Deno.writeTextFile(
+    file,
+    `import { defineEnvironment } from ${urlOf("../../envs/mod.ts")};
+    import { corridorRules } from ${urlOf("../envs/corridor.ts")};
+    export default defineEnvironment(${rules});`,
+  );
+  const { code, stdout } = await run("--env", file, "--check");
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stdout,
+    "  broken  the same seed gives the same episodes, and different seeds differ: ",
+  );
+});
+
+/** The address of a module as a literal. */
+function urlOf(path: string): string {
+  return JSON.stringify(new URL(path, import.meta.url).href);
+}
+
+function fromFileUrl(path: string): string {
+  return decodeURIComponent(new URL(path, import.meta.url).pathname);
+}

@@ -2,10 +2,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Given } from "../../rl/cli/mod.ts";
 import type { trainOptions } from "../../rl/config.ts";
+import { restoreRun } from "../../rl/run_proof.ts";
 import { gpuTest } from "../gpu.ts";
 import {
   metricsOf,
   outcomeOf,
+  signAgain,
   startCommand,
   TempFolder,
   TINY_FLAGS,
@@ -65,6 +67,7 @@ gpuTest("a run stopped in an evaluation saves and begins that evaluation anew", 
     assert(trainer.peakBytes > 0);
     const peakBytes = 2 ** 50; // of an earlier process
     Deno.writeTextFileSync(`${run}/checkpoint/trainer.json`, JSON.stringify({ ...trainer, peakBytes }));
+    await signAgain(`${run}/checkpoint`);
     assert(before.evaluation > 0 && before.sft > 0 && (lines === SFT_LINES || before.rl > 0));
     const { effort, earlierSeconds, ...more } = await trainHere(
       run,
@@ -146,6 +149,29 @@ gpuTest("a run that takes another's warm start ends as if it had had its own", a
   await run("third", "--warm-start", `${temp.path}/second`);
   assertEquals(metricsOf(`${temp.path}/third`), await expected());
 });
+
+gpuTest(
+  "a run whose last checkpoint is damaged is refused; restored, it ends with the same bytes",
+  async () => {
+    using temp = new TempFolder();
+    const run = `${temp.path}/run`;
+    const resume = () => trainHere(run, tinyConfig({ ...settings, resume: true }));
+    await trainHere(run, tinyConfig(settings), (soFar) => soFar >= LINES_BEFORE_RL + 7);
+    const path = `${run}/checkpoint/optimizer.safetensors`;
+    const moments = Deno.readFileSync(path);
+    moments[moments.length - 9] ^= 1;
+    Deno.writeFileSync(path, moments);
+    const error = await assertRejects(resume, Deno.errors.InvalidData);
+    assertStringIncludes(
+      error.message,
+      "checkpoint/optimizer.safetensors is damaged (its content is not what",
+    );
+    assertStringIncludes(error.message, `./ponder check ${run} --restore goes back to rl, iteration 6`);
+    await restoreRun(run);
+    await resume();
+    assertEquals(metricsOf(run), await expected());
+  },
+);
 
 /** Waits until the run has written that many lines of metrics. */
 async function waitForLines(run: string, lines: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { createParser } from "../../envs/parse.ts";
+import { createParser } from "../../envs/shared/parse.ts";
 import { responseWeights } from "../../rl/thought.ts";
 
 const END = "";

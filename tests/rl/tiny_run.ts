@@ -4,10 +4,11 @@ import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
 import { findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/checkpoint.ts";
-import { type Given, Progress, toFlag } from "../../rl/cli/mod.ts";
+import { type Given, Progress, taskArguments, toFlag } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
 import { runTraining } from "../../rl/run.ts";
 import type { RunResult } from "../../rl/run_state.ts";
+import { digestOf, encodeManifest, type FileDigest, readManifest } from "../../rl/manifest.ts";
 import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout } from "../../rl/rollout.ts";
@@ -71,7 +72,7 @@ export async function trainHere(
   config: TrainConfig,
   isStopped: (lines: number, metrics: string) => boolean = () => false,
 ): Promise<RunResult> {
-  const folder = await RunFolder.create(out, config);
+  await using folder = await RunFolder.create(out, config);
   if (!config.resume) await folder.writeConfig(config);
   return await runTraining(config, {
     gpu: await testGpu(),
@@ -99,26 +100,34 @@ export function metricsOf(run: string): string {
 /** A run folder with the checkpoint of an untrained model: enough for commands that only use it. */
 export async function untrainedRun(path: string, changes: Given<typeof trainOptions> = {}): Promise<void> {
   const config = tinyConfig(changes);
-  const folder = await RunFolder.create(path);
+  await using folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
   const agent = newAgent(await testGpu(), numberLine, config);
   const optimizer = rlOptimizer(agent, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }
 
+/** Writes a checkpoint's manifest anew, as if its files had been written as they are. */
+export async function signAgain(path: string): Promise<void> {
+  const manifest = (await readManifest(path))!;
+  const files: Record<string, FileDigest> = {};
+  for (const name of Object.keys(manifest.files)) {
+    files[name] = await digestOf(Deno.readFileSync(`${path}/${name}`));
+  }
+  Deno.writeTextFileSync(`${path}/manifest.json`, await encodeManifest({ ...manifest, files }));
+}
+
 /** A command started as its task starts it. */
 export function startCommand(
-  name: "train" | "eval" | "play" | "reproduce",
+  name: "train" | "eval" | "play" | "reproduce" | "check",
   args: readonly string[],
   { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
 ): Deno.ChildProcess {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  const [, ...task] = (tasks[name].command as string).split(" ");
-  const script = new URL(task.pop()!, ROOT).href;
   return new Deno.Command(Deno.execPath(), {
-    args: [...task, script, ...args],
+    args: [...taskArguments(name), ...args],
     cwd,
-    env: { NO_COLOR: "1", ...env },
+    // Relative paths start in `cwd`, wherever the tests were started.
+    env: { NO_COLOR: "1", INIT_CWD: "", PONDER_CWD: "", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

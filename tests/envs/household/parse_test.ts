@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { PART_LENGTH } from "../../../envs/parse.ts";
+import { PART_LENGTH } from "../../../envs/shared/parse.ts";
 import { parseCommand } from "../../../envs/household/parse.ts";
 import { COMMANDS } from "../../../envs/household/vocabulary.ts";
 import { World } from "../../../envs/household/world.ts";

@@ -10,7 +10,7 @@ import {
   TREATMENTS,
 } from "../../../envs/household/vocabulary.ts";
 import { World } from "../../../envs/household/world.ts";
-import { Random } from "../../../envs/random.ts";
+import { Random } from "../../../envs/shared/random.ts";
 
 const isDone = (world: World) => {
   const [met, total] = world.goalConditions();

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { defineOptions, parseOptions, UsageError } from "../../../rl/cli/mod.ts";
 
 const options = defineOptions({
@@ -130,9 +130,57 @@ Deno.test("a file's unknown settings and wrong values are named with the file", 
   rejects('"freeze" in run.json needs a list of texts, got [1]', () => withFile('{"freeze": [1]}'));
 });
 
+Deno.test("the name that parseArgs keeps for itself is no flag", () => {
+  for (const flag of ["--_", "--_=x", "--no-_"]) {
+    rejects(`Unknown flag ${flag.split("=")[0]}`, () => parse(flag, "x"));
+  }
+  rejects("Unknown flag --env.x", () => parse("--env.x=1"));
+  rejects("Unknown flag --__proto__", () => parse("--__proto__", "x"));
+});
+
+Deno.test("a long value is not repeated in full, nor compared with every name", () => {
+  const long = "x".repeat(2_000_000);
+  const calls = [
+    () => parse("--seed", long),
+    () => parse("--preset", long),
+    () => parse(`--json=${long}`),
+    () => parse(`--${long}`),
+    () => parse(long),
+    () => withFile(JSON.stringify({ [long]: 1 })),
+    () => withFile(long),
+    () => withFile(JSON.stringify({ freeze: [long, 1] })),
+  ];
+  for (const call of calls) assert(assertThrows(call, UsageError).message.length < 400);
+});
+
+Deno.test("a file may begin with a byte order mark", () => {
+  assertEquals(withFile('\ufeff{"seed": 3}').values.seed, 3);
+});
+
+Deno.test("--config takes plain files only, so that it never waits for a pipe", async () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    rejects(
+      `Cannot read --config ${folder}: it is a folder, name a JSON file`,
+      () => parse("--config", folder),
+    );
+    rejects("it is a pipe or device, no plain file", () => parse("--config", "/dev/null"));
+    const pipe = `${folder}/pipe`;
+    const { success } = await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    if (success) rejects("it is a pipe or device, no plain file", () => parse("--config", pipe));
+    Deno.writeTextFileSync(`${folder}/large.json`, " ".repeat(2 << 20));
+    rejects("it holds 2097152 bytes", () => parse("--config", `${folder}/large.json`));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});
+
 Deno.test("a file that is no JSON object or cannot be read is refused", () => {
   rejects("Cannot read --config run.json: not JSON", () => withFile("{"));
   rejects("Cannot read --config run.json: must hold one object", () => withFile("[1]"));
   rejects("--config needs the path", () => parse("--config"));
-  rejects("Cannot read --config no/such/file.json: ", () => parse("--config", "no/such/file.json"));
+  rejects(
+    "Cannot read --config no/such/file.json: no such file, check the path",
+    () => parse("--config", "no/such/file.json"),
+  );
 });

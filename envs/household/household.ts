@@ -1,0 +1,320 @@
+/**
+ * Household: a small ALFWorld. Find things in a room, treat them, and put them where they belong.
+ *
+ * | | |
+ * |---|---|
+ * | tasks | ALFWorld's six: put, look at in light, put clean, put hot, put cool, put two |
+ * | actions | every command of the vocabulary; `info.admissible` and `legalActions()` say which ones work here |
+ * | observation | 300 x 300 RGB: task, hand, receptacle, its contents and the room, in icons and words |
+ * | state | one room of 7 to 11 receptacles, 5 to 10 objects; what is behind closed doors is not shown |
+ * | start | task kind, room, task and places uniform over what the options leave |
+ * | reward | 50 on reaching the goal, plus the share of goal conditions met, less 1 for an illegal action |
+ * | end | terminated at the goal; truncated after 50 steps |
+ * | info | `task`, `kind`, `room`, `split`, `scene`, `admissible`, `location`, `inventory`, `goalConditionRate`, `goalReached` |
+ *
+ * An action is illegal when it is not admissible (nothing happens), and when it is the one that `randomAction` gave in
+ * place of a text without a command. The share of conditions is paid at every step, so a return above 0 does not mean
+ * success: `goalReached` does.
+ *
+ * Source: ALFWorld (Shridhar et al. 2021) for rules and wording, with a smaller vocabulary and drawn views in place of
+ * a simulator's; RL4VLM for the reward, the prompt (scene as plain text, not as a Python list) and the parsing.
+ */
+
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
+import { resolveBias } from "../shared/bias.ts";
+import { checkBegun, checkOptionNames, checkRunning, type Phase, show } from "../shared/checks.ts";
+import {
+  drawDeal,
+  type Room,
+  ROOMS,
+  type Split,
+  SPLITS,
+  type Task,
+  TASK_KINDS,
+  type TaskKind,
+} from "./rooms.ts";
+import { parseCommand } from "./parse.ts";
+import { shortestPlan } from "./plan.ts";
+import {
+  decide,
+  decideHastily,
+  decideWrongly,
+  isFaithful,
+  misread,
+  perception,
+  sightOf,
+  writeResponse,
+} from "./thought.ts";
+import { listTokens, writePrompt } from "./prompt.ts";
+import { drawWorld } from "./view.ts";
+import { COMMANDS, NONE, OBJECT_KINDS, OBJECTS, RECEPTACLE_KINDS, RECEPTACLES } from "./vocabulary.ts";
+import { NOTHING_HAPPENS, World } from "./world.ts";
+import { checkSeed, Random } from "../shared/random.ts";
+import type {
+  DemonstrationSettings,
+  Environment,
+  Info,
+  Judgement,
+  Observation,
+  Parse,
+  PromptSettings,
+  ResetResult,
+  ResetSettings,
+  SolvedEnvironment,
+  StepResult,
+} from "../types.ts";
+
+/** What the prompt says beside the task: the scene and the admissible commands, or nothing. */
+export const HOUSEHOLD_MODES = ["text-and-image", "image-only"] as const;
+export type HouseholdMode = typeof HOUSEHOLD_MODES[number];
+
+export interface HouseholdSettings {
+  /** Seed of the streams until `reset` is given one; 0 by default. */
+  readonly seed?: number;
+  /** "text-and-image" by default. */
+  readonly mode?: HouseholdMode;
+  /** Rooms of a `reset` without this option; "seen" by default. */
+  readonly split?: Split;
+}
+
+export interface HouseholdInfo extends Info {
+  readonly task: string;
+  readonly kind: TaskKind;
+  readonly room: string;
+  readonly split: Split;
+  /** What was said to the last command, or the room's description. */
+  readonly scene: string;
+  /** The commands that work here, in the order of `actions`. */
+  readonly admissible: readonly string[];
+  /** A receptacle, null in the middle of the room. */
+  readonly location: string | null;
+  /** The object in hand or null. */
+  readonly inventory: string | null;
+  /** Goal conditions met / conditions. */
+  readonly goalConditionRate: number;
+}
+
+/** Mistakes of the scripted agent. */
+export type HouseholdBias = {
+  /** Location, contents and hand are read wrongly, each by itself; what follows goes by the misreading. */
+  readonly misread: number;
+  /** What takes longer is left out: closed doors are passed by in a search, things are put away untreated. */
+  readonly haste: number;
+  /** The plan is one that the sight does not call for, and so is the action. */
+  readonly plan: number;
+  /** The action is a random admissible command, whatever was planned. */
+  readonly action: number;
+};
+
+/** Steps after which an episode is truncated. */
+const STEP_LIMIT = 50;
+const WON_REWARD = 50;
+const ILLEGAL_PENALTY = 1;
+
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  split: SPLITS,
+  kind: TASK_KINDS,
+  room: ROOMS.map(({ name }) => name),
+  object: OBJECT_KINDS,
+  target: RECEPTACLE_KINDS,
+};
+
+interface Episode {
+  readonly world: World;
+  readonly task: Task;
+  readonly room: Room;
+  /** What was said last. */
+  scene: string;
+  /** Ascending. */
+  admissible: readonly number[];
+  steps: number;
+  phase: Phase;
+}
+
+/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+export class Household implements Environment<HouseholdInfo> {
+  readonly name = "Household";
+  readonly id = "alfworld/Household-v0";
+  readonly actions: readonly string[] = COMMANDS.map(({ text }) => text);
+  readonly tokens: readonly string[] = listTokens();
+  readonly success = "goal";
+  readonly bias: HouseholdBias = { misread: 0, haste: 0.65, plan: 0.03, action: 0.05 };
+  readonly mode: HouseholdMode;
+  readonly split: Split;
+
+  #deals: Random;
+  #fallback: Random;
+  #episode: Episode | undefined;
+  /** The action that `randomAction` last gave, until the next step or episode. */
+  #standIn: number | undefined;
+
+  constructor({ seed = 0, mode = "text-and-image", split = "seen" }: HouseholdSettings = {}) {
+    checkChoice("make", "mode", mode, HOUSEHOLD_MODES);
+    checkChoice("make", "split", split, SPLITS);
+    this.mode = mode;
+    this.split = split;
+    this.#deals = new Random(seed, "deals");
+    this.#fallback = new Random(seed, "fallback");
+  }
+
+  /**
+   * Options: `split` ("seen", "unseen"), `kind` (a task kind), `room` ("kitchen 1"; overrules `split`), `object` and
+   * `target` (kinds of the task's object and receptacle). What is left out is drawn.
+   */
+  reset({ seed, options = {} }: ResetSettings = {}): ResetResult<HouseholdInfo> {
+    checkOptionNames(this.name, options, Object.keys(CHOICES));
+    for (const [name, value] of Object.entries(options)) {
+      if (value !== undefined) checkChoice("reset", name, value, CHOICES[name]);
+    }
+    if (seed !== undefined) checkSeed(seed);
+    const deals = seed === undefined ? this.#deals : new Random(seed, "deals");
+    const deal = drawDeal(deals, { ...options, split: (options.split ?? this.split) as Split });
+    if (deal === null) {
+      throw new RangeError(
+        `Cannot reset Household: no task fits ${JSON.stringify(options)}, leave one of the options out`,
+      );
+    }
+    this.#deals = deals;
+    if (seed !== undefined) this.#fallback = new Random(seed, "fallback");
+    const world = new World(deal);
+    this.#episode = {
+      world,
+      task: deal.task,
+      room: deal.room,
+      scene: world.look(),
+      admissible: world.admissible(),
+      steps: 0,
+      phase: "running",
+    };
+    this.#standIn = undefined;
+    return this.#show(this.#episode);
+  }
+
+  step(action: number): StepResult<HouseholdInfo> {
+    const episode = this.#running("step");
+    if (!Number.isInteger(action) || action < 0 || action >= COMMANDS.length) {
+      throw new RangeError(
+        `Cannot step Household: action is ${action}, use an integer from 0 to ${COMMANDS.length - 1}`,
+      );
+    }
+    const isAdmissible = episode.admissible.includes(action);
+    const isIllegal = !isAdmissible || action === this.#standIn;
+    this.#standIn = undefined;
+    episode.scene = isAdmissible ? episode.world.apply(action) : NOTHING_HAPPENS;
+    if (isAdmissible) episode.admissible = episode.world.admissible();
+    episode.steps++;
+    const [met, total] = episode.world.goalConditions();
+    const terminated = met === total;
+    const truncated = !terminated && episode.steps >= STEP_LIMIT;
+    if (terminated || truncated) episode.phase = "ended";
+    const reward = (terminated ? WON_REWARD : 0) + met / total - (isIllegal ? ILLEGAL_PENALTY : 0);
+    return Object.assign(this.#show(episode), { reward, terminated, truncated });
+  }
+
+  /** The commands that work in the current state, ascending. Throws `Error` when no episode is under way. */
+  legalActions(): readonly number[] {
+    return this.#running("list the actions of").admissible;
+  }
+
+  /** A random admissible command. A step that takes it next is illegal: it stands in for a text without a command. */
+  randomAction(): number {
+    const { admissible } = this.#running("draw an action of");
+    return this.#standIn = admissible[this.#fallback.integer(admissible.length)];
+  }
+
+  /** Task, room, and where and how everything is, behind closed doors too; not what was said last. */
+  stateKey(): string {
+    checkBegun(this.#episode?.phase ?? "before the first reset", this.name);
+    return this.#episode!.world.key();
+  }
+
+  prompt(info: HouseholdInfo, { cot }: PromptSettings): string {
+    return writePrompt(info, { cot, showsText: this.mode === "text-and-image" });
+  }
+
+  /** Goes by what is admissible in the current state: see `parseCommand`. */
+  readonly parse = (text: string): Parse => parseCommand(text, this.#episode?.admissible ?? []);
+
+  /**
+   * The best that can be done without memory and without knowing what is hidden: a search in a fixed order. It does
+   * every task within the step limit; `shortestPlan` says how few steps it takes with full knowledge.
+   */
+  solve(): number {
+    const { world, task, room } = this.#running("solve");
+    return decide(task, room, sightOf(world)).command;
+  }
+
+  /** Actions that reach the goal in the fewest steps, knowing where everything is. */
+  shortestPlan(): readonly number[] {
+    return shortestPlan(this.#running("plan for").world);
+  }
+
+  /** What the scripted agent writes, which knows no more than the picture shows. */
+  demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
+    const { world, task, room, admissible } = this.#running("demonstrate");
+    const bias = resolveBias(this.bias, overrides);
+    const sight = misread(task, room, sightOf(world), bias.misread, random);
+    let decision = random.chance(bias.haste) ? decideHastily(task, room, sight) : decide(task, room, sight);
+    if (random.chance(bias.plan)) decision = decideWrongly(task, room, sight, random);
+    if (random.chance(bias.action)) {
+      decision = { ...decision, command: admissible[random.integer(admissible.length)] };
+    }
+    return writeResponse(task, sight, decision, { cot });
+  }
+
+  judge(text: string): Judgement {
+    const { world, task, room } = this.#running("judge a response to");
+    const read = perception(text, task, sightOf(world));
+    return {
+      perception: read,
+      faithful: read === null ? null : isFaithful(text, task, room, this.parse(text).action),
+    };
+  }
+
+  #running(verb: string): Episode {
+    checkRunning(this.#episode?.phase ?? "before the first reset", verb, this.name);
+    return this.#episode!;
+  }
+
+  #show({ world, task, room, scene, admissible }: Episode): ResetResult<HouseholdInfo> {
+    const [met, total] = world.goalConditions();
+    const shown = world.clone();
+    let drawn: Observation | undefined;
+    return {
+      info: {
+        task: task.text,
+        kind: task.kind,
+        room: room.name,
+        split: room.split,
+        scene,
+        admissible: admissible.map((index) => COMMANDS[index].text),
+        location: world.location === NONE ? null : RECEPTACLES[world.location],
+        inventory: world.held === NONE ? null : OBJECTS[world.held],
+        goalConditionRate: met / total,
+        goalReached: met === total,
+      },
+      get observation(): Observation {
+        return drawn ??= drawWorld(shown);
+      },
+    };
+  }
+}
+
+function checkChoice(verb: string, name: string, value: unknown, choices: readonly string[]): void {
+  if (typeof value === "string" && choices.includes(value)) return;
+  throw new RangeError(
+    `Cannot ${verb} Household: ${name} is ${show(value)}, use one of ${choices.join(", ")}`,
+  );
+}
+
+/** The definition. Its settings are those of the class above. */
+export const household: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "Household",
+  id: "alfworld/Household-v0",
+  settings: {
+    mode: "text-and-image, or image-only: no scene and no commands in the prompt; text-and-image by default",
+    split: "rooms, seen or unseen; seen by default",
+  },
+  ceiling: () => 1,
+  make: (settings: HouseholdSettings) => new Household(settings),
+});

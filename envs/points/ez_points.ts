@@ -1,0 +1,122 @@
+/**
+ * EZPoints: make 12 of two cards, one number or operator a step.
+ *
+ * | | |
+ * |---|---|
+ * | actions | 0-9 `1`-`10`, 10 `+`, 11 `*`, 12 `=` |
+ * | observation | 300 x 300 RGB, two cards above `Formula: ` and the items so far |
+ * | state | two cards (face cards count 10) and the formula |
+ * | start | a first card from 2 to king, a second that makes 12 with it (by `*` half the time where 12 is a multiple), in random order |
+ * | reward | 10 for `=` after a formula of both cards that equals 12, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
+ * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 5 items |
+ * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
+ *
+ * Source: RL4VLM, `gym_cards/EZPoints-v0`. Unlike it, deals follow the seed.
+ */
+
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
+import { type Card, cardValue } from "../shared/cards.ts";
+import { checkOptionNames } from "../shared/checks.ts";
+import {
+  dealCard,
+  NO_PLAN,
+  paintText,
+  type Plan,
+  Points,
+  type PointsBias,
+  type PointsInfo,
+  RESPONSE_TOKENS,
+  type StatedPlan,
+} from "./points.ts";
+import type { Random } from "../shared/random.ts";
+import { ACTION_KEY } from "../shared/response.ts";
+import type { PromptSettings, SolvedEnvironment } from "../types.ts";
+
+export interface EZPointsSettings {
+  /** Seed of the streams until `reset` is given one; 0 by default. */
+  readonly seed?: number;
+}
+
+const TARGET = 12;
+
+const START =
+  "You are an expert card game player. You are observing two cards in the image. You are observing the current formula: ";
+const TASK = ". You can choose between ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '+', '*', '=']." +
+  " The number or operator you choose will be appended to the current formula." +
+  " Note that 'J', 'Q', and 'K' count as '10'." +
+  " Your goal is to output a formula that evaluates to 12, and each number can only be used once." +
+  " Your response should be a valid json file in the following format: \\{\n";
+const CARD_FIELDS = ' "cards": [x, y], \n"current formula": ';
+const THOUGHTS_FIELD =
+  ", \n\"thoughts\": {First check whether the current formula 'z' is complete. If the current formula 'z' is complete, output '='." +
+  " Otherwise consider which number or operator should be appended to the current formula to make it equal 12.} \n";
+const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
+
+const THOUGHT_END = ` makes ${TARGET}`;
+const STATED_PLAN = /^(.+) makes (\d{1,3})$/;
+
+/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+export class EZPoints extends Points {
+  readonly id = "gym_cards/EZPoints-v0";
+  readonly bias: PointsBias = { misread: 0.08, plan: 0.15, randomAction: 0.12, close: 0.55 };
+  readonly tokens: readonly string[];
+
+  constructor({ seed = 0 }: EZPointsSettings = {}) {
+    super({
+      name: "EZPoints",
+      cardCount: 2,
+      maxItems: 5,
+      faceValue: "ten",
+      operators: ["+", "*"],
+      target: TARGET,
+    }, seed);
+    this.tokens = [
+      ...[START, TASK + CARD_FIELDS, THOUGHTS_FIELD + ACTION_FIELD, TASK + ACTION_FIELD],
+      ...RESPONSE_TOKENS,
+      ...[THOUGHT_END + ACTION_KEY, NO_PLAN, " "],
+      ...this.actions,
+    ];
+  }
+
+  override prompt({ formula: items }: PointsInfo, { cot }: PromptSettings): string {
+    const formula = items.join("");
+    const fields = cot ? CARD_FIELDS + formula + THOUGHTS_FIELD : "";
+    return START + formula + TASK + fields + ACTION_FIELD;
+  }
+
+  protected override deal(random: Random): readonly Card[] {
+    const first = dealCard(2 + random.integer(12), random);
+    const value = cardValue(first);
+    const isProduct = TARGET % value === 0 && random.chance(0.5);
+    const second = dealCard(isProduct ? TARGET / value : TARGET - value, random);
+    return random.chance(0.5) ? [second, first] : [first, second];
+  }
+
+  protected override resolveTarget(options: Readonly<Record<string, unknown>>): number {
+    checkOptionNames(this.name, options, ["cards"]);
+    return TARGET;
+  }
+
+  protected override writeThought({ formula, rest }: Plan): string {
+    return rest === null ? NO_PLAN : [...formula, ...rest].join("") + THOUGHT_END;
+  }
+
+  protected override readThought(thought: string): StatedPlan | null {
+    if (thought === NO_PLAN) return { formula: null };
+    const [, formula, makes] = STATED_PLAN.exec(thought) ?? [];
+    return formula === undefined ? null : { formula, makes: Number(makes) };
+  }
+
+  protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {
+    paintText(canvas, `Formula: ${formula.join(" ")}`, 258, 20);
+  }
+}
+
+/** The definition. Its settings are those of the class above. */
+export const ezPoints: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "EZPoints",
+  id: "gym_cards/EZPoints-v0",
+  ceiling: () => 1,
+  make: (settings: EZPointsSettings) => new EZPoints(settings),
+});

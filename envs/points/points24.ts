@@ -1,0 +1,194 @@
+/**
+ * Points24: make 24 of four cards, one number or operator a step.
+ *
+ * | | |
+ * |---|---|
+ * | actions | 0-9 `1`-`10`, 10 `+`, 11 `-`, 12 `*`, 13 `/`, 14 `(`, 15 `)`, 16 `=`; with `faceValue` `11-13` the numbers are 0-12 and the operators follow |
+ * | observation | 300 x 300 RGB, four cards above `Formula:` and the items so far |
+ * | state | four cards (face cards count 10) and the formula |
+ * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution in plain arithmetic |
+ * | reward | 10 for `=` after a formula of all cards that equals the target, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
+ * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 20 items |
+ * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
+ *
+ * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before
+ * it, that is the whole plan. Sorted, the 28,561 deals are but 715 hands, each with one plan to know. Deals (and formulas)
+ * without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
+ * `**` and no `//`, see `solver.ts`.
+ *
+ * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
+ * `11-13` are the published one with the numbers replaced.
+ */
+
+import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
+import type { Card, FaceValue } from "../shared/cards.ts";
+import { checkBooleans, checkOptionNames, show } from "../shared/checks.ts";
+import {
+  CARD_SEPARATOR,
+  dealCard,
+  descending,
+  NO_PLAN,
+  paintText,
+  type Plan,
+  Points,
+  type PointsBias,
+  type PointsInfo,
+  RESPONSE_TOKENS,
+  type StatedPlan,
+  THOUGHTS_KEY,
+} from "./points.ts";
+import type { Random } from "../shared/random.ts";
+import type { PromptSettings, SolvedEnvironment } from "../types.ts";
+
+export interface Points24Settings {
+  /** Seed of the streams until `reset` is given one; 0 by default. */
+  readonly seed?: number;
+  /** What the formula must equal, 1 to 999; 24 as published. */
+  readonly target?: number;
+  /** What jack, queen and king count: `ten` as published, or `11-13`. */
+  readonly faceValue?: FaceValue;
+  /** Whether deals without a solution are dealt again, for training; false as published. */
+  readonly solvableOnly?: boolean;
+}
+
+const TARGET = 24;
+const MAX_TARGET = 999;
+const OPERATORS = ["+", "-", "*", "/", "(", ")"] as const;
+const DEAL_ATTEMPTS = 10_000;
+
+const START_BEFORE = "You are an expert ";
+const START_AFTER =
+  " points card game player. You are observing thee four cards in the image. You are observing the current formula: ";
+const FACES: Readonly<Record<FaceValue, { choices: string; note: string }>> = {
+  "ten": { choices: "", note: "'10'" },
+  "11-13": { choices: "'11', '12', '13', ", note: "'11', '12', and '13' respectively" },
+};
+const GOAL_AFTER = ", and each number can only be used once." +
+  " Your response should be a valid json file in the following format: \\{\n";
+const CARD_FIELDS = ' "cards": [x, y, z, w], \n"current formula": ';
+const THOUGHTS = [
+  ', \n"thoughts": {First check whether the current formula equals ',
+  ". If the current formula equals ",
+  ", output '='. Otherwise consider which number or operator should be appended to the current formula to make it equal ",
+  ".} \n",
+] as const;
+const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
+
+const SORTED = "sorted ";
+const APPEND = ": append ";
+const COMPLETE = ": complete";
+const LOST = ": " + NO_PLAN;
+const STATED = /^sorted ((?:\d{1,2}, ){3}\d{1,2})(: .*)$/s;
+
+function choices(faceValue: FaceValue): string {
+  const { choices, note } = FACES[faceValue];
+  return `. You can choose between ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', ${choices}` +
+    "'+', '-', '*', '/', '(', ')', '=']. The number or operator you choose will be appended to the current formula." +
+    ` Note that 'J', 'Q', and 'K' count as ${note}. Your goal is to output a formula that evaluates to `;
+}
+
+/**
+ * The published prompt in few pieces; a target other than 24 is spelled with digits between smaller ones. No piece
+ * for "24" alone: it would swallow the items 2 and 4 of a formula.
+ */
+const PROMPT_TOKENS: readonly string[] = [
+  START_BEFORE + TARGET + START_AFTER,
+  ...[choices("ten"), choices("11-13")],
+  ...[TARGET + GOAL_AFTER + CARD_FIELDS, THOUGHTS.join(String(TARGET)) + ACTION_FIELD],
+  TARGET + GOAL_AFTER + ACTION_FIELD,
+  ...[START_BEFORE, START_AFTER, GOAL_AFTER + CARD_FIELDS, GOAL_AFTER + ACTION_FIELD],
+  ...[...THOUGHTS.slice(0, 3), THOUGHTS[3] + ACTION_FIELD],
+];
+
+/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+export class Points24 extends Points {
+  readonly id = "gym_cards/Points24-v0";
+  readonly bias: PointsBias = { misread: 0, plan: 0, randomAction: 0, close: 0 };
+  readonly tokens: readonly string[];
+  readonly #solvableOnly: boolean;
+
+  constructor(
+    { seed = 0, target = TARGET, faceValue = "ten", solvableOnly = false }: Points24Settings = {},
+  ) {
+    checkTarget("make", target);
+    if (!Object.hasOwn(FACES, faceValue)) {
+      throw new RangeError(
+        `Cannot make Points24: faceValue is ${show(faceValue)}, use "ten" or "11-13"`,
+      );
+    }
+    checkBooleans("make", "Points24", { solvableOnly });
+    super({ name: "Points24", cardCount: 4, maxItems: 20, faceValue, operators: OPERATORS, target }, seed);
+    this.#solvableOnly = solvableOnly;
+    this.tokens = [
+      ...PROMPT_TOKENS,
+      ...RESPONSE_TOKENS,
+      ...[THOUGHTS_KEY + SORTED, SORTED, APPEND, COMPLETE, LOST, " ", "0"],
+      // The numbers of a list are one token each, from the second on with the comma before it.
+      ...Array.from({ length: 13 }, (_, i) => `${CARD_SEPARATOR}${i + 1}`),
+      ...this.actions,
+    ];
+  }
+
+  override prompt({ formula: items, target }: PointsInfo, { cot }: PromptSettings): string {
+    const formula = items.join("");
+    const fields = cot ? CARD_FIELDS + formula + THOUGHTS.join(String(target)) : "";
+    const task = formula + choices(this.game.faceValue) + target + GOAL_AFTER;
+    return START_BEFORE + target + START_AFTER + task + fields + ACTION_FIELD;
+  }
+
+  protected override deal(random: Random, target: number): readonly Card[] {
+    for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
+      const cards = Array.from({ length: 4 }, () => dealCard(1 + random.integer(13), random));
+      if (!this.#solvableOnly || this.complete(this.numbersOf(cards), [], target) !== null) return cards;
+    }
+    throw new RangeError(
+      `Cannot deal Points24: no deal in ${DEAL_ATTEMPTS} makes ${target}, use a smaller target`,
+    );
+  }
+
+  /** Option `target`: for this episode, instead of the environment's. */
+  protected override resolveTarget(options: Readonly<Record<string, unknown>>): number {
+    checkOptionNames(this.name, options, ["cards", "target"]);
+    return options.target === undefined ? this.game.target : checkTarget("reset", options.target);
+  }
+
+  protected override writeThought({ numbers, rest }: Plan): string {
+    const plan = rest === null ? LOST : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
+    return SORTED + descending(numbers).join(CARD_SEPARATOR) + plan;
+  }
+
+  protected override readThought(thought: string, formula: string): StatedPlan | null {
+    const match = STATED.exec(thought);
+    if (match === null) return null;
+    const sorted = match[1].split(CARD_SEPARATOR).map(Number);
+    if (match[2] === LOST) return { formula: null, sorted };
+    if (match[2] === COMPLETE) return { formula, sorted };
+    return match[2].startsWith(APPEND) ? { formula: formula + match[2].slice(APPEND.length), sorted } : null;
+  }
+
+  protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {
+    paintText(canvas, "Formula:", 210, 16);
+    paintText(canvas, formula.join(" "), 240, 16);
+  }
+}
+
+function checkTarget(verb: string, target: unknown): number {
+  if (Number.isInteger(target) && Number(target) >= 1 && Number(target) <= MAX_TARGET) return Number(target);
+  throw new RangeError(
+    `Cannot ${verb} Points24: target is ${show(target)}, use an integer from 1 to ${MAX_TARGET}`,
+  );
+}
+
+/** The definition. Its settings are those of the class above. */
+export const points24: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
+  name: "Points24",
+  id: "gym_cards/Points24-v0",
+  settings: {
+    target: "what the formula must equal, 1 to 999; 24 as published",
+    faceValue: "what jack, queen and king count, ten or 11-13; ten as published",
+    solvableOnly: "true: deals without a solution are dealt again; false as published",
+  },
+  ceiling: ({ solvableOnly }) => solvableOnly === true ? 1 : null,
+  make: (settings: Points24Settings) => new Points24(settings),
+});

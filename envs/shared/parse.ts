@@ -1,0 +1,105 @@
+/** The published text-to-action projection, shared by the environments. */
+
+import type { Parse } from "../types.ts";
+
+/** The result for a text without a legal action. */
+export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1 });
+
+// Without the `u` flag, `i` folds no non-ASCII letter onto an ASCII one, so offsets stay those of the original text:
+// lower-casing first, as the published code does, would shift them ("İ" grows to two characters).
+const KEY = /"action":/i;
+
+/**
+ * Where the part of a response begins that the published projections look at: at the first `"action":`, in any letter
+ * case. Without one the published code slices from `find`'s -1: `tailLength` code units before the end.
+ */
+export function afterKey(text: string, tailLength: number): number {
+  const key = text.search(KEY);
+  return key < 0 ? Math.max(0, text.length - tailLength) : key;
+}
+
+/** UTF-8 of a part of a text, and where it comes from; good until the next part is encoded. */
+export interface EncodedPart {
+  readonly bytes: Uint8Array;
+  /** The place in the text, in UTF-16 code units, that `bytes[i]` begins at; i may be the length. */
+  placeOf(i: number): number;
+}
+
+/** UTF-16 code units in a part. */
+export const PART_LENGTH = 1 << 14;
+/** A code unit takes three bytes at most. Kept: memory that was never written costs more than the loop over it. */
+const buffer = new Uint8Array(3 * PART_LENGTH);
+const encoder = new TextEncoder();
+// Halves of a surrogate pair, alone or parted, come back as another character, but as one, so lengths are those of the text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Encodes `text` from `from` on, part by part, for loops over every character of a long text: bytes are read faster than
+ * a string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted
+ * are passed over: a pattern sees that much faster than a loop.
+ */
+export function* encodeParts(
+  text: string,
+  from: number,
+  isWanted: (part: string) => boolean,
+): Generator<EncodedPart, void> {
+  for (let start = from; start < text.length; start += PART_LENGTH) {
+    const part = text.slice(start, start + PART_LENGTH);
+    if (!isWanted(part)) continue;
+    const bytes = buffer.subarray(0, encoder.encodeInto(part, buffer).written);
+    yield { bytes, placeOf: (i) => start + decoder.decode(bytes.subarray(0, i)).length };
+  }
+}
+
+/**
+ * Makes the parser of an environment whose actions are `actions`.
+ *
+ * The published rule: look, in any letter case, at the text from the first `"action":` on; if exactly one of the
+ * actions occurs there, anywhere, that is the action. Without the key only the last character is looked at (the
+ * published code slices from `find`'s -1), which is why a bare `+` parses and `"action" : "+"` does not.
+ * The span is the first occurrence.
+ *
+ * Source: RL4VLM, `text_projection`.
+ */
+export function createParser(actions: readonly string[]): (text: string) => Parse {
+  const patterns = actions.map((action) => new RegExp(action.replace(/[^a-z0-9]/gi, "\\$&"), "gi"));
+  return (text) => {
+    const from = afterKey(text, 1);
+    let found = NO_ACTION;
+    for (const [action, pattern] of patterns.entries()) {
+      pattern.lastIndex = from;
+      const match = pattern.exec(text);
+      if (match === null) continue;
+      if (found.action !== null) return NO_ACTION;
+      found = { action, start: match.index, end: match.index + match[0].length };
+    }
+    return found;
+  };
+}
+
+/**
+ * Makes the parser of an environment that has none of its own: the action that follows the first `"action":`, in any
+ * letter case, in quotation marks or not, and whole: `"jump"` is no `"jum"`.
+ *
+ * Unlike the published rule it allows any names: "a" is in `"action":` itself, and "up" in "upper left".
+ */
+export function createValueParser(actions: readonly string[]): (text: string) => Parse {
+  const longestFirst = actions.map((action, index) => ({ lower: action.toLowerCase(), index }))
+    .sort((a, b) => b.lower.length - a.lower.length);
+  return (text) => {
+    const match = VALUE.exec(text);
+    if (match === null) return NO_ACTION;
+    const start = match.index + match[0].length;
+    for (const { lower, index } of longestFirst) {
+      const end = start + lower.length;
+      if (text.slice(start, end).toLowerCase() !== lower) continue;
+      // A name that ends in a letter or digit ends where the word does.
+      if (WORD.test(lower.at(-1)!) && WORD.test(text.charAt(end))) continue;
+      return { action: index, start, end };
+    }
+    return NO_ACTION;
+  };
+}
+
+const VALUE = /"action":\s{0,9}"?/i;
+const WORD = /[\p{L}\p{N}]/u;

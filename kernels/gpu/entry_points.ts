@@ -1,0 +1,88 @@
+/**
+ * Which bindings an entry point of a shader uses. With `layout: "auto"` a device leaves out those that it does not use, and
+ * its error about the rest names neither kernel nor binding.
+ *
+ * @module
+ */
+
+/** A declared binding of group 0. */
+interface Declaration {
+  readonly index: number;
+  readonly name: string;
+}
+
+/** The bindings of group 0 that a composed shader declares, and which an entry point reaches, itself or through functions. */
+export interface EntryPointBindings {
+  readonly declared: readonly Declaration[];
+  readonly used: readonly Declaration[];
+  /** Whether the text has that entry point. */
+  readonly isFound: boolean;
+}
+
+/** Reads them from a shader's text. */
+export function bindingsOf(code: string, entryPoint: string): EntryPointBindings {
+  const text = code.replaceAll(/\/\/.*/g, "");
+  const declared = Array.from(
+    text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var(?:<[^>]*>)?\s+(\w+)/g),
+    ([, index, name]) => ({ index: Number(index), name }),
+  );
+  const reached = namesReached(text, entryPoint);
+  return {
+    declared,
+    used: declared.filter(({ name }) => reached.has(name)),
+    isFound: new RegExp(`\\bfn\\s+${entryPoint}\\b`).test(text),
+  };
+}
+
+/** The names that a function of a shader mentions, or one that it mentions, and so on. */
+export function namesReached(code: string, entryPoint: string): ReadonlySet<string> {
+  const bodies = new Map(
+    code.replaceAll(/\/\/.*/g, "").split(/(?=\bfn\s+\w+)/).flatMap((part) => {
+      const name = part.match(/^fn\s+(\w+)/)?.[1];
+      return name === undefined ? [] : [[name, part.slice(0, endOfBody(part))] as const];
+    }),
+  );
+  const reached = new Set<string>();
+  const waiting = [entryPoint];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    for (const [mentioned] of (bodies.get(name) ?? "").matchAll(/\b[A-Za-z_]\w*/g)) {
+      if (reached.has(mentioned)) continue;
+      reached.add(mentioned);
+      if (bodies.has(mentioned)) waiting.push(mentioned);
+    }
+  }
+  return reached;
+}
+
+/** Where the braces that open first in a text are closed. */
+function endOfBody(text: string): number {
+  let depth = 0;
+  for (let at = text.indexOf("{"); at >= 0 && at < text.length; at++) {
+    if (text[at] === "{") depth++;
+    if (text[at] === "}" && --depth === 0) return at + 1;
+  }
+  return text.length;
+}
+
+/**
+ * What is wrong with a launch that passes `count` bindings to an entry point, or null.
+ *
+ * @returns a sentence such as `entry point main does not use binding 1 (bias), so the device leaves it out: …`
+ */
+export function bindingFault(
+  { declared, used, isFound }: EntryPointBindings,
+  entryPoint: string,
+  count: number,
+): string | null {
+  // Without the entry point the text is not WGSL, of which the compiler says more.
+  if (!isFound) return null;
+  const indices = new Set(used.map(({ index }) => index));
+  const unused = declared.find(({ index }) => index < count && !indices.has(index));
+  if (unused !== undefined) {
+    return `entry point ${entryPoint} does not use binding ${unused.index} (${unused.name}), so the device leaves it out: ` +
+      "use it, or take it out of the kernel and the launch";
+  }
+  if (indices.size === count) return null;
+  const list = used.map(({ index, name }) => `${index} (${name})`).join(", ");
+  return `entry point ${entryPoint} uses ${indices.size} bindings, ${list}, and the launch passes ${count}`;
+}

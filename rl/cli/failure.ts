@@ -1,0 +1,64 @@
+import { printable } from "./shown.ts";
+
+/** What to do about an error of the system, by a part of its message. */
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/no space left|quota exceeded/i, "free some space"],
+  [/read-only file system/i, "choose a place that can be written to"],
+  [/permission denied|operation not permitted/i, "check whose it is and its permissions"],
+  [/no such file or directory/i, "check the path"],
+  [/not a directory|is a directory/i, "check the path: a file and a folder are mixed up"],
+  [/file exists/i, "choose another name"],
+  [/file name too long/i, "choose a shorter name"],
+  [/too many open files/i, "raise the limit, as with: ulimit -n 4096"],
+  [/cannot allocate memory|out of memory/i, "close other programs or choose smaller sizes"],
+];
+
+/** Deno's names of operations that are no plain verbs. */
+const VERBS: Readonly<Record<string, string>> = {
+  readfile: "read",
+  writefile: "write",
+  mkdir: "make the folder",
+  readdir: "list",
+  stat: "find",
+  lstat: "find",
+};
+
+/** Deno's own words for a permission that it has not got. */
+const NOT_CAPABLE = /^Requires (\w+) access(?: to (.+?))?, run again with the (--[\w-]+) flag/;
+
+/** The innermost error that Deno threw for a permission that it has not got. */
+function missingPermission(error: unknown): Error | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    // A module that may not be read is a TypeError, with the same words.
+    if (NOT_CAPABLE.test(at.message)) return at;
+  }
+  return undefined;
+}
+
+/**
+ * What a failure tells the user: `Cannot VERB X: state, remedy`. Errors of this toolkit say so themselves; those of the
+ * system and of Deno's permissions are put into the same words.
+ */
+export function failureMessage(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const denied = missingPermission(error)?.message.match(NOT_CAPABLE);
+  if (denied) {
+    const [, access, what = "it", flag] = denied;
+    const isFile = access === "read" || access === "write";
+    const remedy = isFile
+      ? "./ponder grants the repository, its cache and the paths on the command line"
+      : `${flag} would grant it`;
+    return printable(
+      `Cannot ${isFile ? access : `use ${access}`} ${what}: no permission, ${remedy}; see SECURITY.md`,
+    );
+  }
+  const system = message.match(/^(.+?) \(os error \d+\)(?:: (.+))?$/s);
+  if (system && !message.startsWith("Cannot ")) {
+    const [, state, what] = system;
+    const remedy = REMEDIES.find(([pattern]) => pattern.test(state!))?.[1] ?? "check the path";
+    const [, verb = "go on", path = ""] = what?.match(/^(\w+)(.*)$/s) ?? [];
+    const doing = `Cannot ${VERBS[verb] ?? verb}${path.replaceAll("'", "")}`;
+    return printable(`${doing}: ${state!.toLowerCase()}, ${remedy}`);
+  }
+  return printable(message);
+}

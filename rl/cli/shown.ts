@@ -1,0 +1,31 @@
+/** Longest part of a user's text that a message repeats, in characters. */
+const SHOWN = 80;
+
+/** A text as messages repeat it: its first 80 characters and how many there are, if it is longer. */
+export function clip(text: string, limit: number = SHOWN): string {
+  if (text.length <= limit) return text;
+  // Half of a surrogate pair is no character.
+  const head = text.slice(0, limit).replace(/[\ud800-\udbff]$/, "");
+  return `${head}… (${text.length} characters)`;
+}
+
+/** A value as messages repeat it: JSON, clipped. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") {
+    if (value.length <= SHOWN) return JSON.stringify(value);
+    // A text keeps its closing quote.
+    return `${JSON.stringify(value.slice(0, SHOWN)).slice(0, -1)}…" (${value.length} characters)`;
+  }
+  return clip(JSON.stringify(value) ?? String(value));
+}
+
+/** A message fit for a terminal: no control characters, no word of thousands of characters. */
+export function printable(message: string): string {
+  // deno-lint-ignore no-control-regex -- they are what is taken out
+  return message.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "\ufffd").replace(/\S{400,}/g, (word) => clip(word));
+}
+
+/** A word as a POSIX shell takes it: quoted if it holds anything but plain characters. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
