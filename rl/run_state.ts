@@ -145,6 +145,7 @@ export class Run {
       ...config,
       lambda: algorithm.thoughtWeight?.(config) ?? 1,
       corrects: algorithm.objective(config).correctionCoefficient > 0,
+      ...config.exactCredit && { creditDiscount: config.gamma },
     };
   }
 

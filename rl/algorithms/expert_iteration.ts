@@ -59,6 +59,7 @@ export const expertIteration = defineAlgorithm({
     gradientNorm: "gradient norm before clipping, value head apart",
     updates: "updates done",
   },
+  replaysDeals: () => true,
   collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
   // No policy ratio is taken; what is sampled at is all that the trainer asks.
   objective: ({ temperature }) => ({
