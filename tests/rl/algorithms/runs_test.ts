@@ -5,11 +5,11 @@ import {
   defineEnvironment,
   type EnvironmentDefinition,
   findEnvironment,
+  gridPicture,
   numberLine,
-  type Random,
 } from "../../../envs/mod.ts";
 import { type Algorithm, algorithms, learn } from "../../../rl/algorithms/mod.ts";
-import { type GivenSettings, resolveConfig } from "../../../rl/config.ts";
+import { type GivenSettings, resolveConfig, type TrainConfig } from "../../../rl/config.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
 import { learnContext } from "../../../rl/reference.ts";
 import { collectEpisodes } from "../../../rl/rollout.ts";
@@ -33,9 +33,11 @@ const TINY: GivenSettings = {
   evalEpisodes: 2,
 };
 const tiny = (name: string, changes: GivenSettings = {}, environment: EnvironmentDefinition = numberLine) =>
-  resolveConfig({ ...TINY, algorithm: name, ...changes }, environment, algorithms[name]) as ReturnType<
-    typeof resolveConfig
-  >;
+  resolveConfig(
+    { ...TINY, algorithm: name, ...changes },
+    environment,
+    algorithms[name],
+  ) as unknown as TrainConfig;
 
 gpuTest("a group algorithm and expert iteration go on to the byte where they stopped", async () => {
   for (const name of ["grpo", "expert-iteration"]) {
@@ -105,9 +107,11 @@ gpuTest("exact credit is logged when it is asked for, by every algorithm and now
     if (name === "ppo") {
       ["groups", "groupSize"].forEach((key) => delete (given as Record<string, unknown>)[key]);
     }
-    const config = resolveConfig({ ...given, algorithm: name }, numberLine, algorithms[name]) as ReturnType<
-      typeof tiny
-    >;
+    const config = resolveConfig(
+      { ...given, algorithm: name },
+      numberLine,
+      algorithms[name],
+    ) as unknown as TrainConfig;
     await trainHere(temp.path + "/run", config);
     const lines = metricsOf(temp.path + "/run").trimEnd().split("\n").map((line) => JSON.parse(line));
     const [first] = lines.filter(({ stage }) => stage === "rl");
@@ -117,34 +121,26 @@ gpuTest("exact credit is logged when it is asked for, by every algorithm and now
   }
 });
 
-/** An environment of two doors; what it lacks is left to a test. */
-const doors = (changes: Partial<Parameters<typeof defineEnvironment>[0]> = {}) =>
-  defineEnvironment(
-    {
-      name: "Doors",
-      actions: ["left", "right"],
-      reset: (random: Random) => ({ winning: random.below(2) }),
-      step: (state: { winning: number }, action: number) => ({
-        state,
-        reward: Number(action === state.winning),
-        terminated: true,
-      }),
-      draw: () => {},
-      ...changes,
-    } as Parameters<typeof defineEnvironment>[0],
-  );
+/** An environment of two doors that lacks all that is optional. */
+const doors = defineEnvironment({
+  name: "Doors",
+  actions: ["left", "right"],
+  reset: (random) => ({ winning: random.integer(2) }),
+  step: (state, action) => ({ state, reward: Number(action === state.winning), terminated: true }),
+  render: () => gridPicture(["."], { ".": [240, 240, 240] }),
+});
 
 Deno.test("what an environment lacks is said before training, and what else would do", () => {
   const given = { demonstrations: 0, perceptionGate: 0, envs: 4 } as const;
   const resolve = (environment: EnvironmentDefinition, changes: GivenSettings) =>
     resolveConfig({ ...given, ...changes }, environment, algorithms[changes.algorithm ?? "ppo"]);
   assertThrows(
-    () => resolve(doors(), { correctionCoefficient: 0.1, minibatch: 32 }),
+    () => resolve(doors, { correctionCoefficient: 0.1, minibatch: 32 }),
     UsageError,
     "Cannot demonstrate Doors: its definition has no solver; use --correction-coefficient 0",
   );
   assertThrows(
-    () => resolve(doors(), { exactCredit: true, minibatch: 32 }),
+    () => resolve(doors, { exactCredit: true, minibatch: 32 }),
     UsageError,
     "Cannot use --exact-credit in Doors: its definition has no actionValues",
   );
