@@ -4,15 +4,16 @@
  *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens
  *     minimise     -mean over episodes of the sum over turns of min(ratio A, clip(ratio) A)
  *
- * The baseline does not depend on the episode, so the gradient is unbiased. `--ratio` chooses one ratio a response, with the
+ * The baseline does not depend on the episode, so the gradient is unbiased over the deals that are learnt from; those whose
+ * episodes all returned the same are left out, since they have none. `--ratio` chooses one ratio a response, with the
  * thought weighted by lambda, or one a token.
  *
  * Sources: Kool et al. 2019 ("Buy 4 REINFORCE samples, get a baseline for free"), Ahmadian et al. 2024 (arXiv:2402.14740).
  *
  * @module
  */
-import { choice, number, UsageError } from "../cli/mod.ts";
-import { groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
+import { choice, number } from "../cli/mod.ts";
+import { collectGroups, groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import { defineAlgorithm } from "./algorithm.ts";
@@ -33,12 +34,7 @@ export const rloo = defineAlgorithm({
     ...improveOptions,
   },
   metrics: groupMetrics,
-  collect: ({ groups, groupSize }) => {
-    if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
-    throw new UsageError(
-      "Cannot use rloo with --group-size 1: an episode needs others of its deal, use 2 or more",
-    );
-  },
+  collect: (settings) => collectGroups("rloo", settings),
   thoughtWeight: ({ ratio, lambda }) => ratio === "response" ? lambda : 1,
   objective: ({ clip, ratio, ...settings }) => ({
     ...settings,

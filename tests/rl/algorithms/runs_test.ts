@@ -164,6 +164,25 @@ Deno.test("what an environment lacks is said before training, and what else woul
     );
     resolve(findEnvironment("NumberLine"), { algorithm });
   }
+  resolve(findEnvironment("Blackjack"), { exactCredit: true, envs: 32, minibatch: 32 });
   resolve(stray, { algorithm: "ppo", minibatch: 32 });
   resolve(stray, { algorithm: "reinforce++" });
+});
+
+Deno.test("groups that cannot be compared are refused", () => {
+  const resolve = (algorithm: string, changes: GivenSettings) =>
+    resolveConfig({ algorithm, ...changes }, numberLine, algorithms[algorithm]);
+  for (const name of ["rloo", "grpo", "gigpo"]) {
+    assertThrows(
+      () => resolve(name, { groupSize: 1 }),
+      UsageError,
+      `Cannot use ${name} with --group-size 1: an episode needs others of its deal, use 2 or more`,
+    );
+  }
+  assertThrows(
+    () => resolve("reinforce++", { groupSize: 1, snrFilter: 0.5 }),
+    UsageError,
+    "Cannot use --snr-filter with --group-size 1: one episode of a deal has no variance, use 2 or more",
+  );
+  resolve("reinforce++", { groupSize: 2, snrFilter: 0.5 });
 });
