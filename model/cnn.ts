@@ -11,7 +11,7 @@
  */
 import { fixed, type Gpu, roundUp } from "../kernels/gpu/mod.ts";
 import { convolutionOutput } from "../kernels/convolution/mod.ts";
-import type { VlmConfig } from "./config.ts";
+import { requireCount, requireNormalization, type VlmConfig } from "./config.ts";
 import { Parameters, type ParameterSpec } from "./parameters.ts";
 import { add, convolution, linear, linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
 import { patchesOf } from "./vision.ts";
@@ -70,8 +70,33 @@ export function actionPenalties(
   return penalties;
 }
 
-/** Every parameter in data-flow order. Convolution weights are (kernelSize^2 in, out), rows in (ky,kx,c) order. */
+/** Checks a config, which may come from a file. */
+function checkConfig(config: CnnConfig): void {
+  requireCount("imageSize", config.imageSize, [2, 4096]);
+  requireNormalization(config.imageNormalization);
+  requireCount("width", config.width, [1, 65_536]);
+  requireCount("actions", config.actions, [1, 65_536]);
+  const { convolutions } = config;
+  requireCount(
+    "the number of convolutions",
+    Array.isArray(convolutions) ? convolutions.length : undefined,
+    [0, 100],
+  );
+  convolutions.forEach((layer, index) => {
+    requireCount(`channels of convolution ${index}`, layer?.channels, [1, 65_536]);
+    requireCount(`kernelSize of convolution ${index}`, layer.kernelSize, [1, 4096]);
+    requireCount(`stride of convolution ${index}`, layer.stride, [1, 4096]);
+    requireCount(`padding of convolution ${index}`, layer.padding, [0, 4096]);
+  });
+}
+
+/**
+ * Every parameter in data-flow order. Convolution weights are (kernelSize^2 in, out), rows in (ky,kx,c) order.
+ *
+ * @throws {RangeError} naming the field of the config that is missing or does not fit.
+ */
 export function cnnParameterSpecs(config: CnnConfig): ParameterSpec[] {
+  checkConfig(config);
   const specs: ParameterSpec[] = [];
   const affine = (
     name: string,

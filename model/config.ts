@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { quote } from "./quote.ts";
 
 /** One model. Everything here is stored in a checkpoint's `config.json`. */
 export interface VlmConfig {
@@ -115,9 +116,52 @@ export interface VlmSizes {
   readonly imageTokens: number;
 }
 
-/** Fields that count something; every other one is checked by name. */
-const COUNTS = (Object.keys(modelPresets.nano) as (keyof typeof modelPresets.nano)[])
-  .filter((name) => name !== "imageNormalization" && name !== "normEpsilon");
+/**
+ * Smallest and largest value of every field that counts something. The bounds are far above what is trained with
+ * this code: they keep a config from a file from costing time or memory before its weights are looked at.
+ */
+const COUNTS: Readonly<Record<CountField, readonly [min: number, max: number]>> = {
+  imageSize: [2, 4096],
+  patchSize: [1, 4096],
+  visionWidth: [4, 65_536],
+  visionLayers: [1, 1000],
+  visionHeads: [1, 4096],
+  mergeFactor: [1, 4096],
+  vocabularySize: [4, 4_194_304],
+  contextLength: [1, 4_194_304],
+  width: [4, 65_536],
+  layers: [1, 1000],
+  heads: [1, 4096],
+  valueWidth: [1, 65_536],
+};
+
+type CountField = {
+  [Name in keyof VlmConfig]: VlmConfig[Name] extends number ? Name : never;
+}[Exclude<keyof VlmConfig, "normEpsilon">];
+
+/**
+ * Requires a field of a config to be a whole number between two bounds.
+ *
+ * @throws {RangeError} naming the field.
+ */
+export function requireCount(name: string, value: unknown, [min, max]: readonly [number, number]): void {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  throw new RangeError(
+    `Cannot use this model: ${name} must be a whole number from ${min} to ${max}, got ${quote(value)}`,
+  );
+}
+
+/**
+ * Requires a value to be a way to normalise images.
+ *
+ * @throws {RangeError} naming the field.
+ */
+export function requireNormalization(value: unknown): void {
+  if (value === "per-image" || value === "fixed") return;
+  throw new RangeError(
+    `Cannot use this model: imageNormalization must be per-image or fixed, got ${quote(value)}`,
+  );
+}
 
 /**
  * Checks a config, which may come from a file, and derives the sizes that follow.
@@ -125,21 +169,17 @@ const COUNTS = (Object.keys(modelPresets.nano) as (keyof typeof modelPresets.nan
  * @throws {RangeError} naming the field that is missing or does not fit.
  */
 export function deriveSizes(config: VlmConfig): VlmSizes {
-  const { imageSize, patchSize, mergeFactor, width, heads, visionWidth, visionHeads } = config;
-  for (const name of [...COUNTS, "vocabularySize"] as const) {
-    const value = config[name];
-    if (!(Number.isInteger(value) && value > 0)) {
-      throw new RangeError(`Cannot use this model: ${name} must be a positive integer, got ${value}`);
-    }
+  if (typeof config !== "object" || config === null) {
+    throw new RangeError(`Cannot use this model: its config must be an object, got ${quote(config)}`);
   }
-  if (!(config.normEpsilon > 0)) {
-    throw new RangeError(`Cannot use this model: normEpsilon must be above 0, got ${config.normEpsilon}`);
-  }
-  if (!["per-image", "fixed"].includes(config.imageNormalization)) {
+  const { imageSize, patchSize, mergeFactor, width, heads, visionWidth, visionHeads, normEpsilon } = config;
+  for (const [name, bounds] of Object.entries(COUNTS)) requireCount(name, config[name as CountField], bounds);
+  if (!(typeof normEpsilon === "number" && normEpsilon > 0 && normEpsilon <= 1)) {
     throw new RangeError(
-      `Cannot use this model: imageNormalization must be per-image or fixed, got ${config.imageNormalization}`,
+      `Cannot use this model: normEpsilon must be a number above 0, at most 1, got ${quote(normEpsilon)}`,
     );
   }
+  requireNormalization(config.imageNormalization);
   // Pixels are packed four bytes to a word, three to a pixel.
   requireMultiple("imageSize", imageSize, "a packed word", 2);
   requireMultiple("imageSize", imageSize, "patchSize", patchSize);

@@ -4,7 +4,15 @@
  * @module
  */
 export { AdamW, type StepSettings, type UpdateRule } from "./adamw.ts";
-export { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "./checkpoint.ts";
+export {
+  assertFinite,
+  assertFits,
+  decodeSafetensors,
+  encodeSafetensors,
+  type HostTensor,
+  type OtherTensor,
+  type SafetensorsContent,
+} from "./checkpoint.ts";
 export {
   actionPenalties,
   Cnn,
@@ -27,6 +35,7 @@ export {
 } from "./files.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { type Parameter, Parameters, type ParameterSpec, parameterSpecs } from "./parameters.ts";
+export { quote, quoteName } from "./quote.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export { buildTokenizer, type Decoding, Tokenizer } from "./tokenizer.ts";
 export * from "./tape/mod.ts";

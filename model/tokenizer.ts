@@ -1,17 +1,27 @@
 /**
- * Text to ids and back, in Hugging Face's `tokenizer.json` form, read with `@huggingface/tokenizers`.
+ * Text to ids and back, in Hugging Face's `tokenizer.json` form.
  *
  * A tokenizer of this project has whole words and JSON fragments as its tokens ("pieces"). Encoding takes the
  * longest piece at every position; decoding joins the pieces. Both are expressed in standard parts of the
  * format (a `Split` by regular expression, a `WordPiece` lookup, the `Fuse` decoder), so that any reader of
  * `tokenizer.json` agrees.
  *
+ * Tokenizers of others are read if they are made of parts that keep their place in the text: word-level, WordPiece and
+ * (byte-level) BPE models, cut by patterns that cannot hang. Any other part is refused by name when the file is read.
+ *
  * All offsets are UTF-16 code units, as JavaScript's own string methods count.
  *
  * @module
  */
 
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { quote } from "./quote.ts";
+import { characterOfBytes, toByteCharacters } from "./tokenizer/bytes.ts";
+import { type Decoder, readDecoder } from "./tokenizer/decoder.ts";
+import { Literals } from "./tokenizer/literals.ts";
+import { escapeRegex } from "./tokenizer/pattern.ts";
+import { readSplitter, type Splitter } from "./tokenizer/split.ts";
+import { readSubwords, type Subwords } from "./tokenizer/subwords.ts";
+import { isRecord, type JsonRecord, unusable } from "./tokenizer/unusable.ts";
 
 /** Tokens that stand for no text; their ids are their positions in this list. */
 export const SPECIAL_TOKENS = ["<|pad|>", "<|image|>", "<|end|>", "<|unknown|>"] as const;
@@ -76,7 +86,7 @@ export function buildTokenizer(pieces: readonly string[]): TokenizerJson {
       ? "it holds a special token's name"
       : undefined;
     if (fault) {
-      throw new RangeError(`Cannot build a tokenizer: piece ${JSON.stringify(piece)}, ${fault}, remove it`);
+      throw new RangeError(`Cannot build a tokenizer: piece ${quote(piece)}, ${fault}, remove it`);
     }
   }
   const used = SPECIAL_TOKENS.length + distinct.length;
@@ -125,11 +135,6 @@ export function buildTokenizer(pieces: readonly string[]): TokenizerJson {
   };
 }
 
-/** Backslash before what both JavaScript's `u` mode and Oniguruma take for syntax. */
-function escapeRegex(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
 /**
  * A tokenizer read from a `tokenizer.json`.
  *
@@ -155,57 +160,52 @@ export class Tokenizer {
   readonly unknownId: number;
 
   readonly #json: TokenizerJson;
-  readonly #library: HuggingFaceTokenizer;
-  /** Characters that each id writes: empty for a special token. */
-  readonly #written: readonly string[];
+  readonly #splitter: Splitter;
+  readonly #model: Subwords;
+  readonly #decoder: Decoder;
+  readonly #composes: boolean;
+  /** Ids of tokens that are found before the text is cut into words. */
+  readonly #added: ReadonlyMap<string, number>;
+  readonly #addedTexts: Literals;
+  /** Token of each id; null for a special one, which writes nothing. */
+  readonly #written: readonly (string | null)[];
 
-  private constructor(json: TokenizerJson, library: HuggingFaceTokenizer) {
-    this.#json = json;
-    this.#library = library;
-    // Not get_vocab(): a hostile id of a billion makes that loop a billion times.
-    const { vocab, tokens_to_ids } = library.model!;
-    for (let id = 0; id < vocab.length; id++) {
-      if (typeof vocab[id] !== "string") throw unusable(`id ${id} has no token`);
-    }
-    if (tokens_to_ids.size !== vocab.length) throw unusable("two tokens have one id");
-    this.vocabularySize = vocab.length;
-    const idOf = (token: typeof SPECIAL_TOKENS[number]) => {
-      const id = library.token_to_id(token);
+  private constructor(json: JsonRecord) {
+    this.#json = json as unknown as TokenizerJson;
+    this.#composes = readNormalizer(json.normalizer);
+    this.#splitter = readSplitter(json.pre_tokenizer);
+    this.#model = readSubwords(json.model as JsonRecord);
+    this.#decoder = readDecoder(json.decoder);
+    const { added, special } = readAddedTokens(json.added_tokens as unknown[], this.#model.vocabulary);
+    this.#added = added;
+    this.#addedTexts = new Literals(added.keys());
+    const idOf = new Map([...this.#model.vocabulary, ...added]);
+    const tokens = listById(idOf);
+    this.vocabularySize = tokens.length;
+    this.#written = tokens.map((token) => special.has(token) ? null : token);
+    const [padId, imageId, endId, unknownId] = SPECIAL_TOKENS.map((token) => {
+      const id = idOf.get(token);
       if (id === undefined) throw unusable(`there is no token ${token}`);
       return id;
-    };
-    this.padId = idOf("<|pad|>");
-    this.imageId = idOf("<|image|>");
-    this.endId = idOf("<|end|>");
-    this.unknownId = idOf("<|unknown|>");
-    this.#written = vocab.map((_, id) => this.#decodeAll([id]));
+    });
+    this.padId = padId;
+    this.imageId = imageId;
+    this.endId = endId;
+    this.unknownId = unknownId;
   }
 
   /**
    * Reads a parsed `tokenizer.json`.
    *
-   * @throws {SyntaxError} If it is no such object, or lacks one of {@linkcode SPECIAL_TOKENS}.
+   * @throws {SyntaxError} If it is no such object, lacks one of {@linkcode SPECIAL_TOKENS}, or has a part that this
+   * project does not have: its name is in the message.
    */
   static fromJson(json: unknown): Tokenizer {
     if (typeof json !== "object" || json === null) throw unusable("it is not an object");
-    const { model, added_tokens } = json as Partial<TokenizerJson>;
-    if (typeof model !== "object" || model === null) throw unusable('it has no "model"');
+    const { model, added_tokens } = json as Record<string, unknown>;
+    if (!isRecord(model)) throw unusable('it has no "model"');
     if (!Array.isArray(added_tokens)) throw unusable('it has no list "added_tokens"');
-    for (const token of added_tokens) {
-      if (
-        !Number.isSafeInteger(token?.id) || token.id < 0 || typeof token.content !== "string" ||
-        !token.content
-      ) {
-        throw unusable(`added token ${JSON.stringify(token)} has no id or no content`);
-      }
-    }
-    let library: HuggingFaceTokenizer;
-    try {
-      library = new HuggingFaceTokenizer(json, {});
-    } catch (error) {
-      throw unusable(error instanceof Error ? error.message : String(error), error);
-    }
-    return new Tokenizer(json as TokenizerJson, library);
+    return new Tokenizer(json as JsonRecord);
   }
 
   /** The `tokenizer.json` object this tokenizer was read from. */
@@ -214,39 +214,50 @@ export class Tokenizer {
   }
 
   /**
-   * Ids of a text and the characters each one covers. Every maximal stretch that no piece covers becomes one
-   * {@linkcode unknownId}; a special token written out in the text becomes that token.
+   * Ids of a text and the characters each one covers. In a tokenizer of this project every maximal stretch that no
+   * piece covers becomes one {@linkcode unknownId}; a special token written out in the text becomes that token. A
+   * character of several byte-level tokens is covered by each of them.
    *
-   * @throws {Error} If the tokens are not substrings of the text in order, as with byte-level vocabularies.
+   * @throws {RangeError} If the tokenizer would change the text before it cuts it.
    */
   encode(text: string): Encoding {
-    const ids: number[] = [];
-    const starts: number[] = [];
-    const ends: number[] = [];
-    if (text === "") return { ids, starts, ends };
-    const encoding = this.#library.encode(text, { add_special_tokens: false });
-    let position = 0;
-    // The library gives no offsets. A token starts where the last one ended; an unknown stretch holds no
-    // piece, so it ends where the next token is first found.
-    for (let i = 0; i < encoding.tokens.length; i++) {
-      const token = encoding.tokens[i];
-      let end = position + token.length;
-      if (!text.startsWith(token, position)) {
-        const next = encoding.tokens[i + 1];
-        end = next === undefined ? text.length : text.indexOf(next, position);
-        if (encoding.ids[i] !== this.unknownId || end <= position) {
-          throw new Error(
-            `Cannot encode: token ${JSON.stringify(token)} is not in the text at offset ${position}, ` +
-              "use a tokenizer whose tokens are pieces of the text",
-          );
-        }
-      }
-      ids.push(encoding.ids[i]);
-      starts.push(position);
-      ends.push(end);
-      position = end;
+    if (this.#composes && text.normalize("NFC") !== text) {
+      throw new RangeError(
+        `Cannot encode ${
+          quote(text)
+        }: its characters are not composed as NFC has them, call normalize() first`,
+      );
     }
-    return { ids, starts, ends };
+    const encoding: Encoding = { ids: [], starts: [], ends: [] };
+    let sectionStart = 0;
+    for (let at = 0; at < text.length;) {
+      const length = this.#addedTexts.longestAt(text, at);
+      if (length > 0) {
+        this.#encodeSection(text, { start: sectionStart, end: at }, encoding);
+        put(encoding, this.#added.get(text.slice(at, at + length))!, at, at + length);
+        sectionStart = at + length;
+      }
+      at += length || 1;
+    }
+    this.#encodeSection(text, { start: sectionStart, end: text.length }, encoding);
+    return encoding;
+  }
+
+  #encodeSection(text: string, { start, end }: { start: number; end: number }, encoding: Encoding): void {
+    if (start === end) return;
+    for (const [from, to] of this.#splitter.split(text.slice(start, end))) {
+      const at = start + from;
+      const word = text.slice(at, start + to);
+      if (!this.#splitter.byteLevel) {
+        this.#model.encode(word, (id, first, last) => put(encoding, id, at + first, at + last));
+        continue;
+      }
+      const { starts, ends } = characterOfBytes(word);
+      this.#model.encode(
+        toByteCharacters(word),
+        (id, first, last) => put(encoding, id, at + starts[first], at + ends[last - 1]),
+      );
+    }
   }
 
   /**
@@ -255,53 +266,101 @@ export class Tokenizer {
    * @throws {RangeError} If an id is not in the vocabulary.
    */
   decode(ids: ArrayLike<number>): string {
-    return this.#decodeAll(this.#checked(ids));
+    return this.decodeWithOffsets(ids).text;
   }
 
   /**
-   * Text of ids, and the characters that each id wrote in it.
+   * Text of ids, and the characters that each id wrote in it. A character of several byte-level tokens is written by
+   * the last of them, a space between words by the word behind it.
    *
    * @throws {RangeError} If an id is not in the vocabulary.
-   * @throws {Error} If the decoder does more than join tokens, so that a token has no characters of its own.
    */
   decodeWithOffsets(ids: ArrayLike<number>): Decoding {
-    const list = this.#checked(ids);
+    const tokens = Array.from(ids, (id) => {
+      if (Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return this.#written[id];
+      throw new RangeError(
+        `Cannot decode id ${id}: ids are 0 to ${this.vocabularySize - 1}, check the tokenizer`,
+      );
+    });
+    const texts = this.#decoder(tokens);
     const starts: number[] = [];
     const ends: number[] = [];
     let position = 0;
-    for (const id of list) {
+    for (const { length } of texts) {
       starts.push(position);
-      position += this.#written[id].length;
-      ends.push(position);
+      ends.push(position += length);
     }
-    const text = this.#decodeAll(list);
-    if (text !== list.map((id) => this.#written[id]).join("")) {
-      throw new Error(
-        "Cannot give offsets: this tokenizer's decoder does more than join tokens, use one with the Fuse decoder",
-      );
-    }
-    return { text, starts, ends };
+    return { text: texts.join(""), starts, ends };
   }
 
-  #checked(ids: ArrayLike<number>): number[] {
-    const list = Array.from(ids);
-    for (const id of list) {
-      if (!Number.isInteger(id) || id < 0 || id >= this.vocabularySize) {
-        throw new RangeError(
-          `Cannot decode id ${id}: ids are 0 to ${this.vocabularySize - 1}, check the tokenizer`,
-        );
-      }
-    }
-    return list;
-  }
-
-  #decodeAll(ids: number[]): string {
-    if (ids.length === 0) return ""; // the library refuses an empty list
-    // Its clean-up, on by default, would drop spaces before punctuation.
-    return this.#library.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  /**
+   * Whether the tokenizer can write a text: nothing in it is unknown, and its ids read the same but for white space.
+   *
+   * @example
+   * ```ts
+   * import { buildTokenizer, Tokenizer } from "./tokenizer.ts";
+   *
+   * const tokenizer = Tokenizer.fromJson(buildTokenizer(["a", "b"]));
+   * ["abba", "abc"].filter((text) => !tokenizer.covers(text)); // ["abc"]
+   * ```
+   */
+  covers(text: string): boolean {
+    const ids = this.encode(this.#composes ? text.normalize("NFC") : text).ids;
+    if (ids.includes(this.unknownId) || ids.includes(this.#model.unknownId ?? this.unknownId)) return false;
+    const withoutSpace = (text: string) => text.normalize("NFC").replaceAll(/\p{White_Space}/gu, "");
+    return withoutSpace(this.decode(ids)) === withoutSpace(text);
   }
 }
 
-function unusable(state: string, cause?: unknown): SyntaxError {
-  return new SyntaxError(`Cannot read tokenizer.json: ${state}, write it with buildTokenizer()`, { cause });
+function put({ ids, starts, ends }: Encoding, id: number, start: number, end: number): void {
+  ids.push(id);
+  starts.push(start);
+  ends.push(end);
+}
+
+/** Whether texts must be in NFC; a normalizer that changes more has no offsets and is refused. */
+function readNormalizer(json: unknown): boolean {
+  if (json === null || json === undefined) return false;
+  if (!isRecord(json)) throw unusable(`its normalizer is ${quote(json)}`);
+  if (json.type === "Sequence" && Array.isArray(json.normalizers) && json.normalizers.length <= 1) {
+    return json.normalizers.length === 1 && readNormalizer(json.normalizers[0]);
+  }
+  if (json.type !== "NFC") throw unusable(`its normalizer is ${quote(json.type)}`);
+  return true;
+}
+
+/** Ids of the added tokens, and the texts of the special ones. */
+function readAddedTokens(list: readonly unknown[], vocabulary: ReadonlyMap<string, number>) {
+  const added = new Map<string, number>();
+  const special = new Set<string>();
+  for (const token of list) {
+    const { id, content } = isRecord(token) ? token : {};
+    if (
+      !isRecord(token) || !Number.isSafeInteger(id) || (id as number) < 0 || typeof content !== "string" ||
+      !content
+    ) {
+      throw unusable(`added token ${quote(content ?? token)} has no id or no content`);
+    }
+    for (const option of ["single_word", "lstrip", "rstrip"]) {
+      if (token[option]) throw unusable(`added token ${quote(content)} has ${option}`);
+    }
+    const known = added.get(content) ?? vocabulary.get(content);
+    if (known !== undefined && known !== id) throw unusable(`token ${quote(content)} has two ids`);
+    added.set(content, id as number);
+    if (token.special) special.add(content);
+  }
+  return { added, special };
+}
+
+/** Tokens in the order of their ids, which must be 0, 1, 2 and so on. */
+function listById(idOf: ReadonlyMap<string, number>): string[] {
+  const tokens: (string | undefined)[] = Array(idOf.size).fill(undefined);
+  for (const [token, id] of idOf) {
+    if (id >= tokens.length) continue; // then another id has no token, or two tokens have one id
+    if (tokens[id] !== undefined) throw unusable(`two tokens have one id, ${id}`);
+    tokens[id] = token;
+  }
+  const missing = tokens.indexOf(undefined);
+  if (missing >= 0) throw unusable(`id ${missing} has no token`);
+  return tokens as string[];
 }

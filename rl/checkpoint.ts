@@ -7,6 +7,7 @@ import type { Environment } from "../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type AdamW,
+  assertFinite,
   assertFits,
   Cnn,
   type CnnConfig,
@@ -17,6 +18,8 @@ import {
   type Parameters,
   type ParameterSpec,
   parameterSpecs,
+  quote,
+  type SafetensorsContent,
   Tokenizer,
   Vlm,
   type VlmConfig,
@@ -28,6 +31,7 @@ import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
 import type { SlotState } from "./rollout.ts";
 import type { Checkpoint, CheckpointName, RunStore } from "./run_store.ts";
+import { requireWords } from "./words.ts";
 
 /** Where a run stands. */
 export interface TrainerState {
@@ -145,14 +149,21 @@ function policyFiles(policy: Policy): Record<string, string> {
   };
 }
 
-/** The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does. */
+/**
+ * The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does, and a `RangeError` when the policy
+ * cannot act in `env`.
+ */
 export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
   const { path, read } = await checkpointOf(source);
   const bytes = (await read("config.json"))["config.json"];
   const { policy, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as CnnConfig & {
     policy?: string;
   };
-  if (policy !== "cnn") return await loadAgent(gpu, source);
+  if (policy !== "cnn") {
+    const agent = await loadAgent(gpu, source);
+    requireWords(agent.tokenizer, env, path);
+    return agent;
+  }
   if (config.actions !== env.actions.length) {
     throw new RangeError(
       `Cannot load ${path}: it has ${config.actions} actions, ${env.name} has ${env.actions.length}`,
@@ -171,7 +182,10 @@ export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string
   if (checkpoint === null) {
     throw new Deno.errors.NotFound(`Cannot compare with the warm start of ${store.path}: it has none yet`);
   }
-  return decodeSafetensors((await checkpoint.read("model.safetensors"))["model.safetensors"]).tensors;
+  const file = "model.safetensors";
+  const { tensors } = decodeSafetensors((await checkpoint.read(file))[file]);
+  assertFinite(tensors);
+  return tensors;
 }
 
 /**
@@ -184,7 +198,9 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
   const { cot, ...config } = (json("config.json") ?? {}) as VlmConfig & { cot: boolean };
   if (typeof cot !== "boolean") {
-    throw new SyntaxError(`Cannot load ${path}: "cot" in its config.json must be true or false, got ${cot}`);
+    throw new SyntaxError(
+      `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
+    );
   }
   const tokenizer = Tokenizer.fromJson(json("tokenizer.json"));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
@@ -287,16 +303,18 @@ function decodeTensors(
   specs: readonly ParameterSpec[],
   prefixes: readonly string[],
 ): Map<string, HostTensor> {
-  let tensors: Map<string, HostTensor>;
+  let content: SafetensorsContent;
   try {
-    ({ tensors } = decodeSafetensors(bytes));
+    content = decodeSafetensors(bytes);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new SyntaxError(`Cannot load ${path}: ${error.message}`, { cause: error });
   }
   assertFits(
-    tensors,
+    content.tensors,
     prefixes.flatMap((prefix) => specs.map(({ name, shape }) => ({ name: prefix + name, shape }))),
+    content.others,
   );
-  return tensors;
+  assertFinite(content.tensors);
+  return content.tensors;
 }

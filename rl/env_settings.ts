@@ -1,4 +1,5 @@
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { quote } from "../model/mod.ts";
 import { UsageError } from "./cli/mod.ts";
 import type { CommonSettings } from "./config.ts";
 
@@ -13,7 +14,9 @@ export function readEnvSettings(
 ): EnvironmentSettings {
   const settings = Object.fromEntries(items.map((item) => {
     const match = /^(\w+)=(.+)$/.exec(item);
-    if (match === null) throw new UsageError(`Environment settings are written key=value, got "${item}"`);
+    if (match === null) {
+      throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
+    }
     return [match[1], readValue(match[2])];
   }));
   if (Object.hasOwn(settings, "seed")) {

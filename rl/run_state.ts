@@ -31,6 +31,9 @@ import { rlOptimizer, sftOptimizer } from "./setup.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "./thought_alarm.ts";
 
+/** What a run tells people while it goes on. */
+export type RunProgress = Pick<Progress, "update" | "note">;
+
 /** Outside world of a run. */
 export interface RunContext {
   readonly gpu: Gpu;
@@ -39,13 +42,17 @@ export interface RunContext {
   /** How it learns. */
   readonly algorithm: Algorithm;
   readonly folder: RunStore;
-  readonly progress: Progress;
+  readonly progress: RunProgress;
+  /** Receives every line of `metrics.jsonl` as it is written. */
+  readonly onLine?: (line: MetricsLine) => void;
   /** True once the user asked to stop. */
   readonly isStopped: () => boolean;
 }
 
 /** What a run came to; evaluations that it did not get to are null. */
 export interface RunResult {
+  /** What was trained. */
+  readonly policy: Policy;
   readonly afterSft: Evaluation | null;
   readonly afterRl: Evaluation | null;
   readonly parameters: number;
@@ -65,7 +72,7 @@ type Stage = "sft" | "rl" | "evaluation";
 
 /** A run under way. */
 export class Run {
-  readonly progress: Progress;
+  readonly progress: RunProgress;
   readonly work: ReturnType<typeof estimateWork>;
   readonly thoughtAlarm = new ThoughtAlarm();
   afterSft: Evaluation | null = null;
@@ -114,6 +121,7 @@ export class Run {
 
   get result(): RunResult {
     return {
+      policy: this.policy,
       afterSft: this.afterSft,
       afterRl: this.afterRl,
       parameters: this.policy.parameters.count,
@@ -161,6 +169,7 @@ export class Run {
 
   log(line: MetricsLine): void {
     this.#context.folder.appendMetrics(line);
+    this.#context.onLine?.(line);
   }
 
   advance(changes: Partial<TrainerState>): void {

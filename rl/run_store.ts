@@ -103,7 +103,7 @@ export function encodeConfig(config: object): string {
 }
 
 /** A run that leaves nothing on disk. It can be resumed as long as it lives. */
-export class MemoryRun implements RunStore {
+export class MemoryRun implements RunStore, AsyncDisposable {
   readonly path = "memory";
   #config: JsonObject | null = null;
   #lines: string[] = [];
@@ -210,6 +210,9 @@ export class MemoryRun implements RunStore {
   }
 
   async close(): Promise<void> {
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
   }
 }
 

@@ -49,7 +49,8 @@ export function checkDiscount(env: string, { discount = 1 }: ActionValueSettings
 export function show(value: unknown): string {
   if (typeof value === "number") return String(value); // JSON has no NaN
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+    // Characters that a terminal obeys are left out; JSON has escaped those below a space.
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80).replace(/[\x7f-\x9f]/g, "?");
   } catch {
     return typeof value;
   }

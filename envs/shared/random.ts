@@ -5,6 +5,7 @@
  * The mixer is `triple32`, a 32-bit bijection with low bias found by search (Wellons 2018, "Prospecting for Hash
  * Functions", https://nullprogram.com/blog/2018/07/31/). Not for cryptography.
  */
+import { show } from "./checks.ts";
 
 const TWO_POW_32 = 2 ** 32;
 
@@ -25,7 +26,9 @@ function hashText(text: string): number {
 /** Throws `RangeError` unless `seed` is an integer in [0, 2^53). */
 export function checkSeed(seed: number): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(`Cannot seed a random stream: seed is ${seed}, use an integer from 0 to 2^53 - 1`);
+    throw new RangeError(
+      `Cannot seed a random stream: seed is ${show(seed)}, use an integer from 0 to 2^53 - 1`,
+    );
   }
 }
 

@@ -37,7 +37,7 @@ function prepare(args: readonly string[], options: Options): string[] {
     if (arg === "--") return [...prepared, ...args.slice(i)];
     const [flag, text] = arg.split(/=(.*)/s) as [string, string | undefined];
     // `parseArgs` keeps arguments without a flag under this name.
-    if (flag === "--_" || flag === "--no-_") throw unknownFlag(flag, options);
+    if (flag === "--_" || flag === "--no-_" || /^-[^-]*_/.test(flag)) throw unknownFlag(flag, options);
     const kind = kinds.get(flag);
     if (kind === "boolean" && text !== undefined && text !== "true" && text !== "false") {
       throw new UsageError(`${flag} needs true or false, got ${shown(text)}`);

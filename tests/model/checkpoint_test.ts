@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { assertFits, decodeSafetensors, encodeSafetensors, type HostTensor } from "../../model/checkpoint.ts";
+import {
+  assertFinite,
+  assertFits,
+  decodeSafetensors,
+  encodeSafetensors,
+  type HostTensor,
+} from "../../model/checkpoint.ts";
 
 /** A safetensors file from a header text and data bytes, with no regard for whether it is valid. */
 function fileOf(header: string, data: Uint8Array = new Uint8Array(0), headerBytes?: bigint): Uint8Array {
@@ -54,7 +60,11 @@ Deno.test("a written file has the published layout: length, header padded to 8 b
 });
 
 Deno.test("no tensors at all make a file that reads back empty", () => {
-  assertEquals(decodeSafetensors(encodeSafetensors(new Map())), { tensors: new Map(), metadata: {} });
+  assertEquals(decodeSafetensors(encodeSafetensors(new Map())), {
+    tensors: new Map(),
+    metadata: {},
+    others: new Map(),
+  });
 });
 
 Deno.test("F16, BF16 and F64 are read as f32", () => {
@@ -143,7 +153,7 @@ Deno.test("malformed files are refused with what is wrong", () => {
       "tensor a has no shape",
     ],
     ["no offsets", fileOf('{"a":{"dtype":"F32","shape":[]}}', four), SyntaxError, "no pair of data_offsets"],
-    ["dtype", fileOf(`{"a":${entry("I64", [1], 0, 8)}}`, new Uint8Array(8)), RangeError, "dtype I64"],
+    ["dtype", fileOf(`{"a":${entry("I63", [1], 0, 8)}}`, new Uint8Array(8)), RangeError, "dtype I63"],
     ["inherited dtype", fileOf(`{"a":${entry("toString", [1], 0, 4)}}`, four), RangeError, "dtype toString"],
     [
       "negative offset",
@@ -242,6 +252,38 @@ Deno.test("a file with bytes changed at random reads or throws a clear error, no
     }),
     { numRuns: 1000 },
   );
+});
+
+Deno.test("a needed tensor of another dtype is refused with its dtype, one that nobody needs is passed over", () => {
+  const file = fileOf(
+    `{"ids":${entry("I64", [1], 0, 8)},"w":${entry("F32", [1], 8, 12)}}`,
+    new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f]),
+  );
+  const { tensors, others } = decodeSafetensors(file);
+  assertEquals([...tensors.keys()], ["w"]);
+  assertEquals([...tensors.get("w")!.data], [1]);
+  assertEquals([...others], [["ids", { shape: [1], dtype: "I64" }]]);
+  assertFits(tensors, [{ name: "w", shape: [1] }], others);
+  const ids = { name: "ids", shape: [1] };
+  assertThrows(
+    () => assertFits(tensors, [ids], others),
+    RangeError,
+    "Cannot load tensor ids: the checkpoint has it as I64, convert it to F32",
+  );
+});
+
+Deno.test("values that are not finite are refused with the tensor's name and their count", () => {
+  const good = new Map([["a", { shape: [3], data: Float32Array.of(0, -3e38, 1e-45) }]]);
+  assertFinite(good);
+  assertFinite(new Map([["empty", { shape: [0], data: new Float32Array(0) }]]));
+  for (const value of [NaN, Infinity, -Infinity]) {
+    const bad = new Map([...good, ["head", { shape: [4], data: Float32Array.of(1, value, 2, value) }]]);
+    assertThrows(
+      () => assertFinite(bad),
+      RangeError,
+      "Cannot load tensor head: 2 of its 4 values are NaN or infinite",
+    );
+  }
 });
 
 Deno.test("assertFits names the tensor that does not fit and both shapes", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
 import {
@@ -6,6 +6,7 @@ import {
   add,
   Cnn,
   CNN_LAYERS,
+  type CnnConfig,
   cnnParameterSpecs,
   multiply,
   sizeOf,
@@ -119,4 +120,29 @@ Deno.test("the baseline's layers take 64 x 64 pixels to 1024 numbers and 512 fea
   assertEquals(shapes["vision.dense.weight"], [1024, 512]);
   assertEquals(shapes["policy_head.weight"], [512, 4]);
   assertEquals(shapes["value_head.bias"], [1]);
+});
+
+Deno.test("a network whose config does not fit is refused with the field's name", () => {
+  const good = { ...CNN_LAYERS, imageNormalization: "fixed", actions: 2 };
+  const convolution = CNN_LAYERS.convolutions[0];
+  const misfits: [string, unknown][] = [
+    ["imageSize", { ...good, imageSize: "64" }],
+    ["imageNormalization", { ...good, imageNormalization: null }],
+    ["width", { ...good, width: 1e9 }],
+    ["actions", { ...good, actions: 0.5 }],
+    ["the number of convolutions", { ...good, convolutions: null }],
+    ["the number of convolutions", { ...good, convolutions: 0 }],
+    ["the number of convolutions", { ...good, convolutions: Array(1000).fill(convolution) }],
+    ["channels of convolution 0", { ...good, convolutions: [null] }],
+    ["kernelSize of convolution 1", {
+      ...good,
+      convolutions: [convolution, { ...convolution, kernelSize: -1 }],
+    }],
+    ["stride of convolution 0", { ...good, convolutions: [{ ...convolution, stride: 0 }] }],
+    ["padding of convolution 0", { ...good, convolutions: [{ ...convolution, padding: 1e9 }] }],
+  ];
+  for (const [name, config] of misfits) {
+    const use = () => cnnParameterSpecs(config as CnnConfig);
+    assertThrows(use, RangeError, `Cannot use this model: ${name} must be`);
+  }
 });

@@ -34,13 +34,16 @@ const misfits: [Partial<Record<keyof VlmConfig, unknown>>, string][] = [
   [{ heads: 16 }, "width / heads (6) must be a multiple of a vec4 (4)"],
   [{ visionHeads: 32 }, "visionWidth / visionHeads (2) must be a multiple of a vec4 (4)"],
   [{ vocabularySize: 95 }, "vocabularySize (95) must be a multiple of a vec4 (4)"],
-  [{ layers: 0 }, "layers must be a positive integer, got 0"],
-  [{ contextLength: 12.5 }, "contextLength must be a positive integer, got 12.5"],
-  [{ valueWidth: NaN }, "valueWidth must be a positive integer, got NaN"],
-  [{ width: "96" }, "width must be a positive integer, got 96"],
-  [{ heads: undefined }, "heads must be a positive integer, got undefined"],
-  [{ normEpsilon: 0 }, "normEpsilon must be above 0, got 0"],
-  [{ imageNormalization: "per-pixel" }, "imageNormalization must be per-image or fixed, got per-pixel"],
+  [{ normEpsilon: 0 }, "normEpsilon must be a number above 0, at most 1, got 0"],
+  [{ normEpsilon: 1.5 }, "normEpsilon must be a number above 0, at most 1, got 1.5"],
+  [{ normEpsilon: NaN }, "normEpsilon must be a number above 0, at most 1, got NaN"],
+  [{ normEpsilon: "1" }, 'normEpsilon must be a number above 0, at most 1, got "1"'],
+  [{ normEpsilon: [1] }, "normEpsilon must be a number above 0, at most 1, got a list of 1"],
+  [{ normEpsilon: undefined }, "normEpsilon must be a number above 0, at most 1, got undefined"],
+  [{ imageNormalization: "per-pixel" }, 'imageNormalization must be per-image or fixed, got "per-pixel"'],
+  [{ imageNormalization: ["fixed"] }, "imageNormalization must be per-image or fixed, got a list of 1"],
+  [{ layers: 1e9 }, "layers must be a whole number from 1 to 1000, got 1000000000"],
+  [{ visionLayers: 1001 }, "visionLayers must be a whole number from 1 to 1000, got 1001"],
 ];
 for (const [change, message] of misfits) {
   Deno.test(`a model is refused when ${message}`, () => {
@@ -48,3 +51,52 @@ for (const [change, message] of misfits) {
     assertThrows(() => deriveSizes(config), RangeError, `Cannot use this model: ${message}`);
   });
 }
+
+const counts = Object.entries(nano).filter(([name, value]) =>
+  typeof value === "number" && name !== "normEpsilon"
+);
+for (const [name] of counts) {
+  Deno.test(`a model is refused when ${name} is anything but a whole number in its range`, () => {
+    const values: unknown[] = [
+      undefined,
+      null,
+      true,
+      "64",
+      [64],
+      {},
+      NaN,
+      Infinity,
+      -64,
+      0,
+      12.5,
+      1e9,
+      2 ** 53,
+    ];
+    for (const value of values) {
+      const config = { ...nano, [name]: value } as VlmConfig;
+      for (const use of [deriveSizes, parameterSpecs]) {
+        assertThrows(
+          () => use(config),
+          RangeError,
+          `Cannot use this model: ${name} must be a whole number from`,
+        );
+      }
+    }
+  });
+}
+
+Deno.test("a config that is no object is refused", () => {
+  for (const value of [null, undefined, 1, "nano"]) {
+    assertThrows(
+      () => deriveSizes(value as unknown as VlmConfig),
+      RangeError,
+      "its config must be an object",
+    );
+  }
+});
+
+Deno.test("a long value is quoted in part", () => {
+  const config = { ...nano, imageNormalization: "x".repeat(2_000_000) } as unknown as VlmConfig;
+  const { message } = assertThrows(() => deriveSizes(config), RangeError);
+  assert(message.length < 250, `message of ${message.length} characters`);
+});

@@ -179,16 +179,63 @@ Deno.test("a tokenizer.json that cannot serve says what is wrong", () => {
     [[], 'it has no "model"'],
     [{}, 'it has no "model"'],
     [{ model: {} }, 'it has no list "added_tokens"'],
-    [{ model: {}, added_tokens: [] }, 'must contain a "decoder" property'],
+    [{ model: [], added_tokens: [] }, 'it has no "model"'],
+    [{ model: {}, added_tokens: [] }, "its model is undefined"],
     [{ ...good, added_tokens: [{ id: -1, content: "x" }] }, "has no id or no content"],
     [{ ...good, added_tokens: [null] }, "has no id or no content"],
     [
       { ...good, pre_tokenizer: { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" } },
-      "nterminated group",
+      'pattern "(" is not known to be harmless',
     ],
-    [{ ...good, model: { type: "Unheard" } }, "Unknown TokenizerModel type"],
+    [{ ...good, model: { type: "Unheard" } }, 'its model is "Unheard"'],
     [withVocabulary({ ...vocabulary, b: 1_000_000_000 }), "id 32 has no token"],
-    [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "b" }] }, "two tokens have one id"],
+    [withVocabulary({ ...vocabulary, b: 1e300 }), 'token "b" has id 1e+300'],
+    [withVocabulary({ ...vocabulary, b: "32" }), 'token "b" has id "32"'],
+    [withVocabulary({ ...vocabulary, b: -1 }), 'token "b" has id -1'],
+    [withVocabulary({ ...vocabulary, b: 31 }), "two tokens have one id, 31"],
+    [withVocabulary([["a", 0]]), "its vocab is a list of 1"],
+    [withVocabulary(null), "its vocab is null"],
+    [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "b" }] }, "two tokens have one id, 4"],
+    [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "<|end|>" }] }, "has two ids"],
+    [
+      { ...good, added_tokens: [...good.added_tokens, { id: 32, content: "b", lstrip: true }] },
+      '"b" has lstrip',
+    ],
+    [{ ...good, model: { ...good.model, unk_token: "[UNK]" } }, 'its unk_token "[UNK]" is not in its vocab'],
+    [{ ...good, model: { ...good.model, unk_token: null } }, "its model has no unk_token"],
+    [{ ...good, model: { ...good.model, max_input_chars_per_word: "9" } }, 'max_input_chars_per_word is "9"'],
+    [{ ...good, model: { ...good.model, continuing_subword_prefix: 7 } }, "continuing_subword_prefix is 7"],
+    [{ ...good, model: { type: "Unigram", vocab: [["a", 0]] } }, 'its model is "Unigram"'],
+    [{ ...good, model: { type: "BPE", vocab: vocabulary, merges: ["a"] } }, 'merge 0 is "a"'],
+    [
+      { ...good, model: { type: "BPE", vocab: vocabulary, merges: [["a", "a"]] } },
+      '"aa", which is not in its vocab',
+    ],
+    [{ ...good, model: { type: "BPE", vocab: vocabulary, merges: {} } }, "its merges are an object"],
+    [
+      { ...good, model: { type: "BPE", vocab: vocabulary, merges: [], byte_fallback: true } },
+      "byte_fallback true",
+    ],
+    [{ ...good, normalizer: { type: "Lowercase" } }, 'its normalizer is "Lowercase"'],
+    [
+      { ...good, normalizer: { type: "Replace", pattern: { Regex: "(a+)+$" } } },
+      'its normalizer is "Replace"',
+    ],
+    [{ ...good, normalizer: 7 }, "its normalizer is 7"],
+    [{ ...good, pre_tokenizer: { type: "Metaspace" } }, 'its pre-tokenizer is "Metaspace"'],
+    [{ ...good, pre_tokenizer: { type: "FixedLength", length: 0 } }, 'its pre-tokenizer is "FixedLength"'],
+    [{ ...good, pre_tokenizer: { type: "Split", pattern: { String: "" } } }, "has no pattern"],
+    [{ ...good, pre_tokenizer: { type: "Split", pattern: { String: "a" } } }, "cuts in the way undefined"],
+    [{ ...good, pre_tokenizer: { type: "ByteLevel" } }, "adds a prefix space"],
+    [{ ...good, pre_tokenizer: { type: "Sequence", pretokenizers: Array(1e6).fill({}) } }, "at most 32"],
+    [{ ...good, pre_tokenizer: { type: "Sequence", pretokenizers: [null] } }, "its pre_tokenizer holds null"],
+    [{ ...good, decoder: { type: "Metaspace" } }, 'its decoder is "Metaspace"'],
+    [{ ...good, decoder: { type: "Sequence", decoders: [] } }, "its decoder is a sequence of 0"],
+    [
+      { ...good, decoder: { type: "Replace", pattern: { Regex: "(a+)+$" }, content: "" } },
+      'its decoder is "Replace"',
+    ],
+    [{ ...good, decoder: { type: "x".repeat(2_000_000) } }, "(2000000 characters)"],
     [
       { ...withVocabulary({ "<|pad|>": 0, "<|image|>": 1, "<|unknown|>": 2 }), added_tokens: [] },
       "there is no token <|end|>",
@@ -197,22 +244,75 @@ Deno.test("a tokenizer.json that cannot serve says what is wrong", () => {
   for (const [json, state] of cases) {
     const error = assertThrows(() => Tokenizer.fromJson(json), SyntaxError, "Cannot read tokenizer.json: ");
     assert(error.message.includes(state), `${error.message} should say: ${state}`);
+    assert(error.message.length < 400, `message of ${error.message.length} characters`);
   }
 });
 
-Deno.test("a tokenizer whose tokens are not pieces of the text refuses to give offsets", () => {
-  const good = buildTokenizer(["A"]);
-  const lowering = Tokenizer.fromJson({
-    ...good,
-    normalizer: { type: "Replace", pattern: { String: "b" }, content: "A" },
-  });
-  assertThrows(() => lowering.encode("b"), Error, "Cannot encode: token");
-  const replacing = Tokenizer.fromJson({
-    ...good,
-    decoder: {
-      type: "Sequence",
-      decoders: [{ type: "Fuse" }, { type: "Replace", pattern: { String: "AA" }, content: "" }],
-    },
-  });
-  assertThrows(() => replacing.decodeWithOffsets([4, 4]), Error, "Cannot give offsets");
+Deno.test("patterns that could try one stretch of text in many ways are refused by name", () => {
+  const good = buildTokenizer(["a"]);
+  const patterns = [
+    ...[
+      "(a+)+$",
+      "(a|a)*b",
+      "(a|aa)+$",
+      "(.*)*x",
+      "a*a*a*a*b",
+      "(?:a?){50}a{50}",
+      "(\\w+\\s?)*!",
+      "([a-z]+)*1",
+    ],
+    ...[
+      "(?=(a+))\\1b",
+      "(?<=a+)b",
+      "a{1,1000}{1,1000}",
+      "[^]*[^]*!",
+      "a|(b+)+",
+      "\\p{L}*\\p{L}*!",
+      ".*.*=.*",
+      "x*",
+    ],
+    ...["a|", "", "[", "\\", "\\u0061", "a\ud800"],
+  ];
+  for (const Regex of patterns) {
+    const split = { type: "Split", pattern: { Regex }, behavior: "Isolated" };
+    for (const pre_tokenizer of [split, { type: "Sequence", pretokenizers: [split] }]) {
+      const { message } = assertThrows(() => Tokenizer.fromJson({ ...good, pre_tokenizer }), SyntaxError);
+      assert(message.includes("is not known to be harmless"), message);
+    }
+  }
+});
+
+Deno.test("literal alternatives take the first of a pattern that matches, whatever their number", () => {
+  const good = buildTokenizer(["ab", "a", "b", "|", "."]);
+  const idsWith = (Regex: string) =>
+    Tokenizer.fromJson({
+      ...good,
+      pre_tokenizer: { type: "Split", pattern: { Regex }, behavior: "Isolated" },
+    })
+      .encode("ab|.").ids;
+  assertEquals(idsWith("ab|a|b|\\||\\."), [4, 7, 8]);
+  assertEquals(idsWith("a|ab|b|\\||\\."), [5, 6, 7, 8]);
+  const long = Array.from({ length: 2000 }, (_, i) => "a".repeat(i + 1) + "b").join("|");
+  assertEquals(idsWith(long), [4, 7, 8]);
+});
+
+Deno.test("characters that are not composed are refused by a tokenizer that would compose them", () => {
+  const composing = Tokenizer.fromJson({ ...buildTokenizer(["é"]), normalizer: { type: "NFC" } });
+  assertEquals(composing.encode("é").ids, [4]);
+  assertThrows(() => composing.encode("e\u0301"), RangeError, "not composed as NFC has them");
+  assert(composing.covers("e\u0301"));
+});
+
+Deno.test("a tokenizer covers what its pieces write, and nothing else", () => {
+  const texts = ["", "ab12", "a.c\n", "<|end|>", "x", "abx", "éa", "e\u0301"];
+  assertEquals(texts.map((text) => tokenizer.covers(text)), [
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    true,
+    false,
+  ]);
 });

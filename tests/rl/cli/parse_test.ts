@@ -131,7 +131,7 @@ Deno.test("a file's unknown settings and wrong values are named with the file", 
 });
 
 Deno.test("the name that parseArgs keeps for itself is no flag", () => {
-  for (const flag of ["--_", "--_=x", "--no-_"]) {
+  for (const flag of ["--_", "--_=x", "--no-_", "-_", "-h_"]) {
     rejects(`Unknown flag ${flag.split("=")[0]}`, () => parse(flag, "x"));
   }
   rejects("Unknown flag --env.x", () => parse("--env.x=1"));
