@@ -154,7 +154,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   "vl-dac": 1,
   "token-ppo": 1,
   "reinforce++": 1 / 2,
-  "rloo": 2,
+  "rloo": 1,
   "grpo": 1 / 2,
   "gigpo": 1 / 2,
 };
@@ -358,15 +358,22 @@ gpuTest(
   async (gpu) => {
     const of = (total: number) => trajectories.findIndex((t) => t.total === total);
     const wide = unequal([of(1.5), of(-0.5)]), narrow = unequal([of(0.5), of(0)]);
-    const run = (episodes: Transition[][], changes: Changes) => {
+    const run = (name: string, episodes: Transition[][], changes: Changes) => {
       const policy = new TablePolicy(gpu, table);
       const rollout = rolloutOf(episodes, (e) => e >> 1);
-      return ascent(policy, any(grpo), rollout, { minibatch: 8, groupSize: 2, ...changes });
+      const context = { referenceLogprobs: referenceOf(reference) };
+      return ascent(policy, algorithms[name], rollout, { minibatch: 8, groupSize: 2, ...changes }, {
+        context,
+      });
     };
-    const alone = await run(wide, {});
-    const filtered = await run([...narrow, ...wide], { snrFilter: 0.9 });
-    assertSameGradient(filtered, alone, "the wide deal alone", 1e-6);
-    const unfiltered = await run([...narrow, ...wide], {});
-    assert(unfiltered.some((value, i) => Math.abs(value - alone[i]) > 1e-3));
+    for (const name of ["reinforce++", "rloo", "grpo", "gigpo"]) {
+      const alone = await run(name, wide, {});
+      const filtered = await run(name, [...narrow, ...wide], { snrFilter: 0.9 });
+      assertSameGradient(filtered, alone, name, 1e-6);
+      const unfiltered = await run(name, [...narrow, ...wide], {});
+      assert(unfiltered.some((value, i) => Math.abs(value - alone[i]) > 1e-3), name);
+    }
+    const listing = Object.values(algorithms).filter(({ options }) => "snrFilter" in options);
+    assertEquals(listing.map(({ name }) => name), ["reinforce++", "rloo", "grpo", "gigpo"]);
   },
 );

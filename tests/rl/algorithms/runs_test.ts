@@ -12,7 +12,7 @@ import { type Algorithm, algorithms, learn } from "../../../rl/algorithms/mod.ts
 import { type GivenSettings, resolveConfig, type TrainConfig } from "../../../rl/config.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
 import { learnContext } from "../../../rl/reference.ts";
-import { collectEpisodes } from "../../../rl/rollout.ts";
+import { collectEpisodes, collectRollout, VectorEnv } from "../../../rl/rollout.ts";
 import { newAgent } from "../../../rl/setup.ts";
 import { gpuTest } from "../../gpu.ts";
 import { metricsOf, TempFolder, trainHere } from "../tiny_run.ts";
@@ -39,24 +39,32 @@ const tiny = (name: string, changes: GivenSettings = {}, environment: Environmen
     algorithms[name],
   ) as unknown as TrainConfig;
 
-gpuTest("a group algorithm and expert iteration go on to the byte where they stopped", async () => {
-  for (const name of ["grpo", "expert-iteration"]) {
-    using temp = new TempFolder();
-    const [whole, halved] = [`${temp.path}/whole`, `${temp.path}/halved`];
-    await trainHere(whole, tiny(name));
-    const want = metricsOf(whole);
-    const lines = want.trimEnd().split("\n").map((line) => JSON.parse(line));
-    const iterations = lines.filter(({ stage }) => stage === "rl");
-    assert(iterations.length >= 3, `${name} has ${iterations.length} iterations`);
-    if (name === "expert-iteration") assert(iterations[1].kept > 0, "nothing was remembered");
+gpuTest(
+  "algorithms with groups, with a reference and with a memory go on to the byte where they stopped",
+  async () => {
+    for (const name of ["grpo", "reinforce++", "expert-iteration"]) {
+      using temp = new TempFolder();
+      const [whole, halved] = [`${temp.path}/whole`, `${temp.path}/halved`];
+      await trainHere(whole, tiny(name));
+      const want = metricsOf(whole);
+      const lines = want.trimEnd().split("\n").map((line) => JSON.parse(line));
+      const iterations = lines.filter(({ stage }) => stage === "rl");
+      assert(iterations.length >= 3, `${name} has ${iterations.length} iterations`);
+      if (name === "expert-iteration") assert(iterations[1].kept > 0, "nothing was remembered");
+      if (name === "reinforce++") {
+        const [first, ...later] = iterations.map(({ referenceK1 }) => Math.abs(referenceK1));
+        assert(first < 1e-5, `the warm start differs from itself by ${first}`);
+        assert(later.every((k1) => k1 > 1e-4), `the policy moved by ${later}`);
+      }
 
-    const stopAt = lines.findIndex(({ stage }) => stage === "rl") + 2; // after its second iteration
-    await trainHere(halved, tiny(name), (soFar) => soFar >= stopAt);
-    assertEquals(metricsOf(halved).trimEnd().split("\n").length, stopAt, name);
-    await trainHere(halved, tiny(name, { resume: true }));
-    assertEquals(metricsOf(halved), want, name);
-  }
-});
+      const stopAt = lines.findIndex(({ stage }) => stage === "rl") + 2; // after its second iteration
+      await trainHere(halved, tiny(name), (soFar) => soFar >= stopAt);
+      assertEquals(metricsOf(halved).trimEnd().split("\n").length, stopAt, name);
+      await trainHere(halved, tiny(name, { resume: true }));
+      assertEquals(metricsOf(halved), want, name);
+    }
+  },
+);
 
 gpuTest(
   "a second iteration of a group algorithm traces no new plan, whichever deals it leaves out",
@@ -120,6 +128,43 @@ gpuTest("exact credit is logged when it is asked for, by every algorithm and now
     else assert(Math.abs(first.advantageCosine) <= 1 && first.advantageCosine !== 0, name);
   }
 });
+
+gpuTest(
+  "the supervised term asks the solver in the states that were visited, and its loss falls",
+  async (gpu) => {
+    const ppoGiven: GivenSettings = {
+      ...Object.fromEntries(
+        Object.entries(TINY).filter(([name]) => name !== "groups" && name !== "groupSize"),
+      ),
+      rolloutSteps: 4,
+      envSteps: 128,
+      klStop: 100,
+      learningRate: 1e-3,
+      correctionCoefficient: 1,
+    };
+    const config = resolveConfig(ppoGiven, numberLine);
+    const agent = newAgent(gpu, numberLine, config);
+    const env = numberLine.make();
+    const { transitions } = await collectRollout(agent, new VectorEnv(numberLine, 4, 0), {
+      ...config,
+      steps: 4,
+      stepsBefore: 0,
+      corrects: true,
+    });
+    for (const { correction, state } of transitions) {
+      const [current, target] = state.split(" ").map(Number);
+      const { action } = env.parse(agent.decode(correction!).text);
+      assertEquals(env.actions[action!], current < target ? "+" : "-", state);
+    }
+
+    using temp = new TempFolder();
+    await trainHere(`${temp.path}/run`, config);
+    const lines = metricsOf(`${temp.path}/run`).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const losses = lines.filter(({ stage }) => stage === "rl").map(({ correctionLoss }) => correctionLoss);
+    assertEquals(losses.length, 8);
+    assert(losses.at(-1) < 0.8 * losses[0], `${losses}`);
+  },
+);
 
 /** An environment of two doors that lacks all that is optional. */
 const doors = defineEnvironment({
