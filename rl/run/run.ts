@@ -18,7 +18,8 @@ import { reference, tokenValues } from "../reference.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../setup.ts";
-import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
+import { demonstrate } from "../demonstrations.ts";
+import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
 
 /** RL iterations between checkpoints. */
