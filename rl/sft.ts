@@ -66,8 +66,8 @@ export function sftBatch(
   const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
   const first = (update % perEpoch) * size;
   return Array.from(order.subarray(first, first + size), (index) => {
-    const { prompt, response, discountedReturn } = demonstrations[index];
-    return { prompt, response, discountedReturn };
+    const { prompt, response, discountedReturn, valueWeight } = demonstrations[index];
+    return { prompt, response, discountedReturn, valueWeight };
   });
 }
 
@@ -88,7 +88,7 @@ export function sftLearningRate(
 export interface SftMetrics {
   /** Mean -log p of the demonstrated tokens, in nats. */
   readonly sftLoss: number;
-  /** Half the mean squared error of the values. */
+  /** Half the mean squared error of the values, over the steps whose return is known. */
   readonly valueLoss: number;
   /** Norm of the gradient before clipping, value head apart. */
   readonly gradientNorm: number;
@@ -101,6 +101,8 @@ interface SftPart {
   readonly lossWeights: Float32Array;
   /** (B) */
   readonly returns: Float32Array;
+  /** (B) B / steps whose return is known for those, 0 for the others. */
+  readonly valueWeights: Float32Array;
   readonly valueCoefficient: number;
 }
 
@@ -112,7 +114,7 @@ interface SftPart {
 function imitation(policy: Policy): Objective<SftPart> {
   return {
     name: "sft",
-    losses: (tape, { batch, lossWeights, returns, valueCoefficient }) => {
+    losses: (tape, { batch, lossWeights, returns, valueWeights, valueCoefficient }) => {
       const { B, R } = batch;
       const { logprob, values } = policy.forward(tape, batch, {
         temperature: 1,
@@ -122,7 +124,8 @@ function imitation(policy: Policy): Objective<SftPart> {
       const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
       const loss = sum(tape, multiply(tape, logprob, mbWeights));
       const error = subtract(tape, values!, tape.constant(returns, [B], "returns"));
-      const squaredError = mean(tape, square(tape, error));
+      const mbValueWeights = tape.constant(valueWeights, [B], "value weights");
+      const squaredError = mean(tape, multiply(tape, square(tape, error), mbValueWeights));
       return { losses: { loss: [loss, 1], valueError: [squaredError, 0.5 * valueCoefficient] } };
     },
   };
@@ -141,10 +144,13 @@ export async function sftUpdate(
 ): Promise<SftMetrics> {
   const batch = policy.batch(demonstrations);
   const tokens = batch.mask.reduce((count, value) => count + value, 0);
+  const knowsReturn = demonstrations.map(({ valueWeight = 1 }) => valueWeight);
+  const known = knowsReturn.reduce((count: number, value) => count + value, 0);
   const part: SftPart = {
     batch,
     lossWeights: batch.mask.map((value) => -value / tokens),
     returns: Float32Array.from(demonstrations, ({ discountedReturn }) => discountedReturn),
+    valueWeights: Float32Array.from(knowsReturn, (value) => value * batch.B / Math.max(1, known)),
     valueCoefficient: settings.sftValueCoefficient,
   };
   const { losses, gradientNorm } = await update(optimizer, imitation(policy), [part], {
