@@ -18,8 +18,9 @@ gpuTest("the events of a run are the lines of metrics.jsonl, then the policy", a
   assertEquals(lines, metricsOf(`${temp.path}/command`));
   const last = events.at(-1)!;
   assert(last.stage === "done");
-  assertEquals(last.result.afterRl?.sampled, JSON.parse(lines.trim().split("
-").at(-1)!).sampled);
+  const evaluation = events.filter(isLine).at(-1)!;
+  assert(evaluation.stage === "evaluation");
+  assertEquals(last.result.afterRl?.sampled, evaluation.sampled);
   assert(last.policy.parameters.count > 0);
   assert(events.some((event) => event.stage === "progress" && event.of === "rl"));
 });
