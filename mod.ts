@@ -72,7 +72,7 @@ export {
 
 // rl
 export { Agent, type Decision, type Situation } from "./rl/agent.ts";
-export { loadAgent } from "./rl/checkpoint.ts";
+export { loadAgent } from "./rl/run/checkpoint.ts";
 export { resolveConfig, type TrainConfig } from "./rl/config.ts";
 export { evaluate, type EvaluationResult, type EvaluationSettings } from "./rl/evaluation.ts";
 export { generalizedAdvantages } from "./rl/gae.ts";

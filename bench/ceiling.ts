@@ -43,7 +43,7 @@ export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promi
   const multiplyAdd = launchContender(gpu, () =>
     gpu.dispatch({
       kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants: { CHAINS } },
-      bindings: [read(X), write(Y), params([rounds])],
+      bindings: [read(X), write(Y), params({ rounds })],
       workgroups: [lanes / 64],
     }));
   const contenders = [...copies, ...updates, multiplyAdd];

@@ -19,9 +19,9 @@ import {
 } from "../rl/cli/mod.ts";
 import { resolveConfig, settingsOf } from "../rl/config.ts";
 import { findAlgorithm } from "../rl/algorithms/mod.ts";
-import { loadEnvironment } from "../rl/load_environment.ts";
-import { runTraining } from "../rl/run.ts";
-import { RunFolder } from "../rl/run_folder.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { runTraining } from "../rl/run/run.ts";
+import { RunFolder } from "../rl/run/folder.ts";
 import { type Trend, trendOf } from "./trend.ts";
 import { openTunedGpu } from "./tuning.ts";
 

@@ -6,7 +6,16 @@
 import { numberLine } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import { type Contender, measureInTurns } from "../kernels/measure.ts";
-import { deriveSizes, layOut, type ModelPreset, type Segment, sizeOf, Tape, type Vlm } from "../model/mod.ts";
+import {
+  deriveSizes,
+  layOut,
+  type ModelPreset,
+  pictureOf,
+  type Segment,
+  sizeOf,
+  Tape,
+  type Vlm,
+} from "../model/mod.ts";
 import { Agent, type Situation } from "../rl/agent.ts";
 import { resolveConfig, type TrainConfig } from "../rl/config.ts";
 import { learn, ppo } from "../rl/algorithms/mod.ts";
@@ -254,9 +263,9 @@ class NoveltyAgent extends Agent {
     this.#seen++;
     return super.promptOf(situation).map((part) => {
       if (part.kind !== "image") return part;
-      const pixels = part.pixels.slice();
+      const pixels = part.picture.pixels.slice();
       for (let i = 0; i < 4; i++) pixels[i] = this.#seen >> (8 * i);
-      return { ...part, pixels };
+      return { ...part, picture: pictureOf(pixels) };
     });
   }
 }
@@ -283,7 +292,10 @@ export function syntheticBatch({ config }: Vlm, shape: BatchShape): Demonstratio
   const ids = (count: number) => Array.from({ length: count }, () => next(config.vocabularySize));
   return Array.from({ length: shape.batch }, () => {
     const pixels = Uint8Array.from({ length: config.imageSize ** 2 * 3 }, () => next(256));
-    const prompt: Segment[] = [{ kind: "image", pixels }, { kind: "text", ids: ids(shape.promptTokens) }];
+    const prompt: Segment[] = [{ kind: "image", picture: pictureOf(pixels) }, {
+      kind: "text",
+      ids: ids(shape.promptTokens),
+    }];
     return { prompt, response: ids(shape.responseTokens), discountedReturn: next(256) / 128 - 1 };
   });
 }

@@ -20,12 +20,17 @@ export interface UpdateRule {
 
 /** Settings that may change from step to step. */
 export interface StepSettings {
+  /** Of parameters with a scale of 1. */
   readonly learningRate: number;
+  /** Decay of the mean gradient. */
   readonly beta1: number;
+  /** Decay of the mean squared gradient. */
   readonly beta2: number;
+  /** Added to the root of the mean squared gradient. */
   readonly epsilon: number;
-  /** Largest norm of the policy's and of the value head's gradient; 0 or less for no clip. */
+  /** Largest norm of the policy's gradient; 0 or less for no clip. */
   readonly policyClip: number;
+  /** The same for the value head's gradient. */
   readonly valueClip: number;
 }
 
@@ -35,6 +40,7 @@ export class AdamW {
   step = 0;
   /** [policy norm, value norm, 1 when both are finite, 0] of the last step, before clipping. */
   readonly norms: Slice;
+  /** Where its state lies. */
   readonly gpu: Gpu;
   readonly #parameters: Parameters;
   readonly #m: Slice;

@@ -1,32 +1,100 @@
 /**
- * The transformer block shared by the vision encoder and the language model.
+ * What a transformer block is to the rest of the model: a kind, by name in a model's config. Vision encoders are of `gpt`
+ * blocks; the language model's are what its config says.
  *
- * Features: pre-LN, packed qkv, GELU (tanh form), MLP of width 4C, no dropout.
+ * A kind that is added here takes one file in `blocks/` and one row of the table below; `registerBlock` adds one from
+ * outside.
  *
  * @module
  */
-import type { Parameters } from "./parameters.ts";
-import { gatherRows, layernorm, linear, type Tape, type Tensor } from "./tape/mod.ts";
+import type { Slice } from "../kernels/gpu/mod.ts";
+import { gptBlock } from "./blocks/gpt.ts";
+import type { VlmConfig } from "./config.ts";
+import type { DecodingState } from "./decode.ts";
+import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { quote } from "./quote.ts";
+import type { Tape, Tensor } from "./tape/mod.ts";
+import type { Vlm } from "./vlm.ts";
 
-/** How a block's positions exchange information: packed QKV (..,3C) -> (..,C). */
+/** How a block's positions exchange information: packed QKV (..,3C) with rows [q | k | v] -> (..,C). */
 export type Attend = (QKV: Tensor) => Tensor;
 
-/**
- * x += out(attend(norm_1 x)); x += down(gelu(up(norm_2 x))). X and result (..,C); with `rows`, positions of X that
- * nothing reads any more (all but these) end with the attention, and the result is (rows,C).
- */
-export function block(
-  tape: Tape,
-  parameters: Parameters,
-  name: string,
-  X: Tensor,
-  { attend, epsilon, rows }: { attend: Attend; epsilon: number; rows?: Int32Array },
-): Tensor {
-  const part = (layer: string) => parameters.affine(`${name}.${layer}`);
-  const QKV = linear(tape, layernorm(tape, X, part("norm_1"), epsilon), part("attention.qkv")); // (..,3C)
-  let attended = attend(QKV); // (..,C)
-  if (rows !== undefined) [X, attended] = [gatherRows(tape, X, rows), gatherRows(tape, attended, rows)];
-  X = linear(tape, attended, part("attention.out"), { residual: X }); // (..,C)
-  const hidden = linear(tape, layernorm(tape, X, part("norm_2"), epsilon), part("mlp.up"), { gelu: true }); // (..,4C)
-  return linear(tape, hidden, part("mlp.down"), { residual: X }); // (..,C)
+/** Sizes of a stack of blocks. */
+export interface BlockSizes {
+  /** C */
+  readonly width: number;
+  /** H */
+  readonly heads: number;
+  /** Blocks of the stack. */
+  readonly layers: number;
+}
+
+/** What a block runs in, beside its parameters. */
+export interface BlockContext {
+  /** Of the stack that the block belongs to. */
+  readonly sizes: BlockSizes;
+  /** What it exchanges information by. */
+  readonly attend: Attend;
+  /** u32, the position of each row of X: for kinds that rotate by it. */
+  readonly positions: Slice;
+  /** Added to the variance in norms. */
+  readonly epsilon: number;
+  /**
+   * The rows of X that the result has. What nothing reads any more, all other rows, ends with the attention; all rows by
+   * default.
+   */
+  readonly rows?: Int32Array;
+}
+
+/** How much a block has to do. */
+export interface BlockWork {
+  /** Sequences. */
+  readonly B: number;
+  /** Positions of each. */
+  readonly T: number;
+  /** Rows that go on after the attention, at most B T. */
+  readonly rows: number;
+}
+
+/** A kind of block, with the norm that follows the last one. */
+export interface BlockKind {
+  /** As a config's `block` has it. */
+  readonly name: string;
+  /** Whether embeddings need learned positions; false for a kind that tells them apart by itself. */
+  readonly learnsPositions: boolean;
+  /** Parameters of one block, all named `${name}.…`, in data-flow order. */
+  specs(name: string, sizes: BlockSizes): ParameterSpec[];
+  /** One block: X (..,C) -> (..,C), or (rows,C) of the context's rows. */
+  forward(tape: Tape, parameters: Parameters, name: string, X: Tensor, context: BlockContext): Tensor;
+  /** Floating-point operations of one block's forward: those of its matrix products, as is usual. */
+  flops(sizes: BlockSizes, work: BlockWork): number;
+  /** Parameters of the norm after the last block. */
+  normSpecs(name: string, width: number): ParameterSpec[];
+  /** The norm after the last block: (..,C) -> (..,C). */
+  norm(tape: Tape, parameters: Parameters, name: string, X: Tensor, epsilon: number): Tensor;
+  /**
+   * A faster decoding step than block by block, (B) tokens -> logits (B,V), if there is one for this model on its adapter;
+   * else null.
+   */
+  fastDecode?(vlm: Vlm, decoding: DecodingState): ((step: Tape) => Tensor) | null;
+}
+
+const blockKinds = new Map<string, BlockKind>([gptBlock].map((kind) => [kind.name, kind]));
+
+/** The kind of a language model's blocks: `gpt` if its config names none. Throws a `RangeError` for an unknown one. */
+export function blockKindOf({ block = gptBlock.name }: Pick<VlmConfig, "block">): BlockKind {
+  const kind = blockKinds.get(block);
+  if (kind !== undefined) return kind;
+  throw new RangeError(
+    `Cannot use this model: block must be one of ${[...blockKinds.keys()].join(", ")}, got ${quote(block)}`,
+  );
+}
+
+/** Adds a kind, which configs can then name. Throws a `RangeError` when another one has the name. */
+export function registerBlock(kind: BlockKind): void {
+  const known = blockKinds.get(kind.name);
+  if (known !== undefined && known !== kind) {
+    throw new RangeError(`Cannot register block ${kind.name}: there is one of this name, choose another`);
+  }
+  blockKinds.set(kind.name, kind);
 }

@@ -22,13 +22,17 @@ import { quote, quoteName } from "./quote.ts";
 
 /** A tensor in host memory: row-major f32. */
 export interface HostTensor {
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
+  /** The elements, row-major. */
   readonly data: Float32Array;
 }
 
 /** What a safetensors file holds; tensors in the order of their data. */
 export interface SafetensorsContent {
+  /** By name. */
   readonly tensors: Map<string, HostTensor>;
+  /** Free text under `__metadata__`. */
   readonly metadata: Record<string, string>;
   /** Tensors that are no floats of 16 to 64 bits: their data are not read. By name, in the order of their data. */
   readonly others: Map<string, OtherTensor>;
@@ -36,6 +40,7 @@ export interface SafetensorsContent {
 
 /** A tensor that is in a file but cannot be had as f32. */
 export interface OtherTensor {
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
   /** As the format names it, such as `I64`. */
   readonly dtype: string;
@@ -43,7 +48,9 @@ export interface OtherTensor {
 
 /** A tensor that a model has, by the name under which checkpoints hold it. */
 export interface ExpectedTensor {
+  /** As checkpoints have it. */
   readonly name: string;
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
 }
 

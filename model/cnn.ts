@@ -30,6 +30,7 @@ export interface ConvolutionLayer {
 
 /** One network. */
 export interface CnnConfig extends Pick<VlmConfig, "imageSize" | "imageNormalization"> {
+  /** In data-flow order, at least one. */
   readonly convolutions: readonly ConvolutionLayer[];
   /** Width of the features that both heads read. */
   readonly width: number;
@@ -124,8 +125,11 @@ export function cnnParameterSpecs(config: CnnConfig): ParameterSpec[] {
 
 /** A network on a GPU. */
 export class Cnn {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** Its sizes. */
   readonly config: CnnConfig;
+  /** Its weights. */
   readonly parameters: Parameters;
   /** (V, V) */
   readonly #identity: Float32Array;
@@ -178,4 +182,16 @@ export class Cnn {
     const values = linear(tape, features, this.parameters.affine("value_head")); // (B, 1)
     return reshape(tape, values, [features.shape[0]]);
   }
+}
+
+/** Floating-point operations of a forward pass over that many images: those of its matrix products. A backward costs twice. */
+export function cnnFlops(config: CnnConfig, images: number): number {
+  const { imageSize, convolutions, width } = config;
+  let [side, C, flops] = [imageSize, 3, 0];
+  for (const { channels, ...window } of convolutions) {
+    side = convolutionOutput({ height: side, width: side, ...window }).outHeight;
+    flops += 2 * images * side ** 2 * window.kernelSize ** 2 * C * channels;
+    C = channels;
+  }
+  return flops + 2 * images * width * (side ** 2 * C + paddedActions(config) + 1);
 }

@@ -18,7 +18,9 @@ export interface VlmConfig {
   readonly imageNormalization: "per-image" | "fixed";
   /** Width of the vision encoder. */
   readonly visionWidth: number;
+  /** Blocks of the vision encoder. */
   readonly visionLayers: number;
+  /** Attention heads of the vision encoder. */
   readonly visionHeads: number;
   /** Side of the square of vision tokens merged into one image token. */
   readonly mergeFactor: number;
@@ -28,12 +30,16 @@ export interface VlmConfig {
   readonly contextLength: number;
   /** C */
   readonly width: number;
+  /** Blocks of the language model. */
   readonly layers: number;
   /** H */
   readonly heads: number;
   /** Hidden width of the value head. */
   readonly valueWidth: number;
+  /** Added to the variance in norms. */
   readonly normEpsilon: number;
+  /** Kind of the language model's blocks, by name; `gpt` unless said otherwise. */
+  readonly block?: string;
 }
 
 /** Sizes by name, without the vocabulary. `nano` learns NumberLine in minutes on two CPU cores. */
@@ -104,6 +110,7 @@ export const modelPresets = {
   },
 } as const satisfies Record<string, Omit<VlmConfig, "vocabularySize">>;
 
+/** A name in {@linkcode modelPresets}. */
 export type ModelPreset = keyof typeof modelPresets;
 
 /** Sizes that follow from a config. */
@@ -136,7 +143,7 @@ const COUNTS: Readonly<Record<CountField, readonly [min: number, max: number]>> 
 };
 
 type CountField = {
-  [Name in keyof VlmConfig]: VlmConfig[Name] extends number ? Name : never;
+  [Name in keyof VlmConfig]-?: VlmConfig[Name] extends number ? Name : never;
 }[Exclude<keyof VlmConfig, "normEpsilon">];
 
 /**

@@ -4,12 +4,11 @@
  *
  * @module
  */
-import { attentionDecode, fillCache } from "../kernels/attention/mod.ts";
-import { decodeScratchWords, decodesInOneLaunch, decodeStep } from "../kernels/decode/mod.ts";
-import { embed } from "../kernels/embedding/mod.ts";
+import { fillCache } from "../kernels/attention/mod.ts";
 import { fixed, requireFinite, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
-import { languageBlocks } from "./language.ts";
+import { cacheOf, chooseDecode, type DecodingState } from "./decode.ts";
+import { headOf } from "./language.ts";
 import { type Layout, layOut, type Segment } from "./sequence.ts";
 import { linear, Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
@@ -24,6 +23,7 @@ export interface GenerateOptions {
   readonly greedy: boolean;
   /** A response ends after this token. */
   readonly endId: number;
+  /** What the rest of a response that ended is filled with. */
   readonly padId: number;
   /** (B, 2) u32: each row's generator seed and first counter. */
   readonly random: Uint32Array;
@@ -149,7 +149,7 @@ function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
     fillCache(gpu, { QKV: QKV.data, cache: cacheOf(decoding, layer) }, { B, T, C, capacity });
   }); // (B, C)
   const values = vlm.values(tape, hidden, layout);
-  sample(linear(tape, hidden, headOf(vlm)), 0);
+  sample(linear(tape, hidden, headOf(vlm.parameters)), 0);
   // The GPU reads the prompts while the host records what follows.
   gpu.flush();
 
@@ -160,84 +160,4 @@ function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
   }
 
   return [tokens.data, logprobs.data, entropies.data, subslice(values.data, 0, B)];
-}
-
-/** What one decoding step starts from: a token of each sequence and all that came before it. */
-interface DecodingState {
-  readonly B: number;
-  /** Positions that the cache has room for. */
-  readonly capacity: number;
-  /** (layers, B, capacity, 2C) rows `[k | v]` */
-  readonly cache: Tensor;
-  /** (B) */
-  readonly current: Slice;
-  /** (B) */
-  readonly position: Slice;
-}
-
-function cacheOf({ cache: { shape, data } }: DecodingState, layer: number): Slice {
-  const words = data.length / shape[0];
-  return subslice(data, layer * words, words, `cache.${layer}`);
-}
-
-function headOf({ parameters }: Pick<Vlm, "parameters">) {
-  return { weight: parameters.get("language.head.weight"), bias: null };
-}
-
-/** A decoding step, to logits (B, V): in one launch where launches cost more than arithmetic, or op by op. */
-function chooseDecode(vlm: Vlm, decoding: DecodingState): (step: Tape) => Tensor {
-  const { gpu, config, parameters } = vlm;
-  const { B, capacity } = decoding;
-  const { width: C, heads: H, layers, contextLength: positions, vocabularySize: V, normEpsilon: epsilon } =
-    config;
-  const shape = { B, C, H, layers, capacity, positions, V, epsilon };
-  if (!decodesInOneLaunch(gpu, shape)) return (step) => decodeByOps(vlm, step, decoding);
-  const offsets = fixed(decodeOffsets(vlm));
-  return (step) => {
-    const logits = step.output([B, V], "decode.logits");
-    decodeStep(gpu, {
-      parameters: parameters.values,
-      offsets: step.indices(offsets, "decode.offsets"),
-      current: decoding.current,
-      position: decoding.position,
-      cache: decoding.cache.data,
-      scratch: step.output([decodeScratchWords(shape)], "decode.scratch").data,
-      logits: logits.data,
-    }, shape);
-    return logits;
-  };
-}
-
-/** Where the parameters lie, in the order and unit that `decodeStep` wants. */
-function decodeOffsets({ parameters, config }: Vlm): Uint32Array {
-  const affine = (name: string) => [`${name}.weight`, `${name}.bias`];
-  const names = ["language.token_embedding.weight", "language.position_embedding.weight"];
-  for (let layer = 0; layer < config.layers; layer++) {
-    for (const part of ["norm_1", "attention.qkv", "attention.out", "norm_2", "mlp.up", "mlp.down"]) {
-      names.push(...affine(`language.blocks.${layer}.${part}`));
-    }
-  }
-  names.push(...affine("language.norm"), "language.head.weight");
-  return Uint32Array.from(names, (name) => parameters.get(name).data.offset / 4);
-}
-
-function decodeByOps({ gpu, config, parameters }: Vlm, step: Tape, decoding: DecodingState): Tensor {
-  const { B, capacity, current, position } = decoding;
-  const { width: C, heads: H } = config;
-  const X = step.output([B, C], "decode.embedding");
-  embed(gpu, {
-    sources: current,
-    positions: position,
-    tokenTable: parameters.get("language.token_embedding.weight").data,
-    positionTable: parameters.get("language.position_embedding.weight").data,
-    imageTokens: gpu.placeholder,
-    Y: X.data,
-  }, { N: B, C });
-  const attendIn = (layer: number) => (QKV: Tensor) => {
-    const Y = step.output([B, C], "decode.attention");
-    const cache = cacheOf(decoding, layer);
-    attentionDecode(gpu, { QKV: QKV.data, cache, position, Y: Y.data }, { B, H, D: C / H, capacity });
-    return Y;
-  };
-  return linear(step, languageBlocks(step, parameters, config, X, { attendIn }), headOf({ parameters }));
 }

@@ -5,8 +5,6 @@
  */
 import { type Gpu, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "../kernels/gpu/mod.ts";
 import { uniformFromCounter } from "../kernels/sampling/mod.ts";
-import type { VlmConfig } from "./config.ts";
-import { deriveSizes } from "./config.ts";
 import { sizeOf, type Tensor } from "./tape/mod.ts";
 
 /** What a parameter is, which decides weight decay and what a run freezes. */
@@ -16,56 +14,44 @@ export type ParameterPart = "vision" | "projector" | "language" | "policy_head" 
 
 /** One parameter before it has values. */
 export interface ParameterSpec {
+  /** Unique in its model; its first word is the part. */
   readonly name: string;
+  /** Extents; a linear weight is (in, out). */
   readonly shape: readonly number[];
+  /** What it is. */
   readonly kind: ParameterKind;
+  /** What it belongs to. */
   readonly part: ParameterPart;
   /** Standard deviation of the normal initialisation; a `norm` weight is 1 and a bias 0 instead. */
   readonly std: number;
 }
 
-/** Every parameter in data-flow order. Linear weights are (in, out). */
-export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
-  const { patches } = deriveSizes(config);
-  const { visionWidth: Cv, width: C, vocabularySize: V } = config;
-  const specs: ParameterSpec[] = [];
-  const put = (name: string, kind: ParameterKind, shape: number[], std = 0) =>
-    specs.push({ name, kind, shape, std, part: name.split(".")[0] as ParameterPart });
-  // Variance gain^2/(3 fan_in), as `nn.Linear` has by default; residual branches shrink with depth (GPT-2).
-  const linear = (name: string, rows: number, columns: number, gain = 1) => {
-    put(`${name}.weight`, "matrix", [rows, columns], gain * Math.sqrt(1 / (3 * rows)));
-    put(`${name}.bias`, "bias", [columns]);
-  };
-  const norm = (name: string, width: number) => {
-    put(`${name}.weight`, "norm", [width]);
-    put(`${name}.bias`, "norm", [width]);
-  };
-  const blocks = (part: string, layers: number, width: number) => {
-    const residualGain = 1 / Math.sqrt(2 * layers);
-    for (let layer = 0; layer < layers; layer++) {
-      const block = `${part}.blocks.${layer}`;
-      norm(`${block}.norm_1`, width);
-      linear(`${block}.attention.qkv`, width, 3 * width);
-      linear(`${block}.attention.out`, width, width, residualGain);
-      norm(`${block}.norm_2`, width);
-      linear(`${block}.mlp.up`, width, 4 * width);
-      linear(`${block}.mlp.down`, 4 * width, width, residualGain);
-    }
-  };
-  linear("vision.patch_embedding", config.patchSize ** 2 * 3, Cv);
-  put("vision.position_embedding.weight", "position", [patches, Cv], 0.1);
-  blocks("vision", config.visionLayers, Cv);
-  norm("vision.norm", Cv);
-  linear("projector.up", config.mergeFactor ** 2 * Cv, C);
-  linear("projector.down", C, C);
-  put("language.token_embedding.weight", "embedding", [V, C], 0.1);
-  put("language.position_embedding.weight", "position", [config.contextLength, C], 0.1);
-  blocks("language", config.layers, C);
-  norm("language.norm", C);
-  put("language.head.weight", "head", [C, V], Math.sqrt(1 / (3 * C)));
-  linear("value_head.up", C, config.valueWidth);
-  linear("value_head.down", config.valueWidth, 1);
-  return specs;
+/** One parameter; the part it belongs to is the first word of its name. */
+export function specOf(
+  name: string,
+  kind: ParameterKind,
+  shape: readonly number[],
+  std = 0,
+): ParameterSpec {
+  return { name, kind, shape, std, part: name.split(".")[0] as ParameterPart };
+}
+
+/** Standard deviation of a linear weight: variance 1 / (3 fan_in), as `nn.Linear` has by default. */
+export function linearStd(fanIn: number): number {
+  return Math.sqrt(1 / (3 * fanIn));
+}
+
+/** Weight (in, out) and bias of a linear layer; a gain multiplies the weight's standard deviation. */
+export function linearSpecs(name: string, rows: number, columns: number, gain = 1): ParameterSpec[] {
+  return [
+    specOf(`${name}.weight`, "matrix", [rows, columns], gain * linearStd(rows)),
+    specOf(`${name}.bias`, "bias", [columns]),
+  ];
+}
+
+/** Weight and bias of a layer normalisation. */
+export function normSpecs(name: string, width: number): ParameterSpec[] {
+  return [specOf(`${name}.weight`, "norm", [width]), specOf(`${name}.bias`, "norm", [width])];
 }
 
 /** A parameter with its place in the contiguous slices. */
@@ -76,6 +62,7 @@ export interface Parameter extends ParameterSpec {
 
 /** All parameters of a model. */
 export class Parameters {
+  /** In data-flow order. */
   readonly list: readonly Parameter[];
   /** All values, each parameter starting at a multiple of 64 words. */
   readonly values: Slice;
@@ -84,6 +71,7 @@ export class Parameters {
   readonly #gpu: Gpu;
   #tensors = new Map<string, Tensor>();
 
+  /** Allocates all of them, zero until they get values. */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
     this.#gpu = gpu;
     let offset = 0;

@@ -5,13 +5,24 @@
  *
  * @module
  */
-import type { VlmConfig } from "./config.ts";
-import type { Parameters } from "./parameters.ts";
+import { deriveSizes, type VlmConfig } from "./config.ts";
+import { linearSpecs, type Parameters, type ParameterSpec } from "./parameters.ts";
 import { linear, pixelShuffleMerge, type Tape, type Tensor } from "./tape/mod.ts";
+
+/** Parameters of the projector, in data-flow order. */
+export function projectorSpecs({ mergeFactor, visionWidth: Cv, width: C }: VlmConfig): ParameterSpec[] {
+  return [...linearSpecs("projector.up", mergeFactor ** 2 * Cv, C), ...linearSpecs("projector.down", C, C)];
+}
 
 /** Vision tokens (images, patches, Cv) -> image tokens (images, P, C). */
 export function projectImages(tape: Tape, parameters: Parameters, config: VlmConfig, X: Tensor): Tensor {
   const merged = pixelShuffleMerge(tape, X, config.mergeFactor); // (images, P, mergeFactor^2 Cv)
   const hidden = linear(tape, merged, parameters.affine("projector.up"), { gelu: true }); // (images, P, C)
   return linear(tape, hidden, parameters.affine("projector.down")); // (images, P, C)
+}
+
+/** Floating-point operations of projecting that many images. */
+export function projectorFlops(config: VlmConfig, images: number): number {
+  const { mergeFactor, visionWidth: Cv, width: C } = config;
+  return 2 * images * deriveSizes(config).imageTokens * (mergeFactor ** 2 * Cv * C + C * C);
 }

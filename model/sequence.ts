@@ -6,22 +6,28 @@
  */
 import { roundUp } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
+import type { Picture } from "./picture.ts";
 
-/** A piece of a prompt: token ids, or an image of imageSize x imageSize RGB bytes. */
+/** A piece of a prompt: token ids, or an image of imageSize x imageSize pixels. */
 export type Segment =
   | { readonly kind: "text"; readonly ids: readonly number[] }
-  | { readonly kind: "image"; readonly pixels: Uint8Array };
+  | { readonly kind: "image"; readonly picture: Picture };
 
 /** A prompt and what the model answered, or nothing yet. */
 export interface Sequence {
+  /** Texts and images in order; not empty. */
   readonly prompt: readonly Segment[];
+  /** Token ids. */
   readonly response: readonly number[];
 }
 
 /** A batch laid out for the model. Rows are padded on the right to T, responses to R. */
 export interface Layout {
+  /** Sequences. */
   readonly B: number;
+  /** Positions of the longest sequence, rounded up. */
   readonly T: number;
+  /** Tokens of the longest response, rounded up; 0 without responses. */
   readonly R: number;
   /** (images, imageSize, imageSize, 3) bytes, in the order of their first segments: equal images are encoded once. */
   readonly pixels: Uint8Array;
@@ -81,7 +87,7 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
   const R = roundUp(longestResponse, 2);
 
   const { pixels, images, indexOf } = collectImages(
-    sequences.flatMap(({ prompt }) => prompt.flatMap((part) => part.kind === "image" ? [part.pixels] : [])),
+    sequences.flatMap(({ prompt }) => prompt.flatMap((part) => part.kind === "image" ? [part.picture] : [])),
     config,
   );
 
@@ -142,23 +148,19 @@ export function promptLength(prompt: readonly Segment[], config: VlmConfig): num
 }
 
 /** The distinct images of a batch, and which of them each image is. */
-function collectImages(all: readonly Uint8Array[], { imageSize }: VlmConfig) {
+function collectImages(all: readonly Picture[], { imageSize }: VlmConfig) {
   const imageBytes = imageSize ** 2 * 3;
   const distinct: Uint8Array[] = [];
-  const byHash = new Map<number, number[]>();
-  const indexOf = all.map((pixels) => {
+  const known = new Map<string, number>();
+  const indexOf = all.map(({ pixels, id }) => {
     if (pixels.length !== imageBytes) {
       throw new RangeError(
         `Cannot use an image of ${pixels.length} bytes: ${imageSize} x ${imageSize} RGB has ${imageBytes}`,
       );
     }
-    const hash = hashOf(pixels);
-    const candidates = byHash.get(hash) ?? [];
-    byHash.set(hash, candidates);
-    const known = candidates.find((index) => isEqual(distinct[index], pixels));
-    if (known !== undefined) return known;
-    candidates.push(distinct.length);
-    return distinct.push(pixels) - 1;
+    const index = known.get(id) ?? distinct.push(pixels) - 1;
+    known.set(id, index);
+    return index;
   });
   const images = distinct.length <= IMAGE_BUCKET
     ? distinct.length
@@ -166,28 +168,4 @@ function collectImages(all: readonly Uint8Array[], { imageSize }: VlmConfig) {
   const pixels = new Uint8Array(images * imageBytes);
   for (let index = 0; index < images; index++) pixels.set(distinct[index] ?? distinct[0], index * imageBytes);
   return { pixels, images, indexOf };
-}
-
-/** FNV-1a over a sample of the words: equal images have equal hashes, and most others differ. */
-function hashOf(bytes: Uint8Array): number {
-  const words = wordsOf(bytes);
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < words.length; i += 7) hash = Math.imul(hash ^ words[i], 0x01000193);
-  return hash;
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  const [aWords, bWords] = [wordsOf(a), wordsOf(b)];
-  let i = 0;
-  while (i < aWords.length && aWords[i] === bWords[i]) i++;
-  if (i < aWords.length) return false;
-  i *= 4;
-  while (i < a.length && a[i] === b[i]) i++;
-  return i === a.length;
-}
-
-/** An image's whole words: a quarter of the rounds that its bytes take. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  return new Uint32Array(buffer, byteOffset, length >> 2);
 }

@@ -31,39 +31,61 @@ export const VOCABULARY_MULTIPLE = 32;
 
 /** An entry of `added_tokens` in a `tokenizer.json`. */
 export interface AddedToken {
+  /** Its id. */
   readonly id: number;
+  /** Its text. */
   readonly content: string;
+  /** Found only as a word of its own. */
   readonly single_word: boolean;
+  /** Takes the blanks before it. */
   readonly lstrip: boolean;
+  /** Takes the blanks after it. */
   readonly rstrip: boolean;
+  /** Looked for in normalised text. */
   readonly normalized: boolean;
+  /** Left out when ids are decoded to text. */
   readonly special: boolean;
 }
 
 /** A parsed `tokenizer.json`. Sections that this project does not look into are left open. */
 export interface TokenizerJson {
+  /** Of the format. */
   readonly version: string;
+  /** How long texts are cut. */
   readonly truncation: unknown;
+  /** How short texts are filled up. */
   readonly padding: unknown;
+  /** Tokens that are looked for before anything else. */
   readonly added_tokens: readonly AddedToken[];
+  /** What is done to a text first. */
   readonly normalizer: unknown;
+  /** How a text is cut into words. */
   readonly pre_tokenizer: unknown;
+  /** What is put around the ids. */
   readonly post_processor: unknown;
+  /** How ids become text. */
   readonly decoder: unknown;
+  /** How words become ids. */
   readonly model: { readonly type?: string; readonly vocab: unknown; readonly [key: string]: unknown };
 }
 
 /** Ids of a text; token `i` covers `text.slice(starts[i], ends[i])`. */
 export interface Encoding {
+  /** Token ids. */
   readonly ids: number[];
+  /** First UTF-16 unit of each token. */
   readonly starts: number[];
+  /** The unit after the last of each token. */
   readonly ends: number[];
 }
 
 /** Text of a list of ids; id `i` wrote `text.slice(starts[i], ends[i])`, empty for a special token. */
 export interface Decoding {
+  /** What the ids say. */
   readonly text: string;
+  /** First UTF-16 unit that each id wrote. */
   readonly starts: number[];
+  /** The unit after the last that each id wrote. */
   readonly ends: number[];
 }
 

@@ -7,10 +7,24 @@
  */
 import { fixed } from "../kernels/gpu/mod.ts";
 import { extractPatches, imageStatistics } from "../kernels/image/mod.ts";
-import { block } from "./block.ts";
+import type { BlockSizes } from "./block.ts";
+import { gptBlock } from "./blocks/gpt.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
-import type { Parameters } from "./parameters.ts";
+import { linearSpecs, normSpecs, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import { attention, embed, layernorm, linear, reshape, type Tape, type Tensor } from "./tape/mod.ts";
+
+/** Parameters of the vision encoder, in data-flow order. */
+export function visionSpecs(config: VlmConfig): ParameterSpec[] {
+  const { patches } = deriveSizes(config);
+  const { patchSize, visionWidth: Cv, visionLayers } = config;
+  const specs = linearSpecs("vision.patch_embedding", patchSize ** 2 * 3, Cv);
+  specs.push(specOf("vision.position_embedding.weight", "position", [patches, Cv], 0.1));
+  for (let layer = 0; layer < visionLayers; layer++) {
+    specs.push(...gptBlock.specs(`vision.blocks.${layer}`, blockSizes(config)));
+  }
+  specs.push(...normSpecs("vision.norm", Cv));
+  return specs;
+}
 
 /** `pixels` (images, S, S, 3) bytes -> vision tokens (images, patches, Cv). */
 export function encodeImages(
@@ -27,6 +41,7 @@ export function encodeImages(
     parameters.affine("vision.patch_embedding"),
   ); // (images, patches, Cv)
   const rows = images * patches;
+  const positions = fixed(Int32Array.from({ length: rows }, (_, row) => row % patches));
   let X = embed(
     tape,
     {
@@ -36,18 +51,33 @@ export function encodeImages(
     },
     {
       sources: fixed(Int32Array.from({ length: rows }, (_, row) => -row - 1)),
-      positions: fixed(Int32Array.from({ length: rows }, (_, row) => row % patches)),
+      positions,
       shape: [images, patches],
     },
   ); // (images, patches, Cv)
   const everywhere = fixed(new Uint32Array(images).fill(patches));
   for (let layer = 0; layer < config.visionLayers; layer++) {
-    X = block(tape, parameters, `vision.blocks.${layer}`, X, {
+    X = gptBlock.forward(tape, parameters, `vision.blocks.${layer}`, X, {
+      sizes: blockSizes(config),
+      positions: tape.indices(positions, "positions"),
       attend: (QKV) => attention(tape, QKV, { prefix: everywhere, length: everywhere, heads }),
       epsilon,
     });
   }
-  return layernorm(tape, X, parameters.affine("vision.norm"), epsilon);
+  return layernorm(tape, X, parameters.affine("vision.norm"), epsilon); // (images, patches, Cv)
+}
+
+/** Floating-point operations of encoding that many images. */
+export function visionFlops(config: VlmConfig, images: number): number {
+  const { patches } = deriveSizes(config);
+  const { patchSize, visionWidth: Cv, visionLayers } = config;
+  const embedding = 2 * images * patches * patchSize ** 2 * 3 * Cv;
+  const work = { B: images, T: patches, rows: images * patches };
+  return embedding + visionLayers * gptBlock.flops(blockSizes(config), work);
+}
+
+function blockSizes({ visionWidth, visionHeads, visionLayers }: VlmConfig): BlockSizes {
+  return { width: visionWidth, heads: visionHeads, layers: visionLayers };
 }
 
 /** Normalised patches (images, patches, patchSize^2 * 3); nothing here is trained. */

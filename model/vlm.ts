@@ -10,18 +10,45 @@
  */
 import { fixed, type Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
-import { readSequences } from "./language.ts";
-import { Parameters, parameterSpecs } from "./parameters.ts";
-import { projectImages } from "./projector.ts";
+import { languageFlops, languageSpecs, readSequences, targetLogprobs } from "./language.ts";
+import { Parameters, type ParameterSpec } from "./parameters.ts";
+import { projectImages, projectorFlops, projectorSpecs } from "./projector.ts";
 import type { Layout } from "./sequence.ts";
-import { linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
-import { valuesOf } from "./value_head.ts";
-import { encodeImages } from "./vision.ts";
+import { reshape, type Tape, type Tensor } from "./tape/mod.ts";
+import { tokenValuesOf, valueHeadFlops, valueHeadSpecs, valuesOf } from "./value_head.ts";
+import { encodeImages, visionFlops, visionSpecs } from "./vision.ts";
+
+/** Every parameter in data-flow order. Linear weights are (in, out). */
+export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
+  return [
+    ...visionSpecs(config),
+    ...projectorSpecs(config),
+    ...languageSpecs(config),
+    ...valueHeadSpecs(config),
+  ];
+}
+
+/**
+ * Floating-point operations of a forward pass over `images` distinct images and B sequences of T positions, with R
+ * response tokens each and a value: two for every weight of a matrix at every position that it is applied to, and the
+ * products inside attention as if nothing was masked. Norms, GELU and softmax are left out, as is usual. A backward costs
+ * twice as much.
+ */
+export function forwardFlops(
+  config: VlmConfig,
+  { images, B, T, R }: { images: number; B: number; T: number; R: number },
+): number {
+  return visionFlops(config, images) + projectorFlops(config, images) + languageFlops(config, { B, T, R }) +
+    valueHeadFlops(config, B);
+}
 
 /** A model on a GPU. */
 export class Vlm {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** Its sizes. */
   readonly config: VlmConfig;
+  /** Its weights. */
   readonly parameters: Parameters;
 
   /** Allocates parameters (zero until initialised or loaded). Throws a `RangeError` for a config that does not fit. */
@@ -50,8 +77,7 @@ export class Vlm {
     { B, R, targets }: Layout,
     temperature: number,
   ): { logprob: Tensor; entropy: Tensor } {
-    const head = this.parameters.get("language.head.weight");
-    const { logprob, entropy } = linearLogprob(tape, hidden, head, { targets, temperature });
+    const { logprob, entropy } = targetLogprobs(tape, this.parameters, hidden, { targets, temperature });
     return { logprob: reshape(tape, logprob, [B, R]), entropy: reshape(tape, entropy, [B, R]) };
   }
 
@@ -65,9 +91,29 @@ export class Vlm {
     );
   }
 
-  /** Values (B, R) before each response token: of the prompt and of what was written so far. */
-  tokenValues(tape: Tape, hidden: Tensor, { B, R }: Layout): Tensor {
-    const every = fixed(Int32Array.from({ length: B * R }, (_, i) => i));
-    return reshape(tape, valuesOf(tape, this.parameters, hidden, every), [B, R]);
+  /**
+   * Values (B, R) of the state before each response token, 0 for padding: the first is the prompt's, as `values` has it.
+   *
+   * @throws {RangeError} when no sequence has a response.
+   */
+  tokenValues(tape: Tape, hidden: Tensor, layout: Layout): Tensor {
+    if (layout.R === 0) throw new RangeError("Cannot value tokens: no sequence has a response, use values");
+    return tokenValuesOf(tape, this.parameters, hidden, layout);
+  }
+
+  /**
+   * All that a forward pass says of given responses: log-probabilities, entropies and values, each (B, R). Log-probability
+   * and entropy of padding mean nothing.
+   *
+   * @throws {RangeError} when no sequence has a response.
+   */
+  assess(
+    tape: Tape,
+    layout: Layout,
+    temperature: number,
+  ): { logprob: Tensor; entropy: Tensor; values: Tensor } {
+    const hidden = this.hidden(tape, layout);
+    const values = this.tokenValues(tape, hidden, layout);
+    return { ...this.responseLogprobs(tape, hidden, layout, temperature), values };
   }
 }

@@ -20,7 +20,7 @@ import {
   type Vlm,
 } from "../model/mod.ts";
 import { boolean, choice, integer, number } from "./cli/mod.ts";
-import { modelImage } from "./image.ts";
+import { modelPicture } from "./image.ts";
 import type { Decision, ForwardSettings, Outputs, Policy, RespondSettings, Situation } from "./policy.ts";
 
 export type { Decision, RespondSettings, Situation } from "./policy.ts";
@@ -71,7 +71,7 @@ export class Agent implements Policy<Layout> {
       if (this.#promptIds.size < 4096) this.#promptIds.set(text, ids);
     }
     return [
-      { kind: "image", pixels: modelImage(observation, this.vlm.config.imageSize) },
+      { kind: "image", picture: modelPicture(observation, this.vlm.config.imageSize) },
       { kind: "text", ids },
     ];
   }

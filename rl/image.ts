@@ -1,6 +1,7 @@
 /** From an environment's frame to the model's image: an exact area-weighted box filter. */
 
 import type { Observation } from "../envs/types.ts";
+import { type Picture, pictureOf } from "../model/mod.ts";
 
 /**
  * How `size` boxes cover `source` pixels of one axis. With a unit of 1/size of a source pixel, a box is `source` units
@@ -85,16 +86,17 @@ export function boxDownsample(observation: Observation, size: number): Uint8Arra
   return boxResize(observation, size, size);
 }
 
-const images = new WeakMap<Uint8Array, Map<number, Uint8Array>>();
+const pictures = new WeakMap<Uint8Array, Map<number, Picture>>();
 
 /**
- * `boxDownsample`, computed once a frame and size: environments return the same `data` for equal states, so the
- * picture is known by that array's identity and forgotten with it. The result is shared: do not write to it.
+ * The model's picture of a frame, by `boxDownsample`, made once a frame and size: environments return the same `data` for
+ * equal states, so the picture is known by that array's identity and forgotten with it. Other frames that look the same at
+ * this size give the same picture. It is shared: do not write to its pixels.
  */
-export function modelImage(observation: Observation, size: number): Uint8Array {
-  let sizes = images.get(observation.data);
-  if (sizes === undefined) images.set(observation.data, sizes = new Map());
-  let image = sizes.get(size);
-  if (image === undefined) sizes.set(size, image = boxDownsample(observation, size));
-  return image;
+export function modelPicture(observation: Observation, size: number): Picture {
+  let sizes = pictures.get(observation.data);
+  if (sizes === undefined) pictures.set(observation.data, sizes = new Map());
+  let picture = sizes.get(size);
+  if (picture === undefined) sizes.set(size, picture = pictureOf(boxDownsample(observation, size)));
+  return picture;
 }

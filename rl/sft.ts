@@ -95,8 +95,10 @@ class KeptDemonstration implements Demonstration {
 /** A prompt whose pictures are changed. */
 function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
   return prompt.map((part) =>
-    // Copied: what comes out of node:zlib is the beginning of 16 KiB.
-    part.kind === "image" ? { ...part, pixels: new Uint8Array(change(part.pixels)) } : part
+    part.kind === "image"
+      // Copied: what comes out of node:zlib is the beginning of 16 KiB.
+      ? { ...part, picture: { ...part.picture, pixels: new Uint8Array(change(part.picture.pixels)) } }
+      : part
   );
 }
 

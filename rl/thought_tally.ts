@@ -70,23 +70,5 @@ export function thoughtOf(response: Decoding, parse: Pick<Parse, "action" | "sta
 
 /** Names what the model saw: equal prompts, pictures included, have equal keys. */
 export function stateKey(prompt: readonly Segment[]): string {
-  return prompt.map((segment) => segment.kind === "text" ? segment.ids.join() : hash(segment.pixels)).join(
-    ":",
-  );
-}
-
-const hashes = new WeakMap<Uint8Array, string>();
-
-/** 64 bits of FNV-1a in two halves, computed once a picture: equal states share theirs. */
-function hash(pixels: Uint8Array): string {
-  let known = hashes.get(pixels);
-  if (known === undefined) {
-    let [a, b] = [0x811c9dc5, 0x01000193];
-    for (const byte of pixels) {
-      a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b ^ byte, 0x85ebca6b);
-    }
-    hashes.set(pixels, known = `${a >>> 0}.${b >>> 0}`);
-  }
-  return known;
+  return prompt.map((segment) => segment.kind === "text" ? segment.ids.join() : segment.picture.id).join(":");
 }

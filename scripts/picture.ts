@@ -9,9 +9,9 @@ import { createCanvas, GlobalFonts, Image, type SKRSContext2D } from "@napi-rs/c
 import { fileURLToPath } from "node:url";
 import { openGpu } from "../kernels/gpu/mod.ts";
 import { makeEnv, type Observation } from "../envs/mod.ts";
-import { loadAgent } from "../rl/checkpoint.ts";
+import { loadAgent } from "../rl/run/checkpoint.ts";
 import { learningCurve } from "../rl/report/plot.ts";
-import { RunFolder } from "../rl/run_folder.ts";
+import { RunFolder } from "../rl/run/folder.ts";
 import { movingAverage } from "../rl/report/statistics.ts";
 
 const [run = "runs/NumberLine-s0", out = "docs/number_line.png"] = Deno.args;

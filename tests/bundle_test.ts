@@ -24,9 +24,13 @@ Deno.test({
   sanitizeOps: false,
   fn: async () => {
     try {
-      const text = await bundle("model/mod.ts");
-      assertStringIncludes(text, "fn main(@builtin(workgroup_id)");
-      assert(!/from "(node|npm|jsr):/.test(text), "a host-only module is imported");
+      for (const entry of ["kernels/mod.ts", "model/mod.ts"]) {
+        const text = await bundle(entry);
+        assertStringIncludes(text, "fn main(@builtin(workgroup_id)");
+        assertStringIncludes(text, "fn gelu(x: Value) -> Value");
+        assert(!/\bDeno\.(mkdir|open|readFile|rename|remove)\b/.test(text), "files are reached");
+        assert(!/from "(node|npm|jsr):/.test(text), "a host-only module is imported");
+      }
       // Drawing goes through one canvas factory, which a browser replaces.
       await bundle("envs/mod.ts", ["@napi-rs/canvas", "@resvg/resvg-js", "node:*"]);
     } finally {

@@ -192,7 +192,7 @@ function patchesOf(
   batch.forEach(({ prompt }, b) => {
     const image = prompt.find((part) => part.kind === "image");
     if (image === undefined) throw new RangeError("Cannot make patches: a prompt has no image");
-    const scaled = Float64Array.from(image.pixels, (byte) => byte / 255);
+    const scaled = Float64Array.from(image.picture.pixels, (byte) => byte / 255);
     const channels = [0, 1, 2].map((c) => {
       if (imageNormalization === "fixed") return { mean: 0.5, scale: 0.5 };
       const values = scaled.filter((_, i) => i % 3 === c);

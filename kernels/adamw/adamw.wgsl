@@ -11,7 +11,9 @@
 // traffic   32 words + words/16 bytes
 // source    arXiv:1711.05101; the clip is PyTorch's clip_grad_norm_
 
-struct Shape {
+//@include "flat_index.wgsl"
+
+struct Params {
   lanes: u32,
   G: u32,
 }
@@ -24,16 +26,16 @@ struct Shape {
 @group(0) @binding(5) var<storage, read> groups: array<vec4f>;
 @group(0) @binding(6) var<storage, read> settings: array<vec4f>;
 @group(0) @binding(7) var<storage, read> norms: array<vec4f>;
-@group(0) @binding(8) var<uniform> shape: Shape;
+@group(0) @binding(8) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
-  let lane = id.x + id.y * grid.x * 64u;
-  if (lane >= shape.lanes) {
+  let lane = flatIndex(id, grid);
+  if (lane >= params.lanes) {
     return;
   }
   let first = (lane / LANES) * 16u + lane % LANES;
-  let rule = groups[min(blockGroups[lane / LANES], shape.G - 1u)];
+  let rule = groups[min(blockGroups[lane / LANES], params.G - 1u)];
   let norm = norms[0];
   if (rule.x == 0.0 || norm.z == 0.0) {
 //@for j in 0..VEC4S

@@ -69,13 +69,13 @@ export function gradientNorms(gpu: Gpu, operands: GradientNormsOperands, { words
       read(blockGroups),
       read(groups),
       write(partials),
-      params([(words / ADAMW_BLOCK_WORDS) * parts, lanes, G]),
+      params({ partCount: (words / ADAMW_BLOCK_WORDS) * parts, L: lanes, G }),
     ],
     workgroups: [lanes / 64],
   });
   gpu.dispatch({
     kernel: { name: "adamw/norm_total", source: normTotalSource, constants: {} },
-    bindings: [read(partials), write(norms), params([lanes])],
+    bindings: [read(partials), write(norms), params({ L: lanes })],
     workgroups: [1],
   });
 }
@@ -127,7 +127,7 @@ export function adamw(gpu: Gpu, operands: AdamwOperands, { words, G }: AdamwShap
     bindings: [
       ...[parameters, gradients, m, v].map(write),
       ...[blockGroups, groups, settings, norms].map(read),
-      params([lanes, G]),
+      params({ lanes, G }),
     ],
     workgroups: flatGrid(Math.ceil(lanes / 64)),
   });

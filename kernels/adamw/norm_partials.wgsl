@@ -7,8 +7,9 @@
 //           they need not; frozen blocks are not read
 // traffic   4 words + words/16 + 16L bytes
 // finite    by exponent bits: WGSL lets compilers assume that floats are finite
+// source    PyTorch's clip_grad_norm_
 
-struct Shape {
+struct Params {
   partCount: u32,
   L: u32,
   G: u32,
@@ -18,18 +19,18 @@ struct Shape {
 @group(0) @binding(1) var<storage, read> blockGroups: array<u32>;
 @group(0) @binding(2) var<storage, read> groups: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(4) var<uniform> shape: Shape;
+@group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= shape.L) {
+  if (id.x >= params.L) {
     return;
   }
   var sums = vec2f();
   var exponents = vec4u();
-  for (var part = id.x; part < shape.partCount; part += shape.L) {
+  for (var part = id.x; part < params.partCount; part += params.L) {
     let block = part / PARTS;
-    let rule = groups[min(blockGroups[block], shape.G - 1u)];
+    let rule = groups[min(blockGroups[block], params.G - 1u)];
     if (rule.x != 0.0) {
       var squares = vec4f();
 //@for j in 0..VEC4S_PER_PART

@@ -3,17 +3,22 @@
 // bindings  0 partials read, 1 norms write, 2 {L} uniform
 // work      one workgroup: 256 invocations stride partials, then a tree in workgroup memory, f32
 // traffic   16L bytes
+// source    PyTorch's clip_grad_norm_
+
+struct Params {
+  L: u32,
+}
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> norms: array<vec4f>;
-@group(0) @binding(2) var<uniform> L: u32;
+@group(0) @binding(2) var<uniform> params: Params;
 
 var<workgroup> totals: array<vec4f, 256>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var total = vec4f();
-  for (var l = lane; l < L; l += 256u) {
+  for (var l = lane; l < params.L; l += 256u) {
     total += partials[l];
   }
   totals[lane] = total;

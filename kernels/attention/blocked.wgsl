@@ -13,7 +13,9 @@
 //             neighbours store in different banks. Arrays of arrays: a constant index costs nothing, others are clamped
 // values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;
@@ -21,8 +23,8 @@ struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-// The lowest f32, which no finite score is below.
-const LOWEST = -3.4028235e38;
+//@include "lowest.wgsl"
+
 const LANES = 128;
 // Rows of K in a row of 16 vec4s.
 const PER = 64 / KEYS;
@@ -40,7 +42,7 @@ fn swizzle(x: u32, y: u32) -> u32 {
 }
 
 // Where four keys of K lie in their row of KP.
-fn key_place(x: u32, d: u32) -> u32 {
+fn keyPlace(x: u32, d: u32) -> u32 {
   return d % PER * (KEYS / 4) + swizzle(x, d);
 }
 
@@ -56,12 +58,12 @@ fn block(first: u32, end: u32, d: u32, base: u32) -> mat4x4f {
 }
 
 //@if SUBGROUP
-fn row_maximum(own: vec4f, lane: u32) -> vec4f {
+fn rowMaximum(own: vec4f, lane: u32) -> vec4f {
   var most = max(own, subgroupShuffleXor(own, 1u));
   most = max(most, subgroupShuffleXor(most, 2u));
   return max(most, subgroupShuffleXor(most, 4u));
 }
-fn row_sum(own: vec4f, lane: u32) -> vec4f {
+fn rowSum(own: vec4f, lane: u32) -> vec4f {
   var sum = own + subgroupShuffleXor(own, 1u);
   sum += subgroupShuffleXor(sum, 2u);
   return sum + subgroupShuffleXor(sum, 4u);
@@ -73,19 +75,19 @@ fn share(own: vec4f, lane: u32) {
   KP[lane / 64][lane / 16 % 4][lane % 16] = own;
   workgroupBarrier();
 }
-fn shared_by(lane: u32) -> vec4f {
+fn sharedBy(lane: u32) -> vec4f {
   return KP[lane / 64][lane / 16 % 4][lane % 16];
 }
-fn row_maximum(own: vec4f, lane: u32) -> vec4f {
+fn rowMaximum(own: vec4f, lane: u32) -> vec4f {
   share(own, lane);
   var most = own;
-  for (var i = 0u; i < 8; i++) { most = max(most, shared_by(lane / 8 * 8 + i)); }
+  for (var i = 0u; i < 8; i++) { most = max(most, sharedBy(lane / 8 * 8 + i)); }
   return most;
 }
-fn row_sum(own: vec4f, lane: u32) -> vec4f {
+fn rowSum(own: vec4f, lane: u32) -> vec4f {
   share(own, lane);
   var sum = vec4f();
-  for (var i = 0u; i < 8; i++) { sum += shared_by(lane / 8 * 8 + i); }
+  for (var i = 0u; i < 8; i++) { sum += sharedBy(lane / 8 * 8 + i); }
   return sum;
 }
 //@end
@@ -137,7 +139,7 @@ fn main(
     //@for s in 0..K_STEPS
     if (x_$s < KEYS / 4) {
       //@for j in 0..4
-      KP[d_$s / PER][$j][key_place(x_$s, d_$s)] = k_$s[$j];
+      KP[d_$s / PER][$j][keyPlace(x_$s, d_$s)] = k_$s[$j];
       //@end
     }
     //@end
@@ -166,7 +168,7 @@ fn main(
         //@for j in 0..4
         let q_$j = Q[d][$j][swizzle(ty, d)];
         //@for n in 0..KEYS/32
-        let k_$j_$n = KP[d / PER][$j][key_place(tx + 8 * $n, d)];
+        let k_$j_$n = KP[d / PER][$j][keyPlace(tx + 8 * $n, d)];
         //@for c in 0..4
         s_$n_$c += k_$j_$n[$c] * q_$j;
         //@end
@@ -184,7 +186,7 @@ fn main(
     most = max(most, s_$n_$c);
     //@end
     //@end
-    most = row_maximum(most, lane);
+    most = rowMaximum(most, lane);
     let decay = exp(maximum - most);
     maximum = most;
     sum *= decay;
@@ -218,7 +220,7 @@ fn main(
     }
   }
 
-  sum = row_sum(sum, lane);
+  sum = rowSum(sum, lane);
   let isEmpty = visible == vec4u();
   let normalizer = select(1 / sum, vec4f(), isEmpty);
   //@for q in 0..4

@@ -55,14 +55,14 @@ export function fillCache(
   if (chosen === "texture") {
     gpu.dispatch({
       kernel: { name: "attention/fill_cache_texture", source: fillCacheTextureSource, constants: {} },
-      bindings: [texels(QKV), write(cache), params([QKV.offset / 4, T, C / 4, capacity])],
+      bindings: [texels(QKV), write(cache), params({ base: QKV.offset / 4, T, C4: C / 4, capacity })],
       workgroups: [Math.ceil(T * C / 2 / 64), B],
     });
     return;
   }
   gpu.dispatch({
     kernel: { name: "attention/fill_cache", source: fillCacheSource, constants: {} },
-    bindings: [read(QKV), write(cache), params([T, C, capacity])],
+    bindings: [read(QKV), write(cache), params({ T, C, capacity })],
     workgroups: [Math.ceil(2 * C / 64), T, B],
   });
 }
@@ -128,7 +128,7 @@ export function attentionDecode(
   if (chosen === "tiled") {
     gpu.dispatch({
       kernel: { name: "attention/tiled_decode", source: tiledDecodeSource, constants: { D } },
-      bindings: [read(QKV), read(position), write(cache), write(Y), params([H, capacity], [scale])],
+      bindings: [read(QKV), read(position), write(cache), write(Y), params({ H, capacity, scale })],
       workgroups: [H, B],
     });
     return;
@@ -138,7 +138,7 @@ export function attentionDecode(
     kernel: isVec4
       ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D } }
       : { name: "attention/decode", source: decodeSource, constants: { D, UNROLL: naiveUnroll(D) } },
-    bindings: [read(QKV), read(position), write(cache), write(Y), params([B, H, capacity], [scale])],
+    bindings: [read(QKV), read(position), write(cache), write(Y), params({ B, H, capacity, scale })],
     workgroups: [Math.ceil(B * H / (isVec4 ? 8 : 32))],
   });
 }

@@ -6,19 +6,16 @@
 // traffic            8BC * (mean position) + 24BC bytes
 // values             a score of -infinity has probability 0; NaN or +infinity makes its head's Y NaN
 // source             arXiv:1805.02867
+
 struct Params { B: u32, H: u32, capacity: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
 @group(0) @binding(1) var<storage, read> position: array<u32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<f32>;
 @group(0) @binding(3) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
-fn own_weight(score: f32) -> f32 {
-  let bits = bitcast<u32>(score);
-  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
-  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
-}
+//@include "own_weight.wgsl"
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -46,7 +43,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     cache[slot + C + d] = v;
   }
   maximum *= params.scale;
-  var sum = own_weight(maximum);
+  var sum = ownWeight(maximum);
   for (var t = 0u; t < end; t++) {
     let key = (b * params.capacity + t) * 2 * C + h * D;
     var s = 0.0;

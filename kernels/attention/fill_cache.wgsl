@@ -4,7 +4,9 @@
 // work         one invocation per word of a row; rows along y, batch along z
 // traffic      16BTC bytes
 // source       ours
+
 struct Params { T: u32, C: u32, capacity: u32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
 @group(0) @binding(1) var<storage, read_write> cache: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;

@@ -111,7 +111,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
         read(length),
         write(Y),
         write(lse),
-        params([QKV.offset / 4, B * H, T, H], [scale]),
+        params({ base: QKV.offset / 4, BH: B * H, T, H, scale }),
       ],
       workgroups: textureWorkgroups(shape, tile),
     });
@@ -121,7 +121,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     const constants = { D, ...blockTile(D, workgroupBytes(gpu))!, SUBGROUP: gpu.subgroupSize >= 8 };
     gpu.dispatch({
       kernel: { name: "attention/blocked", source: blockedSource, constants },
-      bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params([T, H], [scale])],
+      bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params({ T, H, scale })],
       workgroups: [Math.ceil(T / BLOCK_QUERIES), H, B],
     });
     return;
@@ -132,7 +132,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     kernel: isTiled
       ? { name: "attention/tiled", source: tiledSource, constants: { D, ...tile } }
       : { name: "attention/naive", source: naiveSource, constants: { D, UNROLL: naiveUnroll(D) } },
-    bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params([T, H], [scale])],
+    bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params({ T, H, scale })],
     workgroups: [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B],
   });
 }
@@ -186,7 +186,7 @@ export function attentionBackward(
   const isTiled = variant === "tiled";
   const tile = workgroupTile(T, D, true);
   const constants: WgslConstants = isTiled ? { D, ...tile } : { D, UNROLL: naiveUnroll(D) };
-  const uniform = params([T, H], [1 / Math.sqrt(D)]);
+  const uniform = params({ T, H, scale: 1 / Math.sqrt(D) });
   const workgroups = [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B] as const;
   gpu.dispatch({
     kernel: isTiled
@@ -216,7 +216,14 @@ function textureBackward(
 ): void {
   const { QKV, prefix, length, Y, lse, dY, delta, dQKV } = operands;
   const { B, T, H, D } = shape;
-  const uniform = params([QKV.offset / 4, dY.offset / 4, B * H, T, H], [1 / Math.sqrt(D)]);
+  const uniform = params({
+    baseQKV: QKV.offset / 4,
+    baseDY: dY.offset / 4,
+    BH: B * H,
+    T,
+    H,
+    scale: 1 / Math.sqrt(D),
+  });
   const tile = textureTile(shape, true);
   const constants = { D, ...tile };
   const workgroups = textureWorkgroups(shape, tile);

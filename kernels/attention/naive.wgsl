@@ -7,7 +7,9 @@
 // traffic     16BTC + 4BHT bytes (K and V of a head come from cache)
 // values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:1805.02867, arXiv:2205.14135
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;

@@ -7,7 +7,9 @@
 //                naive.wgsl
 // traffic        24BTC + 8BHT bytes (Q and dY of a head come from cache)
 // source         arXiv:2205.14135, appendix B
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<f32>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;

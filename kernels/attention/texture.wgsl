@@ -1,6 +1,6 @@
 // attention   the same as naive.wgsl: Y = softmax(scale * Q K^T) V over the keys that the prefix mask lets through
 // shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D, D a multiple of 4
-// bindings    0 QKV texels, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {base4,BH,T,H,scale} uniform, BH = B*H
+// bindings    0 QKV texels, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {base,BH,T,H,scale} uniform, BH = B*H
 // work        a lane holds ROWS queries of one head; the 8 lanes of a workgroup are 8 heads (ROWS neighbouring queries each)
 //             or one head's queries, 8 apart; KEYS keys a step of the streaming softmax
 // traffic     16BTC + 4BHT bytes
@@ -10,9 +10,13 @@
 //             they are loaded: 1.3x at B2 T512 H4 D64
 // values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
-struct Params { base4: u32, BH: u32, T: u32, H: u32, scale: f32 }
-// The lowest f32, which no finite score is below.
-const LOWEST = -3.4028235e38;
+
+//@include "texel.wgsl"
+
+struct Params { base: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
+//@include "lowest.wgsl"
+
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
@@ -21,7 +25,7 @@ const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index >> 10u)); }
+fn qkv(index: u32) -> vec4f { return textureLoad(QKV, texel(index)); }
 
 @compute @workgroup_size(8)
 fn main(
@@ -51,7 +55,7 @@ fn main(
   let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
   let kEnd = select(0u, min(lengthB, max(blockStart + ROWS * ROW_STEP, prefixB)), blockStart < lengthB);
-  let headBase = params.base4 + b * T * 3 * C4 + h * (D / 4);
+  let headBase = params.base + b * T * 3 * C4 + h * (D / 4);
 
   //@for r in 0..ROWS
   let q_$r = first + $r * ROW_STEP;

@@ -3,13 +3,17 @@
 // shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
 //                C = H*D, D a multiple of 4
 // bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 lse read, 5 delta read,
-//                6 dQKV write (k and v columns only), 7 {qkvBase4,dYBase4,BH,T,H,scale} uniform, BH = B*H
+//                6 dQKV write (k and v columns only), 7 {baseQKV,baseDY,BH,T,H,scale} uniform, BH = B*H
 // work           a lane holds ROWS keys (k, v, dK, dV) of one head, lanes as in texture.wgsl; one query a step; f32 sums in
 //                query order
 // traffic        24BTC + 8BHT bytes
 // steps          as texture.wgsl
 // source         arXiv:2205.14135, appendix B
-struct Params { qkvBase4: u32, dYBase4: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
+//@include "texel.wgsl"
+
+struct Params { baseQKV: u32, baseDY: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
@@ -20,8 +24,8 @@ const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(6) var<storage, read_write> dQKV: array<vec4f>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index >> 10u)); }
-fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
+fn qkv(index: u32) -> vec4f { return textureLoad(QKV, texel(index)); }
+fn dy(index: u32) -> vec4f { return textureLoad(dY, texel(index)); }
 
 @compute @workgroup_size(8)
 fn main(
@@ -51,7 +55,7 @@ fn main(
   let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
   let headBase = b * T * 3 * C4 + h * (D / 4);
-  let outBase = params.dYBase4 + b * T * C4 + h * (D / 4);
+  let outBase = params.baseDY + b * T * C4 + h * (D / 4);
   let statistics = (b * H + h) * T;
   // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
   let qStart = select(blockStart, 0u, blockStart < prefixB);
@@ -62,15 +66,15 @@ fn main(
   let first_$r = select(k_$r, 0u, k_$r < prefixB);
   let key_$r = headBase + min(k_$r, T - 1) * 3 * C4 + C4;
   //@for d in 0..D/4
-  let k_$r_$d = qkv(params.qkvBase4 + key_$r + $d) * params.scale;
-  let v_$r_$d = qkv(params.qkvBase4 + key_$r + C4 + $d);
+  let k_$r_$d = qkv(params.baseQKV + key_$r + $d) * params.scale;
+  let v_$r_$d = qkv(params.baseQKV + key_$r + C4 + $d);
   var dK_$r_$d = vec4f();
   var dV_$r_$d = vec4f();
   //@end
   //@end
 
   for (var q = qStart; q < qEnd; q++) {
-    let row = params.qkvBase4 + headBase + q * 3 * C4;
+    let row = params.baseQKV + headBase + q * 3 * C4;
     let out = outBase + q * C4;
     let rowLse = lse[statistics + q];
     let rowDelta = delta[statistics + q];

@@ -3,13 +3,17 @@
 // shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
 //                C = H*D, D a multiple of 4
 // bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 Y read, 5 lse read, 6 delta write,
-//                7 dQKV write (q columns only), 8 {qkvBase4,dYBase4,BH,T,H,scale} uniform, BH = B*H
+//                7 dQKV write (q columns only), 8 {baseQKV,baseDY,BH,T,H,scale} uniform, BH = B*H
 // work           a lane holds ROWS queries (q, dY, dQ) of one head, lanes as in texture.wgsl; one key a step; f32 sums
 // traffic        24BTC + 8BHT bytes
 // steps          as texture.wgsl, but nothing is rescaled here, so a step of more keys buys nothing; Y is read once, so it
 //                comes from its buffer and needs no copy to a texture
 // source         arXiv:2205.14135, appendix B
-struct Params { qkvBase4: u32, dYBase4: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
+//@include "texel.wgsl"
+
+struct Params { baseQKV: u32, baseDY: u32, BH: u32, T: u32, H: u32, scale: f32 }
+
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
@@ -21,8 +25,8 @@ const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(7) var<storage, read_write> dQKV: array<vec4f>;
 @group(0) @binding(8) var<uniform> params: Params;
 
-fn qkv(index: u32) -> vec4f { return textureLoad(QKV, vec2u(index & 1023u, index >> 10u)); }
-fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
+fn qkv(index: u32) -> vec4f { return textureLoad(QKV, texel(index)); }
+fn dy(index: u32) -> vec4f { return textureLoad(dY, texel(index)); }
 
 @compute @workgroup_size(8)
 fn main(
@@ -64,15 +68,15 @@ fn main(
   let lse_$r = lse[statistics + clamped_$r];
   var delta_$r = 0.0;
   //@for d in 0..D/4
-  let q_$r_$d = qkv(params.qkvBase4 + row_$r + $d) * params.scale;
-  let dY_$r_$d = dy(params.dYBase4 + out_$r + $d);
+  let q_$r_$d = qkv(params.baseQKV + row_$r + $d) * params.scale;
+  let dY_$r_$d = dy(params.baseDY + out_$r + $d);
   delta_$r += dot(dY_$r_$d, Y[out_$r + $d]);
   var dQ_$r_$d = vec4f();
   //@end
   //@end
 
   for (var k = 0u; k < kEnd; k++) {
-    let key = params.qkvBase4 + headBase + k * 3 * C4 + C4;
+    let key = params.baseQKV + headBase + k * 3 * C4 + C4;
     //@for r in 0..ROWS
     var s_$r = 0.0;
     var dP_$r = 0.0;

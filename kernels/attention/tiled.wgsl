@@ -11,7 +11,9 @@
 //             have two buffers, so a step waits once
 // values      a score of -infinity has probability 0; NaN or +infinity makes its query's Y and lse NaN
 // source      arXiv:2205.14135
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;
@@ -19,8 +21,8 @@ struct Params { T: u32, H: u32, scale: f32 }
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-// The lowest f32, which no finite score is below.
-const LOWEST = -3.4028235e38;
+//@include "lowest.wgsl"
+
 const STRIDE = 4 * PART;
 var<workgroup> K: array<vec4f, TILE * STRIDE>;
 var<workgroup> V: array<vec4f, TILE * STRIDE>;

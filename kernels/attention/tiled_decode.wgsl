@@ -10,7 +10,9 @@
 //                    read neighbouring columns of V
 // values             a score of -infinity has probability 0; NaN or +infinity makes its head's Y NaN
 // source             arXiv:1805.02867
+
 struct Params { H: u32, capacity: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> position: array<u32>;
 @group(0) @binding(2) var<storage, read_write> cache: array<vec4f>;
@@ -23,12 +25,7 @@ var<workgroup> scores: array<f32, 64>;
 var<workgroup> sums: array<f32, 64>;
 var<workgroup> ys: array<vec4f, 64>;
 
-// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
-fn own_weight(score: f32) -> f32 {
-  let bits = bitcast<u32>(score);
-  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
-  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
-}
+//@include "own_weight.wgsl"
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -55,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var sum = 0.0;
   var y = vec4f();
   if (g == 0) {
-    sum = own_weight(maximum);
+    sum = ownWeight(maximum);
     y = QKV[row + 2 * C4 + c];
     cache[headBase + end * 2 * C4 + c] = QKV[row + C4 + c];
     cache[headBase + end * 2 * C4 + C4 + c] = y;

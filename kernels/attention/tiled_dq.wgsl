@@ -10,7 +10,9 @@
 // traffic        24BTC + 8BHT bytes (K and V once a workgroup)
 // steps          as tiled.wgsl; P is recomputed from lse, so nothing is rescaled and nothing of size T x T is stored
 // source         arXiv:2205.14135, appendix B
+
 struct Params { T: u32, H: u32, scale: f32 }
+
 @group(0) @binding(0) var<storage, read> QKV: array<vec4f>;
 @group(0) @binding(1) var<storage, read> prefix: array<u32>;
 @group(0) @binding(2) var<storage, read> length: array<u32>;

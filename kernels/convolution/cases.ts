@@ -6,9 +6,9 @@
 import { caseValues, type KernelCase } from "../case.ts";
 import {
   type ConvolutionShape,
+  convolutionSupportsTexture,
   convolutionVariants,
   fold,
-  supportsTexture,
   unfold,
   unfoldedWords,
 } from "./mod.ts";
@@ -26,7 +26,7 @@ function convolutionCases(
   const columnsWords = unfoldedWords(shape);
   const name = `${B}x${height}x${width}x${C} by ${kernelSize}x${kernelSize}/${stride}, padding ${padding}`;
   const variantsOf = (direction: "unfold" | "fold") =>
-    supportsTexture(direction, shape) ? convolutionVariants : ["naive"];
+    convolutionSupportsTexture(direction, shape) ? convolutionVariants : ["naive"];
   return [
     {
       kernel: "convolution",

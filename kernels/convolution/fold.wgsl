@@ -9,12 +9,12 @@
 // traffic   4 B k^2 C OUT_HEIGHT OUT_WIDTH bytes read, 4 B C HEIGHT WIDTH written
 // texture   dcolumns through its texture mirror: 1.4x the naive rate for 15x15x32 by 4x4/2, 1.3x for 6x6x64
 //           by 3x3/1 (llvmpipe)
+// source    the adjoint of unfold.wgsl, col2im
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
+//@include "flat_index.wgsl"
+
+//@include "texel.wgsl"
 
 struct Params {
   n: u32,
@@ -31,8 +31,7 @@ struct Params {
 
 fn load(source: u32) -> Value {
 //@if TEXTURE
-  let texel = params.base + source;
-  return textureLoad(dcolumns, vec2u(texel & 1023u, texel >> 10u));
+  return textureLoad(dcolumns, texel(params.base + source));
 //@else
   return dcolumns[source];
 //@end
@@ -40,7 +39,7 @@ fn load(source: u32) -> Value {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = flatIndex(id, groups);
   if (i >= params.n) {
     return;
   }

@@ -23,8 +23,9 @@ import unfoldSource from "./unfold.wgsl" with { type: "text" };
 export interface ConvolutionShape {
   /** Images. */
   readonly B: number;
-  /** Pixels of an image. */
+  /** Pixels of an image, downwards. */
   readonly height: number;
+  /** Pixels of an image, across. */
   readonly width: number;
   /** Channels. */
   readonly C: number;
@@ -38,7 +39,7 @@ export interface ConvolutionShape {
   readonly variant?: string;
 }
 
-/** Names of the implementations: `naive` takes every shape, `texture` those of {@linkcode supportsTexture}. */
+/** Names of the implementations: `naive` takes every shape, `texture` those of {@linkcode convolutionSupportsTexture}. */
 export const convolutionVariants = ["naive", "texture"] as const;
 
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; `fold` takes k^2 / s^2 and k / s. */
@@ -69,7 +70,7 @@ export function unfoldedWords(shape: ConvolutionShape): number {
 }
 
 /** Whether the `texture` variant can do a shape: it reads four words at a time. */
-export function supportsTexture(direction: "unfold" | "fold", shape: ConvolutionShape): boolean {
+export function convolutionSupportsTexture(direction: "unfold" | "fold", shape: ConvolutionShape): boolean {
   return direction === "unfold" ? hasWholeRuns(shape) : shape.C % 4 === 0;
 }
 
@@ -109,7 +110,7 @@ export function unfold(
     bindings: [
       isTexture ? texels(X) : read(X),
       write(columns),
-      params([words / values, isTexture ? X.offset / 4 : 0]),
+      params({ n: words / values, base: isTexture ? X.offset / 4 : 0 }),
     ],
     workgroups: flatGrid(Math.ceil(words / values / 64)),
   });
@@ -157,7 +158,7 @@ export function fold(
     bindings: [
       isTexture ? texels(dcolumns) : read(dcolumns),
       write(dX),
-      params([words / values, isTexture ? dcolumns.offset / 4 : 0]),
+      params({ n: words / values, base: isTexture ? dcolumns.offset / 4 : 0 }),
     ],
     workgroups: flatGrid(Math.ceil(words / values / 64)),
   });
@@ -178,7 +179,8 @@ function chooseFor(gpu: Gpu, direction: "unfold" | "fold", action: string, shape
     software: ["texture", "naive"],
     hardware: ["naive"],
     variant: shape.variant,
-    obstacle: (variant) => variant === "texture" && !supportsTexture(direction, shape) ? reason : null,
+    obstacle: (variant) =>
+      variant === "texture" && !convolutionSupportsTexture(direction, shape) ? reason : null,
   });
 }
 

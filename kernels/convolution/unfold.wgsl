@@ -6,12 +6,12 @@
 //           of the padding. Sizes are constants: divisions become multiplications
 // traffic   4 B k^2 C OUT_HEIGHT OUT_WIDTH bytes written, X mostly from cache
 // texture   X through its texture mirror: 2.0x the naive rate for 64x64x3 by 8x8/4, 1.3x for 15x15x32 by 4x4/2 (llvmpipe)
+// source    im2col, https://inria.hal.science/inria-00112631
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
+//@include "flat_index.wgsl"
+
+//@include "texel.wgsl"
 
 struct Params {
   n: u32,
@@ -28,7 +28,7 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = flatIndex(id, groups);
   if (i >= params.n) {
     return;
   }
@@ -44,8 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (row < HEIGHT && column < ROW) {
     let source = (b * HEIGHT + row) * ROW + column;
 //@if TEXTURE
-    let texel = params.base + source;
-    value = textureLoad(X, vec2u(texel & 1023u, texel >> 10u));
+    value = textureLoad(X, texel(params.base + source));
 //@else
     value = X[source];
 //@end

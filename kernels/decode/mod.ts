@@ -50,6 +50,7 @@ export interface DecodeStepShape {
   readonly C: number;
   /** Heads. */
   readonly H: number;
+  /** Blocks of the model. */
   readonly layers: number;
   /** Rows of the cache of a sequence. */
   readonly capacity: number;
@@ -124,7 +125,17 @@ export function decodeStep(gpu: Gpu, operands: DecodeStepOperands, shape: Decode
       write(cache),
       write(scratch),
       write(logits),
-      params([B, C / 4, H, capacity, positions, layers, V / 4], [1 / Math.sqrt(C / H), epsilon]),
+      params({
+        B,
+        C4: C / 4,
+        H,
+        capacity,
+        positions,
+        layers,
+        V4: V / 4,
+        scale: 1 / Math.sqrt(C / H),
+        epsilon,
+      }),
     ],
     workgroups: [Math.ceil(B / ROWS)],
   });

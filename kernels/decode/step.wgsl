@@ -15,6 +15,8 @@
 //           with BROADCAST each lane reads a row or two of a product's left side for all, 1.45x at 32 sequences of nano
 // source    GELU in its tanh form, arXiv:1606.08415; streaming softmax arXiv:1805.02867
 
+//@include "texel.wgsl"
+
 struct Params { B: u32, C4: u32, H: u32, capacity: u32, positions: u32, layers: u32, V4: u32, scale: f32, epsilon: f32 }
 
 @group(0) @binding(0) var W: texture_storage_2d<rgba32float, read>;
@@ -24,7 +26,7 @@ struct Params { B: u32, C4: u32, H: u32, capacity: u32, positions: u32, layers: 
 @group(0) @binding(4) var<storage, read_write> cache: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> logits: array<vec4f>;
-@group(0) @binding(7) var<uniform> p: Params;
+@group(0) @binding(7) var<uniform> params: Params;
 
 const D4 = D / 4;
 // What a layer's four products multiply; the head comes after the last layer's.
@@ -35,62 +37,54 @@ const DOWN = 3u;
 const HEAD = 4u;
 
 fn weight(i: u32) -> vec4f {
-  return textureLoad(W, vec2u(i & 1023u, i >> 10u));
+  return textureLoad(W, texel(i));
 }
 
-// x / 2 (1 + tanh z) = x / (1 + exp(-2z)); exp(88) still fits in f32.
-fn gelu(x: vec4f) -> vec4f {
-  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
-  return x / (1.0 + exp(min(-2.0 * z, vec4f(88.0))));
-}
+alias Value = vec4f;
+//@include "gelu.wgsl"
 
 // y = scale * (x - mean) / sqrt(variance + epsilon) + shift, rows of scratch and vectors of W by their first element
 fn normalize(x_at: u32, y_at: u32, scale_at: u32, shift_at: u32) {
   var total = vec4f();
-  for (var c = 0u; c < p.C4; c++) {
+  for (var c = 0u; c < params.C4; c++) {
     total += scratch[x_at + c];
   }
-  let mean = dot(total, vec4f(1.0)) / f32(4u * p.C4);
+  let mean = dot(total, vec4f(1.0)) / f32(4u * params.C4);
   var squares = vec4f();
-  for (var c = 0u; c < p.C4; c++) {
+  for (var c = 0u; c < params.C4; c++) {
     let centred = scratch[x_at + c] - mean;
     squares += centred * centred;
   }
-  let rstd = inverseSqrt(dot(squares, vec4f(1.0)) / f32(4u * p.C4) + p.epsilon);
-  for (var c = 0u; c < p.C4; c++) {
+  let rstd = inverseSqrt(dot(squares, vec4f(1.0)) / f32(4u * params.C4) + params.epsilon);
+  for (var c = 0u; c < params.C4; c++) {
     scratch[y_at + c] = weight(scale_at + c) * ((scratch[x_at + c] - mean) * rstd) + weight(shift_at + c);
   }
 }
 
-// The new token's weight exp(score - score): 1, or NaN for NaN and +infinity. By bits: differences of equals get folded.
-fn own_weight(score: f32) -> f32 {
-  let bits = bitcast<u32>(score);
-  let is_nan = (bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u;
-  return select(1.0, bitcast<f32>(bits | 0x00400000u), is_nan);
-}
+//@include "own_weight.wgsl"
 
 // Appends k and v of a head of a row to its cache and attends from q.
 fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
-  let b = min(row, p.B - 1u);
+  let b = min(row, params.B - 1u);
   let end = position[b];
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var maximum = 0.0;
-  let base = (layer * p.B + b) * p.capacity * 2u * p.C4 + head * D4;
-  let slot = base + end * 2u * p.C4;
-  let isInside = row < p.B && end < p.capacity;
+  let base = (layer * params.B + b) * params.capacity * 2u * params.C4 + head * D4;
+  let slot = base + end * 2u * params.C4;
+  let isInside = row < params.B && end < params.capacity;
   //@for d in 0..D/4
-  let q_$d = scratch[qkv + $du] * p.scale;
-  let k_$d = scratch[qkv + p.C4 + $du];
-  var y_$d = scratch[qkv + 2u * p.C4 + $du];
+  let q_$d = scratch[qkv + $du] * params.scale;
+  let k_$d = scratch[qkv + params.C4 + $du];
+  var y_$d = scratch[qkv + 2u * params.C4 + $du];
   maximum += dot(q_$d, k_$d);
   if (isInside) {
     cache[slot + $du] = k_$d;
-    cache[slot + p.C4 + $du] = y_$d;
+    cache[slot + params.C4 + $du] = y_$d;
   }
   //@end
-  var sum = own_weight(maximum);
-  for (var t = 0u; t < min(end, p.capacity); t++) {
-    let key = base + t * 2u * p.C4;
+  var sum = ownWeight(maximum);
+  for (var t = 0u; t < min(end, params.capacity); t++) {
+    let key = base + t * 2u * params.C4;
     var s = 0.0;
     //@for d in 0..D/4
     s += dot(q_$d, cache[key + $du]);
@@ -101,7 +95,7 @@ fn attend(row: u32, head: u32, layer: u32, qkv: u32, y_at: u32) {
     maximum = newMaximum;
     sum = sum * decay + share;
     //@for d in 0..D/4
-    y_$d = y_$d * decay + share * cache[key + p.C4 + $du];
+    y_$d = y_$d * decay + share * cache[key + params.C4 + $du];
     //@end
   }
   //@for d in 0..D/4
@@ -114,23 +108,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   let lane = id.x;
   let first = group.x * ROWS;
   // A row of scratch: x (C), the left side of a product (C), and what is wider: qkv (3C) or the MLP's inside (4C).
-  let width = 6u * p.C4;
-  let left = p.C4;
-  let wide = 2u * p.C4;
+  let width = 6u * params.C4;
+  let left = params.C4;
+  let wide = 2u * params.C4;
 
-  for (var i = lane; i < ROWS * p.C4; i += 8u) {
-    let row = first + i / p.C4;
-    let c = i % p.C4;
-    let b = min(row, p.B - 1u);
-    scratch[row * width + c] = weight(offsets[0] + current[b] * p.C4 + c) +
-      weight(offsets[1] + min(position[b], p.positions - 1u) * p.C4 + c);
+  for (var i = lane; i < ROWS * params.C4; i += 8u) {
+    let row = first + i / params.C4;
+    let c = i % params.C4;
+    let b = min(row, params.B - 1u);
+    scratch[row * width + c] = weight(offsets[0] + current[b] * params.C4 + c) +
+      weight(offsets[1] + min(position[b], params.positions - 1u) * params.C4 + c);
   }
   storageBarrier();
 
   // Products in order, four a layer and the head: one piece of code, which compiles once.
-  for (var phase = 0u; phase <= 4u * p.layers; phase++) {
+  for (var phase = 0u; phase <= 4u * params.layers; phase++) {
     let layer = phase / 4u;
-    let kind = select(phase % 4u, HEAD, layer == p.layers);
+    let kind = select(phase % 4u, HEAD, layer == params.layers);
     let part = 2u + 12u * layer;
     if (kind == QKV || kind == UP || kind == HEAD) {
       let norm = part + select(0u, 6u, kind == UP);
@@ -140,9 +134,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       }
     }
     if (kind == OUT) {
-      for (var pair = lane; pair < ROWS * p.H; pair += 8u) {
-        let row = first + pair / p.H;
-        let head = pair % p.H;
+      for (var pair = lane; pair < ROWS * params.H; pair += 8u) {
+        let row = first + pair / params.H;
+        let head = pair % params.H;
         attend(row, head, layer, row * width + wide + head * D4, row * width + left + head * D4);
       }
     }
@@ -151,8 +145,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     let matrix_index = part + select(select(select(2u, 4u, kind == OUT), 8u, kind == UP), 10u, kind == DOWN);
     let matrix = offsets[matrix_index];
     let bias = offsets[select(matrix_index + 1u, matrix_index, kind == HEAD)];
-    let K4 = select(p.C4, 4u * p.C4, kind == DOWN);
-    let N4 = select(select(select(p.C4, 3u * p.C4, kind == QKV), 4u * p.C4, kind == UP), p.V4, kind == HEAD);
+    let K4 = select(params.C4, 4u * params.C4, kind == DOWN);
+    let N4 = select(select(select(params.C4, 3u * params.C4, kind == QKV), 4u * params.C4, kind == UP), params.V4, kind == HEAD);
     let x_at = first * width + select(left, wide, kind == DOWN);
     let y_at = first * width + select(0u, wide, kind == QKV || kind == UP);
     // Counted by what the lanes share: a broadcast wants all of them in every round.
@@ -212,8 +206,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
           sum += bias_$j;
           let at = y_at + row * width + col_$j;
           if (kind == HEAD) {
-            if (first + row < p.B) {
-              logits[(first + row) * p.V4 + col_$j] = sum;
+            if (first + row < params.B) {
+              logits[(first + row) * params.V4 + col_$j] = sum;
             }
           } else if (kind == UP) {
             scratch[at] = gelu(sum);

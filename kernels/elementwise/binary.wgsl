@@ -5,14 +5,22 @@
 // traffic   12n bytes
 // source    ops.wgsl has the functions
 
+//@include "flat_index.wgsl"
+
+//@include "ops.wgsl"
+
+struct Params {
+  n: u32,
+}
+
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
 @group(0) @binding(1) var<storage, read> B: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> Y: array<vec4f>;
-@group(0) @binding(3) var<uniform> n: u32;
+@group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let flat = id.x + id.y * groups.x * 64;
+  let flat = flatIndex(id, groups);
   // Eight neighbours read eight vec4s in a row, then the next eight.
   let first = flat / 8 * (8 * PER_LANE) + flat % 8;
   //@for j in 0..PER_LANE
@@ -22,10 +30,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //@for j in 0..PER_LANE
   {
     let i = first + 8 * $j;
-    if (4 * i < n) {
+    if (4 * i < params.n) {
       var y = value(OP, a_$j, b_$j, 0.0, 0.0);
       //@if RAGGED
-      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(params.n - 4 * i));
       //@end
       Y[i] = y;
     }

@@ -17,21 +17,27 @@ import {
   write,
 } from "../gpu/mod.ts";
 import source from "./chain.wgsl" with { type: "text" };
-import { type BinaryOp, opNumber, type UnaryOp, withOps } from "./ops.ts";
+import { type BinaryOp, includes, opNumber, type UnaryOp } from "./ops.ts";
 
 /** One op of a chain, on values by number: inputs from 1 on, then steps; 0 where there is no second operand. */
 export interface ChainStep {
+  /** What it computes. */
   readonly op: UnaryOp | BinaryOp;
+  /** Number of the first operand. */
   readonly left: number;
+  /** Number of the second operand. */
   readonly right: number;
   /** As in `UnaryShape`. */
   readonly a: number;
+  /** As in `UnaryShape`. */
   readonly b: number;
 }
 
 /** Ops in the order in which they are applied. */
 export interface Chain {
+  /** How many inputs it takes. */
   readonly inputs: number;
+  /** The ops. */
   readonly steps: readonly ChainStep[];
   /** The values that are results. */
   readonly results: readonly number[];
@@ -39,55 +45,71 @@ export interface Chain {
 
 /** A value within a chain; its methods are the ops. */
 export class ChainValue {
+  /** Its number in the chain. */
   readonly number: number;
   readonly #steps: ChainStep[];
   readonly #inputs: number;
 
+  /** Made by {@linkcode buildChain} and by the ops. */
   constructor(number: number, steps: ChainStep[], inputs: number) {
     this.number = number;
     this.#steps = steps;
     this.#inputs = inputs;
   }
 
+  /** e^x. */
   exp(): ChainValue {
     return this.#then("exp");
   }
+  /** Natural logarithm. */
   log(): ChainValue {
     return this.#then("log");
   }
+  /** -x. */
   negate(): ChainValue {
     return this.#then("negate");
   }
+  /** x^2. */
   square(): ChainValue {
     return this.#then("square");
   }
+  /** GELU in its tanh form. */
   gelu(): ChainValue {
     return this.#then("gelu");
   }
+  /** max(x, 0). */
   relu(): ChainValue {
     return this.#then("relu");
   }
+  /** factor * x. */
   scale(factor: number): ChainValue {
     return this.#then("scale", 0, factor);
   }
+  /** x + summand. */
   shift(summand: number): ChainValue {
     return this.#then("shift", 0, summand);
   }
+  /** x, but at least `low` and at most `high`. */
   clamp(low: number, high: number): ChainValue {
     return this.#then("clamp", 0, low, high);
   }
+  /** x + y. */
   add(other: ChainValue): ChainValue {
     return this.#then("add", other.number);
   }
+  /** x - y. */
   subtract(other: ChainValue): ChainValue {
     return this.#then("subtract", other.number);
   }
+  /** x * y. */
   multiply(other: ChainValue): ChainValue {
     return this.#then("multiply", other.number);
   }
+  /** The smaller of x and y. */
   minimum(other: ChainValue): ChainValue {
     return this.#then("minimum", other.number);
   }
+  /** The larger of x and y. */
   maximum(other: ChainValue): ChainValue {
     return this.#then("maximum", other.number);
   }
@@ -130,6 +152,7 @@ export function applyChain(
 
 /** What {@linkcode chainBackward} reads and writes. */
 export interface ChainBackwardOperands {
+  /** The inputs, (n) each. */
   readonly X: readonly Slice[];
   /** Of each result; null where no gradient arrived. */
   readonly dY: readonly (Slice | null)[];
@@ -159,7 +182,6 @@ interface ChainLaunch {
   readonly of: readonly number[];
 }
 
-const chainSource = withOps(source);
 const WORKGROUP = 64;
 
 function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: ChainLaunch): void {
@@ -201,9 +223,9 @@ function launch(gpu: Gpu, chain: Chain, n: number, { X, dY, results, of }: Chain
       constants[`LAST_${name}_${last}`] = number;
     }
   });
-  const bindings: Binding[] = [params([n]), ...X.map(read), ...dY.map(read), ...results.map(write)];
+  const bindings: Binding[] = [params({ n }), ...X.map(read), ...dY.map(read), ...results.map(write)];
   gpu.dispatch({
-    kernel: { name: "elementwise/chain", source: chainSource, constants },
+    kernel: { name: "elementwise/chain", source, includes, constants },
     bindings,
     workgroups: flatGrid(Math.ceil(n / (4 * WORKGROUP * PER_LANE))),
   });

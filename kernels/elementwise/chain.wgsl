@@ -8,11 +8,15 @@
 // steps     what is between two ops stays in registers: PPO's losses take 4 launches where ops one by one took 36
 // source    ops.wgsl has the functions
 
-struct Shape {
+//@include "flat_index.wgsl"
+
+//@include "ops.wgsl"
+
+struct Params {
   n: u32,
 }
 
-@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(0) var<uniform> params: Params;
 //@for k in 1..X_END
 @group(0) @binding($k) var<storage, read> X_$k: array<vec4f>;
 //@end
@@ -25,11 +29,11 @@ struct Shape {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let flat = id.x + id.y * groups.x * 64;
+  let flat = flatIndex(id, groups);
   // Eight neighbours read eight vec4s in a row, then the next eight.
   let first = flat / 8 * (8 * PER_LANE) + flat % 8;
   //@for j in 0..PER_LANE
-  if (4 * (first + 8 * $j) < shape.n) {
+  if (4 * (first + 8 * $j) < params.n) {
     let i = first + 8 * $j;
     // v[0] is the second operand of ops that have one.
     var v: array<vec4f, VALUES>;
@@ -50,8 +54,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let g = d[LAST_$s];
       let x = v[LAST_LEFT_$s];
       let y = v[LAST_RIGHT_$s];
-      d[LAST_LEFT_$s] += gradient_of_x(LAST_OP_$s, g, x, y, LAST_A_$s, LAST_B_$s);
-      d[LAST_RIGHT_$s] += gradient_of_y(LAST_OP_$s, g, x, y);
+      d[LAST_LEFT_$s] += gradientOfX(LAST_OP_$s, g, x, y, LAST_A_$s, LAST_B_$s);
+      d[LAST_RIGHT_$s] += gradientOfY(LAST_OP_$s, g, x, y);
     }
     //@end
     //@for k in DY_END..RESULT_END
@@ -64,7 +68,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //@end
     //@for k in DY_END..RESULT_END
     //@if RAGGED
-    out_$k = select(result_$k[i], out_$k, vec4u(0, 1, 2, 3) < vec4u(shape.n - 4 * i));
+    out_$k = select(result_$k[i], out_$k, vec4u(0, 1, 2, 3) < vec4u(params.n - 4 * i));
     //@end
     result_$k[i] = out_$k;
     //@end

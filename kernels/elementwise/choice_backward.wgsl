@@ -6,15 +6,23 @@
 // traffic   16n bytes
 // source    ops.wgsl has the functions
 
+//@include "flat_index.wgsl"
+
+//@include "ops.wgsl"
+
+struct Params {
+  n: u32,
+}
+
 @group(0) @binding(0) var<storage, read> A: array<vec4f>;
 @group(0) @binding(1) var<storage, read> B: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dY: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dX: array<vec4f>;
-@group(0) @binding(4) var<uniform> n: u32;
+@group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let flat = id.x + id.y * groups.x * 64;
+  let flat = flatIndex(id, groups);
   // Eight neighbours read eight vec4s in a row, then the next eight.
   let first = flat / 8 * (8 * PER_LANE) + flat % 8;
   //@for j in 0..PER_LANE
@@ -25,14 +33,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //@for j in 0..PER_LANE
   {
     let i = first + 8 * $j;
-    if (4 * i < n) {
+    if (4 * i < params.n) {
       //@if FOR_B
-      var gradient = gradient_of_y(OP, dy_$j, a_$j, b_$j);
+      var gradient = gradientOfY(OP, dy_$j, a_$j, b_$j);
       //@else
-      var gradient = gradient_of_x(OP, dy_$j, a_$j, b_$j, 0.0, 0.0);
+      var gradient = gradientOfX(OP, dy_$j, a_$j, b_$j, 0.0, 0.0);
       //@end
       //@if RAGGED
-      gradient = select(dX[i], gradient, vec4u(0, 1, 2, 3) < vec4u(n - 4 * i));
+      gradient = select(dX[i], gradient, vec4u(0, 1, 2, 3) < vec4u(params.n - 4 * i));
       //@end
       dX[i] = gradient;
     }

@@ -17,10 +17,10 @@ import {
   write,
 } from "../gpu/mod.ts";
 import addInPlaceSource from "./add_in_place.wgsl" with { type: "text" };
-import binaryText from "./binary.wgsl" with { type: "text" };
-import choiceText from "./choice_backward.wgsl" with { type: "text" };
-import { type BinaryOp, binaryOps, opNumber, type UnaryOp, unaryOps, withOps } from "./ops.ts";
-import unaryText from "./unary.wgsl" with { type: "text" };
+import binarySource from "./binary.wgsl" with { type: "text" };
+import choiceSource from "./choice_backward.wgsl" with { type: "text" };
+import { type BinaryOp, binaryOps, includes, opNumber, type UnaryOp, unaryOps } from "./ops.ts";
+import unarySource from "./unary.wgsl" with { type: "text" };
 
 export {
   applyChain,
@@ -34,12 +34,9 @@ export {
 } from "./chain.ts";
 export { type BinaryOp, binaryOps, type UnaryOp, unaryOps } from "./ops.ts";
 
-const unarySource = withOps(unaryText);
-const binarySource = withOps(binaryText);
-const choiceSource = withOps(choiceText);
-
 /** Sizes and options of {@linkcode unary} and {@linkcode unaryBackward}. */
 export interface UnaryShape {
+  /** What it computes. */
   readonly op: UnaryOp;
   /** Elements. */
   readonly n: number;
@@ -56,7 +53,7 @@ export function unary(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, shape: UnarySh
     name: "elementwise/unary",
     source: unarySource,
     constants: { OP: numberOf(op, unaryOps), BACKWARD: false },
-    bindings: [read(X), write(Y), params([n], [a, b])],
+    bindings: [read(X), write(Y), params({ n, a, b })],
   });
 }
 
@@ -70,12 +67,13 @@ export function unaryBackward(
     name: "elementwise/unary",
     source: unarySource,
     constants: { OP: numberOf(op, unaryOps), BACKWARD: true },
-    bindings: [read(X), write(dX), params([n], [a, b]), read(dY)],
+    bindings: [read(X), write(dX), params({ n, a, b }), read(dY)],
   });
 }
 
 /** Sizes and options of {@linkcode binary} and {@linkcode binaryBackward}. */
 export interface BinaryShape {
+  /** What it computes. */
   readonly op: BinaryOp;
   /** Elements. */
   readonly n: number;
@@ -91,16 +89,21 @@ export function binary(
     name: "elementwise/binary",
     source: binarySource,
     constants: { OP: numberOf(op, binaryOps) },
-    bindings: [read(A), read(B), write(Y), params([n])],
+    bindings: [read(A), read(B), write(Y), params({ n })],
   });
 }
 
 /** What {@linkcode binaryBackward} reads and writes: `dA` and `dB` are each written when given. */
 export interface BinaryBackwardOperands {
+  /** (n), the first operand of the forward. */
   readonly A: Slice;
+  /** (n), the second operand of the forward. */
   readonly B: Slice;
+  /** (n), gradient of the result. */
   readonly dY: Slice;
+  /** (n), written. */
   readonly dA?: Slice;
+  /** (n), written. */
   readonly dB?: Slice;
 }
 
@@ -126,7 +129,7 @@ export function binaryBackward(gpu: Gpu, operands: BinaryBackwardOperands, { op,
           name: "elementwise/choice_backward",
           source: choiceSource,
           constants: { OP: opNumber(op), FOR_B },
-          bindings: [read(A), read(B), read(dY), write(dX), params([n])],
+          bindings: [read(A), read(B), read(dY), write(dX), params({ n })],
         });
       }
   }
@@ -138,7 +141,7 @@ export function addInPlace(gpu: Gpu, { Y, X }: { Y: Slice; X: Slice }, { n }: { 
     name: "elementwise/add_in_place",
     source: addInPlaceSource,
     constants: {},
-    bindings: [read(X), write(Y), params([n])],
+    bindings: [read(X), write(Y), params({ n })],
   });
 }
 
@@ -165,7 +168,7 @@ function launch(gpu: Gpu, action: string, n: number, slices: readonly Slice[], k
   const PER_LANE = gpu.isSoftware ? 4 : 1;
   const constants = { ...kernel.constants, PER_LANE, RAGGED: n % 4 !== 0 };
   gpu.dispatch({
-    kernel: { ...kernel, constants },
+    kernel: { ...kernel, includes, constants },
     bindings: kernel.bindings,
     workgroups: flatGrid(Math.ceil(n / (4 * WORKGROUP * PER_LANE))),
   });

@@ -27,5 +27,5 @@ export type BinaryOp = typeof binaryOps[number];
 export const opNumber = (op: UnaryOp | BinaryOp): number => ops.indexOf(op);
 const ops: readonly string[] = [...unaryOps, ...binaryOps];
 
-/** A kernel's text with the functions of the ops; behind it, so that positions in error messages stay. */
-export const withOps = (source: string): string => `${source}\n${functions}`;
+/** What the kernels of this folder include: the functions of the ops. */
+export const includes: Readonly<Record<string, string>> = { "ops.wgsl": functions };

@@ -21,13 +21,13 @@ const MAXIMUM = 14;
 const TWICE_SQRT_2_OVER_PI = 1.5957691216057308;
 
 // 1 / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3); the bound keeps exp finite.
-fn gelu_gate(x: vec4f) -> vec4f {
+fn geluGate(x: vec4f) -> vec4f {
   let twice_u = TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.044715 * x * x);
   return 1.0 / (1.0 + exp(clamp(-twice_u, vec4f(-80.0), vec4f(80.0))));
 }
 
 // By bits: comparisons with NaN may be folded. max, min and clamp may return their other operand for it.
-fn is_nan(x: vec4f) -> vec4<bool> {
+fn isNan(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffff)) > vec4u(0x7f800000);
 }
 
@@ -38,22 +38,22 @@ fn value(op: u32, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
     case LOG: { return log(x); }
     case NEGATE: { return -x; }
     case SQUARE: { return x * x; }
-    case GELU: { return x * gelu_gate(x); }
-    case RELU: { return select(max(x, vec4f()), x, is_nan(x)); }
+    case GELU: { return x * geluGate(x); }
+    case RELU: { return select(max(x, vec4f()), x, isNan(x)); }
     case SCALE: { return a * x; }
     case SHIFT: { return x + a; }
-    case CLAMP: { return select(clamp(x, vec4f(a), vec4f(b)), x, is_nan(x)); }
+    case CLAMP: { return select(clamp(x, vec4f(a), vec4f(b)), x, isNan(x)); }
     case ADD: { return x + y; }
     case SUBTRACT: { return x - y; }
     case MULTIPLY: { return x * y; }
-    case MINIMUM: { return select(min(x, y), x + y, is_nan(x) | is_nan(y)); }
-    case MAXIMUM: { return select(max(x, y), x + y, is_nan(x) | is_nan(y)); }
+    case MINIMUM: { return select(min(x, y), x + y, isNan(x) | isNan(y)); }
+    case MAXIMUM: { return select(max(x, y), x + y, isNan(x) | isNan(y)); }
     default: { return x; }
   }
 }
 
 // What x gains where a step's gradient is g; minimum and maximum give it to the chosen one, ties to x.
-fn gradient_of_x(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
+fn gradientOfX(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   switch op {
     case EXP: { return g * exp(x); }
     case LOG: { return g * (1.0 / x); }
@@ -61,7 +61,7 @@ fn gradient_of_x(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f
     case SQUARE: { return g * (2.0 * x); }
     // f = x gate, gate' = gate (1 - gate) * 2u', 2u' = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2)
     case GELU: {
-      let gate = gelu_gate(x);
+      let gate = geluGate(x);
       return g * (gate + x * gate * (1.0 - gate) * TWICE_SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x));
     }
     case RELU: { return g * select(vec4f(), vec4f(1.0), x > vec4f()); }
@@ -74,7 +74,7 @@ fn gradient_of_x(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f
   }
 }
 
-fn gradient_of_y(op: u32, g: vec4f, x: vec4f, y: vec4f) -> vec4f {
+fn gradientOfY(op: u32, g: vec4f, x: vec4f, y: vec4f) -> vec4f {
   switch op {
     case ADD: { return g; }
     case SUBTRACT: { return -g; }

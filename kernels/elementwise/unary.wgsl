@@ -5,7 +5,11 @@
 // traffic   8n bytes, 12n with BACKWARD
 // source    ops.wgsl has the functions
 
-struct Shape {
+//@include "flat_index.wgsl"
+
+//@include "ops.wgsl"
+
+struct Params {
   n: u32,
   a: f32,
   b: f32,
@@ -13,14 +17,14 @@ struct Shape {
 
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> Y: array<vec4f>;
-@group(0) @binding(2) var<uniform> shape: Shape;
+@group(0) @binding(2) var<uniform> params: Params;
 //@if BACKWARD
 @group(0) @binding(3) var<storage, read> dY: array<vec4f>;
 //@end
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let flat = id.x + id.y * groups.x * 64;
+  let flat = flatIndex(id, groups);
   // Eight neighbours read eight vec4s in a row, then the next eight.
   let first = flat / 8 * (8 * PER_LANE) + flat % 8;
   //@for j in 0..PER_LANE
@@ -32,14 +36,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //@for j in 0..PER_LANE
   {
     let i = first + 8 * $j;
-    if (4 * i < shape.n) {
+    if (4 * i < params.n) {
       //@if BACKWARD
-      var y = gradient_of_x(OP, dy_$j, x_$j, vec4f(), shape.a, shape.b);
+      var y = gradientOfX(OP, dy_$j, x_$j, vec4f(), params.a, params.b);
       //@else
-      var y = value(OP, x_$j, vec4f(), shape.a, shape.b);
+      var y = value(OP, x_$j, vec4f(), params.a, params.b);
       //@end
       //@if RAGGED
-      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(shape.n - 4 * i));
+      y = select(Y[i], y, vec4u(0, 1, 2, 3) < vec4u(params.n - 4 * i));
       //@end
       Y[i] = y;
     }

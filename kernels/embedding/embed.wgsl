@@ -6,14 +6,11 @@
 //           5 Y write, 6 {N,C,tokenRows,positionRows,imageRows} uniform
 // work      one invocation per Value of Y; x runs over columns, y and z over rows
 // traffic   12NC + 8N bytes (tables mostly from cache)
+// source    (ours)
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
 
-struct Shape {
+struct Params {
   N: u32,
   C: u32,
   tokenRows: u32,
@@ -27,21 +24,21 @@ struct Shape {
 @group(0) @binding(3) var<storage, read> positionTable: array<Value>;
 @group(0) @binding(4) var<storage, read> imageTokens: array<Value>;
 @group(0) @binding(5) var<storage, read_write> Y: array<Value>;
-@group(0) @binding(6) var<uniform> shape: Shape;
+@group(0) @binding(6) var<uniform> params: Params;
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = id.x;
   let n = id.y + id.z * groups.y * 8u;
-  if (c >= shape.C || n >= shape.N) {
+  if (c >= params.C || n >= params.N) {
     return;
   }
   let source = sources[n];
   var value: Value;
   if (source >= 0) {
-    value = tokenTable[min(u32(source), shape.tokenRows - 1u) * shape.C + c];
+    value = tokenTable[min(u32(source), params.tokenRows - 1u) * params.C + c];
   } else {
-    value = imageTokens[min(u32(-(source + 1)), shape.imageRows - 1u) * shape.C + c];
+    value = imageTokens[min(u32(-(source + 1)), params.imageRows - 1u) * params.C + c];
   }
-  Y[n * shape.C + c] = value + positionTable[min(positions[n], shape.positionRows - 1u) * shape.C + c];
+  Y[n * params.C + c] = value + positionTable[min(positions[n], params.positionRows - 1u) * params.C + c];
 }

@@ -3,14 +3,11 @@
 // bindings  0 X read, 1 index read, 2 Y write, 3 {rows,C,sourceRows} uniform
 // work      one invocation per Value of Y; x runs over columns, y and z over rows
 // traffic   8 rows C + 4 rows bytes
+// source    (ours)
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
 
-struct Shape {
+struct Params {
   rows: u32,
   C: u32,
   sourceRows: u32,
@@ -19,19 +16,19 @@ struct Shape {
 @group(0) @binding(0) var<storage, read> X: array<Value>;
 @group(0) @binding(1) var<storage, read> index: array<i32>;
 @group(0) @binding(2) var<storage, read_write> Y: array<Value>;
-@group(0) @binding(3) var<uniform> shape: Shape;
+@group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = id.x;
   let r = id.y + id.z * groups.y * 8u;
-  if (c >= shape.C || r >= shape.rows) {
+  if (c >= params.C || r >= params.rows) {
     return;
   }
   let source = index[r];
   var value = Value();
   if (source >= 0) {
-    value = X[min(u32(source), shape.sourceRows - 1u) * shape.C + c];
+    value = X[min(u32(source), params.sourceRows - 1u) * params.C + c];
   }
-  Y[r * shape.C + c] = value;
+  Y[r * params.C + c] = value;
 }

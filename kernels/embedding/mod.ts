@@ -42,6 +42,9 @@ export function embed(gpu: Gpu, operands: EmbedOperands, { N, C }: { N: number; 
   const action = `embed ${N} rows of ${C}`;
   requireWords(action, [[sources, N], [positions, N], [tokenTable, C], [positionTable, C], [Y, N * C]]);
   const tables = [tokenTable, positionTable, imageTokens];
+  const [tokenRows, positionRows, imageRows] = tables.map(({ length }) =>
+    Math.max(1, Math.floor(length / C))
+  );
   const [vector, width] = valuesPerRow(C);
   gpu.dispatch({
     kernel: { name: "embedding/embed", source: embedSource, constants: { VECTOR: vector } },
@@ -50,7 +53,7 @@ export function embed(gpu: Gpu, operands: EmbedOperands, { N, C }: { N: number; 
       read(positions),
       ...tables.map(read),
       write(Y),
-      params([N, width, ...tables.map((table) => Math.max(1, Math.floor(table.length / C)))]),
+      params({ N, C: width, tokenRows, positionRows, imageRows }),
     ],
     workgroups: rowGrid(N, width),
   });
@@ -77,7 +80,12 @@ export function gatherRows(gpu: Gpu, operands: GatherRowsOperands, shape: { rows
   const [vector, width] = valuesPerRow(C);
   gpu.dispatch({
     kernel: { name: "embedding/gather_rows", source: gatherSource, constants: { VECTOR: vector } },
-    bindings: [read(X), read(index), write(Y), params([rows, width, Math.floor(X.length / C)])],
+    bindings: [
+      read(X),
+      read(index),
+      write(Y),
+      params({ rows, C: width, sourceRows: Math.floor(X.length / C) }),
+    ],
     workgroups: rowGrid(rows, width),
   });
 }
@@ -98,6 +106,7 @@ export interface SumRowsOperands {
 export interface SumRowsShape {
   /** Rows of the table. */
   readonly rows: number;
+  /** Width of a row. */
   readonly C: number;
   /** Adds to what `dTable` holds instead of overwriting it. */
   readonly accumulate: boolean;
@@ -149,7 +158,7 @@ export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape
       read(starts),
       read(items),
       write(dTable),
-      params([rows, width, Number(accumulate), texture ? dY.offset / 4 : 0]),
+      params({ rows, C: width, accumulate, base: texture ? dY.offset / 4 : 0 }),
     ],
     workgroups: rowGrid(rows, width),
   });

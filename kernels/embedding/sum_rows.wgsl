@@ -6,14 +6,13 @@
 // work      one invocation per Value of dTable adds its bucket in a fixed order, in f32: deterministic, no atomics
 // traffic   4C items + 8C rows + 4 items bytes
 // texture   dY through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
+// source    (ours)
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
 
-struct Shape {
+//@include "texel.wgsl"
+
+struct Params {
   rows: u32,
   C: u32,
   accumulate: u32,
@@ -28,12 +27,12 @@ struct Shape {
 @group(0) @binding(1) var<storage, read> starts: array<u32>;
 @group(0) @binding(2) var<storage, read> items: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dTable: array<Value>;
-@group(0) @binding(4) var<uniform> shape: Shape;
+@group(0) @binding(4) var<uniform> params: Params;
 
 fn load(row: u32, c: u32) -> Value {
-  let i = shape.base + row * shape.C + c;
+  let i = params.base + row * params.C + c;
 //@if TEXTURE
-  return textureLoad(dY, vec2u(i & 1023u, i >> 10u));
+  return textureLoad(dY, texel(i));
 //@else
   return dY[i];
 //@end
@@ -43,7 +42,7 @@ fn load(row: u32, c: u32) -> Value {
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = id.x;
   let v = id.y + id.z * groups.y * 8u;
-  if (c >= shape.C || v >= shape.rows) {
+  if (c >= params.C || v >= params.rows) {
     return;
   }
   let end = starts[v + 1u];
@@ -61,8 +60,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     sum_0 += load(items[i], c);
   }
   var total = (sum_0 + sum_1) + (sum_2 + sum_3);
-  let target_index = v * shape.C + c;
-  if (shape.accumulate != 0u) {
+  let target_index = v * params.C + c;
+  if (params.accumulate != 0u) {
     total += dTable[target_index];
   }
   dTable[target_index] = total;

@@ -9,7 +9,10 @@ import type { Slice } from "./storage.ts";
 export type Binding =
   | { readonly kind: "read" | "write"; readonly slice: Slice }
   | { readonly kind: "texels"; readonly slice: Slice }
-  | { readonly kind: "params"; readonly words: readonly number[]; readonly floats: readonly number[] };
+  | { readonly kind: "params"; readonly values: ParamValues };
+
+/** Parameters by the names of the fields in the shader's `struct`; true is 1 and false 0. */
+export type ParamValues = Readonly<Record<string, number | boolean>>;
 
 /** Binds a slice as `var<storage, read>`. */
 export const read = (slice: Slice): Binding => ({ kind: "read", slice });
@@ -20,12 +23,11 @@ export const write = (slice: Slice): Binding => ({ kind: "write", slice });
  * `w` of the storage is component `w % 4` of texel `(w / 4) % 1024, (w / 4) / 1024`; pass `slice.offset / 4` along.
  */
 export const texels = (slice: Slice): Binding => ({ kind: "texels", slice });
-/** Binds an immutable uniform: first u32 words, then f32 floats, as the fields of one `struct`. */
-export const params = (words: readonly number[], floats: readonly number[] = []): Binding => ({
-  kind: "params",
-  words,
-  floats,
-});
+/**
+ * Binds a uniform: numbers by the names of the fields of the shader's `struct`, in any order. Each distinct set is kept
+ * on the device: not for values that change every step.
+ */
+export const params = (values: ParamValues): Binding => ({ kind: "params", values });
 
 /** The operands among bindings, with their lengths in words: `read X[12], write Y[4]`. */
 export function describeBindings(bindings: readonly Binding[]): string {

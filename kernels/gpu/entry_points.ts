@@ -5,27 +5,25 @@
  * @module
  */
 
-/** A declared binding of group 0. */
-interface Declaration {
-  readonly index: number;
-  readonly name: string;
-}
+import { type Declaration, declarationsOf } from "./declarations.ts";
 
 /** The bindings of group 0 that a composed shader declares, and which an entry point reaches, itself or through functions. */
 export interface EntryPointBindings {
+  /** All of them. */
   readonly declared: readonly Declaration[];
+  /** Those that the entry point uses. */
   readonly used: readonly Declaration[];
   /** Whether the text has that entry point. */
   readonly isFound: boolean;
 }
 
 /** Reads them from a shader's text. */
-export function bindingsOf(code: string, entryPoint: string): EntryPointBindings {
+export function bindingsOf(
+  code: string,
+  entryPoint: string,
+  declared: readonly Declaration[] = declarationsOf(code, "the shader"),
+): EntryPointBindings {
   const text = code.replaceAll(/\/\/.*/g, "");
-  const declared = Array.from(
-    text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var(?:<[^>]*>)?\s+(\w+)/g),
-    ([, index, name]) => ({ index: Number(index), name }),
-  );
   const reached = namesReached(text, entryPoint);
   return {
     declared,
@@ -76,13 +74,13 @@ export function bindingFault(
 ): string | null {
   // Without the entry point the text is not WGSL, of which the compiler says more.
   if (!isFound) return null;
-  const indices = new Set(used.map(({ index }) => index));
-  const unused = declared.find(({ index }) => index < count && !indices.has(index));
+  const indices = new Set(used.map(({ binding }) => binding));
+  const unused = declared.find(({ binding }) => binding < count && !indices.has(binding));
   if (unused !== undefined) {
-    return `entry point ${entryPoint} does not use binding ${unused.index} (${unused.name}), so the device leaves it out: ` +
+    return `entry point ${entryPoint} does not use binding ${unused.binding} (${unused.name}), so the device leaves it out: ` +
       "use it, or take it out of the kernel and the launch";
   }
   if (indices.size === count) return null;
-  const list = used.map(({ index, name }) => `${index} (${name})`).join(", ");
+  const list = used.map(({ binding, name }) => `${binding} (${name})`).join(", ");
   return `entry point ${entryPoint} uses ${indices.size} bindings, ${list}, and the launch passes ${count}`;
 }

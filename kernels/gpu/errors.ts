@@ -2,16 +2,19 @@
 
 /** A value was NaN or infinite where none may be. */
 export class NotFiniteError extends RangeError {
+  /** `NotFiniteError`. */
   override name = "NotFiniteError";
 }
 
 /** The device has no memory left, which other programs may hold. */
 export class OutOfMemoryError extends Error {
+  /** `OutOfMemoryError`. */
   override name = "OutOfMemoryError";
 }
 
 /** The device is gone: its driver was reset, the card was removed, or it was destroyed. Only another one goes on. */
 export class DeviceLostError extends Error {
+  /** `DeviceLostError`. */
   override name = "DeviceLostError";
 }
 
@@ -20,6 +23,7 @@ export class DeviceLostError extends Error {
  * it did not happen; the device itself goes on.
  */
 export class SubmissionError extends Error {
+  /** `SubmissionError`. */
   override name = "SubmissionError";
 }
 

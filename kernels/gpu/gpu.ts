@@ -7,7 +7,7 @@ import { type Binding, describeBindings } from "./bindings.ts";
 import { Encoder } from "./encoder.ts";
 import { DeviceLostError, OutOfMemoryError, SubmissionError } from "./errors.ts";
 import { debugLevel, isDeno } from "./host.ts";
-import { type KernelSource, type Pipeline, PipelineCache, requireBindings } from "./pipelines.ts";
+import { type KernelSource, type Pipeline, PipelineCache, requireBindings, uniformAt } from "./pipelines.ts";
 import { type Command, type Derive, type HostData, keptUpload, Plans } from "./plan.ts";
 import { Profile } from "./profile.ts";
 import { Readback } from "./readback.ts";
@@ -16,8 +16,11 @@ import { Uniforms } from "./uniforms.ts";
 
 /** One kernel launch. */
 export interface Dispatch {
+  /** The kernel, compiled on first use. */
   readonly kernel: KernelSource;
+  /** What it binds, in the order of its `@binding` numbers. */
   readonly bindings: readonly Binding[];
+  /** Workgroups in each dimension, at most 65535; none is launched when one is 0. */
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
@@ -29,6 +32,7 @@ const LAUNCHES_PER_SUBMISSION = 48;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
 export class Gpu {
+  /** The WebGPU device. */
   readonly device: GPUDevice;
   /** The adapter's name, as results quote it. */
   readonly adapterName: string;
@@ -38,8 +42,11 @@ export class Gpu {
   readonly subgroupSize: number;
   /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
   readonly canBroadcast: boolean;
+  /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
+  /** Compiled kernels. */
   readonly pipelines: PipelineCache;
+  /** Times of launches, while it is on. */
   readonly profile: Profile;
   /** Steps that are replayed rather than run again. */
   readonly plans: Plans;
@@ -54,6 +61,8 @@ export class Gpu {
   readonly #encoder: Encoder;
   readonly #uniforms: Uniforms;
   #trace: Command[] | null = null;
+  /** Pipelines that the device has had the time to find fault with. */
+  #judgedPipelines = 0;
   /** What the device said was wrong, until a call throws it. */
   #error: Error | null = null;
   /** Why the device is gone: thrown by every call from then on. */
@@ -61,6 +70,7 @@ export class Gpu {
   /** Submissions before this one are known to have been carried out, or their failure was thrown. */
   #settledSubmissions = 0;
 
+  /** Wraps a device; {@linkcode openGpu} asks for one with the limits and features that kernels use. */
   constructor(device: GPUDevice, adapterName: string, isSoftware: boolean) {
     this.device = device;
     this.adapterName = adapterName;
@@ -82,7 +92,7 @@ export class Gpu {
       const { error } = event as GPUUncapturedErrorEvent;
       this.#error ??= error instanceof GPUOutOfMemoryError
         ? new OutOfMemoryError(`The GPU is out of memory: ${error.message}, use a smaller batch or model`)
-        : new SubmissionError(refusal(error.message, this.pipelines.explain(error.message)));
+        : this.pipelines.compileErrorOf(error.message) ?? new SubmissionError(refusal(error.message));
     });
     device.lost.then(({ reason, message }) => {
       this.#loss = new DeviceLostError(
@@ -130,6 +140,7 @@ export class Gpu {
     return slice;
   }
 
+  /** Takes back what {@linkcode Gpu.acquire} or {@linkcode Gpu.upload} lent. */
   release(slice: Slice): void {
     this.pool.release(slice);
   }
@@ -230,6 +241,11 @@ export class Gpu {
     const endWait = this.profile.beginWait();
     const arrays = await pending.map().catch((error) => this.#explainUnreadable(slices, error));
     endWait();
+    // What a device finds wrong with a shader comes as an event, a turn of the event loop later.
+    if (this.pipelines.size > this.#judgedPipelines) {
+      this.#judgedPipelines = this.pipelines.size;
+      await nextTurn();
+    }
     this.#throwPending();
     return arrays;
   }
@@ -301,9 +317,9 @@ export class Gpu {
 
   #bindGroup(pipeline: Pipeline, bindings: readonly Binding[]): GPUBindGroup {
     let key = "";
-    for (const binding of bindings) {
+    for (const [index, binding] of bindings.entries()) {
       if (binding.kind === "params") {
-        key += `u${this.#uniforms.offsetOf(binding.words, binding.floats)} `;
+        key += `u${this.#uniforms.offsetOf(uniformAt(pipeline, bindings, index), binding.values)} `;
       } else {
         const { storage, offset, length } = binding.slice;
         if (binding.kind === "texels") {
@@ -314,20 +330,26 @@ export class Gpu {
     }
     let group = pipeline.bindGroups.get(key);
     if (group === undefined) {
-      requireBindings(pipeline, bindings.length);
+      requireBindings(pipeline, bindings);
       if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
       group = this.device.createBindGroup({
         label: pipeline.name,
         layout: pipeline.layout,
-        entries: bindings.map((binding, index) => ({ binding: index, resource: this.#resource(binding) })),
+        entries: bindings.map((_, index) => ({
+          binding: index,
+          resource: this.#resource(pipeline, bindings, index),
+        })),
       });
       pipeline.bindGroups.set(key, group);
     }
     return group;
   }
 
-  #resource(binding: Binding): GPUBindingResource {
-    if (binding.kind === "params") return this.#uniforms.resource(binding.words, binding.floats);
+  #resource(pipeline: Pipeline, bindings: readonly Binding[], index: number): GPUBindingResource {
+    const binding = bindings[index];
+    if (binding.kind === "params") {
+      return this.#uniforms.resource(uniformAt(pipeline, bindings, index), binding.values);
+    }
     const { storage, offset, length } = binding.slice;
     if (binding.kind === "texels") return storage.mirror!.view;
     if (offset % SLICE_ALIGNMENT_WORDS !== 0) throw misaligned(binding.slice, SLICE_ALIGNMENT_WORDS);
@@ -351,12 +373,10 @@ export class Gpu {
 /** A later turn of the event loop: a device's events about earlier calls have arrived by then. */
 const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
-/** The sentence for what a device says of a refusal; a kernel that does not compile has one of its own. */
-function refusal(message: string, explained: string): string {
-  if (explained !== message.trim()) return explained;
-  return `Cannot go on: the GPU refused what it was told to do (${explained}); nothing since the last checkpoint counts, ` +
-    "run the command again, with --resume to go on";
-}
+/** The sentence for what a device says of a refusal. */
+const refusal = (message: string) =>
+  `Cannot go on: the GPU refused what it was told to do (${message.trim()}); nothing since the last checkpoint counts, ` +
+  "run the command again, with --resume to go on";
 
 function misaligned({ label, offset }: Slice, words: number): RangeError {
   return new RangeError(

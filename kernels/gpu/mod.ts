@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type Binding, params, read, texels, write } from "./bindings.ts";
+export { type Binding, params, type ParamValues, read, texels, write } from "./bindings.ts";
 export { type Dispatch, Gpu } from "./gpu.ts";
 export { debugLevel, debugLog, environment } from "./host.ts";
 export { flatGrid, requireSizes, requireWords } from "./launch.ts";
@@ -15,10 +15,38 @@ export {
   SubmissionError,
 } from "./errors.ts";
 export { NoAdapterError, openGpu } from "./open.ts";
-export type { KernelSource } from "./pipelines.ts";
-export { type ProfileRow, type ProfileSummary, type ProfileWait, summarizeProfile } from "./profile.ts";
-export { MIRROR_ROW_TEXELS, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "./storage.ts";
-export { fixed, type HostData, type Step } from "./plan.ts";
+export type { KernelSource, Pipeline, PipelineCache } from "./pipelines.ts";
+export {
+  type Profile,
+  type ProfileRow,
+  type ProfileSummary,
+  type ProfileWait,
+  summarizeProfile,
+} from "./profile.ts";
+export {
+  type Mirror,
+  MIRROR_ROW_TEXELS,
+  roundUp,
+  type Slice,
+  SLICE_ALIGNMENT_WORDS,
+  type Storage,
+  type StoragePool,
+  subslice,
+} from "./storage.ts";
+export {
+  type Command,
+  type Derive,
+  fixed,
+  type HostData,
+  type Launch,
+  type MirrorUse,
+  type Plans,
+  type Step,
+  type Upload,
+} from "./plan.ts";
+export type { Declaration, Field } from "./declarations.ts";
+export type { EntryPointBindings } from "./entry_points.ts";
+export type { UniformLayout } from "./uniforms.ts";
 export {
   chooseRegisterTile,
   chooseSplitTile,

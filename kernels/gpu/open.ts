@@ -8,6 +8,7 @@ import { debugLevel, debugLog, isDeno } from "./host.ts";
 
 /** Raised when there is no WebGPU adapter; the message says what to install. */
 export class NoAdapterError extends Error {
+  /** `NoAdapterError`. */
   override name = "NoAdapterError";
 }
 

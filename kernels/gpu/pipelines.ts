@@ -3,9 +3,13 @@
  *
  * @module
  */
+import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
+import { snippets } from "../wgsl/mod.ts";
+import { BINDERS, type Declaration, declarationsOf } from "./declarations.ts";
 import { bindingFault, bindingsOf, type EntryPointBindings, namesReached } from "./entry_points.ts";
-import { type ComposedWgsl, composeWgsl, type WgslConstants } from "./wgsl.ts";
+import type { UniformLayout } from "./uniforms.ts";
+import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wgsl.ts";
 
 /** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
 export interface KernelSource {
@@ -13,37 +17,49 @@ export interface KernelSource {
   readonly name: string;
   /** The text of the `.wgsl` file. */
   readonly source: string;
+  /** Put in front of the text. */
   readonly constants: WgslConstants;
   /** Entry point; `main` unless the file has several. */
   readonly entryPoint?: string;
+  /** Texts by name, for `//@include` beside those of `kernels/wgsl/`. */
+  readonly includes?: Readonly<Record<string, string>>;
+  /** How messages name the file; by default `kernels/NAME.wgsl`. */
+  readonly file?: string;
 }
 
 /** A compiled kernel with its cache of bind groups. */
 export interface Pipeline {
+  /** Tells it from others. */
   readonly id: number;
+  /** The kernel's name. */
   readonly name: string;
+  /** What it was compiled from. */
+  readonly kernel: KernelSource;
+  /** The kernel's file, as messages name it. */
+  readonly file: string;
+  /** What the shader declares, by number of the binding. */
+  readonly declarations: ReadonlyMap<number, Declaration>;
+  /** The uniforms among them. */
+  readonly uniforms: ReadonlyMap<number, UniformLayout>;
+  /** The pipeline. */
   readonly gpuPipeline: GPUComputePipeline;
+  /** The layout of its bind group. */
   readonly layout: GPUBindGroupLayout;
+  /** Bind groups by what they bind. */
   readonly bindGroups: Map<string, GPUBindGroup>;
+  /** The function that is launched. */
   readonly entryPoint: string;
+  /** The bindings that it uses. */
   readonly bindings: EntryPointBindings;
-}
-
-/**
- * Checks that a launch passes the bindings that the kernel's entry point uses, no more and no fewer.
- *
- * @throws {TypeError} naming the kernel's file, the entry point and the bindings.
- */
-export function requireBindings({ name, entryPoint, bindings }: Pipeline, count: number): void {
-  const fault = bindingFault(bindings, entryPoint, count);
-  if (fault !== null) throw new TypeError(`Cannot launch kernels/${name}.wgsl: ${fault}`);
 }
 
 /** Pipelines by kernel name and constants. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #composed = new Map<string, ComposedWgsl>();
+  readonly #compiled = new Map<string, CompiledText>();
+  /** What is wrong with those that did not compile. */
+  readonly #broken = new Map<string, string>();
 
   readonly #hidesUniforms: boolean;
   readonly #enablesSubgroups: boolean;
@@ -72,20 +88,41 @@ export class PipelineCache {
     return count;
   }
 
+  /**
+   * The pipeline of a kernel, compiled on first use. What the device finds wrong comes later, as an event.
+   *
+   * @throws {SyntaxError} when a directive of the text is malformed, or when the device refused the text before.
+   */
   get(kernel: KernelSource): Pipeline {
-    let key = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
-    for (const name in kernel.constants) key += ` ${name}=${kernel.constants[name]}`;
-    const cached = this.#pipelines.get(key);
-    if (cached !== undefined) return cached;
+    let label = `${kernel.name}:${kernel.entryPoint ?? "main"}`;
+    for (const name in kernel.constants) label += ` ${name}=${kernel.constants[name]}`;
+    let key = label;
+    let cached = this.#pipelines.get(key);
+    // Kernels of one name and other texts: users' own, mostly.
+    for (let count = 2; cached !== undefined && !hasSameText(cached.kernel, kernel); count++) {
+      key = `${label} #${count}`;
+      cached = this.#pipelines.get(key);
+    }
+    if (cached !== undefined) {
+      const broken = this.#broken.get(key);
+      if (broken === undefined) return cached;
+      throw new SyntaxError(broken);
+    }
 
     const startMs = performance.now();
-    const composed = composeWgsl(kernel.source, kernel.constants);
-    this.#composed.set(key, composed);
+    const file = fileOf(kernel);
+    const composed = composeWgsl(kernel.source, kernel.constants, { file, snippets: snippetsFor(kernel) });
+    const declarations = new Map(declarationsOf(composed.code, file).map((each) => [each.binding, each]));
     let { code } = composed;
     if (this.#hidesUniforms) code = hideUniforms(code);
     // On the first line, so that positions in error messages stay.
     if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
+    this.#compiled.set(key, {
+      lines: composed.code.split("\n"),
+      compiledLines: code.split("\n"),
+      origins: composed.origins,
+    });
     const entryPoint = kernel.entryPoint ?? "main";
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
@@ -96,11 +133,15 @@ export class PipelineCache {
     const pipeline: Pipeline = {
       id: this.#pipelines.size,
       name: kernel.name,
+      kernel,
+      file,
+      declarations,
+      uniforms: uniformsOf(file, declarations),
       gpuPipeline,
       layout: gpuPipeline.getBindGroupLayout(0),
       bindGroups: new Map(),
       entryPoint,
-      bindings: bindingsOf(composed.code, entryPoint),
+      bindings: bindingsOf(composed.code, entryPoint, [...declarations.values()]),
     };
     this.#pipelines.set(key, pipeline);
     if (debugLevel >= 1) debugLog(`pipeline ${key}: ${(performance.now() - startMs).toFixed(1)} ms`);
@@ -113,23 +154,112 @@ export class PipelineCache {
   }
 
   /**
-   * A WebGPU error message with positions in composed text (`wgsl:12:5` when parsing fails, `label:12:5` when
-   * validation does) restated as positions in the kernel's file, with the offending line.
+   * What a WebGPU message says about a kernel's text, or null when it is about something else. Positions in composed text
+   * are restated as positions in the kernel's file or the snippet it includes, with the offending line; later launches of
+   * that kernel throw the error again.
+   * Deno writes `wgsl:12:5` when parsing fails and `label:12:5` when validation does, Chromium `:12:5 error:` and the
+   * label behind it.
    */
-  explain(message: string): string {
-    for (const [key, composed] of this.#composed) {
-      const start = message.includes(`'${key}'`) ? message.indexOf(" wgsl:") : message.indexOf(` ${key}:`);
-      const position = start < 0 ? null : message.slice(start).match(/:(\d+):\d+\n/);
+  compileErrorOf(message: string): SyntaxError | null {
+    for (const [key, { lines, compiledLines, origins }] of this.#compiled) {
+      const position = positionIn(message, key);
       if (position === null) continue;
-      const line = Number(position[1]);
-      const fileLine = composed.fileLines[line - 1];
-      const where = fileLine
-        ? `kernels/${key.split(":")[0]}.wgsl:${fileLine}`
-        : "a constant in front of the file";
-      return `Cannot compile ${where}: ${composed.code.split("\n")[line - 1]?.trim()}\n${message.trim()}`;
+      const [line, column] = position;
+      const { file, line: fileLine, isVerbatim } = origins[line - 1] ??
+        { file: null, line: 0, isVerbatim: false };
+      // In lines that differ from the file's, columns do too.
+      const hasColumn = isVerbatim && lines[line - 1] === compiledLines[line - 1];
+      const where = file === null
+        ? "a constant in front of the file"
+        : `${file}:${fileLine}${hasColumn ? `:${column}` : ""}`;
+      const explained = `Cannot compile ${where}: ${lines[line - 1]?.trim()}\n${message.trim()}`;
+      this.#broken.set(key, explained);
+      return new SyntaxError(explained);
     }
-    return message.trim();
+    return null;
   }
+}
+
+/** A shader's text as composed and as the device got it, for messages. */
+interface CompiledText {
+  readonly lines: readonly string[];
+  readonly compiledLines: readonly string[];
+  readonly origins: readonly Origin[];
+}
+
+/** Line and column of what a message complains of, when it is about the shader of this label. */
+function positionIn(message: string, label: string): [line: number, column: number] | null {
+  const starts = [
+    message.includes(`'${label}'`) ? message.indexOf(" wgsl:") : -1,
+    message.indexOf(` ${label}:`),
+    message.includes(`"${label}"`) ? message.search(/ :\d+:\d+ error/) : -1,
+  ];
+  const start = starts.find((at) => at >= 0);
+  const position = start === undefined ? null : message.slice(start).match(/:(\d+):(\d+)(?:\n| error)/);
+  return position === null ? null : [Number(position[1]), Number(position[2])];
+}
+
+function hasSameText(a: KernelSource, b: KernelSource): boolean {
+  if (a.source !== b.source) return false;
+  if (a.includes === b.includes) return true;
+  const [ours, theirs] = [Object.entries(a.includes ?? {}), Object.entries(b.includes ?? {})];
+  return ours.length === theirs.length && ours.every(([name, text]) => b.includes?.[name] === text);
+}
+
+const fileOf = ({ name, file = `kernels/${name}.wgsl` }: KernelSource) => file;
+
+/** The shared snippets and the kernel's own, which stand in its folder. */
+function snippetsFor({ name, file, includes = {} }: KernelSource): Record<string, Snippet> {
+  const folder = file === undefined ? `kernels/${name.slice(0, name.lastIndexOf("/") + 1)}` : "";
+  const all: Record<string, Snippet> = {};
+  for (const [each, text] of Object.entries(snippets)) all[each] = { file: `kernels/wgsl/${each}`, text };
+  for (const [each, text] of Object.entries(includes)) all[each] = { file: `${folder}${each}`, text };
+  return all;
+}
+
+/**
+ * Holds what a launch binds to what the kernel's entry point uses, no more and no fewer, each as it is declared: WebGPU's
+ * own messages name neither kernel nor binding.
+ *
+ * @throws {TypeError} naming the kernel's file, the binding and what it takes.
+ */
+export function requireBindings(pipeline: Pipeline, passed: readonly Binding[]): void {
+  const { file, declarations, entryPoint, bindings } = pipeline;
+  const fault = bindingFault(bindings, entryPoint, passed.length);
+  if (fault !== null) throw new TypeError(`Cannot launch ${file}: ${fault}`);
+  for (const [index, { kind }] of passed.entries()) {
+    const declared = declarations.get(index);
+    if (declared === undefined || declared.kind === kind) continue;
+    throw new TypeError(
+      `Cannot launch ${file}: ${declared.name}, binding ${index}, is ${
+        BINDERS[declared.kind]
+      }, bind it as ${declared.kind}, not ${kind}`,
+    );
+  }
+}
+
+/**
+ * The uniform that a shader declares where a launch binds parameters.
+ *
+ * @throws {TypeError} when there is none.
+ */
+export function uniformAt(pipeline: Pipeline, passed: readonly Binding[], index: number): UniformLayout {
+  const layout = pipeline.uniforms.get(index);
+  if (layout !== undefined) return layout;
+  requireBindings(pipeline, passed);
+  throw new TypeError(`Cannot launch ${pipeline.file}: binding ${index} takes no parameters, bind a slice`);
+}
+
+function uniformsOf(
+  file: string,
+  declarations: ReadonlyMap<number, Declaration>,
+): Map<number, UniformLayout> {
+  const uniforms = new Map<number, UniformLayout>();
+  for (const { kind, binding, fields } of declarations.values()) {
+    if (kind !== "params") continue;
+    uniforms.set(binding, { file, fields, types: fields.map(({ type }) => type).join() });
+  }
+  return uniforms;
 }
 
 /** Binds uniforms as storage; an entry point that uses one, itself or in a function, first copies it to a variable of its name. */

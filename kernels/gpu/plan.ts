@@ -28,10 +28,15 @@ export type Command =
 
 /** A kernel launch with everything looked up. */
 export interface Launch {
+  /** The kernel before compilation. */
   readonly kernel: KernelSource;
+  /** What it binds. */
   readonly bindings: readonly Binding[];
+  /** Workgroups in each dimension. */
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** The compiled kernel. */
   readonly pipeline: GPUComputePipeline;
+  /** What it binds, as WebGPU takes it. */
   readonly group: GPUBindGroup;
   /** What is read as texels: storages, their words in use, and the textures that these are copied to. */
   readonly mirrors: readonly MirrorUse[];
@@ -39,15 +44,21 @@ export interface Launch {
 
 /** A storage that is read as texels of a mirror. */
 export interface MirrorUse {
+  /** The memory. */
   readonly storage: Storage;
+  /** Words that the copy covers. */
   readonly usedWords: number;
+  /** The texture. */
   readonly mirror: Mirror;
 }
 
 /** Host data for the beginning of a slice. */
 export interface Upload {
+  /** Where it goes. */
   readonly slice: Slice;
+  /** What is written, or what that is derived from. */
   readonly data: HostData;
+  /** Makes what is written of `data`; absent when that is all of it. */
   readonly derive: Derive | undefined;
 }
 
@@ -90,6 +101,7 @@ export function keptUpload(
 
 /** A step that can be planned. */
 export interface Step<Inputs> {
+  /** What the step is called: its plans are kept under this name. */
   readonly name: string;
   /** What `run` needs beside the inputs, a model or optimiser; plans are for this one alone. */
   readonly owner: object;
@@ -111,6 +123,7 @@ export class Plans {
   /** Steps traced so far: constant over steady steps. */
   traced = 0;
 
+  /** Made by `Gpu`. */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }

@@ -8,9 +8,11 @@ import type { Binding } from "./bindings.ts";
 
 /** One launch as measured. */
 export interface ProfileRow {
+  /** The kernel's name. */
   readonly kernel: string;
   /** On the device's clock, the first launch at 0; on the host's without timestamp queries. */
   readonly startNs: number;
+  /** Nanoseconds that it took. */
   readonly elapsedNs: number;
   /** The slices it bound, in order. */
   readonly bound: readonly { readonly kind: "read" | "write" | "texels"; readonly words: number }[];
@@ -20,7 +22,9 @@ export interface ProfileRow {
 
 /** A time in which the host did nothing but wait for the GPU, on the clock of `performance.now()`. */
 export interface ProfileWait {
+  /** When the wait began. */
   readonly startMs: number;
+  /** When it ended. */
   readonly endMs: number;
 }
 
@@ -37,10 +41,12 @@ export class Profile {
   /** Dispatches of the last measurement that there was no room for. */
   missed = 0;
 
+  /** A profile that is off. */
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
+  /** Whether launches are timed. */
   get isOn(): boolean {
     return this.#isOn;
   }
@@ -153,8 +159,11 @@ export class Profile {
 
 /** All launches of one kernel. */
 export interface ProfileSummary {
+  /** The kernel's name. */
   readonly kernel: string;
+  /** Launches. */
   readonly count: number;
+  /** Nanoseconds of all launches. */
   readonly totalNs: number;
 }
 

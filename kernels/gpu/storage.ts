@@ -15,14 +15,18 @@ let nextId = 1;
 
 /** A texture that has the contents of a storage, for kernels that read texels. */
 export class Mirror {
+  /** Tells it from others in the keys of bind groups. */
   readonly id: number = nextId++;
+  /** The texture. */
   readonly texture: GPUTexture;
+  /** All of it, as bind groups take it. */
   readonly view: GPUTextureView;
   /** Capacity in words. */
   readonly words: number;
   /** Whose contents were copied here last. */
   holds: Storage | null = null;
 
+  /** A texture with room for `words` words. */
   constructor(device: GPUDevice, words: number, label: string) {
     // Never a power of two: lavapipe compiles a kernel once for textures that are and once for those that are not.
     const height = Math.max(3, Math.ceil(words / MIRROR_ROW_WORDS) | 1);
@@ -53,10 +57,13 @@ export class Mirror {
  *                      recorded, so where it is the open one that is submitted first
  */
 export class Storage {
+  /** Tells it from others in the keys of bind groups. */
   readonly id: number = nextId++;
+  /** The buffer. */
   readonly buffer: GPUBuffer;
   /** Capacity in 4-byte words, a whole number of mirror rows. */
   readonly words: number;
+  /** What messages call it. */
   label: string;
   /** Words in use, at most `words`; a mirror copies no more rows than these need. */
   usedWords: number;
@@ -65,10 +72,11 @@ export class Storage {
   /** True when `buffer` was written after the mirror was last copied. */
   mirrorIsStale = true;
   /** The submission that last used this storage; compared with the open one before the host writes to it. */
-  lastSubmission = -1;
+  lastSubmission: number = -1;
   /** The slice that the pool lent this storage as, until it is released. */
   lease: Slice | null = null;
 
+  /** Memory of at least `words` words, zero at first. */
   constructor(device: GPUDevice, words: number, label: string) {
     this.words = roundUp(Math.max(words, 1), MIRROR_ROW_WORDS);
     this.usedWords = words;
@@ -87,6 +95,7 @@ export class Storage {
     });
   }
 
+  /** Frees buffer and texture. */
   destroy(): void {
     this.buffer.destroy();
     this.mirror?.texture.destroy();
@@ -95,9 +104,13 @@ export class Storage {
 
 /** A range of a storage: what a kernel binds. Offsets and lengths are in 4-byte words (f32, u32 or i32). */
 export interface Slice {
+  /** The memory it is a range of. */
   readonly storage: Storage;
+  /** First word. */
   readonly offset: number;
+  /** Words. */
   readonly length: number;
+  /** What messages and profiles call it. */
   readonly label: string;
 }
 
@@ -176,6 +189,7 @@ export class StoragePool {
   /** Storages and mirrors made so far: constant over steady steps. */
   created = 0;
 
+  /** An empty pool. */
   constructor(device: GPUDevice) {
     this.#device = device;
   }

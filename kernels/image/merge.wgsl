@@ -3,23 +3,26 @@
 // bindings  0 input read, 1 output write, 2 {n} uniform; n Values
 // work      one invocation per Value of the merged side. Sizes are constants: divisions become shifts
 // traffic   8 B side^2 C bytes
+// source    pixel shuffle, arXiv:1609.05158, backwards
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
+
+//@include "flat_index.wgsl"
+
+struct Params {
+  n: u32,
+}
 
 @group(0) @binding(0) var<storage, read> input: array<Value>;
 @group(0) @binding(1) var<storage, read_write> output: array<Value>;
-@group(0) @binding(2) var<uniform> n: u32;
+@group(0) @binding(2) var<uniform> params: Params;
 
 const MERGED_SIDE = SIDE / FACTOR;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= n) {
+  let i = flatIndex(id, groups);
+  if (i >= params.n) {
     return;
   }
   let c = i % WIDTH;

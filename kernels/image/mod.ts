@@ -41,7 +41,7 @@ export function imageStatistics(
   }
   gpu.dispatch({
     kernel: { name: "image/statistics", source: statisticsSource, constants: {} },
-    bindings: [read(pixels), write(statistics), params([B, S * S, Number(perImage)])],
+    bindings: [read(pixels), write(statistics), params({ B, pixelCount: S * S, perImage })],
     workgroups: [B],
   });
 }
@@ -76,7 +76,7 @@ export function extractPatches(
       source: patchesSource,
       constants: { VECTOR: vector, SIZE: S, PATCH: patchSize },
     },
-    bindings: [read(pixels), read(statistics), write(patches), params([n])],
+    bindings: [read(pixels), read(statistics), write(patches), params({ n })],
     workgroups: flatGrid(Math.ceil(n / 64)),
   });
 }
@@ -116,7 +116,7 @@ export function pixelShuffleMerge(
       source: mergeSource,
       constants: { VECTOR: vector, INVERSE: inverse, SIDE: side, FACTOR: factor, WIDTH: vector ? C / 4 : C },
     },
-    bindings: [read(X), write(Y), params([n])],
+    bindings: [read(X), write(Y), params({ n })],
     workgroups: flatGrid(Math.ceil(n / 64)),
   });
 }

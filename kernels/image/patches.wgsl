@@ -5,6 +5,13 @@
 //           invocation takes four whole pixels instead: three words in, three vec4s out, channels known in advance.
 //           S and p are constants: divisions become shifts
 // traffic   15 B S^2 bytes
+// source    arXiv:2010.11929
+
+//@include "flat_index.wgsl"
+
+struct Params {
+  n: u32,
+}
 
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;
 @group(0) @binding(1) var<storage, read> statistics: array<vec4f>;
@@ -13,7 +20,7 @@
 //@else
 @group(0) @binding(2) var<storage, read_write> patches: array<f32>;
 //@end
-@group(0) @binding(3) var<uniform> n: u32;
+@group(0) @binding(3) var<uniform> params: Params;
 
 // Outputs of one invocation.
 //@if VECTOR
@@ -27,8 +34,8 @@ const IMAGE = 3u * SIZE * SIZE / STEP;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= n) {
+  let i = flatIndex(id, groups);
+  if (i >= params.n) {
     return;
   }
   let b = i / IMAGE;

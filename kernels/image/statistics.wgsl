@@ -5,8 +5,9 @@
 // work      one workgroup per image: 64 invocations stride its pixels, once for exact integer sums and once for the
 //           squared deviations (f32, no cancellation), with a tree in workgroup memory after each
 // traffic   3 B S^2 + 32B bytes (second read from cache)
+// source    (ours)
 
-struct Shape {
+struct Params {
   B: u32,
   pixelCount: u32,
   perImage: u32,
@@ -14,7 +15,7 @@ struct Shape {
 
 @group(0) @binding(0) var<storage, read> pixels: array<u32>;
 @group(0) @binding(1) var<storage, read_write> statistics: array<vec4f>;
-@group(0) @binding(2) var<uniform> shape: Shape;
+@group(0) @binding(2) var<uniform> params: Params;
 
 var<workgroup> sums: array<vec3u, 64>;
 var<workgroup> squares: array<vec3f, 64>;
@@ -33,16 +34,16 @@ fn pixel(at: u32) -> vec3u {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let b = group.x;
-  if (shape.perImage == 0u) {
+  if (params.perImage == 0u) {
     if (lane == 0u) {
       statistics[2u * b] = vec4f(0.5, 0.5, 0.5, 2.0);
       statistics[2u * b + 1u] = vec4f(2.0, 2.0, 0.0, 0.0);
     }
     return;
   }
-  let first = b * shape.pixelCount;
+  let first = b * params.pixelCount;
   var sum = vec3u();
-  for (var i = lane; i < shape.pixelCount; i += 64u) {
+  for (var i = lane; i < params.pixelCount; i += 64u) {
     sum += pixel(3u * (first + i));
   }
   sums[lane] = sum;
@@ -53,9 +54,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
   workgroupBarrier();
-  let mean = vec3f(sums[0]) / f32(shape.pixelCount);
+  let mean = vec3f(sums[0]) / f32(params.pixelCount);
   var square = vec3f();
-  for (var i = lane; i < shape.pixelCount; i += 64u) {
+  for (var i = lane; i < params.pixelCount; i += 64u) {
     let deviation = vec3f(pixel(3u * (first + i))) - mean;
     square += deviation * deviation;
   }
@@ -67,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
   if (lane == 0u) {
-    let deviation = sqrt(squares[0] / f32(shape.pixelCount)) / 255.0;
+    let deviation = sqrt(squares[0] / f32(params.pixelCount)) / 255.0;
     let factor = 1.0 / (deviation + 0.05);
     statistics[2u * b] = vec4f(mean / 255.0, factor.x);
     statistics[2u * b + 1u] = vec4f(factor.yz, 0.0, 0.0);

@@ -5,7 +5,10 @@
 // bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX read-write, 6 {R,C} uniform
 // work       one invocation per row, two walks over it, f32 sums
 // traffic    12RC + 8R bytes (second read of X and dY from cache)
+// source     arXiv:1607.06450, differentiated as in llm.c's doc/layernorm
+
 struct Params { R: u32, C: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;

@@ -5,7 +5,10 @@
 // bindings   0 X read, 1 weight read, 2 mean read, 3 rstd read, 4 dY read, 5 dX read-write, 6 {R} uniform
 // work       one invocation holds a row in registers, LANE_ROWS rows in turn; f32 sums
 // traffic    12RC + 8R bytes
+// source     arXiv:1607.06450, differentiated as in llm.c's doc/layernorm
+
 struct Params { R: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;

@@ -8,7 +8,10 @@
 //            columns and keeps their sums in registers; f32
 // traffic    12RC + 8R bytes, with HAS_PARTIALS 8RC/BLOCK_ROWS more
 // steps      as workgroup.wgsl; the column sums in the same walk: X and dY are read once instead of twice
+// source     arXiv:1607.06450, differentiated as in llm.c's doc/layernorm
+
 struct Params { R: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;
@@ -22,33 +25,14 @@ var<workgroup> dWeights: array<vec4f, ROWS * LANES>;
 var<workgroup> dBiases: array<vec4f, ROWS * LANES>;
 //@end
 
-// The sums of both values over the lanes of a row; all invocations call it together.
-//@if SUBGROUP
-fn rowTotals(values: vec2f, own: u32) -> vec2f {
-  var sum = values;
-  for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
-  return sum;
-}
-//@else
-var<workgroup> sums: array<vec2f, ROWS * LANES>;
-fn rowTotals(values: vec2f, own: u32) -> vec2f {
-  let lane = own % LANES;
-  workgroupBarrier();
-  sums[own] = values;
-  for (var half = u32(LANES / 2); half > 0; half /= 2) {
-    workgroupBarrier();
-    if (lane < half) { sums[own] += sums[own + half]; }
-  }
-  workgroupBarrier();
-  return sums[own - lane];
-}
-//@end
+alias Total = vec2f;
+//@include "row_total.wgsl"
 
 // In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
 @compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) own: u32,
 ) {
   let lane = own % LANES;
@@ -61,7 +45,7 @@ fn main(
   var dBias_$i = vec4f();
   //@end
   let blocks = (params.R + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  let block = group.x + group.y * grid.x;
+  let block = group.x + group.y * groups.x;
   let blockEnd = min((block + 1) * BLOCK_ROWS, params.R);
   for (var first = block * BLOCK_ROWS; first < blockEnd; first += ROWS) {
     let row = first + slot;
@@ -83,7 +67,7 @@ fn main(
     dWeight_$i += dY_$i * xhat_$i;
     dBias_$i += dY_$i;
     //@end
-    let means = rowTotals(vec2f(dot(sum, vec4f(1)), dot(product, vec4f(1))), own) / f32(4 * COLUMNS);
+    let means = rowTotal(vec2f(dot(sum, vec4f(1)), dot(product, vec4f(1))), own) / f32(4 * COLUMNS);
     //@for i in 0..ELEMENTS
     if (isRow && isColumn_$i) {
       //@if ACCUMULATE

@@ -3,7 +3,10 @@
 // bindings   0 partials read, 1 dWeight write (+=), 2 dBias write (+=), 3 {C, blocks} uniform
 // work       one invocation per column, f32 sum
 // traffic    8C*blocks + 16C bytes
+// source     (ours)
+
 struct Params { C: u32, blocks: u32 }
+
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dWeight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dBias: array<f32>;

@@ -4,7 +4,10 @@
 // work       a workgroup per 16 columns, 16 invocations a column, every 16th block each, then in order; f32 sums
 // traffic    8C*blocks + 16C bytes
 // steps      column_sum.wgsl has one invocation a column: a chain of loads as long as there are blocks, on few lanes
+// source     (ours)
+
 struct Params { C: u32, blocks: u32 }
+
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dWeight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dBias: array<f32>;

@@ -9,6 +9,7 @@ import {
   type Gpu,
   type KernelSource,
   params,
+  type ParamValues,
   read,
   requireSizes,
   rowLanes,
@@ -29,7 +30,9 @@ import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** Rows R of C values; a row is normalized over its C values. */
 export interface LayernormShape {
+  /** Rows; there may be none. */
   readonly R: number;
+  /** Values of a row. */
   readonly C: number;
   /** Added to the variance. */
   readonly epsilon: number;
@@ -42,8 +45,11 @@ export interface LayernormShape {
 
 /** Operands of {@linkcode layernorm}: X, Y (R,C); weight, bias (C); mean, rstd (R). */
 export interface LayernormOperands {
+  /** (R,C). */
   readonly X: Slice;
+  /** (C). */
   readonly weight: Slice;
+  /** (C). */
   readonly bias: Slice;
   /** Written. */
   readonly Y: Slice;
@@ -55,10 +61,15 @@ export interface LayernormOperands {
 
 /** Operands of {@linkcode layernormBackward}: X, dY, dX (R,C); weight, dWeight, dBias (C); mean, rstd (R). */
 export interface LayernormBackwardOperands {
+  /** (R,C), as in the forward. */
   readonly X: Slice;
+  /** (C), as in the forward. */
   readonly weight: Slice;
+  /** (R), of the forward. */
   readonly mean: Slice;
+  /** (R), of the forward. */
   readonly rstd: Slice;
+  /** (R,C), gradient of Y. */
   readonly dY: Slice;
   /** Written, or added to. */
   readonly dX: Slice;
@@ -99,7 +110,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
   checkWords("layernorm", shape, { weight: [weight, C], bias: [bias, C] });
   const { variant, kernel, rows } = forwardKernel(gpu, shape);
   const workgroups = Math.ceil(R / rows);
-  const words: Record<string, number[]> = { naive: [R, C], texture: [X.offset / 4, R] };
+  const sizes: Record<string, ParamValues> = { naive: { R, C }, texture: { base: X.offset / 4, R } };
   gpu.dispatch({
     kernel,
     bindings: [
@@ -109,7 +120,7 @@ export function layernorm(gpu: Gpu, operands: LayernormOperands, shape: Layernor
       write(Y),
       write(mean),
       write(rstd),
-      params(words[variant] ?? [R], [epsilon]),
+      params({ ...sizes[variant] ?? { R }, epsilon }),
     ],
     workgroups: variant === "workgroup" ? flatGrid(workgroups) : [workgroups],
   });
@@ -202,7 +213,7 @@ export function layernormBackward(
       read(rstd),
       read(dY),
       write(dX),
-      params(isRows ? [R] : [R, C]),
+      params(isRows ? { R } : { R, C }),
     ],
     workgroups: [Math.ceil(R / (isRows ? WORKGROUP * LANE_ROWS : WORKGROUP))],
   });
@@ -216,7 +227,7 @@ export function layernormBackward(
       source: columnPartialsSource,
       constants: { WORKGROUP, BLOCK_ROWS, ELEMENTS, IS_VEC4: isRows },
     },
-    bindings: [read(X), read(mean), read(rstd), read(dY), write(partials), params([R, elements])],
+    bindings: [read(X), read(mean), read(rstd), read(dY), write(partials), params({ R, C: elements })],
     workgroups: [Math.ceil(elements / (WORKGROUP * ELEMENTS)), blocks],
   });
   gpu.dispatch({
@@ -225,7 +236,7 @@ export function layernormBackward(
       read(partials),
       write(parameters.dWeight),
       write(parameters.dBias),
-      params([C, blocks]),
+      params({ C, blocks }),
     ],
     workgroups: [Math.ceil(C / WORKGROUP)],
   });
@@ -276,7 +287,7 @@ function backwardWorkgroup(
     bindings: [
       ...[X, weight, mean, rstd, dY].map(read),
       write(dX),
-      params([R]),
+      params({ R }),
       ...(parameters === null ? [] : [write(partials)]),
     ],
     workgroups: flatGrid(blocks),
@@ -284,7 +295,7 @@ function backwardWorkgroup(
   if (parameters === null) return;
   gpu.dispatch({
     kernel: { name: "layernorm/column_sum_workgroup", source: columnSumWorkgroupSource, constants: {} },
-    bindings: [read(partials), write(parameters.dWeight), write(parameters.dBias), params([C, blocks])],
+    bindings: [read(partials), write(parameters.dWeight), write(parameters.dBias), params({ C, blocks })],
     workgroups: [Math.ceil(C / 16)],
   });
 }

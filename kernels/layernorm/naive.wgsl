@@ -4,7 +4,9 @@
 // work       one invocation per row, three walks over it, f32 sums
 // traffic    16RC + 8R bytes (second and third read of X from cache)
 // source     arXiv:1607.06450
+
 struct Params { R: u32, C: u32, epsilon: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;

@@ -6,7 +6,9 @@
 // steps      vec4f loads, each value loaded once instead of three times: 1.5x naive.wgsl at 2304x96 on llvmpipe;
 //            weight and bias loaded once for LANE_ROWS rows: 2.4x more
 // source     arXiv:1607.06450
+
 struct Params { R: u32, epsilon: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;

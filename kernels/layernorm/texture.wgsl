@@ -1,6 +1,6 @@
 // layernorm  Y[r,c] = weight[c] * (X[r,c] - mean[r]) * rstd[r] + bias[c],  rstd = 1/sqrt(mean_c (X - mean)^2 + epsilon)
 // shapes     X,Y (R, 4 COLUMNS)  weight,bias (4 COLUMNS)  mean,rstd (R)
-// bindings   0 X texels, 1 weight read, 2 bias read, 3 Y write, 4 mean write, 5 rstd write, 6 {base4,R,epsilon} uniform
+// bindings   0 X texels, 1 weight read, 2 bias read, 3 Y write, 4 mean write, 5 rstd write, 6 {base,R,epsilon} uniform
 // work       one invocation takes LANE_ROWS rows, WORKGROUP apart: a walk over their first eighths for a pivot near the mean,
 //            one for the sums about the pivot, one for Y; f32 sums
 // traffic    16RC + 8R bytes, the copy of X to its texture included
@@ -8,7 +8,11 @@
 //            registers and any width compiles fast; weight and bias loaded once for LANE_ROWS rows: together 1.5x rows.wgsl
 //            at 4096x256 on llvmpipe by CPU time; a pivot instead of a walk for the mean: 1.06x more
 // source     arXiv:1607.06450
-struct Params { base4: u32, R: u32, epsilon: f32 }
+
+//@include "texel.wgsl"
+
+struct Params { base: u32, R: u32, epsilon: f32 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
@@ -17,7 +21,7 @@ struct Params { base4: u32, R: u32, epsilon: f32 }
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
-fn x(index: u32) -> vec4f { return textureLoad(X, vec2u(index & 1023u, index >> 10u)); }
+fn x(index: u32) -> vec4f { return textureLoad(X, texel(index)); }
 
 // At least an eighth of a row: its mean is then within sqrt(7) standard deviations of the row's, so that the difference of
 // squares below loses 3 bits at worst.
@@ -31,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   // Beyond the last row lanes repeat it, and write the same values: a branch around each store costs a tenth of the time.
   let row_$r = min((group.x * LANE_ROWS + $r) * WORKGROUP + lane.x, R - 1);
   let out_$r = row_$r * COLUMNS;
-  let in_$r = params.base4 + out_$r;
+  let in_$r = params.base + out_$r;
   var sum_$r = vec4f();
   var squares_$r = vec4f();
   //@end

@@ -7,7 +7,9 @@
 // steps      neighbours read neighbouring vec4s (rows.wgsl has them a row apart, which a GPU fetches in pieces); rows are
 //            short of lanes rather than lanes of rows: C/16 lanes a row; SUBGROUP saves the tree's barriers
 // source     arXiv:1607.06450
+
 struct Params { R: u32, epsilon: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
@@ -16,38 +18,19 @@ struct Params { R: u32, epsilon: f32 }
 @group(0) @binding(5) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
-// The sum of `value` over the lanes of a row; all invocations call it together.
-//@if SUBGROUP
-fn rowTotal(value: f32, own: u32) -> f32 {
-  var sum = value;
-  for (var half = u32(LANES / 2); half > 0; half /= 2) { sum += subgroupShuffleXor(sum, half); }
-  return sum;
-}
-//@else
-var<workgroup> sums: array<f32, ROWS * LANES>;
-fn rowTotal(value: f32, own: u32) -> f32 {
-  let lane = own % LANES;
-  workgroupBarrier();
-  sums[own] = value;
-  for (var half = u32(LANES / 2); half > 0; half /= 2) {
-    workgroupBarrier();
-    if (lane < half) { sums[own] += sums[own + half]; }
-  }
-  workgroupBarrier();
-  return sums[own - lane];
-}
-//@end
+alias Total = f32;
+//@include "row_total.wgsl"
 
 // In one dimension: WGSL leaves open which invocations of a workgroup with more are in one subgroup.
 @compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) own: u32,
 ) {
   let lane = own % LANES;
   let slot = own / LANES;
-  let row = (group.y * grid.x + group.x) * ROWS + slot;
+  let row = (group.y * groups.x + group.x) * ROWS + slot;
   let start = min(row, params.R - 1) * COLUMNS;
   var sum = vec4f();
   //@for i in 0..ELEMENTS

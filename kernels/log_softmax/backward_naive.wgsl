@@ -5,7 +5,10 @@
 // work                  one invocation per row: a walk for the sum, one to write, eight columns a round (llvmpipe ends all
 //                       loops of an invocation after 65535 rounds in sum: V up to 262000); f32
 // traffic               16NV bytes (second read of dY from cache)
+// source                (ours)
+
 struct Params { N: u32, V: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> Y: array<f32>;
 @group(0) @binding(1) var<storage, read> dY: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dX: array<f32>;

@@ -1,45 +1,30 @@
 // log-softmax backward  forward: Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
 //                       dX[n,v] = (dY[n,v] - e^Y[n,v] * sum_u dY[n,u]) / temperature
 // shapes                Y,dY,dX (N, 4 COLUMNS)
-// bindings              0 Y texels, 1 dY texels, 2 dX write, 3 {baseY4,baseDY4,N,temperature} uniform
+// bindings              0 Y texels, 1 dY texels, 2 dX write, 3 {baseY,baseDY,N,temperature} uniform
 // work                  8 lanes, neighbours on neighbouring vec4s, take ROWS rows in turn: a walk for the sum, J vec4s a round,
 //                       one to write; f32
 // traffic               28NV bytes, the copies of Y and dY to their textures included
-struct Params { baseY4: u32, baseDY4: u32, N: u32, temperature: f32 }
+// source                (ours)
+
+//@include "texel.wgsl"
+
+struct Params { baseY: u32, baseDY: u32, N: u32, temperature: f32 }
+
 @group(0) @binding(0) var Y: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var dY: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn y(index: u32) -> vec4f { return textureLoad(Y, vec2u(index & 1023u, index >> 10u)); }
-fn dy(index: u32) -> vec4f { return textureLoad(dY, vec2u(index & 1023u, index >> 10u)); }
+fn y(index: u32) -> vec4f { return textureLoad(Y, texel(index)); }
+fn dy(index: u32) -> vec4f { return textureLoad(dY, texel(index)); }
 
-// As in texture.wgsl.
-//@if BROADCAST
-//@else
-var<workgroup> exchange: array<f32, 8>;
-//@end
-
-fn rowTotal(value: f32, lane: u32) -> f32 {
-  //@if BROADCAST
-  //@for i in 0..8
-  let v_$i = subgroupBroadcast(value, $iu);
-  //@end
-  //@else
-  workgroupBarrier();
-  exchange[lane] = value;
-  workgroupBarrier();
-  //@for i in 0..8
-  let v_$i = exchange[$i];
-  //@end
-  //@end
-  return ((v_0 + v_1) + (v_2 + v_3)) + ((v_4 + v_5) + (v_6 + v_7));
-}
+//@include "lanes.wgsl"
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let baseY = params.baseY4;
-  let baseDY = params.baseDY4;
+  let baseY = params.baseY;
+  let baseDY = params.baseDY;
   let N = params.N;
   let scale = 1.0 / params.temperature;
   for (var turn = 0u; turn < ROWS; turn++) {

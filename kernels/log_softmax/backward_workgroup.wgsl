@@ -5,7 +5,10 @@
 // work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree
 //                       over the lanes as in workgroup.wgsl, a walk to write; f32
 // traffic               12NV bytes (second read of dY from cache)
+// source                (ours)
+
 struct Params { N: u32, temperature: f32 }
+
 //@if IS_VEC4
 alias Element = vec4f;
 fn sumOf(e: vec4f) -> f32 { return dot(e, vec4f(1)); }
@@ -27,12 +30,12 @@ var<workgroup> sums: array<f32, ROWS * LANES>;
 @compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) own: u32,
 ) {
   let lane = own % LANES;
   let slot = own / LANES;
-  let row = (group.y * grid.x + group.x) * ROWS + slot;
+  let row = (group.y * groups.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   var part = Element();

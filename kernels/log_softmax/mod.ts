@@ -25,7 +25,9 @@ import workgroupSource from "./workgroup.wgsl" with { type: "text" };
 
 /** N rows of V logits; a row is normalized over its V values. */
 export interface LogSoftmaxShape {
+  /** Rows; there may be none. */
   readonly N: number;
+  /** Values of a row. */
   readonly V: number;
   /** Logits are divided by it. Above 0. */
   readonly temperature: number;
@@ -35,6 +37,7 @@ export interface LogSoftmaxShape {
 
 /** Operands of {@linkcode logSoftmax}: X, Y (N,V). */
 export interface LogSoftmaxOperands {
+  /** Logits. */
   readonly X: Slice;
   /** Written: log-probabilities. */
   readonly Y: Slice;
@@ -44,6 +47,7 @@ export interface LogSoftmaxOperands {
 export interface LogSoftmaxBackwardOperands {
   /** What the forward wrote; X is not needed. */
   readonly Y: Slice;
+  /** Gradient of Y. */
   readonly dY: Slice;
   /** Written. */
   readonly dX: Slice;
@@ -64,7 +68,7 @@ export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSof
     const constants = lanesTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/texture", source: textureSource, constants },
-      bindings: [texels(X), write(Y), params([X.offset / 4, N], [temperature])],
+      bindings: [texels(X), write(Y), params({ base: X.offset / 4, N, temperature })],
       workgroups: [Math.ceil(N / constants.ROWS)],
     });
     return;
@@ -73,7 +77,7 @@ export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSof
     const { constants, workgroups } = workgroupTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/workgroup", source: workgroupSource, constants },
-      bindings: [read(X), write(Y), params([N], [temperature])],
+      bindings: [read(X), write(Y), params({ N, temperature })],
       workgroups,
     });
     return;
@@ -81,7 +85,7 @@ export function logSoftmax(gpu: Gpu, { X, Y }: LogSoftmaxOperands, shape: LogSof
   const WORKGROUP = naiveWorkgroup(gpu);
   gpu.dispatch({
     kernel: { name: "log_softmax/naive", source: naiveSource, constants: { WORKGROUP } },
-    bindings: [read(X), write(Y), params([N, V], [temperature])],
+    bindings: [read(X), write(Y), params({ N, V, temperature })],
     workgroups: [Math.ceil(N / WORKGROUP)],
   });
 }
@@ -105,7 +109,12 @@ export function logSoftmaxBackward(
     const constants = lanesTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/backward_texture", source: backwardTextureSource, constants },
-      bindings: [texels(Y), texels(dY), write(dX), params([Y.offset / 4, dY.offset / 4, N], [temperature])],
+      bindings: [
+        texels(Y),
+        texels(dY),
+        write(dX),
+        params({ baseY: Y.offset / 4, baseDY: dY.offset / 4, N, temperature }),
+      ],
       workgroups: [Math.ceil(N / constants.ROWS)],
     });
     return;
@@ -114,7 +123,7 @@ export function logSoftmaxBackward(
     const { constants, workgroups } = workgroupTile(gpu, shape);
     gpu.dispatch({
       kernel: { name: "log_softmax/backward_workgroup", source: backwardWorkgroupSource, constants },
-      bindings: [read(Y), read(dY), write(dX), params([N], [temperature])],
+      bindings: [read(Y), read(dY), write(dX), params({ N, temperature })],
       workgroups,
     });
     return;
@@ -122,7 +131,7 @@ export function logSoftmaxBackward(
   const WORKGROUP = naiveWorkgroup(gpu);
   gpu.dispatch({
     kernel: { name: "log_softmax/backward_naive", source: backwardNaiveSource, constants: { WORKGROUP } },
-    bindings: [read(Y), read(dY), write(dX), params([N, V], [temperature])],
+    bindings: [read(Y), read(dY), write(dX), params({ N, V, temperature })],
     workgroups: [Math.ceil(N / WORKGROUP)],
   });
 }

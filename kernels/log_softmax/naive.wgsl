@@ -6,7 +6,9 @@
 // traffic      12NV bytes (second read of X from cache)
 // values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, V: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;

@@ -1,6 +1,6 @@
 // log-softmax  Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
 // shapes       X,Y (N, 4 COLUMNS)
-// bindings     0 X texels, 1 Y write, 2 {base4,N,temperature} uniform
+// bindings     0 X texels, 1 Y write, 2 {base,N,temperature} uniform
 // work         8 lanes, neighbours on neighbouring vec4s, take ROWS rows in turn: a walk with a running maximum and sum of each
 //              lane, J vec4s a round, one to write; f32
 // traffic      16NV bytes, the copy of X to its texture included
@@ -10,56 +10,23 @@
 // bound        the copy, one read of the texture and the stores alone take two thirds of the time at 128x32768
 // values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867
-struct Params { base4: u32, N: u32, temperature: f32 }
+
+//@include "texel.wgsl"
+
+struct Params { base: u32, N: u32, temperature: f32 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read_write> Y: array<vec4f>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-fn x(index: u32) -> vec4f { return textureLoad(X, vec2u(index & 1023u, index >> 10u)); }
+fn x(index: u32) -> vec4f { return textureLoad(X, texel(index)); }
 
-// Over the 8 lanes, each lane's value by broadcast of a known lane: a function of the whole subgroup, as subgroupMax, is
-// a loop on llvmpipe. Elsewhere through workgroup memory.
-//@if BROADCAST
-//@else
-var<workgroup> exchange: array<f32, 8>;
-//@end
-
-fn rowMax(value: f32, lane: u32) -> f32 {
-  //@if BROADCAST
-  //@for i in 0..8
-  let v_$i = subgroupBroadcast(value, $iu);
-  //@end
-  //@else
-  workgroupBarrier();
-  exchange[lane] = value;
-  workgroupBarrier();
-  //@for i in 0..8
-  let v_$i = exchange[$i];
-  //@end
-  //@end
-  return max(max(max(v_0, v_1), max(v_2, v_3)), max(max(v_4, v_5), max(v_6, v_7)));
-}
-
-fn rowTotal(value: f32, lane: u32) -> f32 {
-  //@if BROADCAST
-  //@for i in 0..8
-  let v_$i = subgroupBroadcast(value, $iu);
-  //@end
-  //@else
-  workgroupBarrier();
-  exchange[lane] = value;
-  workgroupBarrier();
-  //@for i in 0..8
-  let v_$i = exchange[$i];
-  //@end
-  //@end
-  return ((v_0 + v_1) + (v_2 + v_3)) + ((v_4 + v_5) + (v_6 + v_7));
-}
+//@include "lanes.wgsl"
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
-  let base = params.base4;
+  let base = params.base;
   let N = params.N;
   let scale = 1.0 / params.temperature;
   let binary = 1.44269504 * scale; // e^(scale x) = 2^(binary x)

@@ -7,7 +7,9 @@
 // traffic      8NV bytes (second read of X from cache)
 // values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, temperature: f32 }
+
 //@if IS_VEC4
 alias Element = vec4f;
 fn maxOf(e: vec4f) -> f32 { return max(max(e.x, e.y), max(e.z, e.w)); }
@@ -31,12 +33,12 @@ var<workgroup> totals: array<f32, ROWS * LANES>;
 @compute @workgroup_size(LANES * ROWS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) own: u32,
 ) {
   let lane = own % LANES;
   let slot = own / LANES;
-  let row = (group.y * grid.x + group.x) * ROWS + slot;
+  let row = (group.y * groups.x + group.x) * ROWS + slot;
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   // The lowest f32, as in naive.wgsl.

@@ -4,7 +4,7 @@
  * @module
  */
 import { type CaseArray, caseValues, type KernelCase } from "../case.ts";
-import { describeMatmul, matmul, type MatmulShape, supportsTexture } from "./mod.ts";
+import { describeMatmul, matmul, type MatmulShape, matmulSupportsTexture } from "./mod.ts";
 import { matmulReference } from "./reference.ts";
 
 interface Options extends MatmulShape {
@@ -71,7 +71,7 @@ function toCase(options: Options): KernelCase {
   return {
     kernel: "matmul",
     name: [describeMatmul(shape), ...flags].join(" "),
-    variants: supportsTexture(shape) ? ["naive", "texture", "tiled"] : ["naive", "tiled"],
+    variants: matmulSupportsTexture(shape) ? ["naive", "texture", "tiled"] : ["naive", "tiled"],
     inputs: () => {
       const inputs: Record<string, CaseArray> = {
         A: caseValues(batch * M * K, 1),

@@ -102,12 +102,12 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
  * Whether the `texture` variant can do a shape: it reads four words at a time, so N and the contiguous dimensions of
  * A and B must be multiples of 4.
  */
-export function supportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape): boolean {
+export function matmulSupportsTexture({ M, N, K, transposeA, transposeB }: MatmulShape): boolean {
   return N % 4 === 0 && (transposeA ? M : K) % 4 === 0 && (!transposeB || K % 4 === 0);
 }
 
 function obstacle(gpu: Gpu, shape: MatmulShape, variant: string): string | null {
-  if (variant === "texture" && !supportsTexture(shape)) {
+  if (variant === "texture" && !matmulSupportsTexture(shape)) {
     return "N and stored row lengths must be multiples of 4";
   }
   if (variant !== "tiled-f16") return null;
@@ -135,7 +135,15 @@ function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, s
     read(bias ?? gpu.placeholder),
     read(residual ?? gpu.placeholder),
     write(C),
-    params([M, N, K, ...(transposeA ? [1, M] : [K, 1]), ...(transposeB ? [1, K] : [N, 1])]),
+    params({
+      M,
+      N,
+      K,
+      aRow: transposeA ? 1 : K,
+      aColumn: transposeA ? M : 1,
+      bRow: transposeB ? 1 : N,
+      bColumn: transposeB ? K : 1,
+    }),
   ];
   if (U !== undefined) bindings.push(write(U));
   const isNarrow = N < 8;
@@ -161,17 +169,17 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
     read(bias ?? gpu.placeholder),
     read(residual ?? gpu.placeholder),
     write(C),
-    params([
+    params({
       M,
-      N / 4,
+      N4: N / 4,
       K,
-      (transposeA ? M : K) / 4,
-      (transposeB ? K : N) / 4,
-      A.offset / 4,
-      B.offset / 4,
-      M * K / 4,
-      K * N / 4,
-    ]),
+      aStride: (transposeA ? M : K) / 4,
+      bStride: (transposeB ? K : N) / 4,
+      baseA: A.offset / 4,
+      baseB: B.offset / 4,
+      aItem: M * K / 4,
+      bItem: K * N / 4,
+    }),
   ];
   if (U !== undefined) bindings.push(write(U));
   const constants = {
@@ -225,7 +233,7 @@ function matmulTiled(gpu: Gpu, operands: MatmulOperands, shape: TiledShape): voi
       source: sumSplitsSource,
       constants: { VECTOR: isVector, ACCUMULATE: accumulate },
     },
-    bindings: [read(partials), write(operands.C), params([elements, SPLITS])],
+    bindings: [read(partials), write(operands.C), params({ n: elements, splits: SPLITS })],
     workgroups: [...flatGrid(Math.ceil(elements / 64)), batch],
   });
   gpu.release(partials);
@@ -244,7 +252,17 @@ function launchTiles(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, s
     read(bias ?? gpu.placeholder),
     read(residual ?? gpu.placeholder),
     write(C),
-    params([M, N, K, aRows, aColumns, bRows, bColumns, termsOfSplit(K, shape.tile), SPLITS]),
+    params({
+      M,
+      N,
+      K,
+      aRows,
+      aColumns,
+      bRows,
+      bColumns,
+      kPart: termsOfSplit(K, shape.tile),
+      splits: SPLITS,
+    }),
   ];
   if (U !== undefined) bindings.push(write(U));
   gpu.dispatch({

@@ -11,10 +11,10 @@ struct Params {
   M: u32,
   N: u32,
   K: u32,
-  A_row: u32, // words from op(A)[m,k] to op(A)[m+1,k]
-  A_col: u32, // words from op(A)[m,k] to op(A)[m,k+1]
-  B_row: u32,
-  B_col: u32,
+  aRow: u32, // words from op(A)[m,k] to op(A)[m+1,k]
+  aColumn: u32, // words from op(A)[m,k] to op(A)[m,k+1]
+  bRow: u32,
+  bColumn: u32,
 }
 
 @group(0) @binding(0) var<storage, read> A: array<f32>;
@@ -22,37 +22,34 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> C: array<f32>;
-@group(0) @binding(5) var<uniform> p: Params;
+@group(0) @binding(5) var<uniform> params: Params;
 //@if HAS_U
 @group(0) @binding(6) var<storage, read_write> U: array<f32>;
 //@end
 
-// 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
-fn gelu(x: f32) -> f32 {
-  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
-  return x / (1.0 + exp(min(-2.0 * z, 88.0)));
-}
+alias Value = f32;
+//@include "gelu.wgsl"
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) invocation: vec3u) {
   // Software adapters put neighbours in x into one vector: with one column those must be rows.
   let id = select(invocation, invocation.yxz, NARROW);
-  if (id.x >= p.N || id.y >= p.M) {
+  if (id.x >= params.N || id.y >= params.M) {
     return;
   }
   // Copied out of the loop: software adapters read parameters from a storage buffer, anew each round.
-  let K = p.K;
-  let A_col = p.A_col;
-  let B_row = p.B_row;
-  var a = id.z * p.M * p.K + id.y * p.A_row;
-  var b = id.z * p.K * p.N + id.x * p.B_col;
+  let K = params.K;
+  let A_col = params.aColumn;
+  let B_row = params.bRow;
+  var a = id.z * params.M * params.K + id.y * params.aRow;
+  var b = id.z * params.K * params.N + id.x * params.bColumn;
   var sum = 0.0;
   for (var k = 0u; k < K; k++) {
     sum += A[a] * B[b];
     a += A_col;
     b += B_row;
   }
-  let at = (id.z * p.M + id.y) * p.N + id.x;
+  let at = (id.z * params.M + id.y) * params.N + id.x;
   // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
   if (HAS_BIAS) {
     sum += bias[id.x];

@@ -11,16 +11,18 @@
 //           all, 1.07x, at 16 x 12 a lane 1.17x; then 32 x 8 over 16 x 16, 1.05x, B^T 1.12x, compiled in 0.24 s
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
+//@include "texel.wgsl"
+
 struct Params {
   M: u32,
   N4: u32, // texels in a row of C
   K: u32,
-  A_stride: u32, // texels in a stored row
-  B_stride: u32,
-  A_offset: u32, // first texel
-  B_offset: u32,
-  A_item: u32, // texels in a batch item
-  B_item: u32,
+  aStride: u32, // texels in a stored row
+  bStride: u32,
+  baseA: u32, // first texel
+  baseB: u32,
+  aItem: u32, // texels in a batch item
+  bItem: u32,
 }
 
 @group(0) @binding(0) var A: texture_storage_2d<rgba32float, read>;
@@ -28,40 +30,37 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> C: array<vec4f>;
-@group(0) @binding(5) var<uniform> p: Params;
+@group(0) @binding(5) var<uniform> params: Params;
 //@if HAS_U
 @group(0) @binding(6) var<storage, read_write> U: array<vec4f>;
 //@end
 
-fn load_A(i: u32) -> vec4f {
-  return textureLoad(A, vec2u(i & 1023u, i >> 10u));
+fn loadA(i: u32) -> vec4f {
+  return textureLoad(A, texel(i));
 }
 
-fn load_B(i: u32) -> vec4f {
-  return textureLoad(B, vec2u(i & 1023u, i >> 10u));
+fn loadB(i: u32) -> vec4f {
+  return textureLoad(B, texel(i));
 }
 
 // First texel of A's operand `id` among those that ROWS rows need for four k; A_step texels on lie those of the next four.
 //@if TRANSPOSE_A
 // Row k = id % 4 of A as stored, four rows of op(A).
-fn A_first(row: u32, id: u32) -> u32 {
-  return id % 4 * p.A_stride + min(row / 4 + id / 4, p.A_stride - 1);
+fn firstOfA(row: u32, id: u32) -> u32 {
+  return id % 4 * params.aStride + min(row / 4 + id / 4, params.aStride - 1);
 }
 //@else
 // Row id of op(A), four k.
-fn A_first(row: u32, id: u32) -> u32 {
-  return min(row + id, p.M - 1) * p.A_stride;
+fn firstOfA(row: u32, id: u32) -> u32 {
+  return min(row + id, params.M - 1) * params.aStride;
 }
 //@end
 
-// 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
-fn gelu(x: vec4f) -> vec4f {
-  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
-  return x / (1.0 + exp(min(-2.0 * z, vec4f(88.0))));
-}
+alias Value = vec4f;
+//@include "gelu.wgsl"
 
 // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
-fn load_bias(i: u32) -> vec4f {
+fn loadBias(i: u32) -> vec4f {
   if (HAS_BIAS) {
     return bias[i];
   }
@@ -89,25 +88,25 @@ fn finish(at: u32, u: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let row = group.y * ROWS;
   let col = group.x * (8 * J) + lane.x;
-  let A_start = p.A_offset + group.z * p.A_item;
-  let B_start = p.B_offset + group.z * p.B_item;
+  let A_start = params.baseA + group.z * params.aItem;
+  let B_start = params.baseB + group.z * params.bItem;
 
   // Rows and columns beyond the end read the last one, and are not stored.
   //@if BROADCAST
   //@for h in 0..ROWS/8
-  let own_$h_start = A_start + A_first(row, 8 * $h + lane.x);
+  let own_$h_start = A_start + firstOfA(row, 8 * $h + lane.x);
   //@end
   //@else
   //@for g in 0..ROWS/4
   //@for c in 0..4
-  let a_$g_$c_start = A_start + A_first(row, 4 * $g + $c);
+  let a_$g_$c_start = A_start + firstOfA(row, 4 * $g + $c);
   //@end
   //@end
   //@end
   //@for j in 0..J
-  let col_$j = min(col + 8 * $j, p.N4 - 1);
+  let col_$j = min(col + 8 * $j, params.N4 - 1);
   //@if TRANSPOSE_B
-  let col_$j_start = B_start + 4 * col_$j * p.B_stride;
+  let col_$j_start = B_start + 4 * col_$j * params.bStride;
   //@end
   //@for g in 0..ROWS/4
   //@for c in 0..4
@@ -117,17 +116,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   //@end
 
   //@if TRANSPOSE_A
-  let A_step = 4 * p.A_stride;
+  let A_step = 4 * params.aStride;
   //@else
   let A_step = 1u;
   //@end
-  let steps = p.K / 4;
+  let steps = params.K / 4;
   var B_k = B_start;
   for (var k = 0u; k < steps; k++) {
     let A_k = k * A_step;
     //@if BROADCAST
     //@for h in 0..ROWS/8
-    let own_$h = load_A(own_$h_start + A_k);
+    let own_$h = loadA(own_$h_start + A_k);
     //@end
     //@end
     //@for g in 0..ROWS/4
@@ -135,16 +134,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@if BROADCAST
     let a_$g_$c = subgroupBroadcast(own_${g/2}, (4 * $gu + $cu) % 8);
     //@else
-    let a_$g_$c = load_A(a_$g_$c_start + A_k);
+    let a_$g_$c = loadA(a_$g_$c_start + A_k);
     //@end
     //@end
     //@end
     //@for j in 0..J
     //@for q in 0..4
     //@if TRANSPOSE_B
-    let t_$j_$q = load_B(col_$j_start + $q * p.B_stride + k);
+    let t_$j_$q = loadB(col_$j_start + $q * params.bStride + k);
     //@else
-    let b_$j_$q = load_B(B_k + $q * p.B_stride + col_$j);
+    let b_$j_$q = loadB(B_k + $q * params.bStride + col_$j);
     //@end
     //@end
     //@if TRANSPOSE_B
@@ -166,16 +165,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@end
     //@end
     //@end
-    B_k += 4 * p.B_stride;
+    B_k += 4 * params.bStride;
   }
 
   //@if K_TAIL
-  for (var k = 4 * steps; k < p.K; k++) {
+  for (var k = 4 * steps; k < params.K; k++) {
     //@for g in 0..ROWS/4
-    let a_$g = load_A(A_start + k * p.A_stride + min(row / 4 + $g, p.A_stride - 1));
+    let a_$g = loadA(A_start + k * params.aStride + min(row / 4 + $g, params.aStride - 1));
     //@end
     //@for j in 0..J
-    let b_$j = load_B(B_start + k * p.B_stride + col_$j);
+    let b_$j = loadB(B_start + k * params.bStride + col_$j);
     //@for g in 0..ROWS/4
     //@for c in 0..4
     sum_$g_$c_$j += a_$g[$c] * b_$j;
@@ -187,14 +186,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
 
   // A loop over groups of four rows, as this part unrolled takes the compiler longer than all the rest.
   //@for j in 0..J
-  let bias_$j = load_bias(col_$j);
+  let bias_$j = loadBias(col_$j);
   //@end
   for (var i = 0u; i < ROWS / 4; i++) {
     //@for c in 0..4
-    if (row + 4 * i + $c < p.M) {
-      let at = (group.z * p.M + row + 4 * i + $c) * p.N4;
+    if (row + 4 * i + $c < params.M) {
+      let at = (group.z * params.M + row + 4 * i + $c) * params.N4;
       //@for j in 0..J
-      if (col + 8 * $j < p.N4) {
+      if (col + 8 * $j < params.N4) {
         var sum = sum_0_$c_$j;
         //@for g in 1..ROWS/4
         sum = select(sum, sum_$g_$c_$j, i == $g);

@@ -24,28 +24,28 @@ struct Params {
   M: u32,
   N: u32,
   K: u32,
-  A_rows: u32, // as stored: (M,K), or (K,M) with TRANSPOSE_A
-  A_columns: u32,
-  B_rows: u32, // (K,N), or (N,K) with TRANSPOSE_B
-  B_columns: u32,
-  K_part: u32, // with SPLIT: terms of each split's sums, whole steps; the last may have fewer
+  aRows: u32, // as stored: (M,K), or (K,M) with TRANSPOSE_A
+  aColumns: u32,
+  bRows: u32, // (K,N), or (N,K) with TRANSPOSE_B
+  bColumns: u32,
+  kPart: u32, // with SPLIT: terms of each split's sums, whole steps; the last may have fewer
   splits: u32,
 }
 
 //@if A_VEC4
-alias A_words = vec4f;
+alias ValueA = vec4f;
 //@else
-alias A_words = f32;
+alias ValueA = f32;
 //@end
 //@if B_VEC4
-alias B_words = vec4f;
+alias ValueB = vec4f;
 //@else
-alias B_words = f32;
+alias ValueB = f32;
 //@end
 //@if C_VEC4
-alias C_words = vec4f;
+alias Value = vec4f;
 //@else
-alias C_words = f32;
+alias Value = f32;
 //@end
 //@if HALF
 alias Staged = vec4<f16>;
@@ -53,37 +53,28 @@ alias Staged = vec4<f16>;
 alias Staged = vec4f;
 //@end
 
-@group(0) @binding(0) var<storage, read> A: array<A_words>;
-@group(0) @binding(1) var<storage, read> B: array<B_words>;
-@group(0) @binding(2) var<storage, read> bias: array<C_words>;
-@group(0) @binding(3) var<storage, read> residual: array<C_words>;
-@group(0) @binding(4) var<storage, read_write> C: array<C_words>;
-@group(0) @binding(5) var<uniform> p: Params;
+@group(0) @binding(0) var<storage, read> A: array<ValueA>;
+@group(0) @binding(1) var<storage, read> B: array<ValueB>;
+@group(0) @binding(2) var<storage, read> bias: array<Value>;
+@group(0) @binding(3) var<storage, read> residual: array<Value>;
+@group(0) @binding(4) var<storage, read_write> C: array<Value>;
+@group(0) @binding(5) var<uniform> params: Params;
 //@if HAS_U
-@group(0) @binding(6) var<storage, read_write> U: array<C_words>;
+@group(0) @binding(6) var<storage, read_write> U: array<Value>;
 //@end
 
-const THREADS = X * Y * SLICES;
-// Of the tile, in vec4s.
-const A_QUADS = I * Y;
-const B_QUADS = J * X;
-// 4x4 blocks that a step stages of A; those of B follow.
-const A_BLOCKS = A_QUADS * DEPTH / 4;
-
-// (DEPTH, quads): four rows of op(A), or four columns of op(B), at one k.
-var<workgroup> A_tile: array<array<array<Staged, A_QUADS>, 4>, DEPTH / 4>;
-var<workgroup> B_tile: array<array<array<Staged, B_QUADS>, 4>, DEPTH / 4>;
+//@include "staging.wgsl"
 
 // Four words of a stored row; zeros outside the matrix.
-fn load_A(item: u32, row: u32, column: u32) -> vec4f {
+fn loadA(item: u32, row: u32, column: u32) -> vec4f {
   var words = vec4f();
-  if (row < p.A_rows && column < p.A_columns) {
-    let at = (item * p.A_rows + row) * p.A_columns + column;
+  if (row < params.aRows && column < params.aColumns) {
+    let at = (item * params.aRows + row) * params.aColumns + column;
     //@if A_VEC4
     words = A[at / 4];
     //@else
     //@for q in 0..4
-    if (column + $q < p.A_columns) {
+    if (column + $q < params.aColumns) {
       words[$q] = A[at + $q];
     }
     //@end
@@ -92,15 +83,15 @@ fn load_A(item: u32, row: u32, column: u32) -> vec4f {
   return words;
 }
 
-fn load_B(item: u32, row: u32, column: u32) -> vec4f {
+fn loadB(item: u32, row: u32, column: u32) -> vec4f {
   var words = vec4f();
-  if (row < p.B_rows && column < p.B_columns) {
-    let at = (item * p.B_rows + row) * p.B_columns + column;
+  if (row < params.bRows && column < params.bColumns) {
+    let at = (item * params.bRows + row) * params.bColumns + column;
     //@if B_VEC4
     words = B[at / 4];
     //@else
     //@for q in 0..4
-    if (column + $q < p.B_columns) {
+    if (column + $q < params.bColumns) {
       words[$q] = B[at + $q];
     }
     //@end
@@ -110,69 +101,41 @@ fn load_B(item: u32, row: u32, column: u32) -> vec4f {
 }
 
 // Column q holds op(A)[m..m+3, k+q].
-fn block_of_A(item: u32, m: u32, k: u32) -> mat4x4f {
+fn blockOfA(item: u32, m: u32, k: u32) -> mat4x4f {
   //@if TRANSPOSE_A
-  return mat4x4f(load_A(item, k, m), load_A(item, k + 1, m), load_A(item, k + 2, m), load_A(item, k + 3, m));
+  return mat4x4f(loadA(item, k, m), loadA(item, k + 1, m), loadA(item, k + 2, m), loadA(item, k + 3, m));
   //@else
   return transpose(
-    mat4x4f(load_A(item, m, k), load_A(item, m + 1, k), load_A(item, m + 2, k), load_A(item, m + 3, k)),
+    mat4x4f(loadA(item, m, k), loadA(item, m + 1, k), loadA(item, m + 2, k), loadA(item, m + 3, k)),
   );
   //@end
 }
 
 // Column q holds op(B)[k+q, n..n+3].
-fn block_of_B(item: u32, k: u32, n: u32) -> mat4x4f {
+fn blockOfB(item: u32, k: u32, n: u32) -> mat4x4f {
   //@if TRANSPOSE_B
   return transpose(
-    mat4x4f(load_B(item, n, k), load_B(item, n + 1, k), load_B(item, n + 2, k), load_B(item, n + 3, k)),
+    mat4x4f(loadB(item, n, k), loadB(item, n + 1, k), loadB(item, n + 2, k), loadB(item, n + 3, k)),
   );
   //@else
-  return mat4x4f(load_B(item, k, n), load_B(item, k + 1, n), load_B(item, k + 2, n), load_B(item, k + 3, n));
+  return mat4x4f(loadB(item, k, n), loadB(item, k + 1, n), loadB(item, k + 2, n), loadB(item, k + 3, n));
   //@end
 }
 
-// Where block i of a tile lies: x is the quad, y four times which is its first k. Neighbours read along stored rows.
-fn block_place(i: u32, quads: u32, runs_along_k: bool) -> vec2u {
-  return select(vec2u(i % quads, i / quads), vec2u(i / (DEPTH / 4), i % (DEPTH / 4)), runs_along_k);
-}
-
 // Of the tile in column x and row y of batch item z.
-fn load_block(block: u32, tile: vec3u, k: u32) -> mat4x4f {
+fn loadBlock(block: u32, tile: vec3u, k: u32) -> mat4x4f {
   if (block < A_BLOCKS) {
-    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
-    return block_of_A(tile.z, 4 * (tile.y * A_QUADS + place.x), k + 4 * place.y);
+    let place = blockPlace(block, A_QUADS, !TRANSPOSE_A);
+    return blockOfA(tile.z, 4 * (tile.y * A_QUADS + place.x), k + 4 * place.y);
   }
-  let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
-  return block_of_B(tile.z, k + 4 * place.y, 4 * (tile.x * B_QUADS + place.x));
+  let place = blockPlace(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
+  return blockOfB(tile.z, k + 4 * place.y, 4 * (tile.x * B_QUADS + place.x));
 }
 
-// Where quad x lies in the rows of block row y: neighbours that store whole columns of blocks hit different banks.
-fn swizzle(x: u32, y: u32) -> u32 {
-  return x ^ (2 * y % 8);
-}
-
-fn stage_block(block: u32, words: mat4x4f) {
-  if (block < A_BLOCKS) {
-    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
-    //@for q in 0..4
-    A_tile[place.y][$q][swizzle(place.x, place.y)] = Staged(words[$q]);
-    //@end
-  } else {
-    let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
-    //@for q in 0..4
-    B_tile[place.y][$q][swizzle(place.x, place.y)] = Staged(words[$q]);
-    //@end
-  }
-}
-
-// 0.5 x (1 + tanh z) = x / (1 + exp(-2z)): one exp, and no tanh to overflow; exp(88) still fits in f32.
-fn gelu(x: C_words) -> C_words {
-  let z = 0.7978845608028654 * x * (1.0 + 0.044715 * x * x);
-  return x / (1.0 + exp(min(-2.0 * z, C_words(88.0))));
-}
+//@include "gelu.wgsl"
 
 // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
-fn finish(at: u32, column: u32, product: C_words) {
+fn finish(at: u32, column: u32, product: Value) {
   var sum = product;
   if (HAS_BIAS) {
     sum += bias[column];
@@ -192,16 +155,16 @@ fn finish(at: u32, column: u32, product: C_words) {
   C[at] = sum;
 }
 
-fn finish_four(item: u32, row: u32, column: u32, product: vec4f) {
-  if (row >= p.M || column >= p.N) {
+fn finishFour(item: u32, row: u32, column: u32, product: vec4f) {
+  if (row >= params.M || column >= params.N) {
     return;
   }
-  let at = (item * p.M + row) * p.N + column;
+  let at = (item * params.M + row) * params.N + column;
   //@if C_VEC4
   finish(at / 4, column / 4, product);
   //@else
   //@for q in 0..4
-  if (column + $q < p.N) {
+  if (column + $q < params.N) {
     finish(at + $q, column + $q, product[$q]);
   }
   //@end
@@ -222,30 +185,30 @@ fn main(
   //@end
   //@end
   //@if SPLIT
-  let tile = vec3u(group.xy, group.z / p.splits);
-  let start = group.z % p.splits * p.K_part;
-  let end = min(start + p.K_part, p.K);
+  let tile = vec3u(group.xy, group.z / params.splits);
+  let start = group.z % params.splits * params.kPart;
+  let end = min(start + params.kPart, params.K);
   //@else
   let tile = group;
   let start = 0u;
-  let end = p.K;
+  let end = params.K;
   //@end
   //@for s in 0..STAGES
-  var next_$s = load_block(thread + $s * THREADS, tile, start);
+  var next_$s = loadBlock(thread + $s * THREADS, tile, start);
   //@end
   for (var k = start; k < end; k += DEPTH) {
     //@for s in 0..STAGES
-    stage_block(thread + $s * THREADS, next_$s);
+    stageBlock(thread + $s * THREADS, next_$s);
     //@end
     workgroupBarrier();
     //@if SPLIT
     // Behind the last step nothing of the next split: K itself is outside the matrices, where nothing is read.
-    let next_k = select(p.K, k + DEPTH, k + DEPTH < end);
+    let next_k = select(params.K, k + DEPTH, k + DEPTH < end);
     //@else
     let next_k = k + DEPTH;
     //@end
     //@for s in 0..STAGES
-    next_$s = load_block(thread + $s * THREADS, tile, next_k);
+    next_$s = loadBlock(thread + $s * THREADS, tile, next_k);
     //@end
     //@for g in 0..GROUPS
     {
@@ -311,7 +274,7 @@ fn main(
   //@for i in 0..I
   //@for c in 0..4
   //@for j in 0..J
-  finish_four(
+  finishFour(
     group.z, // with SPLIT the partial's place, not the item
     4 * (group.y * A_QUADS + lane.y + $i * Y) + $c,
     4 * (group.x * B_QUADS + lane.x + $j * X),

@@ -6,14 +6,13 @@
 // work      one invocation adds one Value column of a chunk in order, f32; x runs over columns, y over chunks
 // traffic   4RC + 8C ceil(R/chunk) bytes
 // texture   X through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
+// source    (ours)
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
 
-struct Shape {
+//@include "texel.wgsl"
+
+struct Params {
   R: u32,
   C: u32,
   chunk: u32,
@@ -27,11 +26,11 @@ struct Shape {
 @group(0) @binding(0) var<storage, read> X: array<Value>;
 //@end
 @group(0) @binding(1) var<storage, read_write> Y: array<Value>;
-@group(0) @binding(2) var<uniform> shape: Shape;
+@group(0) @binding(2) var<uniform> params: Params;
 
 fn load(i: u32) -> Value {
 //@if TEXTURE
-  return textureLoad(X, vec2u(i & 1023u, i >> 10u));
+  return textureLoad(X, texel(i));
 //@else
   return X[i];
 //@end
@@ -41,28 +40,28 @@ fn load(i: u32) -> Value {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let c = id.x;
   let k = id.y;
-  let first = k * shape.chunk;
-  if (c >= shape.C || first >= shape.R) {
+  let first = k * params.chunk;
+  if (c >= params.C || first >= params.R) {
     return;
   }
-  let rows = min(shape.chunk, shape.R - first);
-  var i = shape.base + first * shape.C + c;
-  let stop = i + rows * shape.C;
+  let rows = min(params.chunk, params.R - first);
+  var i = params.base + first * params.C + c;
+  let stop = i + rows * params.C;
   // Four sums of every fourth row: independent loads, and shorter chains of roundings.
 //@for j in 0..4
   var sum_$j = Value();
 //@end
-  for (; i + 3u * shape.C < stop; i += 4u * shape.C) {
+  for (; i + 3u * params.C < stop; i += 4u * params.C) {
 //@for j in 0..4
-    sum_$j += load(i + $ju * shape.C);
+    sum_$j += load(i + $ju * params.C);
 //@end
   }
-  for (; i < stop; i += shape.C) {
+  for (; i < stop; i += params.C) {
     sum_0 += load(i);
   }
   var total = (sum_0 + sum_1) + (sum_2 + sum_3);
-  let o = k * shape.C + c;
-  if (shape.accumulate != 0u) {
+  let o = k * params.C + c;
+  if (params.accumulate != 0u) {
     total += Y[o];
   }
   Y[o] = total;

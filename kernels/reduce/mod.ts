@@ -26,7 +26,9 @@ import sumTotalSource from "./sum_total.wgsl" with { type: "text" };
 
 /** Rows and columns of a matrix. */
 export interface MatrixShape {
+  /** Rows; there may be none. */
   readonly R: number;
+  /** Columns. */
   readonly C: number;
 }
 
@@ -49,7 +51,7 @@ export function rowSum(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C }: Mat
   }
   gpu.dispatch({
     kernel: { name: "reduce/row_sum", source: rowSumSource, constants: { VECTOR: vector } },
-    bindings: [read(X), write(Y), params([R, width])],
+    bindings: [read(X), write(Y), params({ R, C: width })],
     workgroups: flatGrid(Math.ceil(R / 64)),
   });
 }
@@ -62,7 +64,7 @@ export function rowBroadcast(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, { R, C 
   const [vector, width] = valuesPerRow(C);
   gpu.dispatch({
     kernel: { name: "reduce/row_broadcast", source: rowBroadcastSource, constants: { VECTOR: vector } },
-    bindings: [read(X), write(Y), params([R, width])],
+    bindings: [read(X), write(Y), params({ R, C: width })],
     workgroups: flatGrid(Math.ceil(R * width / 64)),
   });
 }
@@ -128,7 +130,13 @@ export function columnSum(gpu: Gpu, { X, Y, partials }: ColumnSumOperands, shape
       bindings: [
         texture ? texels(from) : read(from),
         write(to),
-        params([rows, width, chunk, Number(keep), texture ? from.offset / 4 : 0]),
+        params({
+          R: rows,
+          C: width,
+          chunk,
+          accumulate: keep,
+          base: texture ? from.offset / 4 : 0,
+        }),
       ],
       workgroups: [Math.ceil(width / 8), Math.ceil(Math.ceil(rows / chunk) / 8)],
     });
@@ -190,12 +198,12 @@ export function sum(
   requireWords(action, [[X, n], [Y, 1], [partials, 4 * lanes]]);
   gpu.dispatch({
     kernel: { name: "reduce/sum_partials", source: sumPartialsSource, constants: {} },
-    bindings: [read(X), write(partials), params([n, lanes])],
+    bindings: [read(X), write(partials), params({ n, L: lanes })],
     workgroups: [lanes / 64],
   });
   gpu.dispatch({
     kernel: { name: "reduce/sum_total", source: sumTotalSource, constants: {} },
-    bindings: [read(partials), write(Y), params([lanes], [scale])],
+    bindings: [read(partials), write(Y), params({ L: lanes, scale })],
     workgroups: [1],
   });
 }

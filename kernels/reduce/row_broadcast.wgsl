@@ -3,27 +3,26 @@
 // bindings  0 X read, 1 Y write, 2 {R,C} uniform
 // work      one invocation per Value of Y
 // traffic   4RC + 4R bytes
+// source    (ours)
 
-//@if VECTOR
-alias Value = vec4f;
-//@else
-alias Value = f32;
-//@end
+//@include "value.wgsl"
 
-struct Shape {
+//@include "flat_index.wgsl"
+
+struct Params {
   R: u32,
   C: u32,
 }
 
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read_write> Y: array<Value>;
-@group(0) @binding(2) var<uniform> shape: Shape;
+@group(0) @binding(2) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= shape.R * shape.C) {
+  let i = flatIndex(id, groups);
+  if (i >= params.R * params.C) {
     return;
   }
-  Y[i] = Value(X[i / shape.C]);
+  Y[i] = Value(X[i / params.C]);
 }

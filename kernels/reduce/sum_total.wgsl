@@ -3,22 +3,23 @@
 // bindings  0 partials read, 1 Y write, 2 {L,scale} uniform
 // work      one workgroup: 64 invocations stride partials, then a tree in workgroup memory, f32
 // traffic   16L bytes
+// source    (ours)
 
-struct Shape {
+struct Params {
   L: u32,
   scale: f32,
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> Y: array<f32>;
-@group(0) @binding(2) var<uniform> shape: Shape;
+@group(0) @binding(2) var<uniform> params: Params;
 
 var<workgroup> sums: array<f32, 64>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var total = vec4f();
-  for (var l = lane; l < shape.L; l += 64u) {
+  for (var l = lane; l < params.L; l += 64u) {
     total += partials[l];
   }
   sums[lane] = (total.x + total.y) + (total.z + total.w);
@@ -29,6 +30,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
   }
   if (lane == 0u) {
-    Y[0] = shape.scale * sums[0];
+    Y[0] = params.scale * sums[0];
   }
 }

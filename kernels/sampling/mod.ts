@@ -39,6 +39,7 @@ export interface SampleTokensShape {
   readonly V: number;
   /** Column of the outputs to write, from 0 to `maxSteps - 1`. */
   readonly step: number;
+  /** Columns of the outputs. */
   readonly maxSteps: number;
   /** Logits are divided by it; above 0. */
   readonly temperature: number;
@@ -98,7 +99,7 @@ export function sampleTokens(gpu: Gpu, operands: SampleTokensOperands, shape: Sa
       write(entropies),
       write(current),
       write(position),
-      params([B, V, step, maxSteps, greedy ? 1 : 0, endId, padId], [temperature]),
+      params({ B, V, step, maxSteps, isGreedy: greedy, endId, padId, temperature }),
     ],
     workgroups: [Math.ceil(B / WORKGROUP)],
   });

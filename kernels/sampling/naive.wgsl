@@ -13,7 +13,9 @@
 //           entropy NaN (its token is then void, but below V)
 // traffic   4BV + 40B bytes (second and third read of the logits from cache)
 // source    Threefry-2x32, 20 rounds: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (SC 2011)
+
 struct Params { B: u32, V: u32, step: u32, maxSteps: u32, isGreedy: u32, endId: u32, padId: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> random: array<vec2u>;
 @group(0) @binding(2) var<storage, read_write> done: array<u32>;

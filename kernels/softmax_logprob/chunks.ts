@@ -86,19 +86,19 @@ export function naiveChunk(
       read(W),
       ...rowOperands(gpu, operands),
       write(scratch),
-      params([row0, column0, columns, C, V, dEntropy ? 1 : 0], [temperature]),
+      params({ row0, column0, columns, C, V, hasEntropy: dEntropy !== undefined, temperature }),
     ],
     workgroups: [Math.ceil(columns / WORKGROUP), rows],
   });
   gpu.dispatch({
     kernel: { name: "softmax_logprob/dx_naive", source: dxNaiveSource, constants: { WORKGROUP } },
-    bindings: [read(scratch), read(W), write(dX), params([row0, column0, columns, C, V])],
+    bindings: [read(scratch), read(W), write(dX), params({ row0, column0, columns, C, V })],
     workgroups: [Math.ceil(C / WORKGROUP), rows],
   });
   if (dW === undefined) return;
   gpu.dispatch({
     kernel: { name: "softmax_logprob/dw_naive", source: dwNaiveSource, constants: { WORKGROUP } },
-    bindings: [read(X), read(scratch), write(dW), params([row0, rows, columns, C, V])],
+    bindings: [read(X), read(scratch), write(dW), params({ row0, rows, columns, C, V })],
     workgroups: [Math.ceil(columns / WORKGROUP), C],
   });
 }
@@ -110,9 +110,9 @@ export function textureChunk(
   { C, V, temperature, row0, rows, column0, columns }: LinearLogprobChunk,
 ): void {
   const { X, W, dEntropy, dX, dW, scratch } = operands;
-  // In texels, as are column0 and columns in the params.
-  const [C4, V4, first, across] = [C, V, column0, columns].map((words) => words / 4);
-  const [offsetX, offsetW, offsetLogits] = [X, W, scratch].map(({ offset }) => offset / 4);
+  // In texels.
+  const [C4, V4, first, columns4] = [C, V, column0, columns].map((words) => words / 4);
+  const [baseX, baseW, baseLogits] = [X, W, scratch].map(({ offset }) => offset / 4);
   const BROADCAST = gpu.canBroadcast;
   const tileLogits = chooseRegisterTile({ rows, columns });
   const tileX = chooseRegisterTile({ rows, columns: C });
@@ -129,7 +129,18 @@ export function textureChunk(
       texels(W),
       ...rowOperands(gpu, operands),
       write(scratch),
-      params([row0, rows, first, across, C4, V4, offsetX, offsetW, dEntropy ? 1 : 0], [temperature]),
+      params({
+        row0,
+        rows,
+        column0: first,
+        columns4,
+        C4,
+        V4,
+        baseX,
+        baseW,
+        hasEntropy: dEntropy !== undefined,
+        temperature,
+      }),
     ],
     workgroups: registerTiles(rows, columns, tileLogits),
   });
@@ -143,7 +154,7 @@ export function textureChunk(
       texels(scratch),
       texels(W),
       write(dX),
-      params([row0, rows, first, across, C4, V4, offsetLogits, offsetW]),
+      params({ row0, rows, column0: first, columns4, C4, V4, baseLogits, baseW }),
     ],
     workgroups: registerTiles(rows, C, tileX),
   });
@@ -158,7 +169,7 @@ export function textureChunk(
       texels(X),
       texels(scratch),
       write(dW),
-      params([row0, rows, across, C4, V4, offsetX, offsetLogits]),
+      params({ row0, rows, columns4, C4, V4, baseX, baseLogits }),
     ],
     workgroups: registerTiles(C, columns, tileW),
   });

@@ -7,7 +7,10 @@
 //           7 dLogits write, 8 {row0,column0,columns,C,V,hasEntropy,temperature} uniform
 // work      one invocation per logit, recomputed; f32
 // traffic   4 rows columns + 4 rows C + 4C columns bytes
+// source    (ours); recomputing logits by chunks as arXiv:2410.10989
+
 struct Params { row0: u32, column0: u32, columns: u32, C: u32, V: u32, hasEntropy: u32, temperature: f32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;

@@ -4,7 +4,10 @@
 // bindings  0 X read, 1 dLogits read, 2 dW write (+=), 3 {row0,rows,columns,C,V} uniform
 // work      one invocation per element of dW, f32 sum over the rows
 // traffic   4 rows columns + 4 rows C + 8C columns bytes
+// source    (ours)
+
 struct Params { row0: u32, rows: u32, columns: u32, C: u32, V: u32 }
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> dLogits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dW: array<f32>;

@@ -4,7 +4,10 @@
 // bindings  0 dLogits read, 1 W read, 2 dX write (+= unless column0 = 0), 3 {row0,column0,columns,C,V} uniform
 // work      one invocation per element of dX, f32 sum over the chunk's columns
 // traffic   4 rows columns + 4C columns + 4 rows C bytes
+// source    (ours)
+
 struct Params { row0: u32, column0: u32, columns: u32, C: u32, V: u32 }
+
 @group(0) @binding(0) var<storage, read> dLogits: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dX: array<f32>;

@@ -5,6 +5,10 @@
 //           3 {row0, rows, then in texels column0, columns, C, V, offsets of dLogits and W} uniform
 // work      8 lanes hold ROWS x (32J) elements of dX in registers; f32 sums over the chunk's columns
 // traffic   4 rows columns + 4C columns rows/ROWS + 4 rows C bytes
+// source    (ours)
+
+//@include "texel.wgsl"
+
 struct Params {
   row0: u32,
   rows: u32,
@@ -12,16 +16,17 @@ struct Params {
   columns4: u32,
   C4: u32,
   V4: u32,
-  offsetLogits: u32,
-  offsetW: u32,
+  baseLogits: u32,
+  baseW: u32,
 }
+
 @group(0) @binding(0) var dLogits: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> dX: array<vec4f>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn loadLogits(i: u32) -> vec4f { return textureLoad(dLogits, vec2u(i & 1023u, i >> 10u)); }
-fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
+fn loadLogits(i: u32) -> vec4f { return textureLoad(dLogits, texel(i)); }
+fn loadW(i: u32) -> vec4f { return textureLoad(W, texel(i)); }
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
@@ -37,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   for (var k = 0u; k < params.columns4; k++) {
     //@if BROADCAST
     //@for h in 0..ROWS/8
-    let own_$h = loadLogits(params.offsetLogits + (row + 8u * $hu + lane.x) * params.columns4 + k);
+    let own_$h = loadLogits(params.baseLogits + (row + 8u * $hu + lane.x) * params.columns4 + k);
     //@end
     //@end
     //@for h in 0..ROWS/4
@@ -45,13 +50,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     //@if BROADCAST
     let d_$h_$c = subgroupBroadcast(own_${h/2}, (4u * $hu + $cu) % 8u);
     //@else
-    let d_$h_$c = loadLogits(params.offsetLogits + (row + 4u * $hu + $cu) * params.columns4 + k);
+    let d_$h_$c = loadLogits(params.baseLogits + (row + 4u * $hu + $cu) * params.columns4 + k);
     //@end
     //@end
     //@end
     //@for j in 0..J
     //@for q in 0..4
-    let t_$j_$q = loadW(params.offsetW + ((column + $ju * 8u) * 4u + $qu) * params.V4 + k);
+    let t_$j_$q = loadW(params.baseW + ((column + $ju * 8u) * 4u + $qu) * params.V4 + k);
     //@end
     //@for q in 0..4
     let w_$j_$q = vec4f(t_$j_0[$q], t_$j_1[$q], t_$j_2[$q], t_$j_3[$q]);

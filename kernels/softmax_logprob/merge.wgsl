@@ -6,10 +6,12 @@
 // work      one invocation per row, f32
 // values    a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // traffic   16N parts + 12N bytes
+// source    running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, parts: u32 }
-const LOWEST = -3.4028235e38;
-// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
-const FAR = -200.0;
+
+//@include "lowest.wgsl"
+
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> logprob: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;

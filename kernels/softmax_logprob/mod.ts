@@ -26,8 +26,11 @@ export { linearLogprobScratchWords };
 
 /** N tokens of width C, scored against a vocabulary of V. There may be no tokens. */
 export interface LinearLogprobSize {
+  /** Tokens. */
   readonly N: number;
+  /** Width of a token. */
   readonly C: number;
+  /** Size of the vocabulary. */
   readonly V: number;
   /** `naive`, or `texture` or `tiled` (C and V multiples of 4); by `PONDER_VARIANT`, adapter and shape when absent. */
   readonly variant?: string;
@@ -162,7 +165,15 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
         texels(W),
         read(targets),
         write(partials),
-        params([N, C / 4, V / 4, X.offset / 4, W.offset / 4, blocksPerPanel], [temperature]),
+        params({
+          N,
+          C4: C / 4,
+          V4: V / 4,
+          baseX: X.offset / 4,
+          baseW: W.offset / 4,
+          blocksPerPanel,
+          temperature,
+        }),
       ],
       workgroups: [Math.ceil(N / ROWS), panels],
     });
@@ -175,7 +186,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
         read(W),
         read(targets),
         write(partials),
-        params([N, C, V, panelColumns], [temperature]),
+        params({ N, C, V, panelColumns, temperature }),
       ],
       workgroups: [Math.ceil(N / WORKGROUP), panels],
     });
@@ -183,7 +194,7 @@ export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: 
   const parts = PARTS[variant](shape);
   gpu.dispatch({
     kernel: { name: "softmax_logprob/merge", source: mergeSource, constants: { WORKGROUP } },
-    bindings: [read(partials), write(logprob), write(lse), write(entropy), params([N, parts])],
+    bindings: [read(partials), write(logprob), write(lse), write(entropy), params({ N, parts })],
     workgroups: [Math.ceil(N / WORKGROUP)],
   });
 }

@@ -5,10 +5,11 @@
 // traffic         4NC + 4CV + 16N panels bytes (W from cache for all rows but the first)
 // values          a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
 // source          running maximum and sum: arXiv:1805.02867
+
 struct Params { N: u32, C: u32, V: u32, panelColumns: u32, temperature: f32 }
-const LOWEST = -3.4028235e38;
-// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
-const FAR = -200.0;
+
+//@include "lowest.wgsl"
+
 @group(0) @binding(0) var<storage, read> X: array<f32>;
 @group(0) @binding(1) var<storage, read> W: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
@@ -16,7 +17,7 @@ const FAR = -200.0;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x;
   if (row >= params.N) { return; }
   // Copied out of the loops: software adapters read parameters from a storage buffer, anew each round.
@@ -47,5 +48,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     weighted += max(logit - largest, FAR) * weight;
     if (v == label) { chosen = logit; }
   }
-  partials[row * grid.y + id.y] = vec4f(largest, total, weighted, chosen);
+  partials[row * groups.y + id.y] = vec4f(largest, total, weighted, chosen);
 }

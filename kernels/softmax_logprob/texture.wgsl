@@ -9,45 +9,37 @@
 //                 rows before panels, and panels of W that a core's cache holds, with BROADCAST (a lane reads a row of X
 //                 for all): 1.5x at 128x256x32768, 1.03x at 512x256x512
 // values          a logit of -infinity has probability 0; NaN or +infinity makes all three results of its row NaN
-const LOWEST = -3.4028235e38;
+// source          running maximum and sum: arXiv:1805.02867
+
+//@include "texel.wgsl"
+
+//@include "lowest.wgsl"
 
 struct Params {
   N: u32,
   C4: u32,
   V4: u32,
-  offsetX: u32,
-  offsetW: u32,
+  baseX: u32,
+  baseW: u32,
   blocksPerPanel: u32,
   temperature: f32,
 }
+
 @group(0) @binding(0) var X: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var W: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-fn loadX(i: u32) -> vec4f { return textureLoad(X, vec2u(i & 1023u, i >> 10u)); }
-fn loadW(i: u32) -> vec4f { return textureLoad(W, vec2u(i & 1023u, i >> 10u)); }
+fn loadX(i: u32) -> vec4f { return textureLoad(X, texel(i)); }
+fn loadW(i: u32) -> vec4f { return textureLoad(W, texel(i)); }
 
-// x, but not below the logarithm of 2^-126. Not by max, which may drop NaN.
-fn bounded(x: vec4f) -> vec4f {
-  return select(x, vec4f(-87.33654), x < vec4f(-87.33654));
-}
-
-// e^x for bounded x up to about 0: 2^round(t) times 2^fraction, a polynomial through six Chebyshev nodes whose relative
-// error is 1.6e-7.
-fn expNegative(x: vec4f) -> vec4f {
-  let t = x * 1.44269504;
-  let whole = round(t);
-  let f = t - whole;
-  let p = ((((0.0013390863 * f + 0.009676032) * f + 0.05550357) * f + 0.24022107) * f + 0.6931472) * f + 1.0000001;
-  return bitcast<vec4f>((vec4i(whole) + vec4i(127)) << vec4u(23)) * p;
-}
+//@include "exp_negative.wgsl"
 
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) lane: vec3u,
 ) {
   let row = group.x * ROWS;
@@ -70,17 +62,17 @@ fn main(
     for (var k = 0u; k < params.C4; k++) {
       //@if BROADCAST
       //@for h in 0..ROWS/8
-      let own_$h = loadX(params.offsetX + (row + 8u * $hu + lane.x) * params.C4 + k);
+      let own_$h = loadX(params.baseX + (row + 8u * $hu + lane.x) * params.C4 + k);
       //@end
       //@end
       //@for i in 0..ROWS
       //@if BROADCAST
       let x_$i = subgroupBroadcast(own_${i/8}, $iu % 8u);
       //@else
-      let x_$i = loadX(params.offsetX + (row + $iu) * params.C4 + k);
+      let x_$i = loadX(params.baseX + (row + $iu) * params.C4 + k);
       //@end
       //@end
-      let start = params.offsetW + k * 4u * params.V4 + column;
+      let start = params.baseW + k * 4u * params.V4 + column;
       //@for q in 0..4
       //@for j in 0..J
       let w_$q_$j = loadW(start + $qu * params.V4 + $ju * 8u);
@@ -125,7 +117,7 @@ fn main(
   }
   //@for i in 0..ROWS
   if (row + $iu < params.N) {
-    partials[((row + $iu) * grid.y + group.y) * 8u + lane.x] = vec4f(largest_$i, total_$i, weighted_$i, chosen_$i);
+    partials[((row + $iu) * groups.y + group.y) * 8u + lane.x] = vec4f(largest_$i, total_$i, weighted_$i, chosen_$i);
   }
   //@end
 }

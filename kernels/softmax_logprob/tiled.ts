@@ -64,7 +64,7 @@ export function tiledForward(
       read(X),
       read(W),
       write(partials),
-      params([N, V, C, V, 0, 0, 0, tilesPerPanel, 0], [temperature]),
+      params({ ...NO_CHUNK, rows: N, columns: V, terms: C, bStride: V, tilesPerPanel, temperature }),
       read(targets),
     ],
     workgroups: [panels, down],
@@ -89,22 +89,45 @@ export function tiledChunk(
       read(X_rows),
       read(W),
       write(dLogits),
-      params([rows, columns, C, V, columns, row0, column0, 1, dEntropy ? 1 : 0], [temperature]),
+      params({
+        rows,
+        columns,
+        terms: C,
+        bStride: V,
+        resultStride: columns,
+        row0,
+        column0,
+        tilesPerPanel: 1,
+        hasEntropy: dEntropy !== undefined,
+        temperature,
+      }),
       ...rowOperands(gpu, operands),
     ],
     workgroups: [across, down],
   });
   const dX_rows = subslice(dX, row0 * C, rows * C);
-  multiply(gpu, [dLogits, W, dX_rows], { rows, columns: C, terms: columns }, [V, C], {
-    TRANSPOSE_B: true,
-    ACCUMULATE: column0 > 0,
-  });
+  multiply(
+    gpu,
+    [dLogits, W, dX_rows],
+    { rows, columns: C, terms: columns },
+    { bStride: V, resultStride: C },
+    {
+      TRANSPOSE_B: true,
+      ACCUMULATE: column0 > 0,
+    },
+  );
   if (dW === undefined) return;
-  multiply(gpu, [X_rows, dLogits, dW], { rows: C, columns, terms: rows }, [columns, V], {
+  multiply(gpu, [X_rows, dLogits, dW], { rows: C, columns, terms: rows }, {
+    bStride: columns,
+    resultStride: V,
+  }, {
     TRANSPOSE_A: true,
     ACCUMULATE: true,
   });
 }
+
+/** Parameters that an entry point does not read. */
+const NO_CHUNK = { resultStride: 0, row0: 0, column0: 0, hasEntropy: false } as const;
 
 type Flags = Partial<Record<"TRANSPOSE_A" | "TRANSPOSE_B" | "ACCUMULATE", boolean>>;
 
@@ -113,9 +136,10 @@ function multiply(
   gpu: Gpu,
   [A, B, result]: readonly [A: Slice, B: Slice, result: Slice],
   shape: ProductShape,
-  strides: readonly [B: number, result: number],
+  strides: { readonly bStride: number; readonly resultStride: number },
   flags: Flags,
 ): void {
+  const { rows, columns, terms } = shape;
   const tile = chooseTile(shape, true);
   const [down, across] = countTiles(shape, tile);
   gpu.dispatch({
@@ -124,7 +148,7 @@ function multiply(
       read(A),
       read(B),
       write(result),
-      params([shape.rows, shape.columns, shape.terms, ...strides, 0, 0, 1, 0], [1]),
+      params({ ...NO_CHUNK, rows, columns, terms, ...strides, tilesPerPanel: 1, temperature: 1 }),
     ],
     workgroups: [across, down],
   });

@@ -21,8 +21,8 @@ struct Params {
   rows: u32, // of the product, columns and terms too
   columns: u32,
   terms: u32,
-  B_stride: u32, // words from a stored row to the next
-  result_stride: u32,
+  bStride: u32, // words from a stored row to the next
+  resultStride: u32,
   row0: u32,
   column0: u32,
   tilesPerPanel: u32,
@@ -40,19 +40,10 @@ struct Params {
 @group(0) @binding(7) var<storage, read> dLogprob: array<f32>;
 @group(0) @binding(8) var<storage, read> dEntropy: array<f32>;
 
-const LOWEST = -3.4028235e38;
-// e to the power of it is 0 in f32: bounds differences of logits whose exponential is 0 but whose product with 0 may be NaN.
-const FAR = -200.0;
-const THREADS = X * Y * SLICES;
-// Of the tile, in vec4s.
-const A_QUADS = I * Y;
-const B_QUADS = J * X;
-// 4x4 blocks that a step stages of A; those of B follow.
-const A_BLOCKS = A_QUADS * DEPTH / 4;
+//@include "lowest.wgsl"
 
-// (DEPTH, quads): four rows of A, or four columns of B, at one term.
-var<workgroup> A_tile: array<array<array<vec4f, A_QUADS>, 4>, DEPTH / 4>;
-var<workgroup> B_tile: array<array<array<vec4f, B_QUADS>, 4>, DEPTH / 4>;
+alias Staged = vec4f;
+//@include "staging.wgsl"
 
 // An invocation's SUMS = 4 I J vec4s of the tile: row 4 i + c, vec4 j at (4 i + c) J + j.
 alias Sums = array<vec4f, SUMS>;
@@ -65,7 +56,7 @@ struct Place {
 }
 
 // Four words of a stored row; zeros outside the matrix.
-fn load_A(row: u32, column: u32) -> vec4f {
+fn loadA(row: u32, column: u32) -> vec4f {
   let shape = select(vec2u(params.rows, params.terms), vec2u(params.terms, params.rows), TRANSPOSE_A);
   if (row < shape.x && column < shape.y) {
     return A[(row * shape.y + column) / 4];
@@ -73,74 +64,50 @@ fn load_A(row: u32, column: u32) -> vec4f {
   return vec4f();
 }
 
-fn load_B(row: u32, column: u32) -> vec4f {
+fn loadB(row: u32, column: u32) -> vec4f {
   let shape = select(vec2u(params.terms, params.columns), vec2u(params.columns, params.terms), TRANSPOSE_B);
   if (row < shape.x && column < shape.y) {
-    return B[(row * params.B_stride + column) / 4];
+    return B[(row * params.bStride + column) / 4];
   }
   return vec4f();
 }
 
-// Where block i of a tile lies: x is the quad, y a quarter of its first term. Neighbours read along stored rows.
-fn block_place(i: u32, quads: u32, runs_along_terms: bool) -> vec2u {
-  return select(vec2u(i % quads, i / quads), vec2u(i / (DEPTH / 4), i % (DEPTH / 4)), runs_along_terms);
-}
-
 // Column q holds four rows of A, or four columns of B, at the block's term q.
-fn load_block(block: u32, at: Place, term: u32) -> mat4x4f {
+fn loadBlock(block: u32, at: Place, term: u32) -> mat4x4f {
   if (block < A_BLOCKS) {
-    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
+    let place = blockPlace(block, A_QUADS, !TRANSPOSE_A);
     let m = 4 * (at.rowQuad + place.x);
     let k = term + 4 * place.y;
     //@if TRANSPOSE_A
-    return mat4x4f(load_A(k, m), load_A(k + 1, m), load_A(k + 2, m), load_A(k + 3, m));
+    return mat4x4f(loadA(k, m), loadA(k + 1, m), loadA(k + 2, m), loadA(k + 3, m));
     //@else
-    return transpose(mat4x4f(load_A(m, k), load_A(m + 1, k), load_A(m + 2, k), load_A(m + 3, k)));
+    return transpose(mat4x4f(loadA(m, k), loadA(m + 1, k), loadA(m + 2, k), loadA(m + 3, k)));
     //@end
   }
-  let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
+  let place = blockPlace(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
   let n = 4 * (at.columnQuad + place.x);
   let k = term + 4 * place.y;
   //@if TRANSPOSE_B
-  return transpose(mat4x4f(load_B(n, k), load_B(n + 1, k), load_B(n + 2, k), load_B(n + 3, k)));
+  return transpose(mat4x4f(loadB(n, k), loadB(n + 1, k), loadB(n + 2, k), loadB(n + 3, k)));
   //@else
-  return mat4x4f(load_B(k, n), load_B(k + 1, n), load_B(k + 2, n), load_B(k + 3, n));
+  return mat4x4f(loadB(k, n), loadB(k + 1, n), loadB(k + 2, n), loadB(k + 3, n));
   //@end
-}
-
-// Where quad x lies in the rows of block row y: neighbours that store whole columns of blocks hit different banks.
-fn swizzle(x: u32, y: u32) -> u32 {
-  return x ^ (2 * y % 8);
-}
-
-fn stage_block(block: u32, words: mat4x4f) {
-  if (block < A_BLOCKS) {
-    let place = block_place(block, A_QUADS, !TRANSPOSE_A);
-    //@for q in 0..4
-    A_tile[place.y][$q][swizzle(place.x, place.y)] = words[$q];
-    //@end
-  } else {
-    let place = block_place(block - A_BLOCKS, B_QUADS, TRANSPOSE_B);
-    //@for q in 0..4
-    B_tile[place.y][$q][swizzle(place.x, place.y)] = words[$q];
-    //@end
-  }
 }
 
 // This invocation's sums of the tile; with SLICES, those of its slice.
-fn tile_product(at: Place) -> Sums {
+fn tileProduct(at: Place) -> Sums {
   var sums: Sums;
   //@for s in 0..STAGES
-  var next_$s = load_block(at.thread + $s * THREADS, at, 0);
+  var next_$s = loadBlock(at.thread + $s * THREADS, at, 0);
   //@end
   for (var term = 0u; term < params.terms; term += DEPTH) {
     //@for s in 0..STAGES
-    stage_block(at.thread + $s * THREADS, next_$s);
+    stageBlock(at.thread + $s * THREADS, next_$s);
     //@end
     workgroupBarrier();
     // The next step's words are under way while this one's are multiplied.
     //@for s in 0..STAGES
-    next_$s = load_block(at.thread + $s * THREADS, at, term + DEPTH);
+    next_$s = loadBlock(at.thread + $s * THREADS, at, term + DEPTH);
     //@end
     //@for g in 0..GROUPS
     {
@@ -175,7 +142,7 @@ fn tile_product(at: Place) -> Sums {
 @compute @workgroup_size(X, Y)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) grid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) lane: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
@@ -194,7 +161,7 @@ fn forward(
   //@end
   for (var step = 0u; step < params.tilesPerPanel; step++) {
     let columnQuad = (group.x * params.tilesPerPanel + step) * B_QUADS;
-    let sums = tile_product(Place(rowQuad, columnQuad, lane, thread));
+    let sums = tileProduct(Place(rowQuad, columnQuad, lane, thread));
     //@for j in 0..J
     let column_$j = 4 * (columnQuad + lane.x + $j * X);
     let ids_$j = vec4u(column_$j) + vec4u(0, 1, 2, 3);
@@ -229,7 +196,7 @@ fn forward(
   //@for i in 0..I
   //@for c in 0..4
   if (row_$i_$c < params.rows) {
-    result[(row_$i_$c * grid.x + group.x) * X + lane.x] =
+    result[(row_$i_$c * groups.x + group.x) * X + lane.x] =
       vec4f(largest_$i_$c, total_$i_$c, weighted_$i_$c, chosen_$i_$c);
   }
   //@end
@@ -245,7 +212,7 @@ fn dlogits(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let at = Place(group.y * A_QUADS, group.x * B_QUADS, lane, thread);
-  let sums = tile_product(at);
+  let sums = tileProduct(at);
   let scale = 1.0 / params.temperature;
   //@for i in 0..I
   //@for c in 0..4
@@ -262,7 +229,7 @@ fn dlogits(
         let isTarget = vec4u(params.column0 + column_$j) + vec4u(0, 1, 2, 3) == label;
         let logp = sums[(4 * $i + $c) * J + $j] * scale - lse[n];
         let p = exp(logp);
-        result[(row * params.result_stride + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
+        result[(row * params.resultStride + column_$j) / 4] = gradient * (select(vec4f(), vec4f(1.0), isTarget) - p) -
           entropyGradient * p * (max(logp, vec4f(FAR)) + entropy[n]);
       }
       //@end
@@ -281,7 +248,7 @@ fn product(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let at = Place(group.y * A_QUADS, group.x * B_QUADS, lane, thread);
-  var sums = tile_product(at);
+  var sums = tileProduct(at);
   //@if SLICES/2
   // One slice after another hands its sums over in the memory of A's tile, which is free by now.
   let first = lane.y * X + lane.x;
@@ -312,7 +279,7 @@ fn product(
     let row = 4 * (at.rowQuad + lane.y + $i * Y) + $c;
     let column = 4 * (at.columnQuad + lane.x + $j * X);
     if (row < params.rows && column < params.columns) {
-      let index = (row * params.result_stride + column) / 4;
+      let index = (row * params.resultStride + column) / 4;
       //@if ACCUMULATE
       result[index] += sums[(4 * $i + $c) * J + $j];
       //@else

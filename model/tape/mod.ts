@@ -1,8 +1,21 @@
 /**
- * Autograd: tensors, the tape, and the ops as functions.
+ * Autograd: tensors, the tape, what an op is, and our ops.
  *
  * @module
  */
-export * from "./functions.ts";
+export {
+  type AnyOpRule,
+  type Arity,
+  type AttributeArguments,
+  type Call,
+  defineOp,
+  type InputGradients,
+  type Operand,
+  type OpRule,
+  type OutputGradients,
+} from "./op.ts";
+// Each name is a row of the table.
+export * from "./ops.ts";
+export { type CheckedOperand, type CheckedOperands, checkGradients, type GradientError } from "./check.ts";
 export { Tape } from "./tape.ts";
 export { asMatrix, formatShape, sizeOf, type Tensor } from "./tensor.ts";

@@ -1,26 +1,28 @@
 /**
- * The op table: every differentiable op, forward beside backward. A name without a rule, or a rule without a
- * backward, does not compile. In comments `dX` is the gradient of `X`.
+ * The op table: a row an op, its function and its rule. Each rule has a case in the tests, which hold its backward
+ * against differences of its forward. In comments `dX` is the gradient of `X`.
  *
  * @module
  */
-import { type ConvolutionAttributes, convolutionOps } from "./ops_convolution.ts";
-import { type ElementwiseAttributes, elementwiseOps } from "./ops_elementwise.ts";
-import { type LayerAttributes, layerOps } from "./ops_layer.ts";
-import { type SequenceAttributes, sequenceOps } from "./ops_sequence.ts";
-import type { Op } from "./tape.ts";
-
-/** The attributes of each op: what it needs beside tensors. */
-export type OpAttributes =
-  & LayerAttributes
-  & SequenceAttributes
-  & ConvolutionAttributes
-  & ElementwiseAttributes;
-export type OpName = keyof OpAttributes;
-
-export const ops: { readonly [Name in OpName]: Op<OpAttributes[Name]> } = {
-  ...layerOps,
-  ...sequenceOps,
-  ...convolutionOps,
-  ...elementwiseOps,
-};
+export { attention, type AttentionAttributes, attentionRule } from "./ops/attention.ts";
+export {
+  add,
+  type BinaryAttributes,
+  binaryRule,
+  maximum,
+  minimum,
+  multiply,
+  subtract,
+} from "./ops/binary.ts";
+export { chain, type ChainAttributes, chainRule } from "./ops/chain.ts";
+export { embed, type EmbedAttributes, embedRule } from "./ops/embed.ts";
+export { gatherRows, gatherRowsRule } from "./ops/gather_rows.ts";
+export { layernorm, layernormRule } from "./ops/layernorm.ts";
+export { type Affine, linear, linearRule } from "./ops/linear.ts";
+export { linearLogprob, type LinearLogprobAttributes, linearLogprobRule } from "./ops/linear_logprob.ts";
+export { pixelShuffleMerge, pixelShuffleMergeRule } from "./ops/pixel_shuffle_merge.ts";
+export { reshape, reshapeRule } from "./ops/reshape.ts";
+export { rowSum, rowSumRule } from "./ops/row_sum.ts";
+export { mean, sum, sumRule } from "./ops/sum.ts";
+export { clamp, exp, scale, shift, square, type UnaryAttributes, unaryRule } from "./ops/unary.ts";
+export { convolution, type ConvolutionWindow, unfold, unfoldRule } from "./ops/unfold.ts";

@@ -16,37 +16,48 @@
 import { fixed, type Gpu, type HostData, type Slice } from "../../kernels/gpu/mod.ts";
 import { addInPlace, binary } from "../../kernels/elementwise/mod.ts";
 import { HeldSlices } from "./memory.ts";
-import type { Call, Op, Operand } from "./op.ts";
-import { type OpAttributes, type OpName, ops } from "./ops.ts";
+import type { AnyOpRule, AttributeArguments, Call, Operand, OpRule } from "./op.ts";
 import { formatShape, sizeOf, type Tensor } from "./tensor.ts";
 
-export type { Call, Op, Operand } from "./op.ts";
+/** An op that ran and what it ran on. */
+interface Recorded extends Call<readonly Operand[], readonly Tensor[], unknown> {
+  readonly rule: AnyOpRule;
+}
 
 /** Records and differentiates. With `record: false` it only runs forward (rollouts, evaluation). */
 export class Tape implements Disposable {
+  /** Where its ops run. */
   readonly gpu: Gpu;
   readonly #record: boolean;
-  readonly #calls: (Call<unknown> & { name: OpName })[] = [];
+  readonly #calls: Recorded[] = [];
   readonly #memory: HeldSlices;
   readonly #gradients = new Map<Tensor, Slice>();
   readonly #kept = new Set<Tensor>();
   #saved: Slice[] = [];
 
+  /** An empty tape; with `record: false` nothing can be differentiated. */
   constructor(gpu: Gpu, { record }: { record: boolean }) {
     this.gpu = gpu;
     this.#memory = new HeldSlices(gpu);
     this.#record = record;
   }
 
-  /** Runs an op and, if gradients flow through it, records it. */
-  apply<Name extends OpName>(
-    name: Name,
-    inputs: readonly Operand[],
-    attributes: OpAttributes[Name],
-  ): Tensor[] {
-    const rule = ops[name] as Op<OpAttributes[Name]>;
+  /**
+   * Runs an op and, if gradients flow through it, records it. Ours and those of others are values of `defineOp`.
+   *
+   * @throws {TypeError} when the op takes another number of operands; whatever its forward throws.
+   */
+  apply<Inputs extends readonly Operand[], Outputs extends readonly Tensor[], Attributes>(
+    rule: OpRule<Inputs, Outputs, Attributes>,
+    inputs: NoInfer<Inputs>,
+    ...rest: AttributeArguments<NoInfer<Attributes>>
+  ): Outputs {
+    const attributes = rest[0] as Attributes;
+    if (rule.arity !== "any" && rule.arity !== inputs.length) {
+      throw new TypeError(`Cannot apply ${rule.name}: it takes ${rule.arity} operands, got ${inputs.length}`);
+    }
     const requiresGradient = this.#record && inputs.some((input) => input?.requiresGradient);
-    let made: Tensor[];
+    let made: readonly Tensor[];
     let saved: Slice[];
     try {
       made = rule.forward(this, inputs, attributes);
@@ -57,9 +68,10 @@ export class Tape implements Disposable {
       this.#memory.releaseScratch();
     }
     const outputs = made.map((output) => ({ ...output, requiresGradient }));
-    if (requiresGradient) this.#calls.push({ name, attributes, inputs, outputs, saved });
-    else saved.forEach((slice) => this.#memory.release(slice));
-    return outputs;
+    if (requiresGradient) {
+      this.#calls.push({ rule: rule as unknown as AnyOpRule, attributes, inputs, outputs, saved });
+    } else saved.forEach((slice) => this.#memory.release(slice));
+    return outputs as readonly Tensor[] as Outputs;
   }
 
   /** A tensor holding host data that no gradient reaches. */
@@ -117,13 +129,12 @@ export class Tape implements Disposable {
     for (let call = this.#calls.pop(); call !== undefined; call = this.#calls.pop()) {
       const dOutputs = call.outputs.map((output) => this.#gradients.get(output) ?? null);
       if (dOutputs.some((gradient) => gradient !== null)) {
-        const rule = ops[call.name] as Op<unknown>;
-        const dInputs = rule.backward(this, call, dOutputs);
+        const dInputs = call.rule.backward(this, call, dOutputs);
         call.inputs.forEach((input, index) => {
           if (!input?.requiresGradient) return;
           const gradient = dInputs[index];
-          if (gradient) this.#accumulate(input, gradient);
-          else if (input.gradient === null) throw notAParameter(call.name, index, input);
+          if (gradient) this.#accumulate(input, requireGradientOf(input, gradient, call.rule));
+          else if (input.gradient === null) throw notAParameter(call.rule, index, input);
         });
         this.#memory.releaseScratch();
       }
@@ -184,6 +195,7 @@ export class Tape implements Disposable {
     return { dX: earlier, accumulate: true };
   }
 
+  /** Gives back the memory of every tensor made through this tape; they may not be used any more. */
   dispose(): void {
     this.#memory.releaseAll();
     this.#gradients.clear();
@@ -191,6 +203,7 @@ export class Tape implements Disposable {
     this.#calls.length = 0;
   }
 
+  /** The same, at the end of a block that began with `using tape`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -220,9 +233,19 @@ export class Tape implements Disposable {
 /** Where gradients begin: d(root)/d(root). */
 const ONE = fixed(new Float32Array([1]));
 
-function notAParameter(op: OpName, index: number, { label, shape }: Tensor): Error {
+function requireGradientOf({ label, shape }: Tensor, gradient: Slice, { name }: AnyOpRule): Slice {
+  if (gradient.length === sizeOf(shape)) return gradient;
+  throw new RangeError(
+    `Cannot differentiate ${name}: the gradient of ${label} ${formatShape(shape)} has ${gradient.length} ` +
+      `words, take memory from tape.gradientOf`,
+  );
+}
+
+function notAParameter({ name }: AnyOpRule, index: number, { label, shape }: Tensor): Error {
   return new TypeError(
-    `Cannot differentiate ${op}: its input ${index}, ${label} ${formatShape(shape)}, depends on parameters ` +
+    `Cannot differentiate ${name}: its input ${index}, ${label} ${
+      formatShape(shape)
+    }, depends on parameters ` +
       `but must be one itself, detach it or use another op`,
   );
 }

@@ -7,8 +7,11 @@ import type { Slice } from "../../kernels/gpu/mod.ts";
 
 /** Row-major f32 on the GPU. Immutable once its op has run; parameters change only in the optimiser. */
 export interface Tensor {
+  /** As error messages and profiles have it. */
   readonly label: string;
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
+  /** The elements. */
   readonly data: Slice;
   /** True when a trainable parameter lies upstream, or it is one. */
   readonly requiresGradient: boolean;

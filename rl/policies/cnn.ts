@@ -24,7 +24,7 @@ import {
   Tape,
 } from "../../model/mod.ts";
 import type { CnnConfig } from "../../model/mod.ts";
-import { modelImage } from "../image.ts";
+import { modelPicture } from "../image.ts";
 import type {
   Batch,
   Decision,
@@ -77,8 +77,8 @@ export class CnnPolicy implements Policy<CnnBatch> {
 
   promptOf({ env, observation }: Pick<Situation, "env" | "observation">): Segment[] {
     const legal = env.legalActions?.();
-    const picture: Segment = { kind: "image", pixels: modelImage(observation, this.cnn.config.imageSize) };
-    return legal === undefined ? [picture] : [picture, { kind: "text", ids: legal }];
+    const image: Segment = { kind: "image", picture: modelPicture(observation, this.cnn.config.imageSize) };
+    return legal === undefined ? [image] : [image, { kind: "text", ids: legal }];
   }
 
   async respond(situations: readonly Situation[], settings: RespondSettings): Promise<Decision[]> {
@@ -162,7 +162,9 @@ export class CnnPolicy implements Policy<CnnBatch> {
       prompt.flatMap((part) => part.kind === "text" ? [part.ids] : [])[0]
     );
     sequences.forEach(({ prompt }, b) => {
-      for (const part of prompt) if (part.kind === "image") pixels.set(part.pixels, b * imageSize ** 2 * 3);
+      for (const part of prompt) {
+        if (part.kind === "image") pixels.set(part.picture.pixels, b * imageSize ** 2 * 3);
+      }
     });
     return {
       B,

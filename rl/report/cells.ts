@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { exists, readJson, writeFileAtomic } from "../../model/mod.ts";
-import { readTrainerState } from "../checkpoint.ts";
+import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
+import { readTrainerState } from "../run/checkpoint.ts";
 import { taskArguments } from "../cli/mod.ts";
-import { type JsonObject, RunFolder } from "../run_folder.ts";
+import { type JsonObject, RunFolder } from "../run/folder.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 

@@ -2,7 +2,7 @@
  * Fuzzing as a habit: properties over hostile input, quick in the suite and long with `deno task fuzz`.
  *
  * Each case must return, or throw one of the documented error classes with a sentence that begins with "Cannot". With
- * `FUZZ_RUNS` set, a case must also take no more than a second, and all together no more than 500 MB; the suite does
+ * `--runs` given, a case must also take no more than a second, and all together no more than 500 MB; the suite does
  * not look at the clock.
  */
 import { assert } from "@std/assert";
@@ -10,7 +10,9 @@ import fc from "fast-check";
 import { UsageError } from "../../rl/cli/mod.ts";
 
 /** Cases a property; 0 when the suite runs. */
-const LONG_RUNS = Number(Deno.env.get("FUZZ_RUNS") ?? 0);
+const LONG_RUNS = Number(
+  Deno.args.findLast((arg) => arg.startsWith("--runs="))?.slice("--runs=".length) ?? 0,
+);
 const SUITE_RUNS = 200;
 const MAX_CASE_MS = 1000;
 const MAX_GROWTH_BYTES = 500e6;
@@ -29,7 +31,7 @@ const DOCUMENTED = [
 interface FuzzSettings {
   /** Cases in the suite. */
   readonly runs?: number;
-  /** Cases in `deno task fuzz`, as a share of `FUZZ_RUNS`: less for those that write files. */
+  /** Cases in `deno task fuzz`, as a share of `--runs`: less for those that write files. */
   readonly share?: number;
   /** How a refusal begins. */
   readonly refusal?: RegExp;

@@ -6,8 +6,8 @@ import { evaluateFormula, formulaEquals } from "../../envs/points/formula.ts";
 import { parseOptions, UsageError } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, trainOptions } from "../../rl/config.ts";
 import { readEnvSettings } from "../../rl/env_settings.ts";
-import { RunFolder } from "../../rl/run_folder.ts";
-import { readRunSettings } from "../../rl/trained_run.ts";
+import { RunFolder } from "../../rl/run/folder.ts";
+import { readRunSettings } from "../../rl/run/trained.ts";
 import { damaged, damagedBytes, damagedText, fuzz, oddJson, oddText } from "./fuzz.ts";
 
 for (const name of ENV_NAMES) {

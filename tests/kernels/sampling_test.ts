@@ -100,7 +100,7 @@ gpuTest("uniformFromCounter is the same to the bit on the GPU", async (gpu) => {
   const uniforms = gpu.acquire(pairs.length / 2, "uniforms");
   gpu.dispatch({
     kernel,
-    bindings: [read(slice), write(uniforms), params([uniforms.length])],
+    bindings: [read(slice), write(uniforms), params({ length: uniforms.length })],
     workgroups: [Math.ceil(uniforms.length / 8)],
   });
   const [got] = await gpu.read(uniforms);

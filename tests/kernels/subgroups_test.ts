@@ -1,16 +1,26 @@
 /** What WGSL asks of shaders with subgroup functions and naga does not check: read from their texts. */
 import { assert, assertEquals } from "@std/assert";
 
+import { snippets } from "../../kernels/wgsl/mod.ts";
+
 const KERNELS = new URL("../../kernels/", import.meta.url);
 
 const shaders = [...Deno.readDirSync(KERNELS)].filter(({ isDirectory }) => isDirectory).flatMap((folder) =>
   [...Deno.readDirSync(new URL(folder.name, KERNELS))].filter(({ name }) => name.endsWith(".wgsl")).map(
     ({ name }) => {
       const path = `${folder.name}/${name}`;
-      return { path, text: Deno.readTextFileSync(new URL(path, KERNELS)).replaceAll(/\/\/.*/g, "") };
+      return { path, text: withSnippets(path).replaceAll(/\/\/.*/g, "") };
     },
   )
-).filter(({ text }) => /\bsubgroup[A-Z]/.test(text));
+).filter(({ path, text }) => /\bsubgroup[A-Z]/.test(text) && !path.startsWith("wgsl/"));
+
+/** A file's text with what it includes of `kernels/wgsl/`. */
+function withSnippets(path: string): string {
+  return Deno.readTextFileSync(new URL(path, KERNELS)).replaceAll(
+    /^\/\/@include "(.+)"$/gm,
+    (_, name) => Object.hasOwn(snippets, name) ? snippets[name] : "",
+  );
+}
 
 /** Lines that call subgroup functions and those that open the blocks around them, `for (...) {` and the like. */
 function linesAround(text: string): string[] {

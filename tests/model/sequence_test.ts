@@ -1,5 +1,14 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { type Layout, layOut, multiply, type Segment, sum, Tape, type Vlm } from "../../model/mod.ts";
+import {
+  type Layout,
+  layOut,
+  multiply,
+  pictureOf,
+  type Segment,
+  sum,
+  Tape,
+  type Vlm,
+} from "../../model/mod.ts";
 import { projectImages } from "../../model/projector.ts";
 import { encodeImages } from "../../model/vision.ts";
 import { embed, reshape } from "../../model/mod.ts";
@@ -13,9 +22,10 @@ const { config } = loadGoldens();
 const C = config.width;
 const imageBytes = config.imageSize ** 2 * 3;
 const pixels = goldenImages(3, config.imageSize);
+const pixelsOf = (index: number) => pixels.slice(index * imageBytes, (index + 1) * imageBytes);
 const image = (index: number): Segment => ({
   kind: "image",
-  pixels: pixels.slice(index * imageBytes, (index + 1) * imageBytes),
+  picture: pictureOf(pixelsOf(index)),
 });
 const text = (...ids: number[]): Segment => ({ kind: "text", ids });
 
@@ -33,7 +43,7 @@ function rows(layout: Layout, field: "sources" | "positions"): number[][] {
 Deno.test("layOut's own example is right", () => {
   const oneToken = { ...config, imageSize: 8, patchSize: 8, mergeFactor: 1 };
   const pixels = new Uint8Array(8 * 8 * 3);
-  const prompt: Segment[] = [{ kind: "image", pixels }, text(7, 8)];
+  const prompt: Segment[] = [{ kind: "image", picture: pictureOf(pixels) }, text(7, 8)];
   const layout = layOut([{ prompt, response: [4, 5, 2] }], oneToken);
   assertEquals(rows(layout, "sources"), [[-1, 7, 8, 4, 5, 2, 0, 0]]);
   assertEquals([layout.prefix[0], layout.length[0], layout.R], [3, 6, 4]);
@@ -73,7 +83,7 @@ Deno.test({
     const positions = vlm.parameters.get("language.position_embedding.weight");
     // Each image is encoded on its own, so that a mix-up of images in the batch shows.
     const images = [0, 1, 2].map((index) => {
-      const { pixels } = image(index) as { pixels: Uint8Array };
+      const pixels = pixelsOf(index);
       return projectImages(
         tape,
         vlm.parameters,
@@ -122,15 +132,15 @@ Deno.test("equal images are encoded once, whichever sequences show them", () => 
   ], config);
   assertEquals(layout.images, 2);
   assertEquals(rows(layout, "sources"), [[-1, -2, -3, -4, -5, -6, -7, -8], [-1, -2, -3, -4, 3, 0, 0, 0]]);
-  assertEquals(layout.pixels.slice(0, imageBytes), (image(1) as { pixels: Uint8Array }).pixels);
-  assertEquals(layout.pixels.slice(imageBytes), (image(0) as { pixels: Uint8Array }).pixels);
+  assertEquals(layout.pixels.slice(0, imageBytes), pixelsOf(1));
+  assertEquals(layout.pixels.slice(imageBytes), pixelsOf(0));
 });
 
 Deno.test("images that differ in one byte stay apart, and many are rounded up to whole eights", () => {
   const variant = (index: number): Segment => {
     const pixels = new Uint8Array(imageBytes);
     pixels[imageBytes - 1 - index] = 1;
-    return { kind: "image", pixels };
+    return { kind: "image", picture: pictureOf(pixels) };
   };
   const imagesOf = (...indices: number[]) =>
     layOut(indices.map((index) => ({ prompt: [variant(index)], response: [] })), config).images;
@@ -197,7 +207,8 @@ Deno.test("an empty prompt is refused", () => {
 
 Deno.test("an image of another size is refused", () => {
   assertThrows(
-    () => layOut([{ prompt: [{ kind: "image", pixels: new Uint8Array(48) }], response: [] }], config),
+    () =>
+      layOut([{ prompt: [{ kind: "image", picture: pictureOf(new Uint8Array(48)) }], response: [] }], config),
     RangeError,
     "Cannot use an image of 48 bytes: 32 x 32 RGB has 3072",
   );

@@ -1,4 +1,5 @@
 /** Every op's backward rule against central differences of its forward. */
+import { assertEquals } from "@std/assert";
 import { caseValues } from "../../kernels/case.ts";
 import {
   type BinaryOp,
@@ -7,15 +8,25 @@ import {
   type UnaryOp,
   unaryOps,
 } from "../../kernels/elementwise/mod.ts";
-import { type OpName, ops } from "../../model/tape/ops.ts";
+import type { AnyOpRule, OpRule, Tensor } from "../../model/mod.ts";
+import * as table from "../../model/tape/ops.ts";
 import { onGpu, testGpu } from "../gpu.ts";
-import { checkGradients, type OpCase } from "./finite_differences.ts";
+import { type OpCase, requireGradients } from "./finite_differences.ts";
+
+/** The table's rules, by the names under which it exports them. */
+type RuleName = { [Name in keyof typeof table]: typeof table[Name] extends AnyOpRule ? Name : never }[
+  keyof typeof table
+];
+/** A case of a rule. */
+type CaseOf<Name extends RuleName> = typeof table[Name] extends
+  OpRule<infer Inputs, infer _, infer Attributes> ? OpCase<Inputs, Attributes>
+  : never;
 
 /** Far enough from where functions have kinks for the step of the differences. */
 const awayFrom = (kinks: readonly number[], values: Float32Array) =>
   values.map((value) => kinks.some((kink) => Math.abs(value - kink) < 0.05) ? value + 0.15 : value);
 
-const unaryCase = (op: UnaryOp): OpCase<"unary"> => ({
+const unaryCase = (op: UnaryOp): CaseOf<"unaryRule"> => ({
   name: op,
   inputs: [{
     shape: [3, 7],
@@ -26,7 +37,7 @@ const unaryCase = (op: UnaryOp): OpCase<"unary"> => ({
   attributes: { op, a: -0.5, b: 0.4 },
 });
 
-const binaryCase = (op: BinaryOp): OpCase<"binary"> => {
+const binaryCase = (op: BinaryOp): CaseOf<"binaryRule"> => {
   const A = caseValues(15, 1);
   // Differences of at least 0.1 either way, so that minimum and maximum do not change their choice.
   const B = A.map((a, i) => a + (i % 2 ? 0.1 + i / 20 : -0.1 - i / 20));
@@ -40,8 +51,8 @@ const binaryCase = (op: BinaryOp): OpCase<"binary"> => {
 const V = 36;
 
 /** An op without an entry does not compile; one with an empty entry fails below. */
-const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
-  linear: [
+const cases: { readonly [Name in RuleName]: readonly CaseOf<Name>[] } = {
+  linearRule: [
     {
       name: "without bias, residual or gelu",
       inputs: [{ shape: [5, 7] }, { shape: [7, 3] }, null, null],
@@ -63,7 +74,7 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { gelu: true },
     },
   ],
-  layernorm: [
+  layernormRule: [
     {
       name: "on rows of 12",
       inputs: [{ shape: [2, 3, 12] }, { shape: [12] }, { shape: [12] }],
@@ -75,7 +86,7 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { epsilon: 0.1 },
     },
   ],
-  linearLogprob: [
+  linearLogprobRule: [
     {
       name: "log-probabilities and entropies at temperature 0.7",
       inputs: [{ shape: [5, 8] }, { shape: [8, V] }],
@@ -99,7 +110,7 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { targets: Uint32Array.of(0, 35, 4, 4, 17), temperature: 0.4 },
     },
   ],
-  embed: [
+  embedRule: [
     {
       name: "tokens and image rows, some repeated",
       inputs: [{ shape: [9, 6] }, { shape: [4, 6] }, { shape: [3, 6] }],
@@ -124,7 +135,7 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { sources: Int32Array.of(4, 1, 4), positions: Int32Array.of(0, 1, 2), shape: [1, 3] },
     },
   ],
-  attention: [
+  attentionRule: [
     {
       name: "with different prefixes and lengths",
       inputs: [{ shape: [3, 5, 24] }],
@@ -136,18 +147,18 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { prefix: Uint32Array.of(6), length: Uint32Array.of(6), heads: 1 },
     },
   ],
-  gatherRows: [
+  gatherRowsRule: [
     {
       name: "in another order, with a row of zeros",
       inputs: [{ shape: [2, 3, 5] }],
       attributes: { index: Int32Array.of(4, -1, 0, 5) },
     },
   ],
-  pixelShuffleMerge: [
+  pixelShuffleMergeRule: [
     { name: "2 x 2 of 4 x 4", inputs: [{ shape: [2, 16, 4] }], attributes: { factor: 2 } },
     { name: "3 x 3 of 3 x 3", inputs: [{ shape: [1, 9, 4] }], attributes: { factor: 3 } },
   ],
-  unfold: [
+  unfoldRule: [
     {
       name: "3 x 3 windows two apart, with padding",
       inputs: [{ shape: [2, 5, 4, 3] }],
@@ -159,9 +170,9 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       attributes: { kernelSize: 2, stride: 2, padding: 0 },
     },
   ],
-  unary: unaryOps.map(unaryCase),
-  binary: binaryOps.map(binaryCase),
-  chain: [
+  unaryRule: unaryOps.map(unaryCase),
+  binaryRule: binaryOps.map(binaryCase),
+  chainRule: [
     {
       name: "of two results",
       inputs: [{ shape: [3, 7] }, { shape: [3, 7], values: caseValues(21, 2) }],
@@ -186,29 +197,38 @@ const cases: { readonly [Name in OpName]: readonly OpCase<Name>[] } = {
       },
     },
   ],
-  rowSum: [
-    { name: "of (4,9)", inputs: [{ shape: [4, 9] }], attributes: {} },
-    { name: "of (2,3,1)", inputs: [{ shape: [2, 3, 1] }], attributes: {} },
+  rowSumRule: [
+    { name: "of (4,9)", inputs: [{ shape: [4, 9] }], attributes: undefined },
+    { name: "of (2,3,1)", inputs: [{ shape: [2, 3, 1] }], attributes: undefined },
   ],
-  sum: [
+  sumRule: [
     { name: "of 300 elements", inputs: [{ shape: [3, 100] }], attributes: { scale: -0.25 } },
     { name: "of one element", inputs: [{ shape: [1] }], attributes: { scale: 3 } },
   ],
-  reshape: [{ name: "to (7,2,3)", inputs: [{ shape: [6, 7] }], attributes: { shape: [7, 2, 3] } }],
+  reshapeRule: [{ name: "to (7,2,3)", inputs: [{ shape: [6, 7] }], attributes: { shape: [7, 2, 3] } }],
 };
 
 /** Softmax and layer normalisation bend more, so that differences are less exact. */
-const TOLERANCES: Partial<Record<OpName, number>> = { layernorm: 2e-3, linearLogprob: 2e-3 };
+const TOLERANCES: Partial<Record<RuleName, number>> = { layernormRule: 2e-3, linearLogprobRule: 2e-3 };
 
-function testOp<Name extends OpName>(op: Name): void {
-  if (cases[op].length === 0) throw new Error(`Cannot test ${op}: it has no case, add one`);
-  for (const opCase of cases[op]) {
+function testOp<Name extends RuleName>(name: Name): void {
+  const rule = table[name] as unknown as OpRule<readonly (Tensor | null)[], readonly Tensor[], unknown>;
+  const own = (cases[name] ?? []) as readonly OpCase<readonly (Tensor | null)[], unknown>[];
+  if (own.length === 0) throw new Error(`Cannot test ${rule.name}: it has no case, add one`);
+  for (const opCase of own) {
     Deno.test({
-      name: `the backward of ${op} agrees with differences of its forward: ${opCase.name}`,
+      name: `the backward of ${rule.name} agrees with differences of its forward: ${opCase.name}`,
       ...onGpu,
-      fn: async () => await checkGradients(await testGpu(), op, opCase, TOLERANCES[op]),
+      fn: async () => await requireGradients(await testGpu(), rule, opCase, TOLERANCES[name]),
     });
   }
 }
 
-for (const op of Object.keys(ops) as OpName[]) testOp(op);
+const ruleNames = (Object.keys(table) as (keyof typeof table)[])
+  .filter((name): name is RuleName => typeof table[name] === "object" && "backward" in table[name]);
+for (const name of ruleNames) testOp(name);
+
+Deno.test("each op has a name of its own, and its row exports the rule under it", () => {
+  assertEquals(ruleNames, ruleNames.map((name) => `${table[name].name}Rule`));
+  assertEquals(new Set(ruleNames).size, ruleNames.length);
+});

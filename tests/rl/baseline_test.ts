@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { findEnvironment, makeEnv } from "../../envs/mod.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
-import { baselineCommand } from "../../rl/baseline.ts";
+import { baselineCommand } from "../../rl/commands/baseline.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
-import { loadPolicy } from "../../rl/checkpoint.ts";
+import { loadPolicy } from "../../rl/run/checkpoint.ts";
 import { resolveConfig, type TrainConfig } from "../../rl/config.ts";
 import { CnnPolicy, newPolicy } from "../../rl/policies/mod.ts";
 import type { Situation } from "../../rl/policy.ts";

@@ -1,12 +1,6 @@
-import {
-  assertEquals,
-  assertGreater,
-  assertNotStrictEquals,
-  assertStrictEquals,
-  assertThrows,
-} from "@std/assert";
+import { assertEquals, assertGreater, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { boxDownsample, boxResize, modelImage } from "../../rl/image.ts";
+import { boxDownsample, boxResize, modelPicture } from "../../rl/image.ts";
 import type { Observation } from "../../envs/types.ts";
 
 /** A frame of bytes without a visible pattern. */
@@ -86,13 +80,16 @@ Deno.test("a frame at its own size stays as it is", () => {
   assertEquals(boxDownsample(frame, 9), frame.data);
 });
 
-Deno.test("the model's image is computed once for a frame and a size", () => {
+Deno.test("the model's picture is made once for a frame and a size", () => {
   const frame = noise(30, 30);
-  const image = modelImage(frame, 8);
-  assertEquals(image, boxDownsample(frame, 8));
-  assertStrictEquals(modelImage({ ...frame }, 8), image);
-  assertEquals(modelImage(frame, 4), boxDownsample(frame, 4));
-  assertNotStrictEquals(modelImage({ ...frame, data: frame.data.slice() }, 8), image);
+  const image = modelPicture(frame, 8);
+  assertEquals(image.pixels, boxDownsample(frame, 8));
+  assertStrictEquals(modelPicture({ ...frame }, 8), image);
+  assertEquals(modelPicture(frame, 4).pixels, boxDownsample(frame, 4));
+  // Another frame of the same look has the same picture.
+  assertStrictEquals(modelPicture({ ...frame, data: frame.data.slice() }, 8), image);
+  const other = { ...frame, data: frame.data.map((byte) => 255 - byte) };
+  assertNotEquals(modelPicture(other, 8).id, image.id);
 });
 
 Deno.test("more than 500 published frames a second are resized", () => {
@@ -112,5 +109,5 @@ Deno.test("an illegal size and data of another length are refused", () => {
   assertThrows(() => boxDownsample(frame, 0), RangeError, "columns is 0");
   assertThrows(() => boxDownsample(frame, 2.5), RangeError, "columns is 2.5");
   assertThrows(() => boxDownsample({ ...frame, width: 5 }, 2), RangeError, "5 x 4 pixels have 48 bytes");
-  assertThrows(() => modelImage({ ...frame, height: 0 }, 3), RangeError, "height is 0");
+  assertThrows(() => modelPicture({ ...frame, height: 0 }, 3), RangeError, "height is 0");
 });

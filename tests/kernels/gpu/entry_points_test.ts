@@ -15,7 +15,7 @@ fn unused() -> vec4f { return textureLoad(texels, vec2u()); }
 @compute @workgroup_size(1) fn constant() { Y[0] = 1.0; /* no more */ }`;
 
 Deno.test("the bindings of an entry point are those that it mentions, itself or through functions", () => {
-  const indices = (entryPoint: string) => bindingsOf(SOURCE, entryPoint).used.map(({ index }) => index);
+  const indices = (entryPoint: string) => bindingsOf(SOURCE, entryPoint).used.map(({ binding }) => binding);
   assertEquals(indices("main"), [0, 1, 2]);
   assertEquals(indices("constant"), [1]);
   assertEquals(bindingsOf(SOURCE, "main").declared.map(({ name }) => name), ["X", "Y", "shape", "texels"]);
@@ -31,7 +31,11 @@ function launch(gpu: Gpu, entryPoint: string, count: number): void {
   const kernel: KernelSource = { name: "test/parts", source: SOURCE, constants: {}, entryPoint };
   const [X, Y] = [gpu.acquire(4, "X"), gpu.acquire(4, "Y")];
   try {
-    gpu.dispatch({ kernel, bindings: [read(X), write(Y), params([4])].slice(0, count), workgroups: [1] });
+    gpu.dispatch({
+      kernel,
+      bindings: [read(X), write(Y), params({ n: 4 })].slice(0, count),
+      workgroups: [1],
+    });
   } finally {
     gpu.release(X);
     gpu.release(Y);
@@ -60,7 +64,7 @@ gpuTest("a launch with too few bindings is refused with those that there must be
 gpuTest("a uniform that only a function mentions has its values, on software adapters too", async (gpu) => {
   const kernel: KernelSource = { name: "test/parts", source: SOURCE, constants: {} };
   const [X, Y] = [gpu.upload(Float32Array.of(5), "X"), gpu.acquire(1, "Y")];
-  gpu.dispatch({ kernel, bindings: [read(X), write(Y), params([1])], workgroups: [1] });
+  gpu.dispatch({ kernel, bindings: [read(X), write(Y), params({ n: 1 })], workgroups: [1] });
   assertEquals((await gpu.read(Y))[0], Float32Array.of(5));
   [X, Y].forEach((slice) => gpu.release(slice));
 });

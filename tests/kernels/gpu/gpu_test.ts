@@ -31,7 +31,7 @@ const affine: KernelSource = {
 function launch(gpu: Gpu, X: Slice, Y: Slice, factor: number, summand: number): void {
   gpu.dispatch({
     kernel: affine,
-    bindings: [read(X), write(Y), params([X.length], [factor, summand])],
+    bindings: [read(X), write(Y), params({ n: X.length, factor, summand })],
     workgroups: [Math.ceil(X.length / 64)],
   });
 }
@@ -53,7 +53,7 @@ const fromTexels: KernelSource = {
 function launchTexels(gpu: Gpu, X: Slice, Y: Slice): void {
   gpu.dispatch({
     kernel: fromTexels,
-    bindings: [texels(X), write(Y), params([X.length, X.offset / 4])],
+    bindings: [texels(X), write(Y), params({ n: X.length, first: X.offset / 4 })],
     workgroups: [Math.ceil(X.length / 64)],
   });
 }
@@ -224,7 +224,7 @@ test("slices that start off their alignment are refused", (gpu) => {
 
 test("too many workgroups are refused, none is no launch", async (gpu) => {
   const Y = gpu.upload(range(4), "Y");
-  const bindings = [read(gpu.placeholder), write(Y), params([4], [0, 9])];
+  const bindings = [read(gpu.placeholder), write(Y), params({ n: 4, factor: 0, summand: 9 })];
   assertThrows(
     () => gpu.dispatch({ kernel: affine, bindings, workgroups: [1, 65536] }),
     RangeError,

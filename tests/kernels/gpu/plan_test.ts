@@ -32,7 +32,7 @@ const sum: KernelSource = {
 function add(gpu: Gpu, X: Slice, Z: Slice, Y: Slice): void {
   gpu.dispatch({
     kernel: sum,
-    bindings: [texels(X), read(Z), write(Y), params([Y.length, X.offset / 4])],
+    bindings: [texels(X), read(Z), write(Y), params({ n: Y.length, base: X.offset / 4 })],
     workgroups: [Math.ceil(Y.length / 64)],
   });
 }

@@ -19,9 +19,9 @@ Deno.test("constants come first, in order, with a point in those that are not in
 });
 
 Deno.test("enable directives stay in front of the constants", () => {
-  const { code, fileLines } = composeWgsl("// header\nenable f16;\nfn f() {}", { N: 3 });
+  const { code, origins } = composeWgsl("// header\nenable f16;\nfn f() {}", { N: 3 });
   assertEquals(code.split("\n"), ["enable f16;", "const N = 3;", "// header", "fn f() {}"]);
-  assertEquals(fileLines, [2, 0, 1, 3]);
+  assertEquals(origins.map(({ line }) => line), [2, 0, 1, 3]);
 });
 
 Deno.test("a loop repeats its lines with the variable's value", () => {
@@ -73,8 +73,55 @@ Deno.test("conditions nest in loops and in each other's branches", () => {
 });
 
 Deno.test("every composed line knows its line in the file", () => {
-  const { fileLines } = composeWgsl("a\n//@for i in 0..2\nb\n//@if N\nc\n//@end\n//@end\nd", { N: 1 });
-  assertEquals(fileLines, [0, 1, 3, 5, 3, 5, 8]);
+  const { origins } = composeWgsl("a\n//@for i in 0..2\nb\n//@if N\nc\n//@end\n//@end\nd", { N: 1 });
+  assertEquals(origins.map(({ line }) => line), [0, 1, 3, 5, 3, 5, 8]);
+});
+
+const snippets = {
+  "two.wgsl": { file: "shared/two.wgsl", text: "// two\n//@if N\nfn two() {}\n//@end\n" },
+  "three.wgsl": { file: "shared/three.wgsl", text: '//@include "two.wgsl"\nfn three() {}' },
+};
+
+Deno.test("a snippet stands where it is included first, and its directives are expanded", () => {
+  const source = 'a\n//@include "two.wgsl"\nb\n//@include "two.wgsl"\nc';
+  const { code, origins } = composeWgsl(source, { N: 1 }, { file: "own.wgsl", snippets });
+  assertEquals(code.split("\n"), ["const N = 1;", "a", "// two", "fn two() {}", "b", "c"]);
+  assertEquals(origins.map(({ file, line }) => `${file} ${line}`), [
+    "null 0",
+    "own.wgsl 1",
+    "shared/two.wgsl 1",
+    "shared/two.wgsl 3",
+    "own.wgsl 3",
+    "own.wgsl 5",
+  ]);
+});
+
+Deno.test("snippets include snippets, each once", () => {
+  const source = '//@include "three.wgsl"\n//@include "two.wgsl"';
+  const { code } = composeWgsl(source, { N: 1 }, { snippets });
+  assertEquals(code.split("\n").slice(1), ["// two", "fn two() {}", "fn three() {}"]);
+});
+
+Deno.test("lines that a loop changes are not their file's letter by letter", () => {
+  const { origins } = composeWgsl("//@for i in 0..2\nx_$i\ny\n//@end", {});
+  assertEquals(origins.map(({ isVerbatim }) => isVerbatim), [false, true, false, true]);
+});
+
+Deno.test("an unknown snippet is refused with the file, the line and the known ones", () => {
+  assertThrows(
+    () => composeWgsl('a\n//@include "four.wgsl"', {}, { file: "own.wgsl", snippets }),
+    SyntaxError,
+    'Cannot expand own.wgsl:2: there is no snippet "four.wgsl", known are three.wgsl, two.wgsl',
+  );
+});
+
+Deno.test("a mistake in a snippet is named with the snippet's file and line", () => {
+  const broken = { "broken.wgsl": { file: "shared/broken.wgsl", text: "a\n//@unless N" } };
+  assertThrows(
+    () => composeWgsl('a\nb\n//@include "broken.wgsl"', {}, { file: "own.wgsl", snippets: broken }),
+    SyntaxError,
+    'Cannot expand shared/broken.wgsl:2: "//@unless N" is not',
+  );
 });
 
 const mistakes: [source: string, message: string][] = [

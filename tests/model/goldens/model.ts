@@ -8,6 +8,7 @@ import type { Gpu } from "../../../kernels/gpu/mod.ts";
 import {
   layOut,
   multiply,
+  pictureOf,
   type Sequence,
   subtract,
   sum,
@@ -38,7 +39,7 @@ export function goldenSequences(): Sequence[] {
   const pixels = goldenImages(ids.length, config.imageSize);
   return ids.map((row, b) => ({
     prompt: [
-      { kind: "image", pixels: pixels.slice(b * imageBytes, (b + 1) * imageBytes) },
+      { kind: "image", picture: pictureOf(pixels.slice(b * imageBytes, (b + 1) * imageBytes)) },
       { kind: "text", ids: row.slice(imageTokens, prefix[b]) },
     ],
     response: row.slice(prefix[b], length[b]),

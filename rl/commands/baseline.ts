@@ -1,0 +1,24 @@
+/**
+ * `baseline`: what the same run reaches without language, with a small convolutional network on the same pixels.
+ *
+ * @module
+ */
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { runCommand } from "../cli/mod.ts";
+import { trainCommand } from "./train.ts";
+
+/** The `baseline` command: `train --policy cnn`. */
+export const baselineCommand: typeof trainCommand = {
+  ...trainCommand,
+  command: "deno task baseline",
+  summary: "Train the paper's baseline, a small CNN on the same pixels: `train --policy cnn`.",
+  examples: [
+    "deno task baseline",
+    "deno task baseline --env Blackjack --seed 1",
+    "deno task baseline --demonstrations 2000 --out runs/cnn-cloned",
+  ],
+  run: ({ given, values, ...parsed }) =>
+    trainCommand.run({ ...parsed, given: { policy: "cnn", ...given }, values: { ...values, policy: "cnn" } }),
+};
+
+if (import.meta.main) Deno.exit(await runCommand(baselineCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,169 @@
+/**
+ * `eval`: what a trained policy achieves on held-out seeds, sampled and greedy.
+ *
+ * @module
+ */
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { loadPolicy } from "../run/checkpoint.ts";
+import {
+  type Command,
+  defineOptions,
+  formatDuration,
+  type Given,
+  Progress,
+  runCommand,
+  toFlag,
+  UsageError,
+} from "../cli/mod.ts";
+import { agentOptions } from "../agent.ts";
+import { commonOptions } from "../config.ts";
+import { evaluationEnvSettings, readEnvSettings } from "../env_settings.ts";
+import { loadEnvironment } from "../run/load_environment.ts";
+import { evaluate, evaluateBoth } from "../evaluation.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
+import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../scripted_policy.ts";
+import { findTrainedRun } from "../run/trained.ts";
+import { openTunedGpu } from "../../bench/tuning.ts";
+
+const { temperature, maxNewTokens } = agentOptions;
+
+const options = defineOptions({
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  checkpoint: { type: "path", meaning: "checkpoint folder to evaluate instead of a run's" },
+  policy: {
+    type: "string",
+    default: "trained",
+    choices: ["trained", ...SCRIPTED_POLICIES],
+    meaning: "trained weights, uniformly random legal actions, or the environment's solver",
+  },
+  episodes: {
+    type: "integer",
+    default: 512,
+    min: 1,
+    max: 1_000_000,
+    unit: "episodes",
+    meaning: "held-out episodes, sampled and greedy each",
+  },
+  seed: {
+    type: "integer",
+    default: 0,
+    min: 0,
+    max: 1000,
+    meaning: "which held-out episodes; 0 are those of train",
+  },
+  env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  envSettings: {
+    type: "list",
+    meaning: "settings of the environment as key=value, such as target=30; the run's when absent",
+  },
+  temperature: {
+    type: "number",
+    min: temperature.min,
+    max: temperature.max,
+    meaning: "divides the logits when sampling; the run's when absent",
+  },
+  maxNewTokens: {
+    type: "integer",
+    min: maxNewTokens.min,
+    unit: "tokens",
+    meaning: "longest response; the run's when absent",
+  },
+  json: { type: "boolean", default: false, meaning: "print the result as JSON on stdout" },
+});
+
+/** The `eval` command. */
+export const evalCommand: Command<typeof options> = {
+  command: "deno task eval",
+  summary: "Evaluate a trained policy on held-out seeds, sampled and greedy, with 95% intervals.",
+  examples: [
+    "deno task eval",
+    "deno task eval --run runs/NumberLine-s0 --seed 2",
+    "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
+    "deno task eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
+    "deno task eval --policy random --env Blackjack --episodes 10000",
+  ],
+  options,
+  async run({ given, values: { run, checkpoint, policy, episodes, seed, json } }) {
+    if (policy !== "trained") return await evaluateScripted(policy as ScriptedPolicy, given);
+    const { env, envSettings, temperature, maxNewTokens } = given;
+    const trained = await findTrainedRun({
+      run,
+      checkpoint,
+      given: {
+        ...env && { env },
+        ...envSettings && { envSettings },
+        ...temperature && { temperature },
+        ...maxNewTokens && { maxNewTokens },
+      },
+    });
+    const { config, environment } = trained;
+    const gpu = await openTunedGpu({ note: console.error });
+    const progress = new Progress();
+    try {
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
+      const startMs = performance.now();
+      const evaluation = await evaluateBoth(policy, {
+        environment,
+        envSettings: evaluationEnvSettings(environment, config),
+        episodes,
+        seed,
+        temperature: config.temperature,
+        maxNewTokens: config.maxNewTokens,
+        onProgress: (step) => progress.update({ stage: "evaluation", step, total: 2 * episodes }),
+      });
+      progress.close();
+      const table = evaluationTable({ ...evaluation });
+      const title =
+        `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
+        `temperature ${config.temperature}`;
+      // With --json the table is a message: stdout holds the JSON alone.
+      (json ? console.error : console.log)(`\n${title}\n${table}\n`);
+      console.error(`Took ${formatDuration(performance.now() - startMs)}`);
+      if (json) {
+        const result = {
+          run: trained.run,
+          checkpoint: trained.checkpoint,
+          adapter: gpu.adapterName,
+          temperature: config.temperature,
+          evaluation: evaluationReport(evaluation, { environment: environment.name, episodes, seed }),
+        };
+        console.log(JSON.stringify(result, null, 2));
+      }
+    } finally {
+      progress.close();
+      gpu.destroy();
+    }
+  },
+};
+
+/** Evaluates a policy without a model: no GPU, no pictures. */
+async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
+  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens"] as const) {
+    if (given[name] === undefined) continue;
+    throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
+  }
+  const environment = await loadEnvironment(given.env ?? commonOptions.env.default);
+  const { episodes = options.episodes.default, seed = options.seed.default } = given;
+  const progress = new Progress();
+  const result = await evaluate(scriptedPolicy(policy, seed), {
+    environment,
+    envSettings: readEnvSettings(environment, given.envSettings ?? []),
+    episodes,
+    seed,
+    greedy: false,
+    temperature: 1,
+    maxNewTokens: 1,
+    onProgress: (step) => progress.update({ stage: policy, step, total: episodes }),
+  });
+  progress.close();
+  const title = `${environment.name}, ${episodes} held-out episodes, success = ${
+    successMeaning(environment)
+  }`;
+  (given.json ? console.error : console.log)(`\n${title}\n${evaluationTable({ [policy]: result })}\n`);
+  const evaluation = { environment: environment.name, episodes, seed, sampled: result };
+  if (given.json) console.log(JSON.stringify({ policy, evaluation }, null, 2));
+}
+
+if (import.meta.main) Deno.exit(await runCommand(evalCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,238 @@
+/**
+ * `play`: one episode in the terminal, as the agent sees, thinks and acts.
+ *
+ * @module
+ */
+import type { EnvironmentDefinition, EnvironmentSettings } from "../../envs/mod.ts";
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import type { Decision, Policy, Situation } from "../policy.ts";
+import { loadPolicy } from "../run/checkpoint.ts";
+import { type Command, defineOptions, processConsole, runCommand, terminalColumns } from "../cli/mod.ts";
+import { agentOptions } from "../agent.ts";
+import { evaluationEnvSettings } from "../env_settings.ts";
+import { EVALUATION_SEEDS } from "../evaluation.ts";
+import { isSuccess, samplerState } from "../rollout.ts";
+import { renderToTerminal } from "./terminal_image.ts";
+import { findTrainedRun } from "../run/trained.ts";
+import { openTunedGpu } from "../../bench/tuning.ts";
+
+/** Delay between tokens on a terminal: about as fast as one reads. */
+const TOKEN_DELAY_MS = 60;
+const MAX_FRAME_COLUMNS = 60;
+
+const options = defineOptions({
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
+  greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
+  temperature: {
+    type: "number",
+    min: agentOptions.temperature.min,
+    max: agentOptions.temperature.max,
+    meaning: "divides the logits when sampling; the run's when absent",
+  },
+  delayMs: {
+    type: "integer",
+    min: 0,
+    max: 10_000,
+    unit: "ms",
+    meaning: `pause after each token; ${TOKEN_DELAY_MS} on a terminal, else 0`,
+  },
+  json: { type: "boolean", default: false, meaning: "print a JSON object a step on stdout instead" },
+});
+
+/** A step of the episode. */
+export interface PlayedStep {
+  /** Counts from 1. */
+  readonly step: number;
+  /** The state it was taken in. */
+  readonly situation: Situation;
+  readonly prompt: string;
+  readonly decision: Decision;
+  /** Name of the action taken. */
+  readonly action: string;
+  /** Value estimate of the state, in units of return. */
+  readonly value: number;
+  readonly reward: number;
+  /** Sum of rewards so far. */
+  readonly episodeReturn: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+  readonly goalReached: boolean;
+  /** By the environment's own measure, were the episode to end here. */
+  readonly success: boolean;
+}
+
+/** What to play. */
+export interface PlaySettings {
+  readonly environment: EnvironmentDefinition;
+  readonly envSettings?: EnvironmentSettings;
+  /** Which held-out episode: `eval --seed 0` plays the same ones. */
+  readonly seed: number;
+  readonly greedy: boolean;
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  /** What rewards were multiplied by in training, which values are in units of. */
+  readonly rewardScale: number;
+}
+
+/** Plays a held-out episode step by step. Deterministic by seed. */
+export async function* playEpisode(policy: Policy, settings: PlaySettings): AsyncGenerator<PlayedStep> {
+  const { environment, envSettings, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
+  const env = environment.make(envSettings);
+  let state = env.reset({ seed: EVALUATION_SEEDS + seed });
+  let episodeReturn = 0;
+  for (let step = 1, isOver = false; !isOver; step++) {
+    const situation = { env, info: state.info, observation: state.observation };
+    const random = samplerState(1, EVALUATION_SEEDS + seed, (step - 1) * maxNewTokens);
+    const [decision] = await policy.respond([situation], { temperature, greedy, maxNewTokens, random });
+    const action = decision.parse.action ?? env.randomAction();
+    const result = env.step(action);
+    const { reward, terminated, truncated, info } = result;
+    episodeReturn += reward;
+    yield {
+      step,
+      situation,
+      prompt: env.prompt(situation.info, { cot: policy.cot }),
+      decision,
+      action: env.actions[action],
+      value: decision.response.value / rewardScale,
+      reward,
+      episodeReturn,
+      terminated,
+      truncated,
+      goalReached: info.goalReached,
+      success: isSuccess(env, episodeReturn, info.goalReached),
+    };
+    state = result;
+    isOver = terminated || truncated;
+  }
+}
+
+/** One line of `--json`. */
+export function stepAsJson(played: PlayedStep) {
+  const { decision, situation } = played;
+  return {
+    step: played.step,
+    prompt: played.prompt,
+    state: situation.info,
+    text: decision.decoding.text,
+    action: played.action,
+    parsed: decision.parse.action !== null,
+    value: played.value,
+    reward: played.reward,
+    return: played.episodeReturn,
+    perception: decision.judgement.perception,
+    faithful: decision.judgement.faithful,
+    terminated: played.terminated,
+    truncated: played.truncated,
+    goal_reached: played.goalReached,
+    success: played.success,
+  };
+}
+
+/** A terminal to show an episode on. */
+export interface Screen {
+  readonly write: (text: string) => void;
+  /** Width of a frame in characters. */
+  readonly columns: number;
+  readonly colors: boolean;
+  /** Pause after each token. */
+  readonly delayMs: number;
+}
+
+/** Shows a step: the picture, the response as it was written, and what came of it. */
+export async function showStep(
+  played: PlayedStep,
+  { write, columns, colors, delayMs }: Screen,
+): Promise<void> {
+  const { decision: { decoding, parse }, situation } = played;
+  const bold = styled(colors, 1), dim = styled(colors, 2), highlight = styled(colors, 1, 32);
+  const picture = renderToTerminal(situation.observation, columns, { colors });
+  // Without colours paper is blank, and blank margins only take lines.
+  write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
+  for (let i = 0; i < decoding.ends.length; i++) {
+    const [from, to] = [decoding.starts[i], decoding.ends[i]];
+    // The three parts of the token: before, in and after the action.
+    const [start, end] = [parse.start, parse.end].map((at) => Math.min(Math.max(at, from), to));
+    const { text } = decoding;
+    write(text.slice(from, start) + highlight(text.slice(start, end)) + text.slice(end, to));
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  }
+  const action = parse.action === null
+    ? `no action found, ${highlight(played.action)} drawn at random`
+    : `action ${highlight(played.action)}`;
+  write(`\n${dim("->")} ${action}   reward ${played.reward}   value ${played.value.toFixed(2)}\n\n`);
+}
+
+/** How the episode went, after its last step. */
+export function formatEnd({ step, episodeReturn, goalReached, success, truncated }: PlayedStep): string {
+  const how = goalReached
+    ? "the goal was reached"
+    : truncated
+    ? "the step limit was reached"
+    : "the goal was missed";
+  const verdict = success ? "success" : "no success";
+  return `Return ${episodeReturn} after ${step} ${step === 1 ? "step" : "steps"}: ${verdict}, ${how}.`;
+}
+
+function styled(colors: boolean, ...codes: number[]): (text: string) => string {
+  return (text) => colors && text !== "" ? `\x1b[${codes.join(";")}m${text}\x1b[0m` : text;
+}
+
+/** The `play` command. */
+export const playCommand: Command<typeof options> = {
+  command: "deno task play",
+  summary: "Show one held-out episode in the terminal: what the agent sees, thinks, does and earns.",
+  examples: [
+    "deno task play",
+    "deno task play --run runs/NumberLine-s0 --seed 3 --greedy",
+    "deno task play --json",
+  ],
+  options,
+  async run({ given, values: { run, seed, greedy, delayMs, json } }) {
+    const { temperature } = given;
+    const trained = await findTrainedRun({ run, given: { ...temperature && { temperature } } });
+    const { config, environment } = trained;
+    const gpu = await openTunedGpu({ note: console.error });
+    try {
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const isTerminal = Deno.stdout.isTerminal();
+      const screen: Screen = {
+        write: processConsole.out,
+        columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, terminalColumns()) : MAX_FRAME_COLUMNS,
+        colors: isTerminal && !Deno.noColor,
+        delayMs: delayMs ?? (isTerminal ? TOKEN_DELAY_MS : 0),
+      };
+      const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
+      console.error(
+        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+      );
+      const settings = {
+        environment,
+        envSettings: evaluationEnvSettings(environment, config),
+        seed,
+        greedy,
+        temperature: config.temperature,
+        maxNewTokens: config.maxNewTokens,
+        rewardScale: config.rewardScale,
+      };
+      let last: PlayedStep | null = null;
+      for await (const played of playEpisode(policy, settings)) {
+        if (json) {
+          screen.write(JSON.stringify(stepAsJson(played)) + "\n");
+          continue;
+        }
+        // Most tasks have one prompt; those that quote the state show it anew.
+        if (played.prompt !== last?.prompt) screen.write(`${played.prompt}\n\n`);
+        await showStep(played, screen);
+        last = played;
+      }
+      if (last !== null) screen.write(formatEnd(last) + "\n");
+    } finally {
+      gpu.destroy();
+    }
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(playCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,188 @@
+/**
+ * `reproduce`: runs or resumes the experiments, keeps their summaries under `results/`, writes `docs/results.md`.
+ *
+ * @module
+ */
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../../model/files.ts";
+import {
+  type Cell,
+  type CellContext,
+  cellName,
+  cellsOf,
+  type CellState,
+  cellState,
+  isFullyTrained,
+  type Places,
+  readResults,
+  resultPath,
+  runCell,
+  runPath,
+} from "../report/cells.ts";
+import {
+  type Command,
+  defineOptions,
+  formatTable,
+  processConsole,
+  runCommand,
+  suggestion,
+  UsageError,
+} from "../cli/mod.ts";
+import { type Experiment, experiments, SEEDS } from "../report/experiments.ts";
+import { estimateSeconds, formatEstimate } from "../report/estimate.ts";
+import { resultsPage } from "../report/page.ts";
+import { stoppable } from "../run/stop.ts";
+
+const options = defineOptions({
+  only: {
+    type: "list",
+    meaning:
+      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, algorithms, ood); " +
+      "all when absent",
+  },
+  seeds: { type: "list", default: SEEDS.map(String), meaning: "seeds to run each with" },
+  quick: {
+    type: "boolean",
+    default: false,
+    meaning: "smoke run of all: one seed, few steps, results under results/quick, nothing learnt",
+  },
+  list: {
+    type: "boolean",
+    default: false,
+    meaning: "print the cells, how far each is and how long it takes, run nothing",
+  },
+});
+
+/** What `--quick` adds: enough to see every part work, too little to learn. */
+const QUICK: CellContext["extra"] = {
+  train: flags(
+    "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
+      "--minibatch 64 --eval-episodes 8",
+  ),
+  baseline: flags("--env-steps 512 --eval-episodes 8"),
+  policy: flags("--episodes 500"),
+  variant: flags("--episodes 8"),
+};
+const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], variant: [] };
+
+/** The `reproduce` command. */
+export const reproduceCommand: Command<typeof options> = {
+  command: "deno task reproduce",
+  summary: "Run or resume every experiment, keep the summaries under results/, and write docs/results.md.",
+  examples: [
+    "deno task reproduce",
+    "deno task reproduce --only NumberLine/default --seeds 0",
+    "deno task reproduce --only reference,ood",
+    "deno task reproduce --quick",
+  ],
+  options,
+  async run({ values }) {
+    const results = values.quick ? "results/quick" : "results";
+    const places: Places = { results, runs: `runs/${results}` };
+    const given = [...new Set(values.seeds.map(readSeed))];
+    const cells = cellsOf(select(values.only), values.quick ? given.slice(0, 1) : given);
+    const states: CellState[] = [];
+    for (const cell of cells) states.push(await cellState(places, cell));
+    if (values.list) {
+      await list(places, cells, states);
+      return 0;
+    }
+    const todo = cells.filter((_, i) => states[i] !== "done");
+    const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
+    await writePage(places);
+    return code;
+  },
+};
+
+/**
+ * Runs what can be run, one after the other. A cell that fails is told and passed over; a signal ends it all, after the
+ * child has saved.
+ */
+async function runCells(
+  todo: readonly Cell[],
+  places: Places,
+  extra: CellContext["extra"],
+): Promise<number> {
+  let child: Deno.ChildProcess | null = null;
+  // A terminal sends Ctrl-C to the child as well; it takes both signals for one.
+  const stopChild = () => child?.kill("SIGTERM");
+  return await stoppable(stopChild, async (isStopped) => {
+    const onChild = (started: Deno.ChildProcess | null) => {
+      child = started;
+      // The signal came just before.
+      if (isStopped()) stopChild();
+    };
+    const failed: string[] = [];
+    for (const [index, cell] of todo.entries()) {
+      const { environment, title } = cell.experiment;
+      const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
+      // Also where training them has just failed.
+      if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
+        const run = runPath(places, cell);
+        console.error(
+          `\nSkipping ${label}: ${run} has no fully trained weights; to train them: ` +
+            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}, with --resume if it was begun`,
+        );
+        continue;
+      }
+      const left = estimateSeconds(todo.slice(index), await readResults(places));
+      console.error(`\n[${index + 1}/${todo.length}] ${label}; time left: ${formatEstimate(left)}`);
+      const code = isStopped() ? 1 : await runCell(cell, { places, extra, onChild });
+      if (isStopped()) {
+        console.error(`Stopped at ${cellName(cell)}; the same command goes on from there`);
+        return 1;
+      }
+      if (code === 0) await writePage(places);
+      else failed.push(cellName(cell));
+    }
+    if (failed.length === 0) return 0;
+    console.error(`\nFailed: ${failed.join(", ")}; the reasons are above, the same command tries them again`);
+    return 1;
+  });
+}
+
+/** The cells, how far each is, and how long it took or should take. */
+async function list(places: Places, cells: readonly Cell[], states: readonly CellState[]): Promise<void> {
+  const known = await readResults(places);
+  const rows = cells.map((cell, i) => {
+    const time = formatEstimate(estimateSeconds([cell], known));
+    return [resultPath(places, cell), states[i], states[i] === "done" ? time.replace("about ", "") : time];
+  });
+  processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
+  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done"), known);
+  processConsole.out(`\nTime left: ${formatEstimate(left)}\n`);
+}
+
+async function writePage(places: Places): Promise<void> {
+  const page = await resultsPage(await readResults(places));
+  // The page of a smoke run stays with its results.
+  const docs = places.results === "results" ? "docs" : places.results;
+  await Deno.mkdir(docs, { recursive: true });
+  await writeFileAtomic(`${docs}/results.md`, page.markdown);
+  for (const [name, svg] of Object.entries(page.plots)) await writeFileAtomic(`${docs}/${name}`, svg);
+}
+
+function select(only: readonly string[] | undefined): readonly Experiment[] {
+  if (only === undefined) return experiments;
+  const idsOf = (e: Experiment) => [e.environment, e.name, `${e.environment}/${e.name}`, e.group];
+  const known = [...new Set(experiments.flatMap(idsOf))];
+  for (const id of only) {
+    if (known.includes(id)) continue;
+    throw new UsageError(`Unknown experiment "${id}"${suggestion(id, known)}`);
+  }
+  return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
+}
+
+function readSeed(text: string): number {
+  const seed = Number(text);
+  if (/^\d+$/.test(text) && seed <= 1000) return seed;
+  throw new UsageError(`--seeds needs integers from 0 to 1000, got "${text}"`);
+}
+
+function flags(text: string): string[] {
+  return text.split(" ");
+}
+
+if (import.meta.main) {
+  Deno.exit(await runCommand(reproduceCommand, Deno.args, { debug: debugLevel > 0 }));
+}

@@ -1,0 +1,60 @@
+/** A frame as text, for `play`. */
+
+import type { Observation } from "../../envs/types.ts";
+import { boxResize } from "../image.ts";
+
+/** From no ink to much: a frame is dark on white, and paper is a better guess than the terminal's background. */
+const INK = " .:-=+*#%@";
+
+/** Puts the terminal's own colours back. */
+const RESET = "\x1b[0m";
+
+export interface TerminalImageSettings {
+  /** 24-bit colours; otherwise plain ASCII. Default: unless `NO_COLOR` is set. */
+  readonly colors?: boolean;
+}
+
+/**
+ * The frame, `columns` characters wide, in lines without a last line feed. In colour each character is a half block, which
+ * holds two pixels one above the other; a character cell is taken as twice as high as it is wide.
+ *
+ * Throws `RangeError` when `columns` is not a whole number of at least 1.
+ */
+export function renderToTerminal(
+  observation: Observation,
+  columns: number,
+  { colors = !Deno.noColor }: TerminalImageSettings = {},
+): string {
+  const lines = Math.max(1, Math.round(columns * observation.height / observation.width / 2));
+  return colors ? halfBlocks(observation, columns, lines) : ascii(observation, columns, lines);
+}
+
+function halfBlocks(observation: Observation, columns: number, lines: number): string {
+  const pixels = boxResize(observation, columns, lines * 2);
+  const colorAt = (x: number, y: number) => {
+    const i = (y * columns + x) * 3;
+    return `${pixels[i]};${pixels[i + 1]};${pixels[i + 2]}`;
+  };
+  return Array.from({ length: lines }, (_, line) => {
+    let text = "", last = "";
+    for (let x = 0; x < columns; x++) {
+      const codes = `\x1b[38;2;${colorAt(x, 2 * line)};48;2;${colorAt(x, 2 * line + 1)}m`;
+      text += codes === last ? "▀" : codes + "▀";
+      last = codes;
+    }
+    return text + RESET;
+  }).join("\n");
+}
+
+function ascii(observation: Observation, columns: number, lines: number): string {
+  const pixels = boxResize(observation, columns, lines);
+  return Array.from({ length: lines }, (_, line) => {
+    let text = "";
+    for (let i = line * columns * 3; i < (line + 1) * columns * 3; i += 3) {
+      // Luma of ITU-R BT.709.
+      const luma = (0.2126 * pixels[i] + 0.7152 * pixels[i + 1] + 0.0722 * pixels[i + 2]) / 255;
+      text += INK[Math.round((1 - luma) * (INK.length - 1))];
+    }
+    return text.trimEnd();
+  }).join("\n");
+}

@@ -1,0 +1,284 @@
+/**
+ * `train`: fine-tunes a compact VLM on an environment, from warm start to evaluation table.
+ *
+ * @module
+ */
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import { debugLevel, type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
+import {
+  type Command,
+  commandLine,
+  formatBytes,
+  formatDuration,
+  type Given,
+  Progress,
+  runCommand,
+  shellQuote,
+  UsageError,
+} from "../cli/mod.ts";
+import type { Algorithm } from "../algorithms/mod.ts";
+import {
+  commonOptions,
+  type CommonSettings,
+  isRlSetting,
+  optionsOf,
+  resolveConfig,
+  settingsOf,
+} from "../config.ts";
+import { loadEnvironment } from "../run/load_environment.ts";
+import { estimateDurationMs, estimateWork } from "../run/estimate.ts";
+import type { Evaluation } from "../evaluation.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
+import { runTraining } from "../run/run.ts";
+import type { RunResult } from "../run/state.ts";
+import { algorithmOf, loadAlgorithm } from "../run/load_algorithm.ts";
+import { newPolicy } from "../policies/mod.ts";
+import { stoppable } from "../run/stop.ts";
+import { chromeTrace } from "../../bench/chrome_trace.ts";
+import { formatTrace, traceTraining } from "../../bench/trace.ts";
+import { RunFolder } from "../run/folder.ts";
+import { type WarmStart, writeWarmStart } from "../run/store.ts";
+import { readRunSettings } from "../run/trained.ts";
+import { openTunedGpu } from "../../bench/tuning.ts";
+
+/** The `train` command. Its flags are those of the algorithm that is asked for. */
+export const trainCommand: Command<typeof commonOptions> = {
+  command: "deno task train",
+  summary: "Fine-tune a compact vision-language model on an environment: warm start, RL, evaluation.",
+  examples: [
+    "deno task train",
+    "deno task train --seed 1 --lambda 0.3",
+    "deno task train --algorithm grpo",
+    "deno task train --no-cot --out runs/no-cot",
+    "deno task train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
+    "deno task train --resume",
+    "deno task train --profile --overwrite",
+  ],
+  options: async (args) => optionsOf(await algorithmOf(args)),
+  async run({ given, values }) {
+    const algorithm = await loadAlgorithm(values.algorithm);
+    const environment = await loadEnvironment(values.env);
+    const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
+    const out = values.out ?? `runs/${environment.name}${kind}-s${values.seed}`;
+    const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
+    const warmStart = fresh?.warmStart === undefined
+      ? null
+      : await readWarmStart(fresh.warmStart, fresh, algorithm);
+    // Before the folder: without an adapter there should be no run to trip over next time.
+    const gpu = await openTunedGpu({ note: console.error });
+    try {
+      await using folder = await RunFolder.create(out, fresh ?? { resume: true });
+      if (fresh === null) return await train(gpu, ...await resumed(folder, given));
+      await folder.writeConfig(settingsOf(fresh));
+      if (warmStart !== null) await writeWarmStart(folder, warmStart);
+      return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
+    } finally {
+      gpu.destroy();
+    }
+  },
+};
+
+/** A run to go on with: its own settings, which flags may repeat but not change. */
+async function resumed(
+  folder: RunFolder,
+  given: Given<typeof commonOptions>,
+): Promise<[CommonSettings, Parts]> {
+  const { settings: earlier, algorithm } = await readRunSettings(folder);
+  const settings = { ...earlier, ...given };
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+  const config = resolveConfig(
+    settings,
+    environment,
+    algorithm,
+  );
+  await requireSameSettings(folder, settingsOf(config));
+  return [config, { environment, algorithm, folder }];
+}
+
+/** Another run's warm start, if it is the one that this run would have. */
+async function readWarmStart(
+  path: string,
+  config: CommonSettings,
+  { options }: Algorithm,
+): Promise<WarmStart> {
+  const folder = await RunFolder.open(path);
+  const { algorithm: other } = await readRunSettings(folder);
+  const changed = changedSettings(await folder.readConfig(), settingsOf(config))
+    .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
+  if (changed.length === 0) return await folder.readWarmStart();
+  throw new UsageError(
+    `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +
+      "use the same, or leave out --warm-start",
+  );
+}
+
+/** What a run is made of beside its settings. */
+interface Parts {
+  readonly environment: EnvironmentDefinition;
+  readonly algorithm: Algorithm;
+  readonly folder: RunFolder;
+}
+
+async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<number> {
+  const { environment, folder } = parts;
+  const startMs = performance.now();
+  const progress = new Progress();
+  const onStop = () =>
+    progress.note("Stopping: finishing this step and saving. Once more to stop at once without saving.");
+  try {
+    await announce(gpu, config, parts, progress);
+    if (config.profile) await profile(gpu, config, parts, progress);
+    const result = await stoppable(
+      onStop,
+      (isStopped) => runTraining(config, { gpu, ...parts, progress, isStopped }),
+    );
+    progress.close();
+    if (result.afterRl === null) {
+      console.error(
+        `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}`,
+      );
+      return 1;
+    }
+    // What went wrong on the GPU is known only now; no result is kept then.
+    await gpu.settle();
+    const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
+    const summary = summarize(config, parts, gpu, result, { seconds });
+    await folder.writeSummary(summary);
+    report(environment, config, result, { out: folder.path, seconds });
+    if (config.json) console.log(JSON.stringify(summary, null, 2));
+    return 0;
+  } catch (error) {
+    progress.close();
+    if (error instanceof NotFiniteError) {
+      const checkpoint = await folder.checkpointPath();
+      const kept = checkpoint === null
+        ? "there is no checkpoint yet"
+        : `the last good checkpoint is ${checkpoint}`;
+      const hint = debugLevel >= 4 ? "" : ", run again with DEBUG=4 to name the op";
+      throw new Error(`${error.message}; ${kept}${hint}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Says where it runs and how long it should take, before anything long begins. */
+async function announce(
+  gpu: Gpu,
+  config: CommonSettings,
+  { environment, algorithm }: Parts,
+  progress: Progress,
+): Promise<void> {
+  const policy = newPolicy(gpu, environment, config);
+  const size = `${(policy.parameters.count / 1e6).toFixed(2)}M parameters`;
+  const model = config.policy === "vlm"
+    ? `${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}`
+    : `CNN (${size})`;
+  const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
+  progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
+  gpu.free(policy.parameters.values);
+  // Of a run that goes on, progress soon tells what is left.
+  if (config.resume) return progress.note(`On ${gpu.adapterName}`);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
+  progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
+}
+
+/** Shows where the time of a step goes, and keeps the trace, before the run begins. */
+async function profile(
+  gpu: Gpu,
+  config: CommonSettings,
+  { environment, algorithm, folder }: Parts,
+  progress: Progress,
+): Promise<void> {
+  const steps = await traceTraining(gpu, environment, config, algorithm);
+  const path = await folder.writeProfile(chromeTrace(steps, { adapter: gpu.adapterName }));
+  const collection = algorithm.collect(config);
+  const perIteration = config.envs * (collection.kind === "steps" ? collection.steps : 1);
+  const table = formatTrace(steps, config, perIteration);
+  progress.note(`\n${table}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
+}
+
+async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
+  const changed = changedSettings(await folder.readConfig(), settings);
+  if (changed.length === 0) return;
+  const foreign = changed.filter(([, was, now]) => was === undefined || now === undefined);
+  if (foreign.length > 0) {
+    throw new UsageError(
+      `Cannot resume ${folder.path}: it is of another version or command, which has other settings ` +
+        `(${foreign.map(([name]) => name).join(", ")}); begin again with --overwrite, or use another --out`,
+    );
+  }
+  throw new UsageError(
+    `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
+  );
+}
+
+type Change = readonly [name: string, was: string | undefined, now: string | undefined];
+
+function changedSettings(earlier: Record<string, unknown>, settings: Record<string, unknown>): Change[] {
+  return Object.keys({ ...earlier, ...settings })
+    .map((name): Change => [name, JSON.stringify(earlier[name]), JSON.stringify(settings[name])])
+    .filter(([, was, now]) => was !== now);
+}
+
+function listChanges(changes: readonly Change[]): string {
+  return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
+}
+
+/** The contents of `summary.json`. */
+function summarize(
+  config: CommonSettings,
+  { environment: { name: environment }, algorithm }: Parts,
+  gpu: Gpu,
+  result: RunResult,
+  { seconds }: { seconds: number },
+) {
+  const { evalEpisodes: episodes } = config;
+  const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
+  const reportOf = (evaluation: Evaluation | null) =>
+    evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
+  return {
+    command: commandLine("train"),
+    adapter: gpu.adapterName,
+    deno: Deno.version.deno,
+    preset: config.policy === "vlm" ? config.preset : config.policy,
+    env_steps: result.envSteps,
+    parameters: result.parameters,
+    seed: config.seed,
+    cot: config.cot,
+    algorithm: algorithm.name,
+    lambda: algorithm.thoughtWeight?.(config) ?? 1,
+    freeze: config.freeze,
+    sft_updates: result.sftUpdates,
+    evaluation: reportOf(result.afterRl),
+    evaluation_after_sft: reportOf(result.afterSft),
+    wall_seconds: { total: seconds, sft, rl, evaluation },
+    rollout_tokens_per_second: rollout > 0 ? rolloutTokens / rollout : null,
+    peak_memory_bytes: result.peakBytes,
+  };
+}
+
+/** The evaluation table and what to do next, on stderr. */
+function report(
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
+  { afterSft, afterRl, peakBytes }: RunResult,
+  { out, seconds }: { out: string; seconds: number },
+) {
+  const policies = {
+    ...afterSft && { "after SFT, sampled": afterSft.sampled, "after SFT, greedy": afterSft.greedy },
+    ...afterRl && { "after RL, sampled": afterRl.sampled, "after RL, greedy": afterRl.greedy },
+  };
+  console.error(
+    `\n${environment.name}, ${config.evalEpisodes} held-out episodes, success = ${
+      successMeaning(environment)
+    }`,
+  );
+  console.error(evaluationTable(policies));
+  console.error(
+    `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,
+  );
+  const run = shellQuote(out);
+  console.error(`Next: ./ponder play --run ${run}    ./ponder eval --run ${run}`);
+}
+
+if (import.meta.main) Deno.exit(await runCommand(trainCommand, Deno.args, { debug: debugLevel > 0 }));

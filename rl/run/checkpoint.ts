@@ -1,0 +1,320 @@
+/**
+ * A training run's state on disk: weights, optimiser, tokenizer, and where the run stands.
+ *
+ * @module
+ */
+import type { Environment } from "../../envs/mod.ts";
+import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
+import {
+  type AdamW,
+  assertFinite,
+  assertFits,
+  Cnn,
+  type CnnConfig,
+  cnnParameterSpecs,
+  decodeSafetensors,
+  encodeSafetensors,
+  type HostTensor,
+  type Parameters,
+  type ParameterSpec,
+  parameterSpecs,
+  quote,
+  type SafetensorsContent,
+  Tokenizer,
+  Vlm,
+  type VlmConfig,
+} from "../../model/mod.ts";
+import { Agent } from "../agent.ts";
+import { Damage, openCheckpoint } from "./manifest.ts";
+import type { MetricsLine } from "../metrics.ts";
+import { CnnPolicy } from "../policies/cnn.ts";
+import type { Policy } from "../policy.ts";
+import type { SlotState } from "../rollout.ts";
+import type { Checkpoint, CheckpointName, RunStore } from "./store.ts";
+import { requireWords } from "../words.ts";
+
+/** Where a run stands. */
+export interface TrainerState {
+  readonly stage: "sft" | "rl" | "done";
+  /** SFT updates done. */
+  readonly sftUpdates: number;
+  /** RL iterations done. */
+  readonly iteration: number;
+  /** Steps the current optimiser took. */
+  readonly optimizerStep: number;
+  /** RL's episodes under way, and how many were begun. */
+  readonly slots: readonly SlotState[];
+  readonly episodes: number;
+  /** Environment steps that RL took. */
+  readonly envSteps: number;
+  /** What the algorithm remembers. */
+  readonly memory: Record<string, unknown>;
+  readonly effort: Effort;
+  /** Largest resident set that a process of the run was seen with. */
+  readonly peakBytes: number;
+}
+
+/** What the stages of a run cost, over all its processes. */
+export interface Effort {
+  /** Wall time in seconds. */
+  readonly sft: number;
+  readonly rl: number;
+  readonly evaluation: number;
+  /** The part of `rl` that rollouts took, and the response tokens they wrote. */
+  readonly rollout: number;
+  readonly rolloutTokens: number;
+}
+
+/** Nothing done yet. */
+export const START: TrainerState = {
+  stage: "sft",
+  sftUpdates: 0,
+  iteration: 0,
+  optimizerStep: 0,
+  slots: [],
+  episodes: 0,
+  envSteps: 0,
+  memory: {},
+  effort: { sft: 0, rl: 0, evaluation: 0, rollout: 0, rolloutTokens: 0 },
+  peakBytes: 0,
+};
+
+/**
+ * Writes everything needed to go on, atomically, once the GPU is known to have done the work behind it.
+ *
+ * @throws {NotFiniteError} naming a weight or moment that is NaN or infinite; the checkpoint from before stays.
+ * @throws {Error} what went wrong on the GPU; the checkpoint from before stays.
+ */
+export async function saveCheckpoint(
+  store: RunStore,
+  policy: Policy,
+  optimizer: AdamW,
+  state: TrainerState,
+  name?: CheckpointName,
+): Promise<void> {
+  const { parameters } = policy;
+  const weights = await parameters.toHost();
+  const { m, v } = await optimizer.toHost();
+  const moments = new Map<string, HostTensor>();
+  for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
+  for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
+  // A refused submission leaves old contents, and is told only after they were read.
+  await policy.gpu.settle();
+  requireFinite(weights);
+  requireFinite(moments);
+  const { stage, sftUpdates, iteration, optimizerStep } = state;
+  await store.writeCheckpoint({
+    "model.safetensors": encodeSafetensors(weights),
+    "optimizer.safetensors": encodeSafetensors(moments),
+    ...policyFiles(policy),
+    "trainer.json": JSON.stringify(state, null, 1) + "\n",
+  }, {
+    name,
+    keep: (line) => isBefore(line as unknown as MetricsLine, state),
+    progress: { stage, sftUpdates, iteration, optimizerStep },
+  });
+}
+
+function requireFinite(tensors: ReadonlyMap<string, HostTensor>): void {
+  for (const [name, { data }] of tensors) {
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    if (index < 0) continue;
+    throw new NotFiniteError(`Cannot save a checkpoint: ${name} holds ${data[index]} at element ${index}`);
+  }
+}
+
+/** Was this line of `metrics.jsonl` written before the checkpoint with this state, and will not be written again? */
+export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
+  switch (line.stage) {
+    case "sft":
+      return line.update <= sftUpdates;
+    case "gate":
+      return stage === "sft" ? line.update < sftUpdates : line.update <= sftUpdates;
+    case "rl":
+      return line.iteration <= iteration;
+    case "evaluation":
+      return line.after === "sft" && stage !== "sft";
+  }
+}
+
+/** What describes the policy beside its weights. */
+function policyFiles(policy: Policy): Record<string, string> {
+  if (policy instanceof CnnPolicy) {
+    return { "config.json": JSON.stringify({ policy: "cnn", ...policy.cnn.config }, null, 2) + "\n" };
+  }
+  const { vlm, cot, tokenizer } = policy as Agent;
+  return {
+    "config.json": JSON.stringify({ ...vlm.config, cot }, null, 2) + "\n",
+    "tokenizer.json": JSON.stringify(tokenizer.toJson(), null, 1) + "\n",
+  };
+}
+
+/**
+ * The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does, and a `RangeError` when the policy
+ * cannot act in `env`.
+ */
+export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
+  const { path, read } = await checkpointOf(source);
+  const bytes = (await read("config.json"))["config.json"];
+  const { policy, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as CnnConfig & {
+    policy?: string;
+  };
+  if (policy !== "cnn") {
+    const agent = await loadAgent(gpu, source);
+    requireWords(agent.tokenizer, env, path);
+    return agent;
+  }
+  if (config.actions !== env.actions.length) {
+    throw new RangeError(
+      `Cannot load ${path}: it has ${config.actions} actions, ${env.name} has ${env.actions.length}`,
+    );
+  }
+  const file = "model.safetensors";
+  const tensors = decodeTensors((await read(file))[file], `${path}/${file}`, cnnParameterSpecs(config), [""]);
+  const cnn = new Cnn(gpu, config);
+  cnn.parameters.fromHost(tensors);
+  return new CnnPolicy(cnn, env.actions);
+}
+
+/** The weights that a run's RL began with. Throws `Deno.errors.NotFound` before it began. */
+export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string, HostTensor>> {
+  const checkpoint = await store.readCheckpoint("warm_start");
+  if (checkpoint === null) {
+    throw new Deno.errors.NotFound(`Cannot compare with the warm start of ${store.path}: it has none yet`);
+  }
+  const file = "model.safetensors";
+  const { tensors } = decodeSafetensors((await checkpoint.read(file))[file]);
+  assertFinite(tensors);
+  return tensors;
+}
+
+/**
+ * The agent of a checkpoint, given as one or as its folder. Throws when a file is missing, damaged, or does not fit the
+ * config. The files of a folder without a manifest, from before there were any, are taken as they are.
+ */
+export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<Agent> {
+  const { path, read } = await checkpointOf(source);
+  const files = await read("config.json", "tokenizer.json", "model.safetensors");
+  const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
+  const { cot, ...config } = (json("config.json") ?? {}) as VlmConfig & { cot: boolean };
+  if (typeof cot !== "boolean") {
+    throw new SyntaxError(
+      `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
+    );
+  }
+  const tokenizer = Tokenizer.fromJson(json("tokenizer.json"));
+  if (tokenizer.vocabularySize !== config.vocabularySize) {
+    throw new RangeError(
+      `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
+    );
+  }
+  // Before the model: sizes that the file does not bear out allocate nothing.
+  const model = files["model.safetensors"];
+  const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
+  const vlm = new Vlm(gpu, config);
+  vlm.parameters.fromHost(tensors);
+  return new Agent(vlm, tokenizer, { cot });
+}
+
+/**
+ * Where the run of a checkpoint stands.
+ *
+ * @throws {SyntaxError} naming what is missing from `trainer.json`.
+ */
+export async function readTrainerState(source: string | Checkpoint): Promise<TrainerState> {
+  const { path, read } = await checkpointOf(source);
+  const bytes = (await read("trainer.json"))["trainer.json"];
+  const content = parseJson(bytes, `${path}/trainer.json`) as Partial<TrainerState> | null;
+  // Runs from before these were kept have none of them.
+  const state = { envSteps: 0, memory: {}, peakBytes: 0, ...content } as TrainerState;
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+  const isKnown: { [K in keyof TrainerState]: boolean } = {
+    stage: ["sft", "rl", "done"].includes(state?.stage),
+    sftUpdates: isCount(state?.sftUpdates),
+    iteration: isCount(state?.iteration),
+    optimizerStep: isCount(state?.optimizerStep),
+    slots: Array.isArray(state?.slots) &&
+      state.slots.every((slot) => isCount(slot?.episodeSeed) && Array.isArray(slot.history)),
+    episodes: isCount(state?.episodes),
+    envSteps: isCount(state.envSteps),
+    memory: typeof state.memory === "object" && state.memory !== null,
+    effort: Object.keys(START.effort).every((key) => state?.effort?.[key as keyof Effort] >= 0),
+    peakBytes: isCount(state.peakBytes),
+  };
+  for (const [name, isGood] of Object.entries(isKnown)) {
+    if (isGood) continue;
+    throw new SyntaxError(
+      `Cannot go on from ${path}: trainer.json has no usable "${name}", begin the run again with --overwrite`,
+    );
+  }
+  return state;
+}
+
+/** Restores the optimiser of a checkpoint and returns where the run stands. */
+export async function loadTrainer(
+  source: string | Checkpoint,
+  parameters: Parameters,
+  makeOptimizer: (state: TrainerState) => AdamW,
+) {
+  const { path, read } = await checkpointOf(source);
+  const state = await readTrainerState(source);
+  const file = "optimizer.safetensors";
+  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, parameters.list, ["m.", "v."]);
+  const optimizer = makeOptimizer(state);
+  const [m, v] = ["m.", "v."].map((prefix) =>
+    parameters.join(new Map(parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
+  );
+  optimizer.fromHost({ m, v }, state.optimizerStep);
+  return { state, optimizer };
+}
+
+/** A checkpoint given as one, or as its folder: damage in that is told with what to do. */
+async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoint, "path" | "read">> {
+  if (typeof source !== "string") return { path: source.path, read: (...names) => source.read(...names) };
+  const telling = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+      throw new Deno.errors.InvalidData(
+        `Cannot use ${source}: ${error.message}; copy it again, or see what ./ponder check says of its run`,
+        { cause: error },
+      );
+    }
+  };
+  const checkpoint = await telling(openCheckpoint(source));
+  return { path: source, read: (...names) => telling(checkpoint.read(...names)) };
+}
+
+function parseJson(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${path}: not JSON (${(error as Error).message}), write it again`, {
+      cause: error,
+    });
+  }
+}
+
+/** The tensors in a file's bytes, which must be those of `specs` under each prefix. */
+function decodeTensors(
+  bytes: Uint8Array,
+  path: string,
+  specs: readonly ParameterSpec[],
+  prefixes: readonly string[],
+): Map<string, HostTensor> {
+  let content: SafetensorsContent;
+  try {
+    content = decodeSafetensors(bytes);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new SyntaxError(`Cannot load ${path}: ${error.message}`, { cause: error });
+  }
+  assertFits(
+    content.tensors,
+    prefixes.flatMap((prefix) => specs.map(({ name, shape }) => ({ name: prefix + name, shape }))),
+    content.others,
+  );
+  assertFinite(content.tensors);
+  return content.tensors;
+}

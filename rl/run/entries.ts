@@ -1,0 +1,111 @@
+/**
+ * Names in a run folder: which are a run's, and may be replaced or deleted, and which are somebody else's.
+ *
+ * @module
+ */
+import { MANIFEST_FILE, readManifest } from "./manifest.ts";
+import { LOCK_FILE } from "./lock.ts";
+
+/** What a run writes into its folder; `--overwrite` deletes nothing else. */
+const RUN_ENTRIES =
+  /^((config|summary|profile|manifest)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+
+/** What a run writes into its checkpoints. A checkpoint's manifest lists what else is the run's. */
+const CHECKPOINT_FILES: readonly string[] = [
+  ...["model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json", "trainer.json"],
+  MANIFEST_FILE,
+];
+
+/** Names in a folder, sorted, but for the lock; null when there is no folder. */
+export async function entriesOf(path: string): Promise<string[] | null> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+    return entries.filter((name) => name !== LOCK_FILE).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    if (await isFile(path)) {
+      throw new Deno.errors.AlreadyExists(`Cannot use ${path} as a run folder: it is a file, name a folder`);
+    }
+    throw error;
+  }
+}
+
+/** Throws `Deno.errors.NotFound` when a folder with these entries is no run to resume. */
+export function requireRun(path: string, entries: readonly string[] | null): void {
+  if (entries?.includes("config.json")) return;
+  const state = entries === null ? "there is no such folder" : "it has no config.json";
+  throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
+}
+
+/** Throws `Deno.errors.AlreadyExists` when there is anything. */
+export function requireNothing(path: string, entries: readonly string[] | null): void {
+  if (entries === null || entries.length === 0) return;
+  throw new Deno.errors.AlreadyExists(
+    entries.includes("config.json")
+      ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
+      : `Cannot write ${path}: it holds something else than a run, choose another folder with --out`,
+  );
+}
+
+/** Is it what a write leaves that was cut short? */
+export function isLeftover(entry: string): boolean {
+  return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
+}
+
+/** The first of these entries, or of what is in its checkpoints, that is not a run's; null when all are. */
+export async function foreignEntry(path: string, entries: readonly string[]): Promise<string | null> {
+  for (const entry of entries) {
+    if (!RUN_ENTRIES.test(entry)) return entry;
+    const inside = await insideOf(`${path}/${entry}`);
+    if (inside.length === 0) continue;
+    const manifest = await readManifest(`${path}/${entry}`).catch(() => null);
+    const known = [...CHECKPOINT_FILES, ...Object.keys(manifest?.files ?? {})];
+    const foreign = inside.find(({ name, isDirectory }) =>
+      isDirectory || !known.includes(name.replace(/\.[^.]+\.tmp$/, ""))
+    );
+    if (foreign !== undefined) return `${entry}/${foreign.name}`;
+  }
+  return null;
+}
+
+/** Removes a run's files; the folder and its lock stay. Throws `Deno.errors.AlreadyExists` when something is not a run's. */
+export async function removeRun(path: string, entries: readonly string[]): Promise<void> {
+  if (entries.length === 0) return;
+  const foreign = await foreignEntry(path, entries);
+  // A run killed while it wrote its first config.json has only that file's temporary.
+  if (foreign !== null || !entries.some((entry) => entry.startsWith("config.json"))) {
+    const state = foreign === null ? "it has no config.json" : `it holds ${foreign}`;
+    throw new Deno.errors.AlreadyExists(
+      `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,
+    );
+  }
+  // config.json goes last: should the process be killed before that, the rest can still be recognised as a run's.
+  const configLast = entries.toSorted((a, b) => Number(a === "config.json") - Number(b === "config.json"));
+  for (const entry of configLast) await Deno.remove(`${path}/${entry}`, { recursive: true });
+}
+
+/** Moves what is not a run's out of a folder that is deleted next, into the run folder. */
+export async function rescueForeign(path: string, doomed: string): Promise<void> {
+  let foreign: string | null;
+  while ((foreign = await foreignEntry(path, [doomed])) !== null) {
+    const name = foreign.slice(doomed.length + 1);
+    const isTaken = (await entriesOf(path))!.includes(name);
+    await Deno.rename(`${path}/${foreign}`, `${path}/${isTaken ? `${name}.${crypto.randomUUID()}` : name}`);
+  }
+}
+
+async function insideOf(path: string): Promise<Deno.DirEntry[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch {
+    return []; // a file, or gone
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

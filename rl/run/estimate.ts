@@ -1,0 +1,76 @@
+/**
+ * How long a run should take: its arithmetic over the machine's measured speed.
+ *
+ * @module
+ */
+import { matmul } from "../../kernels/matmul/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { cnnFlops, deriveSizes, forwardFlops } from "../../model/mod.ts";
+import { Agent } from "../agent.ts";
+import type { CommonSettings } from "../config.ts";
+import { CnnPolicy } from "../policies/cnn.ts";
+import type { Policy } from "../policy.ts";
+
+/** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
+const TRAINING_EFFICIENCY = 0.55;
+/** Steps of a held-out episode, roughly: short after RL, up to the limit before. */
+const EPISODE_STEPS = { sft: 6, rl: 2.5 };
+
+type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
+
+/** Floating-point operations of one sequence's forward pass. */
+function forwardOf(policy: Policy, { maxNewTokens }: CommonSettings): number {
+  if (policy instanceof CnnPolicy) return cnnFlops(policy.cnn.config, 1);
+  if (!(policy instanceof Agent)) return 2 * policy.parameters.count;
+  const { config } = policy.vlm;
+  const T = deriveSizes(config).imageTokens + 6 + maxNewTokens;
+  return forwardFlops(config, { images: 1, B: 1, T, R: maxNewTokens });
+}
+
+/** The work of each stage in floating-point operations, and time left from the pace so far. */
+export function estimateWork(policy: Policy, config: CommonSettings) {
+  const forward = forwardOf(policy, config);
+  const update = 3 * forward;
+  // A decoded token costs about three times its share of a batched forward.
+  const response = 3 * forward;
+  const flops: Record<Stage, number> = {
+    sft: config.sftSteps * config.sftBatch * update,
+    "evaluation after sft": 2 * config.evalEpisodes * EPISODE_STEPS.sft * response,
+    rl: config.envSteps * (config.epochs * update + response),
+    "evaluation after rl": 2 * config.evalEpisodes * EPISODE_STEPS.rl * response,
+  };
+  if (config.demonstrations === 0) flops.sft = flops["evaluation after sft"] = 0;
+  const stages = Object.keys(flops) as Stage[];
+  const total = stages.reduce((sum, stage) => sum + flops[stage], 0);
+  const startMs = performance.now();
+  let startShare: number | null = null;
+  return {
+    /** All stages, in FLOP. */
+    total,
+    /** Milliseconds left when this share of a stage is done; undefined until some of this run's work is. */
+    left(stage: Stage, share: number): number | undefined {
+      const before = stages.slice(0, stages.indexOf(stage)).reduce((sum, earlier) => sum + flops[earlier], 0);
+      const done = (before + Math.min(1, share) * flops[stage]) / total;
+      startShare ??= done;
+      const elapsedMs = performance.now() - startMs;
+      return done > startShare ? elapsedMs * (1 - done) / (done - startShare) : undefined;
+    },
+  };
+}
+
+/** Expected wall time of `flops` of training on this machine, from a matmul timed now, in milliseconds. */
+export async function estimateDurationMs(gpu: Gpu, flops: number): Promise<number> {
+  const n = 512, launches = 8;
+  const [A, B, C] = ["A", "B", "C"].map((label) => gpu.acquire(n * n, `estimate.${label}`));
+  let elapsedMs = 0;
+  // The first round compiles.
+  for (const round of [1, launches]) {
+    const startMs = performance.now();
+    for (let i = 0; i < round; i++) matmul(gpu, { A, B, C }, { M: n, N: n, K: n });
+    await gpu.read(C);
+    elapsedMs = performance.now() - startMs;
+  }
+  for (const slice of [A, B, C]) gpu.release(slice);
+  const flopsPerMs = launches * 2 * n ** 3 / elapsedMs;
+  return flops / flopsPerMs / TRAINING_EFFICIENCY;
+}

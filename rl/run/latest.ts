@@ -1,0 +1,42 @@
+/**
+ * The run that commands use when none is named.
+ *
+ * @module
+ */
+import { RunFolder } from "./folder.ts";
+
+/** Where runs are when no folder is named. */
+export const RUNS_FOLDER = "runs";
+
+/** The run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
+export async function latestRun(runs: string): Promise<string> {
+  let latest: { path: string; timeMs: number } | null = null;
+  for (const name of await foldersOf(runs)) {
+    const path = `${runs}/${name}`;
+    let checkpoint: string | null;
+    try {
+      checkpoint = await (await RunFolder.open(path)).checkpointPath();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue; // some other folder
+      throw error;
+    }
+    if (checkpoint === null) continue;
+    const timeMs = (await Deno.stat(checkpoint)).mtime?.getTime() ?? 0;
+    if (latest === null || timeMs > latest.timeMs) latest = { path, timeMs };
+  }
+  if (latest !== null) return latest.path;
+  throw new Deno.errors.NotFound(
+    `Cannot find a trained run: none under ${runs}/ has a checkpoint, train one or name one with --run`,
+  );
+}
+
+/** Names of the folders in a folder, sorted; none where it is missing. */
+async function foldersOf(path: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(path));
+    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

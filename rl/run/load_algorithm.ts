@@ -1,0 +1,52 @@
+/**
+ * The algorithm that a command line names: one of ours, or a user's file.
+ *
+ * @module
+ */
+import { toFileUrl } from "./user_module.ts";
+import { type Algorithm, requireAlgorithm } from "../algorithms/algorithm.ts";
+import { findAlgorithm } from "../algorithms/mod.ts";
+import { UsageError } from "../cli/mod.ts";
+
+/**
+ * An algorithm by name, or by the path of a module whose default export, or only export of that kind, is one.
+ *
+ * @throws {UsageError} naming the known ones, or what is wrong with the file.
+ */
+export async function loadAlgorithm(name: string): Promise<Algorithm> {
+  if (!/[/\\]|\.[jt]s$/.test(name)) return findAlgorithm(name);
+  let module: Record<string, unknown>;
+  try {
+    module = await import(toFileUrl(name));
+  } catch (error) {
+    throw new UsageError(`Cannot load the algorithm of ${name}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const isLike = (value: unknown) => typeof value === "object" && value !== null && "collect" in value;
+  const found = module.default ?? Object.values(module).find(isLike);
+  if (found === undefined) {
+    throw new UsageError(
+      `Cannot use ${name}: it exports no algorithm, export one made by defineAlgorithm as its default`,
+    );
+  }
+  return requireAlgorithm(found, name);
+}
+
+/** The algorithm that a command line asks for, before its flags are read: they depend on it. */
+export async function algorithmOf(args: readonly string[]): Promise<Algorithm> {
+  const flag = (name: string) => {
+    const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+    return at < 0 ? undefined : args[at] === name ? args[at + 1] : args[at].slice(name.length + 1);
+  };
+  return await loadAlgorithm(flag("--algorithm") ?? algorithmOfFile(flag("--config")) ?? "ppo");
+}
+
+/** The algorithm that a file of settings names. What is wrong with the file is said when it is read for good. */
+function algorithmOfFile(path: string | undefined): string | undefined {
+  try {
+    return path === undefined ? undefined : JSON.parse(Deno.readTextFileSync(path)).algorithm;
+  } catch {
+    return undefined;
+  }
+}

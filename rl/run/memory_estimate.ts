@@ -1,0 +1,182 @@
+/**
+ * What a run needs at least, from its settings alone: sizes that no machine has are refused before anything long begins,
+ * not after the warm start.
+ *
+ * @module
+ */
+import { deriveSizes, parameterSpecs, sizeOf, type VlmConfig } from "../../model/mod.ts";
+import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
+import type { TrainConfig } from "../config.ts";
+
+/** A part of a run's memory. */
+export interface MemoryPart {
+  /** What it holds, as messages say it. */
+  readonly what: string;
+  /** The settings that make it large. */
+  readonly flags: readonly (keyof TrainConfig)[];
+  /** Bytes, a lower bound. */
+  readonly bytes: number;
+  /** Does it lie in buffers of the GPU? */
+  readonly isOnGpu: boolean;
+}
+
+/** What a machine has. */
+export interface MachineMemory {
+  /** Of the system, in bytes. */
+  readonly totalBytes: number;
+  /** Is the GPU's memory the system's, as with software Vulkan? */
+  readonly isShared: boolean;
+  /** Largest binding of the device, in bytes. */
+  readonly maxBindingBytes: number;
+}
+
+/** Settings that decide on memory. */
+type Sizes = Pick<
+  TrainConfig,
+  "demonstrations" | "envs" | "rolloutSteps" | "sftSteps" | "sftBatch" | "envSteps" | "maxNewTokens"
+>;
+
+const FLOAT_BYTES = 4;
+/** A picture of few colours deflates to this share or more. */
+const DEFLATED_SHARE = 1 / 8;
+/** Objects around a kept picture: arrays of ids, their buffers' headers. Measured: 600 to 2,200. */
+const RECORD_BYTES = 600;
+/** An environment beside its frame: rules, random state, history. */
+const ENVIRONMENT_BYTES = 2000;
+/** A token of a response: its id, log-probability, entropy and weight. */
+const TOKEN_BYTES = 8 + 3 * FLOAT_BYTES;
+
+/** The model of a run, and the prompts that it reads. */
+export interface ModelMemory {
+  readonly model: VlmConfig;
+  /** Tokens of a prompt beside its picture's. Default 1, the least; with the environment's own the bounds are close. */
+  readonly promptTokens?: number;
+}
+
+/** T, positions of a prompt. */
+const positionsOf = ({ model, promptTokens = 1 }: ModelMemory): number =>
+  deriveSizes(model).imageTokens + promptTokens;
+
+/** Bytes of the cache that a response is written with; its positions are whole eights. */
+function cacheBytes({ envs, maxNewTokens }: Sizes, { model, promptTokens }: ModelMemory): number {
+  const { layers, width, contextLength } = model;
+  const positions = Math.min(contextLength, positionsOf({ model, promptTokens }) + maxNewTokens);
+  return envs * layers * Math.ceil(positions / 8) * 8 * 2 * width * FLOAT_BYTES;
+}
+
+/**
+ * The parts of a run's memory, each from below. With I bytes of a picture (side^2 * 3), N demonstrations, E
+ * environments, S rollout steps, R response tokens, T positions, C width:
+ *
+ *     demonstrations  N * (I / 8 + 600)
+ *     rollout         E * S * (I + 600 + 20 R)
+ *     environments    E * 2000
+ *     model           4 floats a parameter: weight, gradient, two moments
+ *     cache           E * layers * (T + R, in whole eights) * 2 C floats, while responses are written
+ *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, B steps in a batch, for backward
+ */
+export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
+  const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
+  const { model } = memory;
+  const picture = 3 * model.imageSize ** 2, positions = positionsOf(memory);
+  const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const { layers, width, visionLayers, visionWidth } = model;
+  const activations = deriveSizes(model).patches * visionLayers * visionWidth + positions * layers * width;
+  const hasRl = envSteps > 0;
+  return [
+    {
+      what: "demonstrations take",
+      flags: ["demonstrations"],
+      bytes: sftSteps === 0 ? 0 : demonstrations * (picture * DEFLATED_SHARE + RECORD_BYTES),
+      isOnGpu: false,
+    },
+    {
+      what: "an iteration's steps take",
+      flags: ["envs", "rolloutSteps"],
+      bytes: hasRl ? envs * rolloutSteps * (picture + RECORD_BYTES + TOKEN_BYTES * maxNewTokens) : 0,
+      isOnGpu: false,
+    },
+    {
+      what: "environments take",
+      flags: ["envs"],
+      bytes: hasRl ? envs * ENVIRONMENT_BYTES : 0,
+      isOnGpu: false,
+    },
+    { what: "the model takes", flags: ["preset"], bytes: 4 * parameters * FLOAT_BYTES, isOnGpu: true },
+    {
+      what: "the cache of keys and values takes",
+      flags: ["envs", "maxNewTokens"],
+      bytes: hasRl ? cacheBytes(config, memory) : 0,
+      isOnGpu: true,
+    },
+    {
+      what: "activations of the warm start take",
+      flags: ["sftBatch"],
+      bytes: sftSteps === 0 ? 0 : Math.min(sftBatch, demonstrations) * activations * FLOAT_BYTES,
+      isOnGpu: true,
+    },
+  ];
+}
+
+/**
+ * The largest tensors, each a buffer of its own, from below: of `envs` prompts at once, and of the warm start's batch. In
+ * an MLP the hidden width is four times the block's.
+ */
+function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
+  const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
+  const { model } = memory;
+  const { patches } = deriveSizes(model);
+  const hidden = 4 * Math.max(patches * model.visionWidth, positionsOf(memory) * model.width) * FLOAT_BYTES;
+  const environments = envSteps > 0 ? envs : 0;
+  const batch = sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0;
+  return [
+    {
+      what: "reading the pictures of all environments at once takes",
+      flags: ["envs"],
+      bytes: environments * hidden,
+      isOnGpu: true,
+    },
+    {
+      what: "the cache of keys and values takes",
+      flags: ["envs"],
+      bytes: environments === 0 ? 0 : cacheBytes(config, memory),
+      isOnGpu: true,
+    },
+    {
+      what: "reading a batch of the warm start takes",
+      flags: ["sftBatch"],
+      bytes: batch * hidden,
+      isOnGpu: true,
+    },
+  ];
+}
+
+/**
+ * Refuses settings that cannot fit this machine, whatever the environment. What passes may still be too large: the parts
+ * are lower bounds, without frames, which may take another 270 kB an environment.
+ *
+ * @throws {UsageError} naming the part, the flags that make it large and what the machine has.
+ */
+export function requireMemory(config: TrainConfig, memory: ModelMemory, machine: MachineMemory): void {
+  const flagsOf = ({ flags }: MemoryPart) =>
+    flags.map((name) => `--${toFlag(name)} ${config[name]}`).join(" ");
+  const widest = buffers(config, memory).reduce((a, b) => a.bytes >= b.bytes ? a : b);
+  if (widest.bytes > machine.maxBindingBytes) {
+    throw new UsageError(
+      `Cannot train with ${flagsOf(widest)}: ${widest.what} at least ${
+        formatBytes(widest.bytes)
+      } in one buffer, ` +
+        `this adapter binds ${formatBytes(machine.maxBindingBytes)}; use a smaller number`,
+    );
+  }
+  const parts = memoryParts(config, memory).filter(({ isOnGpu }) => machine.isShared || !isOnGpu);
+  const needed = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (needed <= machine.totalBytes) return;
+  const largest = parts.reduce((a, b) => a.bytes >= b.bytes ? a : b);
+  throw new UsageError(
+    `Cannot train with ${flagsOf(largest)}: ${largest.what} at least ${formatBytes(largest.bytes)} of ` +
+      `${formatBytes(needed)} in all, this machine has ${
+        formatBytes(machine.totalBytes)
+      }; use a smaller number`,
+  );
+}

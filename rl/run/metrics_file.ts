@@ -1,0 +1,119 @@
+/**
+ * `metrics.jsonl`: one JSON object a line, appended through one open file.
+ *
+ * @module
+ */
+import { exists, readBytes } from "../../model/files.ts";
+import { asJsonObject } from "./json_object.ts";
+import { digestOf, type FileDigest } from "./manifest.ts";
+import type { JsonObject } from "./store.ts";
+
+/** The whole lines of a metrics file, parsed, and where each ends in bytes. */
+export interface MetricsContent {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly lines: JsonObject[];
+  /** First byte after each line. */
+  readonly ends: readonly number[];
+}
+
+/** The metrics of a run, under one name on disk. */
+export class MetricsFile {
+  #file: Deno.FsFile | null = null;
+  /** Bytes in the file after the last line that was added through it. */
+  #size = 0;
+
+  constructor(readonly path: string) {}
+
+  /**
+   * Adds a line; NaN and infinities are written as null, as JSON has neither. A write that fails leaves the lines from
+   * before and nothing else.
+   */
+  append(metrics: object): void {
+    const line = new TextEncoder().encode(JSON.stringify(metrics) + "\n");
+    try {
+      if (this.#file === null) {
+        this.#file = Deno.openSync(this.path, { append: true, create: true });
+        this.#size = this.#file.statSync().size;
+      } else if (this.#file.statSync().size !== this.#size) {
+        throw new Error("another program changed it while the run was under way");
+      }
+      try {
+        for (let written = 0; written < line.length;) written += this.#file.writeSync(line.subarray(written));
+        this.#size += line.length;
+      } catch (error) {
+        this.#file.truncateSync(this.#size);
+        throw error;
+      }
+    } catch (error) {
+      throw this.#cannotWrite(error);
+    }
+  }
+
+  /** Resolves when all lines so far are on disk. */
+  async sync(): Promise<void> {
+    try {
+      await this.#file?.syncData();
+    } catch (error) {
+      throw this.#cannotWrite(error);
+    }
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  /** All whole lines; none without the file. Throws `SyntaxError` naming a line that is no JSON object. */
+  read(): Promise<MetricsContent> {
+    return readMetricsFile(this.path);
+  }
+
+  /** Drops all after the first `bytes` bytes. Needs no room on the disk. */
+  async truncate(bytes: number): Promise<void> {
+    this.close();
+    if (!await exists(this.path)) return;
+    try {
+      using file = await Deno.open(this.path, { write: true });
+      if ((await file.stat()).size <= bytes) return;
+      await file.truncate(bytes);
+      await file.sync();
+    } catch (error) {
+      throw this.#cannotWrite(error);
+    }
+  }
+
+  /** Size and digest of the lines up to the first that `keep` refuses. */
+  async digest(keep: (line: JsonObject) => boolean): Promise<FileDigest & { readonly lines: number }> {
+    const { bytes, lines, ends } = await this.read();
+    const refused = lines.findIndex((line) => !keep(line));
+    const kept = refused < 0 ? lines.length : refused;
+    return { ...await digestOf(bytes.subarray(0, kept === 0 ? 0 : ends[kept - 1])), lines: kept };
+  }
+
+  #cannotWrite(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    return new Error(`Cannot write ${this.path}: ${message}, check its permissions and the disk`, {
+      cause: error,
+    });
+  }
+}
+
+/** Reads a metrics file; a last line without its line feed is half of one, and passed over. */
+export async function readMetricsFile(path: string): Promise<MetricsContent> {
+  const bytes = await exists(path) ? await readBytes(path) : new Uint8Array(0);
+  const ends: number[] = [];
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) ends.push(at + 1);
+  const lines = ends.map((end, i) => {
+    try {
+      return asJsonObject(JSON.parse(decoder.decode(bytes.subarray(i === 0 ? 0 : ends[i - 1], end - 1))));
+    } catch (error) {
+      throw new SyntaxError(`Cannot read ${path}: line ${i + 1} is not a JSON object, remove it`, {
+        cause: error,
+      });
+    }
+  });
+  return { bytes, lines, ends };
+}
+
+const LINE_FEED = 10;
+const decoder = new TextDecoder();

@@ -1,0 +1,253 @@
+/**
+ * Proving that a run folder holds what was written, and going back to what is whole when it does not.
+ *
+ * @module
+ */
+import { exists, readBytes, recoverFolder, writeFileAtomic } from "../../model/files.ts";
+import { commandLine } from "../cli/mod.ts";
+import {
+  Damage,
+  digestOf,
+  faultOf,
+  type Manifest,
+  MANIFEST_FILE,
+  openCheckpoint,
+  readManifest,
+  settingsFault,
+} from "./manifest.ts";
+import { readJsonObject } from "./json_object.ts";
+import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
+import { metricsFault } from "./metrics_order.ts";
+import { RunLock } from "./lock.ts";
+import { encodeConfig, type JsonObject } from "./store.ts";
+
+/** Checkpoints to go on from, the best first. */
+export const RESUMABLE = ["checkpoint", "checkpoint.previous"] as const;
+
+/**
+ * Proves that `config.json` is the one that a checkpoint was made with.
+ *
+ * @throws {Damage} naming the setting that differs.
+ */
+export async function proveSettings(run: string, { settings }: Pick<Manifest, "settings">): Promise<void> {
+  const fault = settingsFault(await readSettings(run), settings);
+  if (fault !== null) throw new Damage("config.json", fault);
+}
+
+/**
+ * Proves that `metrics.jsonl` begins with the lines that belong to a checkpoint, and returns them.
+ *
+ * @throws {Damage} when lines are lost, changed, doubled or moved.
+ */
+export async function proveMetrics(run: string, { metrics }: Manifest): Promise<JsonObject[]> {
+  const path = `${run}/metrics.jsonl`;
+  const bytes = await exists(path) ? await readBytes(path) : new Uint8Array(0);
+  if (bytes.length < metrics.bytes) {
+    throw new Damage(
+      "metrics.jsonl",
+      `it has ${bytes.length} bytes, the checkpoint was made after ${metrics.bytes}`,
+    );
+  }
+  const kept = bytes.subarray(0, metrics.bytes);
+  if (await faultOf(kept, metrics) !== null) {
+    throw new Damage(
+      "metrics.jsonl",
+      await orderFault(run) ?? "lines before the checkpoint are not what was written",
+    );
+  }
+  const lines = new TextDecoder().decode(kept).split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  const fault = metricsFault(lines);
+  if (fault !== null) throw new Damage("metrics.jsonl", fault);
+  return lines;
+}
+
+/**
+ * Proves the files of a finished run; one that is not finished passes.
+ *
+ * @throws {Damage} naming the first file that is not what was written.
+ */
+export async function proveResult(run: string): Promise<void> {
+  const manifest = await readManifest(run, MANIFEST_FILE);
+  for (const [name, expected] of Object.entries(manifest?.files ?? {})) {
+    const path = `${run}/${name}`;
+    if (!await exists(path)) throw new Damage(name, "it is missing");
+    const fault = await faultOf(await readBytes(path), expected);
+    if (fault !== null) throw new Damage(name, fault);
+  }
+  if (manifest !== null) await proveEnd(run, manifest);
+}
+
+/**
+ * Proves that the checkpoint of a finished run is the one that the run ended with.
+ *
+ * @param result The run's own manifest.
+ * @throws {Damage} when it is another one.
+ */
+export async function proveEnd(run: string, { progress: { checkpoint } }: Manifest): Promise<void> {
+  if (checkpoint !== await checkpointIdentity(run)) {
+    throw new Damage("checkpoint", "it is not the one that the run ended with");
+  }
+}
+
+/** What tells a run's checkpoint from others; null when it has none. */
+export async function checkpointIdentity(run: string): Promise<string | null> {
+  const path = `${run}/checkpoint/${MANIFEST_FILE}`;
+  return await exists(path) ? (await digestOf(await readBytes(path))).sha256 : null;
+}
+
+/** Finishes an extension of the run that was cut short before `config.json` was written. */
+export async function mendExtension(run: string, checkpoint: string): Promise<void> {
+  let manifest: Manifest | null;
+  let settings: JsonObject;
+  try {
+    [manifest, settings] = [await readManifest(checkpoint), await readSettings(run)];
+  } catch (error) {
+    if (error instanceof Damage) return; // told when it is proven
+    throw error;
+  }
+  const before = manifest?.extensions.at(-1)?.before;
+  if (manifest === null || before === undefined || settingsFault(settings, manifest.settings) === null) {
+    return;
+  }
+  if (settingsFault(settings, { ...manifest.settings, ...before }) !== null) return;
+  await writeFileAtomic(`${run}/config.json`, encodeConfig(manifest.settings));
+}
+
+/** Proves all that a run would go on from: a checkpoint's files and the metrics up to it. */
+export async function proveCheckpoint(run: string, name: string): Promise<Manifest> {
+  const checkpoint = await openCheckpoint(`${run}/${name}`, name);
+  if (checkpoint.manifest === null) throw new Damage(`${name}/${MANIFEST_FILE}`, "it is missing");
+  await checkpoint.read(...Object.keys(checkpoint.manifest.files));
+  await proveMetrics(run, checkpoint.manifest);
+  return checkpoint.manifest;
+}
+
+/** The best checkpoint that is whole; null when none is. */
+export async function wholeCheckpoint(
+  run: string,
+): Promise<{ name: typeof RESUMABLE[number]; manifest: Manifest } | null> {
+  for (const name of RESUMABLE) {
+    try {
+      if (await exists(`${run}/${name}`)) return { name, manifest: await proveCheckpoint(run, name) };
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+    }
+  }
+  return null;
+}
+
+/**
+ * Makes a run resumable again from what is whole: its checkpoint or the one before it, the metrics up to there, and its
+ * settings. Returns what was done, one sentence each.
+ *
+ * @throws {Deno.errors.InvalidData} when no checkpoint is whole; then nothing is changed.
+ */
+export async function restoreRun(run: string): Promise<string[]> {
+  const lock = await RunLock.take(run);
+  try {
+    await recoverFolder(`${run}/checkpoint`);
+    const whole = await wholeCheckpoint(run);
+    if (whole === null) {
+      throw new Deno.errors.InvalidData(
+        `Cannot restore ${run}: no checkpoint in it is whole, begin it again with --overwrite`,
+      );
+    }
+    const { name, manifest } = whole;
+    const done: string[] = [];
+    if (name !== "checkpoint") {
+      await Deno.remove(`${run}/checkpoint`, { recursive: true });
+      await Deno.rename(`${run}/${name}`, `${run}/checkpoint`);
+      done.push(`Went back to the checkpoint before (${describe(manifest.progress)}).`);
+    }
+    const config = encodeConfig(manifest.settings);
+    if (await Deno.readTextFile(`${run}/config.json`).catch(() => null) !== config) {
+      await writeFileAtomic(`${run}/config.json`, config);
+      done.push("Wrote config.json as the checkpoint has it.");
+    }
+    let isResultWhole = true;
+    await proveResult(run).catch(() => isResultWhole = false);
+    if (name !== "checkpoint" || !isResultWhole) {
+      for (const file of [MANIFEST_FILE, "summary.json"]) {
+        if (await exists(`${run}/${file}`)) await Deno.remove(`${run}/${file}`);
+      }
+      await new MetricsFile(`${run}/metrics.jsonl`).truncate(manifest.metrics.bytes);
+      done.push(
+        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before it, and removed the result.`,
+      );
+    }
+    return done;
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * Does `work`; damage that it meets is told with the run's name and what to do.
+ *
+ * @throws {Deno.errors.InvalidData} for damage.
+ */
+export async function explained<T>(run: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Damage)) throw error;
+    throw new Deno.errors.InvalidData(
+      `Cannot use ${run}: ${error.message}; ${await remedyFor(run, error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The error for a checkpoint from before manifests. */
+export function unverifiable(run: string, checkpoint: string, remedy: string): Error {
+  return new Deno.errors.InvalidData(
+    `Cannot use ${run}: ${checkpoint} has no ${MANIFEST_FILE}, so that its files cannot be verified: it is from before ` +
+      `manifests, or damaged; ${remedy}`,
+  );
+}
+
+/** Where a checkpoint stands, in words: `rl, iteration 6`. */
+export function describe({ stage, sftUpdates, iteration }: JsonObject): string {
+  if (stage === undefined) return "a point that it does not tell";
+  return stage === "sft" ? `warm start, update ${sftUpdates}` : `${stage}, iteration ${iteration}`;
+}
+
+/** What the order of all lines tells; null when it tells nothing. */
+async function orderFault(run: string): Promise<string | null> {
+  try {
+    return metricsFault((await readMetricsFile(`${run}/metrics.jsonl`)).lines);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return error.message.replace(/^.*?: (line \d+ is not a JSON object).*$/, "$1");
+  }
+}
+
+async function remedyFor(run: string, { file }: Damage): Promise<string> {
+  if (file.startsWith("warm_start/")) {
+    return "leave out --warm-start, or train that run again with --overwrite";
+  }
+  const again = "begin it again with --overwrite";
+  const whole = await wholeCheckpoint(run);
+  if (whole === null) return again;
+  const isConfigWhole = await proveSettings(run, whole.manifest).then(() => true, () => false);
+  if (whole.name === "checkpoint" && isConfigWhole) {
+    return `${shell("train", "--resume", "--out", run)} makes it anew from the checkpoint`;
+  }
+  const restore = shell("check", run, "--restore");
+  if (whole.name === "checkpoint") return `${restore} puts the settings back, --overwrite begins it again`;
+  return `${restore} goes back to ${describe(whole.manifest.progress)}, or ${again}`;
+}
+
+function shell(command: string, ...args: string[]): string {
+  return commandLine(command, args).replace("deno task", "./ponder");
+}
+
+async function readSettings(run: string): Promise<JsonObject> {
+  const path = `${run}/config.json`;
+  if (!await exists(path)) throw new Damage("config.json", "it is missing");
+  try {
+    return await readJsonObject(path);
+  } catch (error) {
+    throw new Damage("config.json", "it holds no JSON object", { cause: error });
+  }
+}

@@ -1,0 +1,337 @@
+/**
+ * A training run from start to end: warm start, perception gate, RL, evaluation.
+ *
+ * @module
+ */
+import type { Environment } from "../../envs/mod.ts";
+import { NotFiniteError } from "../../kernels/gpu/mod.ts";
+import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
+import { formatShare } from "../cli/mod.ts";
+import type { CommonSettings } from "../config.ts";
+import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
+import { eventLoopTurn } from "../event_loop.ts";
+import { evaluate, evaluateBoth, type Evaluation } from "../evaluation.ts";
+import { peakMemory } from "../memory.ts";
+import { rolloutMetrics } from "../metrics.ts";
+import { isJudged } from "../requirements.ts";
+import { reference, tokenValues } from "../reference.ts";
+import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
+import { Run, type RunContext, type RunResult } from "./state.ts";
+import { rlOptimizer } from "../setup.ts";
+import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
+import { Stopped } from "./stop.ts";
+
+/** RL iterations between checkpoints. */
+const CHECKPOINT_INTERVAL = 6;
+/** SFT updates between checkpoints. */
+const SFT_CHECKPOINT_INTERVAL = 100;
+/** SFT updates between looks at perception once the planned ones are done. */
+const GATE_INTERVAL = 50;
+
+/** Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. */
+export async function runTraining(config: CommonSettings, context: RunContext): Promise<RunResult> {
+  const run = await Run.open(config, context);
+  try {
+    if (run.state.stage === "sft") await warmStart(run);
+    if (run.state.stage === "rl") await reinforce(run);
+    run.afterRl = await evaluateAfter(run, "rl");
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    await run.save();
+  }
+  return run.result;
+}
+
+/** SFT until the pictures are read, then evaluation and RL's optimiser. */
+async function warmStart(run: Run): Promise<void> {
+  const { config, policy } = run;
+  const isPassed = config.demonstrations === 0 || await run.timed("sft", () => sftToGate(run));
+  if (!isPassed) {
+    await run.save();
+    throw new Error(
+      `Cannot begin RL: perception stayed under ${config.perceptionGate} for ${run.state.sftUpdates} SFT updates, ` +
+        "begin again with --overwrite and more --demonstrations or --perception-extra-steps, or a lower --perception-gate",
+    );
+  }
+  if (config.demonstrations > 0) run.afterSft = await evaluateAfter(run, "sft");
+  run.optimizer.dispose();
+  run.optimizer = rlOptimizer(policy, config);
+  run.advance({ stage: "rl" });
+  await run.save("warm_start");
+  await run.save();
+}
+
+/** The planned updates, then more until the gate is passed. False when it never is. */
+async function sftToGate(run: Run): Promise<boolean> {
+  const { config, environment, policy } = run;
+  const total = config.demonstrations;
+  const demonstrations = await demonstrate(policy, environment, config, (step) => {
+    run.throwIfStopped();
+    run.progress.update({ stage: "demonstrations", step, total });
+  });
+  const longest = demonstrations.reduce((most, { response }) => Math.max(most, response.length), 0);
+  if (longest > config.maxNewTokens) {
+    run.progress.note(
+      `Demonstrations have up to ${longest} tokens, but responses are cut at ${config.maxNewTokens}: ` +
+        `what comes later is never acted on, use --max-new-tokens ${longest}`,
+    );
+  }
+  // Without a judge nobody can tell how well pictures are read.
+  const hasGate = policy.cot && isJudged(environment);
+  const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
+  while (true) {
+    await eventLoopTurn();
+    run.throwIfStopped();
+    const { sftUpdates } = run.state;
+    const extra = sftUpdates - config.sftSteps;
+    const isLookDue = extra >= 0 && extra % GATE_INTERVAL === 0 || sftUpdates >= most;
+    if (hasGate && isLookDue && await passesGate(run)) return true;
+    if (sftUpdates >= most) return !hasGate;
+    await sftStep(run, sftBatch(demonstrations, sftUpdates, config));
+    if (run.state.sftUpdates % SFT_CHECKPOINT_INTERVAL === 0) await run.save();
+  }
+}
+
+/** Looks at perception. */
+async function passesGate(run: Run): Promise<boolean> {
+  const { config, state: { sftUpdates: update } } = run;
+  const perception = await perceptionOf(run);
+  run.log({ stage: "gate", update, perception });
+  if (perception >= config.perceptionGate) return true;
+  run.progress.note(
+    `perception ${formatShare(perception)} after ${update} updates, the gate is at ${config.perceptionGate}`,
+  );
+  return false;
+}
+
+/** One update on demonstrations. */
+async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<void> {
+  const { config, policy, state: { sftUpdates } } = run;
+  const learningRate = sftLearningRate(sftUpdates, config);
+  const update = sftUpdates + 1;
+  const metrics = await naming(
+    `SFT update ${update}`,
+    sftUpdate(policy, run.optimizer, batch, learningRate, config),
+  );
+  peakMemory();
+  run.log({ stage: "sft", update, learningRate, ...metrics });
+  run.progress.update({
+    stage: "sft",
+    step: update,
+    total: config.sftSteps + (update > config.sftSteps ? config.perceptionExtraSteps : 0),
+    fields: { loss: metrics.sftLoss.toFixed(3) },
+    leftMs: run.work.left("sft", update / config.sftSteps),
+  });
+  run.advance({ sftUpdates: update });
+}
+
+/** RL to its last iteration. */
+async function reinforce(run: Run): Promise<void> {
+  const { algorithm, config } = run;
+  const collection = algorithm.collect(config);
+  const learner = new Learner(run, collection);
+  await run.timed("rl", async () => {
+    while (!learner.isDone) {
+      await eventLoopTurn();
+      run.throwIfStopped();
+      await learner.iteration();
+      if (run.state.iteration % CHECKPOINT_INTERVAL === 0) await run.save();
+    }
+  });
+  learner.dispose();
+  run.advance({ stage: "done" });
+  await run.save();
+}
+
+/** Collects, learns, logs. */
+class Learner {
+  readonly #run: Run;
+  readonly #collector: Collector;
+  readonly #context: Omit<LearnContext, "iteration" | "learningRate">;
+  readonly #reference: ReturnType<typeof reference>;
+
+  constructor(run: Run, collection: Collection) {
+    this.#run = run;
+    const { algorithm, config, environment, policy } = run;
+    const makeEnvironment = () => environment.make(trainingEnvSettings(environment, config));
+    this.#collector = collection.kind === "steps"
+      ? stepsCollector(run, collection)
+      : episodesCollector(run, collection, makeEnvironment);
+    const needsReference = algorithm.objective(config).klCoefficient > 0 ||
+      algorithm.needsReference?.(config);
+    this.#reference = reference(policy, needsReference ? run.warmStartWeights() : null, config.temperature);
+    this.#context = {
+      policy,
+      optimizer: run.optimizer,
+      makeEnvironment,
+      referenceLogprobs: this.#reference.logprobs,
+      tokenValues: (transitions) => tokenValues(policy, transitions),
+      memory: run.memory,
+    };
+  }
+
+  get isDone(): boolean {
+    const { done, total } = this.#collector.progress();
+    return done >= total;
+  }
+
+  async iteration(): Promise<void> {
+    const run = this.#run;
+    const { algorithm, config, policy, effort, state: { iteration } } = run;
+    const { done, total } = this.#collector.progress();
+    const learningRate = config.learningRate * (1 - 0.9 * done / total);
+    const startMs = performance.now();
+    const rollout = await this.#collector.collect();
+    effort.rollout += (performance.now() - startMs) / 1e3;
+    effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const update = await naming(
+      `RL iteration ${iteration + 1}`,
+      learn(algorithm, rollout, config, { ...this.#context, iteration, learningRate }),
+    );
+    const metrics = rolloutMetrics(rollout, policy);
+    const thoughtAlarm = policy.cot ? run.thoughtAlarm.check(metrics) : [];
+    const warning = run.thoughtAlarm.note(iteration + 1, metrics, thoughtAlarm);
+    if (warning !== null) run.progress.note(warning);
+    this.#collector.advance(rollout);
+    const envSteps = run.state.envSteps;
+    run.log({
+      stage: "rl",
+      iteration: iteration + 1,
+      envSteps,
+      learningRate,
+      ...metrics,
+      thoughtAlarm,
+      ...update,
+    });
+    const after = this.#collector.progress();
+    run.progress.update({
+      stage: "rl",
+      step: envSteps,
+      total: Math.max(envSteps, this.#collector.plannedSteps),
+      fields: {
+        success: metrics.success === null ? "-" : formatShare(metrics.success),
+        parsed: formatShare(metrics.parseRate),
+        "tok/s": (effort.rolloutTokens / effort.rollout).toFixed(0),
+      },
+      leftMs: run.work.left("rl", after.done / after.total),
+    });
+  }
+
+  dispose(): void {
+    this.#reference.dispose();
+  }
+}
+
+/** Where an algorithm's experience comes from. */
+interface Collector {
+  readonly collect: () => Promise<Rollout>;
+  /** Notes in the run's state what was collected. */
+  readonly advance: (rollout: Rollout) => void;
+  readonly progress: () => { done: number; total: number };
+  /** Environment steps in all. */
+  readonly plannedSteps: number;
+}
+
+/** A fixed number of steps of every environment. */
+function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
+  const { config, environment, policy } = run;
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
+  if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
+  const perIteration = config.envs * steps;
+  const iterations = Math.ceil(config.envSteps / perIteration);
+  return {
+    collect: () =>
+      collectRollout(policy, vectorEnv, {
+        ...run.collectSettings,
+        steps,
+        stepsBefore: run.state.iteration * steps,
+      }),
+    advance: () => {
+      const iteration = run.state.iteration + 1;
+      run.advance({ ...vectorEnv.save(), iteration, envSteps: iteration * perIteration });
+    },
+    progress: () => ({ done: run.state.iteration, total: iterations }),
+    plannedSteps: iterations * perIteration,
+  };
+}
+
+/** Whole episodes, in groups that share a deal. */
+function episodesCollector(
+  run: Run,
+  { groups, groupSize }: Collection & { kind: "episodes" },
+  make: () => Environment,
+): Collector {
+  const { config, policy } = run;
+  return {
+    collect: () => {
+      const { episodes } = run.state;
+      const firstDeal = config.seed * TRAINING_SEEDS + episodes / groupSize;
+      const deals = Array.from(
+        { length: groups * groupSize },
+        (_, i) => firstDeal + Math.floor(i / groupSize),
+      );
+      const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
+      return collectEpisodes(policy, make, settings);
+    },
+    advance: ({ transitions }) =>
+      run.advance({
+        iteration: run.state.iteration + 1,
+        episodes: run.state.episodes + groups * groupSize,
+        envSteps: run.state.envSteps + transitions.length,
+      }),
+    progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
+    plannedSteps: config.envSteps,
+  };
+}
+
+/** Sampling and greedy decoding on held-out episodes. */
+function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
+  const { config, environment } = run;
+  const stage = `evaluation after ${after}` as const;
+  const total = 2 * config.evalEpisodes;
+  return run.timed("evaluation", async () => {
+    const evaluation = await evaluateBoth(run.policy, {
+      environment,
+      envSettings: evaluationEnvSettings(environment, config),
+      episodes: config.evalEpisodes,
+      seed: 0,
+      temperature: config.temperature,
+      maxNewTokens: config.maxNewTokens,
+      onProgress: (step) => {
+        run.throwIfStopped();
+        run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) });
+      },
+    });
+    run.log({ stage: "evaluation", after, ...evaluation });
+    return evaluation;
+  });
+}
+
+/** Awaits a step; an error about NaN or infinity is thrown on with the step's name. */
+async function naming<T>(step: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    throw new NotFiniteError(`Cannot go on at ${step}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Share of picture fields that greedy responses read correctly, on held-out seeds of their own. */
+async function perceptionOf({ config, environment, policy }: Run): Promise<number> {
+  const { perception } = await evaluate(policy, {
+    environment,
+    envSettings: evaluationEnvSettings(environment, config),
+    episodes: config.perceptionEpisodes,
+    seed: 1,
+    greedy: true,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+  });
+  return perception ?? 0;
+}

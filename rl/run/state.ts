@@ -1,0 +1,205 @@
+/**
+ * A training run under way: what it trains, where it stands, what it has measured; kept so that it can go on.
+ *
+ * @module
+ */
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import type { AdamW, HostTensor } from "../../model/mod.ts";
+import type { Algorithm } from "../algorithms/mod.ts";
+import {
+  type Effort,
+  loadPolicy,
+  loadTrainer,
+  loadWarmStart,
+  saveCheckpoint,
+  START,
+  type TrainerState,
+} from "./checkpoint.ts";
+import type { Progress } from "../cli/mod.ts";
+import type { CommonSettings } from "../config.ts";
+import { evaluationEnvSettings } from "../env_settings.ts";
+import { estimateWork } from "./estimate.ts";
+import type { Evaluation } from "../evaluation.ts";
+import type { MetricsLine } from "../metrics.ts";
+import type { CheckpointName, RunStore } from "./store.ts";
+import { peakMemory } from "../memory.ts";
+import { newPolicy } from "../policies/mod.ts";
+import type { Policy } from "../policy.ts";
+import type { CollectSettings } from "../rollout.ts";
+import { rlOptimizer, sftOptimizer } from "../setup.ts";
+import { Stopped } from "./stop.ts";
+import { ThoughtAlarm } from "../thought_alarm.ts";
+
+/** What a run tells people while it goes on. */
+export type RunProgress = Pick<Progress, "update" | "note">;
+
+/** Outside world of a run. */
+export interface RunContext {
+  readonly gpu: Gpu;
+  /** What `config.env` refers to. */
+  readonly environment: EnvironmentDefinition;
+  /** How it learns. */
+  readonly algorithm: Algorithm;
+  readonly folder: RunStore;
+  readonly progress: RunProgress;
+  /** Receives every line of `metrics.jsonl` as it is written. */
+  readonly onLine?: (line: MetricsLine) => void;
+  /** True once the user asked to stop. */
+  readonly isStopped: () => boolean;
+}
+
+/** What a run came to; evaluations that it did not get to are null. */
+export interface RunResult {
+  /** What was trained. */
+  readonly policy: Policy;
+  readonly afterSft: Evaluation | null;
+  readonly afterRl: Evaluation | null;
+  readonly parameters: number;
+  /** Of the warm start, with those that the perception gate added. */
+  readonly sftUpdates: number;
+  /** Environment steps of RL. */
+  readonly envSteps: number;
+  /** Of all processes that worked on the run. */
+  readonly effort: Effort;
+  /** Seconds that earlier processes put in. */
+  readonly earlierSeconds: number;
+  /** Largest resident set that a process of the run was seen with. */
+  readonly peakBytes: number;
+}
+
+type Stage = "sft" | "rl" | "evaluation";
+
+/** A run under way. */
+export class Run {
+  readonly progress: RunProgress;
+  readonly work: ReturnType<typeof estimateWork>;
+  readonly thoughtAlarm = new ThoughtAlarm();
+  afterSft: Evaluation | null = null;
+  afterRl: Evaluation | null = null;
+  readonly effort: { -readonly [K in keyof Effort]: Effort[K] };
+  readonly #earlierSeconds: number;
+  readonly #context: RunContext;
+  #clock: { readonly stage: Stage; sinceMs: number } | null = null;
+
+  private constructor(
+    readonly config: CommonSettings,
+    context: RunContext,
+    readonly policy: Policy,
+    /** Of the current stage. */
+    public optimizer: AdamW,
+    public state: TrainerState,
+  ) {
+    this.#context = context;
+    this.progress = context.progress;
+    this.work = estimateWork(policy, config);
+    this.effort = { ...state.effort };
+    this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
+  }
+
+  /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
+  static async open(config: CommonSettings, context: RunContext): Promise<Run> {
+    const { environment, gpu, folder } = context;
+    const checkpoint = config.resume ? await folder.resume() : null;
+    const env = environment.make(evaluationEnvSettings(environment, config));
+    const policy = checkpoint === null
+      ? newPolicy(gpu, environment, config)
+      : await loadPolicy(gpu, checkpoint, env);
+    const optimizerOf = ({ stage }: TrainerState) =>
+      stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
+    const { state, optimizer } = checkpoint === null
+      ? { state: { ...START, memory: {} }, optimizer: optimizerOf(START) }
+      : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
+    const run = new Run(config, context, policy, optimizer, state);
+    if (!config.resume) return run;
+    for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
+      if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
+      if (line.stage === "rl") run.thoughtAlarm.check(line);
+    }
+    return run;
+  }
+
+  get result(): RunResult {
+    return {
+      policy: this.policy,
+      afterSft: this.afterSft,
+      afterRl: this.afterRl,
+      parameters: this.policy.parameters.count,
+      sftUpdates: this.state.sftUpdates,
+      envSteps: this.state.envSteps,
+      effort: this.effort,
+      earlierSeconds: this.#earlierSeconds,
+      peakBytes: Math.max(this.state.peakBytes, peakMemory()),
+    };
+  }
+
+  get environment(): EnvironmentDefinition {
+    return this.#context.environment;
+  }
+
+  get algorithm(): Algorithm {
+    return this.#context.algorithm;
+  }
+
+  /** What the algorithm remembers; kept in the checkpoint. */
+  get memory(): Record<string, unknown> {
+    return this.state.memory;
+  }
+
+  /** What collecting reads of the settings. */
+  get collectSettings(): CollectSettings {
+    const { algorithm, config } = this;
+    return {
+      ...config,
+      lambda: algorithm.thoughtWeight?.(config) ?? 1,
+      corrects: algorithm.objective(config).correctionCoefficient > 0,
+      ...config.exactCredit && { creditDiscount: config.gamma },
+    };
+  }
+
+  /** The weights that RL began with. */
+  warmStartWeights(): Promise<ReadonlyMap<string, HostTensor>> {
+    return loadWarmStart(this.#context.folder);
+  }
+
+  /** Throws {@linkcode Stopped} where the user asked to stop. */
+  throwIfStopped(): void {
+    if (this.#context.isStopped()) throw new Stopped();
+  }
+
+  log(line: MetricsLine): void {
+    this.#context.folder.appendMetrics(line);
+    this.#context.onLine?.(line);
+  }
+
+  advance(changes: Partial<TrainerState>): void {
+    this.state = { ...this.state, ...changes };
+  }
+
+  /** Writes the checkpoint to go on from, or the one for other runs to begin RL from. */
+  async save(name?: CheckpointName): Promise<void> {
+    this.#readClock();
+    const { peakBytes } = this.result;
+    this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort }, peakBytes });
+    await saveCheckpoint(this.#context.folder, this.policy, this.optimizer, this.state, name);
+  }
+
+  /** Adds the wall time of `work` to a stage's, as it goes. What it leaves in the pool would not fit the next stage's shapes. */
+  async timed<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
+    this.#clock = { stage, sinceMs: performance.now() };
+    try {
+      return await work();
+    } finally {
+      this.#readClock();
+      this.#clock = null;
+      this.#context.gpu.trim();
+    }
+  }
+
+  #readClock(): void {
+    if (this.#clock === null) return;
+    const nowMs = performance.now();
+    this.effort[this.#clock.stage] += (nowMs - this.#clock.sinceMs) / 1e3;
+    this.#clock.sinceMs = nowMs;
+  }
+}

@@ -1,0 +1,222 @@
+// deno-lint-ignore-file require-await -- what MemoryRun throws must reject, as it does on disk
+/**
+ * Where a run keeps its settings, metrics, checkpoints and result: the interface, and one in memory.
+ *
+ * @module
+ */
+import type { FileContent } from "../../model/files.ts";
+import { digestOf, type FileDigest, type Manifest } from "./manifest.ts";
+
+/** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
+export type JsonObject = Record<string, unknown>;
+
+/** `checkpoint` is the latest one, `warm_start` the one from before RL. */
+export const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
+export type CheckpointName = typeof CHECKPOINT_NAMES[number];
+
+/** A checkpoint to read. */
+export interface Checkpoint {
+  /** Its folder, or what messages call it. */
+  readonly path: string;
+  /** What it must consist of; null for one from before manifests, whose files cannot be verified. */
+  readonly manifest: Manifest | null;
+  /** Reads files that belong together. Throws `Damage` when one is not what was written. */
+  read<Name extends string>(...names: Name[]): Promise<Record<Name, Uint8Array<ArrayBuffer>>>;
+}
+
+/** What is told of a checkpoint beside its files. */
+export interface CheckpointNote {
+  /** Default `checkpoint`. */
+  readonly name?: CheckpointName;
+  /** Which metrics a run that resumes from it keeps: the lines up to the first that this refuses. Default all. */
+  readonly keep?: (line: JsonObject) => boolean;
+  /** Where the run stands, for people. */
+  readonly progress?: JsonObject;
+}
+
+/**
+ * Where a run keeps what it makes. `RunFolder` keeps it on disk, {@linkcode MemoryRun} in memory.
+ *
+ * Call `writeConfig` first. After `resume`, go on from the checkpoint that it gives. Everything written must be known to
+ * be good: wait for the GPU's verdict first.
+ */
+export interface RunStore {
+  /** Where it is, as messages call it. */
+  readonly path: string;
+  /** The settings of the run. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+  writeConfig(config: object): Promise<void>;
+  readConfig(): Promise<JsonObject>;
+  /** Adds a line; NaN and infinities become null. */
+  appendMetrics(metrics: object): void;
+  /** All whole lines. */
+  readMetrics(): Promise<JsonObject[]>;
+  /** Replaces a checkpoint by these files, given by name. */
+  writeCheckpoint(files: Readonly<Record<string, FileContent>>, note?: CheckpointNote): Promise<void>;
+  /**
+   * The checkpoint to go on from, proven to be what was written, as are settings and metrics up to it. Later metrics are
+   * dropped: the run will write them again. Null when there is no checkpoint yet; then no metrics are left.
+   */
+  resume(): Promise<Checkpoint | null>;
+  /**
+   * The checkpoint of that name to read; null when there is none yet. `manifest` is null in one from before manifests,
+   * which cannot be verified.
+   */
+  readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null>;
+  /** What messages call the last whole checkpoint of that name; null when there is none yet. */
+  checkpointPath(name?: CheckpointName): Promise<string | null>;
+  writeSummary(summary: object): Promise<void>;
+  /** Null while the run has no result. */
+  readSummary(): Promise<JsonObject | null>;
+  /** Keeps a trace for Chrome or Perfetto; returns where. */
+  writeProfile(trace: object): Promise<string>;
+  /** Lets others train in it. */
+  close(): Promise<void>;
+}
+
+/** A run until RL. */
+export interface WarmStart {
+  /** Its checkpoint, by name of the file. */
+  readonly files: Readonly<Record<string, FileContent>>;
+  readonly metrics: readonly JsonObject[];
+  /** Where it stands. */
+  readonly progress: JsonObject;
+}
+
+/** Makes a new run, whose settings are written, one that is about to begin RL; it goes on with `resume`. */
+export async function writeWarmStart(
+  store: RunStore,
+  { files, metrics, progress }: WarmStart,
+): Promise<void> {
+  for (const line of metrics) store.appendMetrics(line);
+  for (const name of CHECKPOINT_NAMES) await store.writeCheckpoint(files, { name, progress });
+}
+
+/** The text of `config.json`. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+export function encodeConfig(config: object): string {
+  const text = JSON.stringify(config, (key, value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new RangeError(`Cannot write config.json: ${key} is ${value}, use a finite number or null`);
+    }
+    return value;
+  }, 2);
+  return text + "\n";
+}
+
+/** A run that leaves nothing on disk. It can be resumed as long as it lives. */
+export class MemoryRun implements RunStore, AsyncDisposable {
+  readonly path = "memory";
+  #config: JsonObject | null = null;
+  #lines: string[] = [];
+  #summary: JsonObject | null = null;
+  #profile: JsonObject | null = null;
+  readonly #checkpoints = new Map<CheckpointName, Checkpoint>();
+
+  async writeConfig(config: object): Promise<void> {
+    this.#config = JSON.parse(encodeConfig(config));
+  }
+
+  async readConfig(): Promise<JsonObject> {
+    return structuredClone(this.#config ?? {});
+  }
+
+  appendMetrics(metrics: object): void {
+    this.#lines.push(JSON.stringify(metrics));
+  }
+
+  async readMetrics(): Promise<JsonObject[]> {
+    return this.#lines.map((line) => JSON.parse(line));
+  }
+
+  /** The bytes of `metrics.jsonl`, as text. */
+  get metricsText(): string {
+    return this.#lines.map((line) => line + "\n").join("");
+  }
+
+  async writeCheckpoint(
+    files: Readonly<Record<string, FileContent>>,
+    { name = "checkpoint", keep = () => true, progress = {} }: CheckpointNote = {},
+  ): Promise<void> {
+    const bytes = Object.fromEntries(
+      Object.entries(files).map(([name, content]) => [
+        name,
+        typeof content === "string" ? new TextEncoder().encode(content) : content.slice(),
+      ]),
+    ) as Record<string, Uint8Array<ArrayBuffer>>;
+    const refused = this.#lines.findIndex((line) => !keep(JSON.parse(line)));
+    const lines = refused < 0 ? this.#lines.length : refused;
+    const metrics = await digestOf(this.#lines.slice(0, lines).map((line) => line + "\n").join(""));
+    const digests: Record<string, FileDigest> = {};
+    for (const name of Object.keys(bytes)) digests[name] = await digestOf(bytes[name]);
+    const manifest: Manifest = {
+      format: 1,
+      files: digests,
+      metrics: { ...metrics, lines },
+      settings: structuredClone(this.#config ?? {}),
+      progress,
+      extensions: [],
+    };
+    this.#checkpoints.set(name, {
+      path: `${this.path}/${name}`,
+      manifest,
+      read: async <Name extends string>(...names: Name[]) => {
+        const read = {} as Record<Name, Uint8Array<ArrayBuffer>>;
+        for (const name of names) {
+          if (!Object.hasOwn(bytes, name)) {
+            throw new RangeError(`Cannot read ${name}: the checkpoint in memory has no such file`);
+          }
+          read[name] = bytes[name].slice();
+        }
+        return read;
+      },
+    });
+  }
+
+  /** The latest checkpoint of that name; null when there is none. */
+  checkpoint(name: CheckpointName = "checkpoint"): Checkpoint | null {
+    return this.#checkpoints.get(name) ?? null;
+  }
+
+  async readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null> {
+    return this.checkpoint(name);
+  }
+
+  async checkpointPath(name?: CheckpointName): Promise<string | null> {
+    return this.checkpoint(name)?.path ?? null;
+  }
+
+  async resume(): Promise<Checkpoint | null> {
+    const checkpoint = this.checkpoint();
+    this.#lines.length = checkpoint?.manifest?.metrics.lines ?? 0;
+    this.#summary = null;
+    return checkpoint;
+  }
+
+  async writeSummary(summary: object): Promise<void> {
+    this.#summary = plain(summary);
+  }
+
+  async readSummary(): Promise<JsonObject | null> {
+    return structuredClone(this.#summary);
+  }
+
+  async writeProfile(trace: object): Promise<string> {
+    this.#profile = plain(trace);
+    return `${this.path}/profile.json`;
+  }
+
+  /** The trace that `writeProfile` kept; null when there is none. */
+  get profile(): JsonObject | null {
+    return structuredClone(this.#profile);
+  }
+
+  async close(): Promise<void> {
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+  }
+}
+
+/** As JSON keeps it. */
+function plain(object: object): JsonObject {
+  return JSON.parse(JSON.stringify(object));
+}

@@ -1,0 +1,105 @@
+/**
+ * Finding trained weights and the settings they were trained with, for the commands that use a run.
+ *
+ * @module
+ */
+import { type Given, readValue, UsageError } from "../cli/mod.ts";
+import type { Algorithm } from "../algorithms/mod.ts";
+import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
+import { loadAlgorithm } from "./load_algorithm.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import { loadEnvironment } from "./load_environment.ts";
+import { latestRun, RUNS_FOLDER } from "./latest.ts";
+import { RunFolder } from "./folder.ts";
+
+/** Weights on disk and how to use them. */
+export interface TrainedRun {
+  /** Folder of the checkpoint. */
+  readonly checkpoint: string;
+  /** Folder of the run; null for a bare checkpoint. */
+  readonly run: string | null;
+  /** What it is, for people: the folder, and whether it was chosen for being the latest. */
+  readonly label: string;
+  /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
+  readonly config: CommonSettings;
+  readonly environment: EnvironmentDefinition;
+}
+
+/** What the user said about the weights to use. */
+export interface TrainedRunRequest {
+  /** Folder of a run; the latest one under `runs/` when absent. */
+  readonly run?: string;
+  /** Folder of a bare checkpoint instead. */
+  readonly checkpoint?: string;
+  /** Settings that win over the run's. */
+  readonly given: Given<typeof commonOptions>;
+}
+
+/**
+ * Finds the weights to use.
+ *
+ * @throws {UsageError} when both a run and a checkpoint are named, a checkpoint without its environment, or another
+ * environment than the run's.
+ * @throws {Deno.errors.NotFound} when there is no such run, or no checkpoint in it yet.
+ */
+export async function findTrainedRun({ run, checkpoint, given }: TrainedRunRequest): Promise<TrainedRun> {
+  if (run !== undefined && checkpoint !== undefined) {
+    throw new UsageError("Cannot use --run and --checkpoint together: a run has its checkpoint in it");
+  }
+  if (checkpoint !== undefined) {
+    if (given.env === undefined) {
+      throw new UsageError(`Cannot tell what ${checkpoint} was trained on: name the environment with --env`);
+    }
+    const environment = await loadEnvironment(given.env);
+    const config = resolveConfig(given, environment);
+    return { checkpoint, run: null, label: checkpoint, config, environment };
+  }
+  const path = run ?? await latestRun(RUNS_FOLDER);
+  const folder = await RunFolder.open(path);
+  const { settings, algorithm } = await readRunSettings(folder);
+  const found = await folder.readCheckpoint();
+  if (found === null) {
+    throw new Deno.errors.NotFound(
+      `Cannot use run ${path}: it has no checkpoint yet, which a baseline never has; train it on with --resume or ` +
+        "name another run",
+    );
+  }
+  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+  const wanted = given.env === undefined ? environment : await loadEnvironment(given.env);
+  if (wanted.reference !== environment.reference) {
+    throw new UsageError(
+      `Cannot use run ${path} in ${wanted.name}: it knows the words of ${environment.name} only; ` +
+        "--env-settings changes that environment",
+    );
+  }
+  const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
+  const note = found.manifest === null ? " (from before manifests: its files cannot be verified)" : "";
+  const label = run === undefined ? `${path}, the latest run,${note}` : path + note;
+  return { checkpoint: found.path, run: path, label, config, environment };
+}
+
+/**
+ * The settings in a run's `config.json`, and the algorithm they name; settings that this version does not know are left out.
+ *
+ * @throws {SyntaxError} naming the setting whose value cannot be.
+ */
+export async function readRunSettings(
+  folder: RunFolder,
+): Promise<{ settings: Given<typeof commonOptions>; algorithm: Algorithm }> {
+  const settings = await folder.readConfig();
+  try {
+    const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
+    const known = Object.entries(optionsOf(algorithm)).filter(([name]) => Object.hasOwn(settings, name));
+    return {
+      settings: Object.fromEntries(
+        known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),
+      ),
+      algorithm,
+    };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new SyntaxError(`Cannot use ${folder.path}/config.json: ${error.message}, mend it`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,54 @@
+/** The `check` command, started as its task starts it: it has no right to a GPU. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { outcomeOf, startCommand } from "../tiny_run.ts";
+import { finishedRun, inScratch } from "./scratch_run.ts";
+
+const check = (...args: string[]) => outcomeOf(startCommand("check", args));
+
+Deno.test("check lists a whole run's files and exits with 0", async () => {
+  await inScratch(async (path) => {
+    await finishedRun(path);
+    const { code, out, err } = await check(path);
+    assertEquals([code, err], [0, ""]);
+    const files = [
+      "config.json",
+      "metrics.jsonl",
+      "checkpoint/trainer.json",
+      "summary.json",
+      "manifest.json",
+    ];
+    for (const file of files) assertStringIncludes(out, file);
+    assertStringIncludes(out, `${path} is whole.`);
+    const json = await check("--json", "--run", path);
+    assertEquals([json.code, JSON.parse(json.out).isWhole], [0, true]);
+  });
+});
+
+Deno.test("check names what is damaged and exits with 1; --restore goes back, and it is whole again", async () => {
+  await inScratch(async (path) => {
+    const run = await finishedRun(path);
+    await run.writeCheckpoint({ "trainer.json": "second" });
+    await Deno.writeTextFile(`${path}/checkpoint/trainer.json`, "secone");
+    const { code, out } = await check(path);
+    assertEquals(code, 1);
+    assertStringIncludes(out, "damaged: its content is not what was written");
+    assertStringIncludes(out, "--restore goes back to what is whole");
+    const restored = await check(path, "--restore");
+    assertEquals([restored.code, restored.err], [0, ""]);
+    assertStringIncludes(restored.out, "Went back to the checkpoint before");
+    assertEquals(await Deno.readTextFile(`${path}/checkpoint/trainer.json`), "first");
+  });
+});
+
+Deno.test("check says what it cannot check: no folder, no run, two runs", async () => {
+  await inScratch(async (path) => {
+    assertEquals((await check(path)).code, 1);
+    assertEquals((await check(path)).err, `Cannot check ${path}: no such folder, name the folder of a run\n`);
+    await Deno.mkdir(path, { recursive: true });
+    assertEquals(
+      (await check(path)).err,
+      `Cannot check ${path}: it holds no run, name the folder of a run\n`,
+    );
+    for (const args of [["a", "b"], ["a", "--run", "b"]]) assertEquals((await check(...args)).code, 2);
+  });
+});

@@ -1,0 +1,76 @@
+/** Which run and which checkpoint the commands take that use one, and when they refuse it. */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { settingsOf } from "../../../rl/config.ts";
+import { latestRun } from "../../../rl/run/latest.ts";
+import { RunFolder } from "../../../rl/run/folder.ts";
+import { findTrainedRun } from "../../../rl/run/trained.ts";
+import { inScratch } from "./scratch_run.ts";
+import { tinyConfig } from "../tiny_run.ts";
+
+/** A finished run whose checkpoint holds a few bytes. */
+async function trainedRun(path: string): Promise<void> {
+  await using run = await RunFolder.create(path);
+  await run.writeConfig(settingsOf(tinyConfig()));
+  for (const content of ["first", "second"]) await run.writeCheckpoint({ "model.safetensors": content });
+  await run.writeSummary({ success: 1 });
+}
+
+Deno.test("a run's own checkpoint and settings are taken, whether it is under way or not", async () => {
+  await inScratch(async (path) => {
+    await trainedRun(path);
+    const { checkpoint, label, config } = await findTrainedRun({ run: path, given: {} });
+    assertEquals([checkpoint, label], [`${path}/checkpoint`, path]);
+    assertEquals(settingsOf(config), settingsOf(tinyConfig()));
+    await using _run = await RunFolder.create(path, { resume: true });
+    assertEquals((await findTrainedRun({ run: path, given: {} })).checkpoint, checkpoint);
+  });
+});
+
+Deno.test("a run whose settings were edited is refused by the setting", async () => {
+  await inScratch(async (path) => {
+    await trainedRun(path);
+    const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+    await Deno.writeTextFile(`${path}/config.json`, JSON.stringify({ ...config, temperature: 2 }));
+    const find = () => findTrainedRun({ run: path, given: {} });
+    const error = await assertRejects(find, Deno.errors.InvalidData);
+    const damage = "config.json is damaged (temperature is 2, the run was made with 0.4)";
+    assertStringIncludes(
+      error.message,
+      `Cannot use ${path}: ${damage}; ./ponder check ${path} --restore puts`,
+    );
+  });
+});
+
+Deno.test("a finished run with another checkpoint than its last is refused", async () => {
+  await inScratch(async (path) => {
+    await trainedRun(path);
+    await Deno.remove(`${path}/checkpoint`, { recursive: true });
+    await Deno.rename(`${path}/checkpoint.previous`, `${path}/checkpoint`);
+    const find = () => findTrainedRun({ run: path, given: {} });
+    await assertRejects(find, Deno.errors.InvalidData, "it is not the one that the run ended with");
+  });
+});
+
+Deno.test("a run from before manifests is taken, and the label says that nothing proves it", async () => {
+  await inScratch(async (path) => {
+    await trainedRun(path);
+    for (const folder of ["", "checkpoint/"]) await Deno.remove(`${path}/${folder}manifest.json`);
+    const { label } = await findTrainedRun({ run: path, given: {} });
+    assertEquals(label, `${path} (from before manifests: its files cannot be verified)`);
+  });
+});
+
+Deno.test("the latest run is the one with the newest checkpoint", async () => {
+  await inScratch(async (path) => {
+    const runs = path.replace(/\/x$/, "");
+    await Deno.mkdir(runs, { recursive: true });
+    await assertRejects(() => latestRun(runs), Deno.errors.NotFound, "none under");
+    for (const name of ["b", "a"]) {
+      await trainedRun(`${runs}/${name}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await Deno.mkdir(`${runs}/other`);
+    assertEquals(await latestRun(runs), `${runs}/a`);
+    assert((await Deno.stat(`${runs}/b`)).isDirectory);
+  });
+});
