@@ -29,6 +29,8 @@ export const rloo = defineAlgorithm({
   source: "arXiv:2402.14740",
   options: {
     ...groupOptions,
+    groups: { ...groupOptions.groups, default: 16 },
+    groupSize: { ...groupOptions.groupSize, default: 4 },
     ...scaleOptions,
     ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
