@@ -37,6 +37,7 @@ import { stoppable } from "../run/stop.ts";
 import { chromeTrace } from "../../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
+import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
 import { readRunSettings } from "../run/trained.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
@@ -63,14 +64,16 @@ export const trainCommand: Command<typeof commonOptions> = {
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     const warmStart = fresh?.warmStart === undefined
       ? null
-      : await readWarmStart(fresh.warmStart, fresh, algorithm);
+      : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
     // Before the folder: without an adapter there should be no run to trip over next time.
     const gpu = await openTunedGpu({ note: console.error });
     try {
       await using folder = await RunFolder.create(out, fresh ?? { resume: true });
       if (fresh === null) return await train(gpu, ...await resumed(folder, given));
       await folder.writeConfig(settingsOf(fresh));
-      if (warmStart !== null) await writeWarmStart(folder, warmStart);
+      if (typeof warmStart === "string") {
+        await beginWithWeights(gpu, folder, { source: warmStart, environment, config: fresh });
+      } else if (warmStart !== null) await writeWarmStart(folder, warmStart);
       return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
     } finally {
       gpu.destroy();
@@ -95,14 +98,19 @@ async function resumed(
   return [config, { environment, algorithm, folder }];
 }
 
-/** Another run's warm start, if it is the one that this run would have. */
+/**
+ * Another run's warm start, if it is the one that this run would have. The path itself when there is none to share: that run
+ * trained on another environment, or this one has no solver. Its latest weights are then where RL begins.
+ */
 async function readWarmStart(
   path: string,
   config: CommonSettings,
-  { options }: Algorithm,
-): Promise<WarmStart> {
+  { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
+): Promise<WarmStart | string> {
   const folder = await RunFolder.open(path);
-  const { algorithm: other } = await readRunSettings(folder);
+  const { settings, algorithm: other } = await readRunSettings(folder);
+  const isSolved = environment.make().demonstrate !== undefined;
+  if (!isSolved || settings.env !== config.env) return path;
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
     .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
   if (changed.length === 0) return await folder.readWarmStart();
