@@ -24,6 +24,11 @@ export function ratioOf({ tokens }: Turn): number {
   return Math.exp(tokens.reduce((sum, { before, after, weight }) => sum + weight * (after - before), 0));
 }
 
+/** With so many digits, and no sign before a zero. */
+export function signless(value: number, digits: number): string {
+  return value.toFixed(digits).replace(/^-(0\.0*)$/, "$1");
+}
+
 interface Colors {
   readonly page: string;
   readonly ink: string;
@@ -116,8 +121,8 @@ function drawResponse(turn: Turn, clip: number, colors: Colors): string[] {
         'font-family="monospace" font-size="12" xml:space="preserve"',
       ),
       text(AT.weight, y + 5, weight === 1 ? "1" : `λ = ${weight}`, ink, "end"),
-      text(AT.before, y + 5, before.toFixed(3), ink, "end"),
-      text(AT.after, y + 5, after.toFixed(3), ink, "end"),
+      text(AT.before, y + 5, signless(before, 3), ink, "end"),
+      text(AT.after, y + 5, signless(after, 3), ink, "end"),
       `<rect x="${round(x)}" y="${y - 6}" width="${round(length)}" height="13" fill="${color}"/>`,
     );
   });
@@ -133,9 +138,9 @@ function drawRatios(turns: readonly Turn[], shown: Turn, clip: number, colors: C
   const { ink, faint, band, thought, action } = colors;
   const { left, right, top, bottom } = PLOT;
   const ratios = turns.map(ratioOf);
-  const reach = Math.max(clip * 1.8, ...ratios.map((ratio) => Math.abs(ratio - 1))) * 1.05;
+  const reach = Math.max(clip * 1.8, ...ratios.map((ratio) => Math.abs(Math.log(ratio)))) * 1.05;
   const x = (advantage: number) => round(left + (advantage + 3) / 6 * (right - left));
-  const y = (ratio: number) => round(bottom - (ratio - 1 + reach) / (2 * reach) * (bottom - top));
+  const y = (ratio: number) => round((top + bottom) / 2 - Math.log(ratio) / reach * (bottom - top) / 2);
   const corner = (x0: number, y0: number, x1: number, y1: number) =>
     `<rect x="${x0}" y="${y0}" width="${round(x1 - x0)}" height="${round(y1 - y0)}" fill="${band}"/>`;
   const line = (ratio: number, dash: string) =>
@@ -143,7 +148,7 @@ function drawRatios(turns: readonly Turn[], shown: Turn, clip: number, colors: C
     text(left - 8, y(ratio) + 4, ratio.toFixed(1), faint, "end");
   return [
     text(left, 30, `All ${turns.length} turns`, ink, "start", 'font-size="16" font-weight="bold"'),
-    text(left, 54, "policy ratio; shaded: clipped, no gradient", faint),
+    text(left, 54, "ratio (log scale); shaded: clipped, no gradient", faint),
     corner(x(0), top, right, y(1 + clip)),
     corner(left, y(1 - clip), x(0), bottom),
     line(1 + clip, "4 3"),
