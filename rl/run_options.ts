@@ -3,12 +3,17 @@
  *
  * @module
  */
+import { ENV_NAMES } from "../envs/mod.ts";
+import { algorithms } from "./algorithms/mod.ts";
 import { boolean, choice, integer, list, path, text } from "./cli/mod.ts";
 
 /** What a run computes. */
 export const runOptions = {
-  env: text("NumberLine", "environment, by name, or the file of your own, such as ./maze.ts"),
-  algorithm: text("ppo", "how the policy learns, by name; `algorithms` lists them"),
+  env: text("NumberLine", `environment: ${ENV_NAMES.join(", ")}, or the file of your own, such as ./maze.ts`),
+  algorithm: text(
+    "ppo",
+    `how the policy learns: ${Object.keys(algorithms).join(", ")}, or the file of your own`,
+  ),
   policy: choice(
     "vlm",
     ["vlm", "cnn"],

@@ -48,7 +48,9 @@ export const sftOptions = {
     min: 0,
     unit: "updates",
   }),
-  warmStart: path("run folder to take the warm start from instead: the same result, sooner"),
+  warmStart: path(
+    "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
+  ),
 };
 
 /** Settings of {@linkcode sftOptions}. */

@@ -39,6 +39,7 @@ import { stoppable } from "../run/stop.ts";
 import { chromeTrace } from "../../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
+import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
 import { readRunSettings } from "../run/trained.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
@@ -69,7 +70,7 @@ export const trainCommand: Command<typeof commonOptions> = {
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     const warmStart = fresh?.warmStart === undefined
       ? null
-      : await readWarmStart(fresh.warmStart, fresh, algorithm);
+      : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
     let begun: Begun | null = null;
     try {
       const open = () => openTunedGpu({ note: console.error });
@@ -78,7 +79,11 @@ export const trainCommand: Command<typeof commonOptions> = {
         if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
         begun ??= fresh === null
           ? await resumed(await RunFolder.create(out, { resume: true }), given)
-          : await begin(await RunFolder.create(out, fresh), fresh, warmStart, { environment, algorithm });
+          : await begin(gpu, fresh, warmStart, {
+            environment,
+            algorithm,
+            folder: await RunFolder.create(out, fresh),
+          });
         const [config, parts] = begun;
         if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config);
         return await train(gpu, { ...config, resume: config.resume || isRetry }, parts);
@@ -92,17 +97,20 @@ export const trainCommand: Command<typeof commonOptions> = {
 /** A run that has its folder. */
 type Begun = readonly [CommonSettings, Parts];
 
-/** A new run; with a warm start it goes on from that. */
+/** A new run; with a warm start, or the path of one's weights, it goes on from that. */
 async function begin(
-  folder: RunFolder,
+  gpu: Gpu,
   config: CommonSettings,
-  warmStart: WarmStart | null,
-  parts: Omit<Parts, "folder">,
+  warmStart: WarmStart | string | null,
+  parts: Parts,
 ): Promise<Begun> {
+  const { environment, folder } = parts;
   return await orClosed(folder, async () => {
     await folder.writeConfig(settingsOf(config));
-    if (warmStart !== null) await writeWarmStart(folder, warmStart);
-    return [{ ...config, resume: warmStart !== null }, { ...parts, folder }];
+    if (typeof warmStart === "string") {
+      await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
+    } else if (warmStart !== null) await writeWarmStart(folder, warmStart);
+    return [{ ...config, resume: warmStart !== null }, parts];
   });
 }
 
@@ -137,14 +145,19 @@ async function orClosed<T>(folder: RunFolder, work: () => Promise<T>): Promise<T
   }
 }
 
-/** Another run's warm start, if it is the one that this run would have. */
+/**
+ * Another run's warm start, if it is the one that this run would have. The path itself when there is none to share: that run
+ * trained on another environment, or this one has no solver. Its latest weights are then where RL begins.
+ */
 async function readWarmStart(
   path: string,
   config: CommonSettings,
-  { options }: Algorithm,
-): Promise<WarmStart> {
+  { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
+): Promise<WarmStart | string> {
   const folder = await RunFolder.open(path);
-  const { algorithm: other } = await readRunSettings(folder);
+  const { settings, algorithm: other } = await readRunSettings(folder);
+  const isSolved = environment.make().demonstrate !== undefined;
+  if (!isSolved || settings.env !== config.env) return path;
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
     .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
   if (changed.length === 0) return await folder.readWarmStart();

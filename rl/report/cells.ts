@@ -155,12 +155,9 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 
 /** Where training happens, and how it begins: where it stopped, or anew. */
 async function startFlags(places: Places, cell: Cell): Promise<string[]> {
-  const { command, sharesWarmStart } = cell.experiment;
+  const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await exists(`${runPath(places, cell)}/config.json`)) {
-    // The baseline keeps no checkpoint: it begins again.
-    return [...out, command === "train" ? "--resume" : "--overwrite"];
-  }
+  if (await exists(`${runPath(places, cell)}/config.json`)) return [...out, "--resume"];
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;

@@ -145,7 +145,7 @@ export function algorithmTable(task: string, cells: Cells): string | null {
       formatDuration(1e3 * mean(own.map(({ summary }) => summary.wall_seconds.rl ?? 0))),
     ];
   });
-  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds.\n\n" +
+  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds. RL time is of the machine's state then.\n\n" +
     formatMarkdown(header, rows.map((row) => row.map(String)));
 }
 

@@ -135,9 +135,10 @@ async function readFrom(path: string, from: number): Promise<Uint8Array<ArrayBuf
   await file.seek(from, Deno.SeekMode.Start);
   const bytes = new Uint8Array(Math.max(0, (await file.stat()).size - from));
   let read = 0;
-  for (let count: number | null; read < bytes.length; read += count) {
-    count = await file.read(bytes.subarray(read));
+  while (read < bytes.length) {
+    const count = await file.read(bytes.subarray(read));
     if (count === null) break;
+    read += count;
   }
   return bytes.subarray(0, read);
 }

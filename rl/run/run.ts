@@ -67,6 +67,11 @@ async function causeOf(error: unknown, gpu: Gpu): Promise<unknown> {
 /** SFT until the pictures are read, then evaluation and RL's optimiser. */
 async function warmStart(run: Run): Promise<void> {
   const { config, policy } = run;
+  if (config.demonstrations === 0) {
+    run.progress.note(
+      "No warm start: RL begins from noise, so that it first has to find by chance what pays and how an action is written",
+    );
+  }
   const isPassed = config.demonstrations === 0 || await run.timed("sft", () => sftToGate(run));
   if (!isPassed) {
     await run.save();
