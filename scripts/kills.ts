@@ -21,7 +21,7 @@ const TINY_CNN =
   "--minibatch 16 --epochs 1 --eval-episodes 2";
 
 /** What is killed. Every command runs in a folder of its own; the run is `run` there. */
-interface Scenario {
+export interface Scenario {
   readonly name: string;
   /** Share of the kills. */
   readonly share: number;
@@ -36,7 +36,8 @@ interface Scenario {
   readonly run?: string;
 }
 
-const scenarios: readonly Scenario[] = [
+/** What is killed, with the share of each. */
+export const scenarios: readonly Scenario[] = [
   { name: "train", share: 0.4, command: `train ${TINY} --out run`, again: "train --resume --out run" },
   {
     name: "train, groups",
@@ -80,7 +81,7 @@ const scenarios: readonly Scenario[] = [
 type Content = Readonly<Record<string, string>>;
 
 /** What the kills of a scenario came to. */
-interface Outcome {
+export interface Outcome {
   readonly name: string;
   readonly kills: number;
   readonly same: number;
@@ -158,7 +159,7 @@ async function prepared({ before = [], prepare }: Scenario): Promise<string> {
 }
 
 /** Kills in chains: a few kills of one run, then to its end. */
-async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
+export async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
   const path = (folder: string) => `${folder}/${scenario.run ?? "run"}`;
   let folder = await prepared(scenario);
   const undisturbed = await finish(scenario.command, folder);
