@@ -31,7 +31,7 @@ export interface BlockSizes {
 
 /** What a block runs in, beside its parameters. */
 export interface BlockContext {
-  /** Of the stack that the block belongs to. */
+  /** Sizes of the stack that the block belongs to. */
   readonly sizes: BlockSizes;
   /** What it exchanges information by. */
   readonly attend: Attend;

@@ -8,14 +8,14 @@ import type { Slice } from "../../kernels/gpu/mod.ts";
 import type { Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** An operand of an op; null where an optional one is absent. */
+/** An operand of an op; null if an optional one is absent. */
 export type Operand = Tensor | null;
 
 /** How many operands an op takes; "any" for one that takes a list. */
 export type Arity<Inputs extends readonly Operand[]> = number extends Inputs["length"] ? "any"
   : Inputs["length"];
 
-/** A gradient for each operand, of the operand's shape; null where none flows. */
+/** A gradient for each operand, of the operand's shape; null if none flows. */
 export type InputGradients<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: Slice | null;
 };

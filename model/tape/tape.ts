@@ -1,8 +1,8 @@
 /**
  * The autograd tape: records ops as they run forward, then runs their backward rules in reverse.
  *
- * The tape owns every tensor made through it. Activations go back to the pool as soon as the backward of the op that
- * made them has run, gradients as soon as they are used, the rest in `dispose`. Of `loss = sum(x * x)`, x a parameter:
+ * The tape owns every tensor made through it. An activation goes back to the pool when the backward of the op that made
+ * it has run. A gradient goes back when it is used, the rest in `dispose`. Example: `loss = sum(x * x)`, x a parameter:
  *
  *     y = multiply(x, x)   takes y from the pool; recorded, since a gradient flows through x
  *     s = sum(y)           takes s; recorded
@@ -185,7 +185,7 @@ export class Tape implements Disposable {
 
   /**
    * Memory for a gradient that a backward rule returns, or that it adds its part to and returns: what came from elsewhere
-   * so far, where nothing else holds it.
+   * so far, if nothing else holds it.
    */
   gradientSoFar(tensor: Tensor): { dX: Slice; accumulate: boolean } {
     const earlier = this.#gradients.get(tensor);
@@ -212,7 +212,7 @@ export class Tape implements Disposable {
     return { label, shape, data, requiresGradient: false, gradient: null };
   }
 
-  /** A gradient counts one holder for every tensor it is the gradient of; where a value fans out they are summed. */
+  /** A gradient counts one holder for every tensor it is the gradient of; when a value fans out they are summed. */
   #accumulate(tensor: Tensor, gradient: Slice): void {
     const earlier = this.#gradients.get(tensor);
     if (earlier === undefined) {
