@@ -49,7 +49,7 @@ export function contactSheet(
   return encode({ ...sheet, channels: 3 });
 }
 
-/** The next `count` frames of episodes that the solver plays (random actions where there is none), each with the next seed. */
+/** The next `count` frames of episodes that the solver plays (random actions if there is none), each with the next seed. */
 function solvedFrames(env: Environment, count: number, seed: number): Observation[] {
   const frames: Observation[] = [];
   let isOver = true;
@@ -61,7 +61,7 @@ function solvedFrames(env: Environment, count: number, seed: number): Observatio
     }
     const { observation, terminated, truncated } = env.step(env.solve?.() ?? env.randomAction());
     isOver = terminated || truncated;
-    // Where the last action changes nothing that is shown, one frame is enough.
+    // If the last action changes nothing that is shown, one frame is enough.
     if (observation !== frames.at(-1)) frames.push(observation);
   }
   return frames;

@@ -10,7 +10,7 @@ export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1
 const KEY = /"action":/i;
 
 /**
- * Where the part of a response begins that the published projections look at: at the first `"action":`, in any letter
+ * Where the part of a response begins that the published projections look at: the first `"action":`, in any letter
  * case. Without one the published code slices from `find`'s -1: `tailLength` code units before the end.
  */
 export function afterKey(text: string, tailLength: number): number {
