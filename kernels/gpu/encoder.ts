@@ -116,7 +116,7 @@ export class Encoder {
     if (debugLevel >= 4) this.#scanForNan(kernel.name, bindings);
   }
 
-  /** Copies a storage to its texture where that is not done. */
+  /** Copies a storage to its texture if that is not done. */
   #refresh({ storage, usedWords, mirror }: MirrorUse): void {
     this.#touch(storage, false);
     if (!storage.mirrorIsStale && mirror.holds === storage) return;

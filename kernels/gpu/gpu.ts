@@ -38,7 +38,7 @@ export class Gpu {
   readonly adapterName: string;
   /** True on CPU implementations such as llvmpipe, where texture reads are far cheaper than buffer reads. */
   readonly isSoftware: boolean;
-  /** Neighbouring invocations that are in one subgroup at least; 0 where shaders may not use subgroup functions. */
+  /** Neighbouring invocations that are in one subgroup at least; 0 if shaders may not use subgroup functions. */
   readonly subgroupSize: number;
   /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
   readonly canBroadcast: boolean;
@@ -54,7 +54,7 @@ export class Gpu {
   readonly tuned: Map<string, string> = new Map();
   /** Variants of each kernel that failed their check on this adapter; taken only when named. */
   readonly rejected: Map<string, readonly string[]> = new Map();
-  /** Bound where a kernel's optional operand is absent. */
+  /** Bound when a kernel's optional operand is absent. */
   readonly placeholder: Slice;
 
   readonly #readback: Readback;

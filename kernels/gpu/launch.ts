@@ -8,7 +8,7 @@ import type { Slice } from "./storage.ts";
 /** Workgroups WebGPU allows in a dimension. */
 const MAX_WORKGROUPS = 65535;
 
-/** `count` workgroups as x and y, a few more where they do not divide: shaders find their number as x + y * width. */
+/** `count` workgroups as x and y, a few more if they do not divide: shaders find their number as x + y * width. */
 export function flatGrid(count: number): [x: number, y: number] {
   const y = Math.max(1, Math.ceil(count / MAX_WORKGROUPS));
   return [Math.ceil(count / y), y];

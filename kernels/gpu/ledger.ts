@@ -6,7 +6,7 @@
  */
 import { type Slice, Storage } from "./storage.ts";
 
-/** Entries kept: one row of memory, read in one piece. Where more submissions pass between two looks the last ones count. */
+/** Entries kept: one row of memory, read in one piece. If more submissions pass between two looks, the last ones count. */
 const SLOTS = 4096;
 
 /** The entries of a device. */

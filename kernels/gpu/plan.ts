@@ -62,21 +62,21 @@ export interface Upload {
   readonly derive: Derive | undefined;
 }
 
-/** Makes what is written of the data, where that is not all of it as it is. */
+/** Makes of the data what is written. */
 // deno-lint-ignore no-explicit-any -- each takes the kind of array that it comes with
 export type Derive = (data: any) => HostData;
 
 /** The commands of a step. */
 interface Plan {
   readonly commands: readonly Command[];
-  /** Of each command that uploads an array of the inputs, which; -1 for all others. */
+  /** Index of the inputs' array that each command uploads; -1 for all other commands. */
   readonly inputOf: readonly number[];
   /** What is read at the end. */
   readonly results: readonly Slice[];
   readonly storages: readonly Storage[];
 }
 
-/** Plans kept; where shapes keep changing those go that were not used for longest. */
+/** Plans kept. When shapes keep changing, the ones that were not used for longest go. */
 const MAX_PLANS = 32;
 
 /** Stands for an input's array in a plan. */
@@ -129,7 +129,7 @@ export class Plans {
   }
 
   /**
-   * Runs a step, by its plan where there is one, and reads its results.
+   * Runs a step, by its plan if there is one, and reads its results.
    *
    * @throws {TypeError} when the step uploads an array that is neither among its inputs nor {@linkcode fixed}.
    */
