@@ -5,7 +5,7 @@
  *
  * Flops over this time, per worker, is a rate that other work moves less than the wall rate: a thread that waits for
  * its core does not age. Shared caches, memory bandwidth and clock still slow it down, up to twofold on a busy
- * machine, so only ratios taken in one run and runs on a quiet machine are worth quoting.
+ * machine. Worth quoting are ratios taken in one run, and runs on a quiet machine.
  */
 export function busyNs(): number | null {
   try {

@@ -81,7 +81,7 @@ export function largeAttention(
   const kernelCase = attentionCase(B, T, H, D, hasGradients);
   const one = { B: 1, T, H: 3, D };
   const mask = { prefix: new Uint32Array(1), length: Uint32Array.of(T) };
-  /** (1,T,parts*3*D) -> (B,T,parts*H*D): head h of sequence b is head (b H + h) % 3 of those that there are. */
+  /** (1,T,parts*3*D) -> (B,T,parts*H*D): head h of sequence b is head (b H + h) % 3 of X. */
   const spread = (few: ArrayLike<number>, parts: number) => {
     const all = new Float32Array(B * T * parts * H * D);
     for (let row = 0; row < B * T; row++) {

@@ -318,7 +318,7 @@ export function forwardFlops({ config, parameters }: Vlm, batch: number, T: numb
   return 2 * batch * (products + attention);
 }
 
-/** Times one step, in turns with the same step on jax-js where that peer is open and can do it. */
+/** Times one step, in turns with the same step on jax-js if that peer is open and can do it. */
 export async function benchStep(
   { name, contender, flops, tokens, onJax }: Step,
   { gpu, ceiling, settings, profile, peers, warn }: BenchContext,

@@ -5,7 +5,7 @@ import type { CellResult } from "./result.ts";
 
 /** How long cells should take. */
 export interface Estimate {
-  /** Of those that resemble a finished one. */
+  /** Time of the cells that resemble a finished one. */
   readonly seconds: number;
   /** Cells that resemble none. */
   readonly unknown: number;
