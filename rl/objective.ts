@@ -49,6 +49,16 @@ export interface ObjectiveSettings {
   readonly correctionCoefficient: number;
 }
 
+/** The settings of an objective alone, of an object that may hold more: all of a part shapes its launches. */
+export function objectiveSettings(all: ObjectiveSettings): ObjectiveSettings {
+  const { temperature, ratio, clipLow, clipHigh, ratioGuard, values, valueClip, valueCoefficient } = all;
+  const { entropyCoefficient, klCoefficient, correctionCoefficient } = all;
+  return {
+    ...{ temperature, ratio, clipLow, clipHigh, ratioGuard, values, valueClip, valueCoefficient },
+    ...{ entropyCoefficient, klCoefficient, correctionCoefficient },
+  };
+}
+
 /** What an algorithm makes of a turn. */
 export interface Sample {
   readonly transition: Transition;
