@@ -13,7 +13,7 @@ export interface EnvironmentCheck {
   readonly run: (definition: EnvironmentDefinition, settings?: EnvironmentSettings) => void;
 }
 
-/** What became of a check: `fault` says how the promise is broken, null if it is kept. */
+/** Result of a check: `fault` says how the promise is broken, null if it is kept. */
 export interface CheckResult {
   readonly name: string;
   readonly fault: string | null;

@@ -16,8 +16,9 @@ const GAP_PIXELS = 12;
 const TITLE_PIXELS = 40;
 
 /**
- * A PNG with a row for each environment: its name above the frames of solved episodes (of random ones without a solver), one after the other. Throws
- * `RangeError` unless `columns` is an integer from 1 to 50 and every frame is 300 x 300.
+ * A PNG with a row for each environment: its name above the frames of solved episodes, one after the other. Without a
+ * solver the episodes are random. Throws `RangeError` unless `columns` is an integer from 1 to 50 and every frame is
+ * 300 x 300.
  */
 export function contactSheet(
   envs: readonly Environment[],

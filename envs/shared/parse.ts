@@ -34,9 +34,9 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Encodes `text` from `from` on, part by part, for loops over every character of a long text: bytes are read faster than
- * a string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted
- * are passed over: a pattern sees that much faster than a loop.
+ * Encodes `text` from `from` on, part by part, for loops over every character of a long text. Bytes are read faster than a
+ * string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted are
+ * passed over, since a pattern finds them much faster than a loop.
  */
 export function* encodeParts(
   text: string,

@@ -16,8 +16,8 @@ export interface TextureTile {
   /** Beyond the registers, rows go to the stack: on a CPU that costs less than loading the other side once more. */
   readonly ROWS: number;
   /**
-   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours, so that little is
-   * computed beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
+   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours. Little is then computed
+   * beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
    */
   readonly LANES_ARE_HEADS: boolean;
 }

@@ -24,7 +24,7 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-/** Bind groups a pipeline keeps; a run whose shapes keep changing starts over rather than fill the memory. */
+/** Bind groups a pipeline keeps. When shapes keep changing, all are forgotten rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
 
 /** A GPU starts on a step's first launches while the host still encodes its last; on software adapters both need the CPU. */
@@ -40,7 +40,7 @@ export class Gpu {
   readonly isSoftware: boolean;
   /** Neighbouring invocations that are in one subgroup at least; 0 if shaders may not use subgroup functions. */
   readonly subgroupSize: number;
-  /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
+  /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
   /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
@@ -219,7 +219,7 @@ export class Gpu {
     }
   }
 
-  /** Does again what was traced, in the same memory, which nobody may hold. */
+  /** Repeats what was traced, in the same memory. Nobody may hold that memory. */
   replay(commands: readonly Command[]): void {
     this.#throwPending();
     for (const command of commands) this.#encoder.encode(command);
@@ -257,8 +257,8 @@ export class Gpu {
   }
 
   /**
-   * Submits and waits for all work. When it resolves, all that was told the GPU before was carried out: await it before
-   * anything of it is kept.
+   * Submits and waits for all work. When it resolves, everything that the GPU was told before has been carried out. Await it
+   * before results are kept.
    *
    * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
    */

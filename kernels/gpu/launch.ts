@@ -24,7 +24,7 @@ export function requireWords(action: string, lengths: readonly (readonly [Slice,
 }
 
 /**
- * Throws a `RangeError` naming the first size that is not a whole number of at least 1 or, for those in `orNone`, 0: a
+ * Throws a `RangeError` naming the first size that is not a whole number of at least 1; those in `orNone` may be 0. A
  * launch over no rows does nothing, but rows of no words are a mistake.
  */
 export function requireSizes(

@@ -1,6 +1,6 @@
 /**
- * Proof that submissions were carried out: each one's last command enters its ticket in a buffer on the device. A submission
- * that the device refused leaves none, whatever else it says about it.
+ * Proof that submissions were carried out. Each one's last command enters its ticket in a buffer on the device. A
+ * submission that the device refused leaves no ticket, whatever else the device says.
  *
  * @module
  */

@@ -218,8 +218,8 @@ function snippetsFor({ name, file, includes = {} }: KernelSource): Record<string
 }
 
 /**
- * Holds what a launch binds to what the kernel's entry point uses, no more and no fewer, each as it is declared: WebGPU's
- * own messages name neither kernel nor binding.
+ * Requires a launch to bind exactly what the kernel's entry point uses, each as it is declared. WebGPU's own messages name
+ * neither kernel nor binding.
  *
  * @throws {TypeError} naming the kernel's file, the binding and what it takes.
  */

@@ -1,12 +1,12 @@
 /**
- * Plans: what a step tells the GPU to do, traced once for every shape of its inputs and replayed for the next inputs of
- * that shape.
+ * Plans: what a step tells the GPU to do. It is traced once for every shape of the step's inputs, and replayed for the next
+ * inputs of that shape.
  *
  *     first step of a shape    the step's code runs: ops take memory, choose kernels and launch them, and the GPU keeps the
  *                              list of launches, copies and uploads
  *     later ones               uploads get the new inputs' arrays, the list is encoded as it is, in the same memory
  *
- * The memory of a plan is the pool's: between steps others may have it, and plans share it.
+ * A plan's memory belongs to the pool. Others may have it between steps, and plans share it.
  *
  * @module
  */
@@ -90,7 +90,7 @@ export function fixed<Data extends HostData>(data: Data): Data {
   return data;
 }
 
-/** What a plan keeps of an upload: of fixed data what is written, so that it is derived once. */
+/** What a plan keeps of an upload. For fixed data it is what was written, so that it is derived once. */
 export function keptUpload(
   data: HostData,
   written: HostData,

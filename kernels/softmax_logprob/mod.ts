@@ -84,7 +84,7 @@ export interface LinearLogprobBackwardOperands {
   readonly scratch: Slice;
 }
 
-/** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
+/** Words of `partials` that {@linkcode linearLogprob} needs on a GPU. Without `gpu`: on any GPU, in any variant. */
 export function linearLogprobPartialsWords(shape: LinearLogprobSize, gpu?: Gpu): number {
   if (shape.N === 0) return 0;
   const variants = gpu ? [choose("linearLogprob", gpu, shape)] : Object.keys(PARTS);

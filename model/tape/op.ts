@@ -20,7 +20,7 @@ export type InputGradients<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: Slice | null;
 };
 
-/** The gradient of each output; of several outputs one may have none, null. */
+/** The gradient of each output. If there are several, one that has none is null. */
 export type OutputGradients<Outputs extends readonly Tensor[]> = Outputs extends readonly [Tensor]
   ? readonly [dY: Slice]
   : { readonly [Index in keyof Outputs]: Slice | null };
@@ -80,9 +80,8 @@ export interface AnyOpRule {
 }
 
 /**
- * Defines an op. The types of operands, outputs and attributes are those that `forward` declares, if it declares all its
- * parameters' types, or those of an annotation `OpRule<…>`. A backward rule that returns another number of gradients does
- * not compile.
+ * Defines an op. `forward` says the types of operands, outputs and attributes, if it declares all its parameters' types;
+ * otherwise an annotation `OpRule<…>` does. A backward rule that returns another number of gradients does not compile.
  *
  * @example An op of one operand, Y = 2 X
  * ```ts
