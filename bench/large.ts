@@ -1,8 +1,8 @@
 /**
  * Shapes that fill a GPU: what its kernels reach of the card. Far too much for a software adapter.
  *
- * So that the f64 references take about a second, rows (of products) and heads (of attention) repeat with a period that
- * divides no tile; at smaller shapes the tests check every word.
+ * Rows of products and heads of attention repeat, with a period that divides no tile. The f64 references therefore take
+ * about a second. At smaller shapes the tests check every word.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { HeadlineCase } from "./peers/common.ts";
 /** Distinct rows of a product. */
 const ROWS = 13;
 
-/** `rows` rows of `width` values of which every `period`-th is the same, from those of one period. */
+/** `rows` rows of `width` values, made by repeating the rows of one period. */
 function repeat<Values extends Float32Array | Float64Array | Uint32Array>(
   one: Values,
   { rows, width, period }: { rows: number; width: number; period: number },

@@ -240,9 +240,9 @@ function rolloutSpec(pictures: Pictures): StepSpec {
 }
 
 /**
- * Which pictures the environments show: `new` ones have a pixel of their own each, so that all of them are encoded, as
- * other frameworks do; those of a `task` repeat, and the model encodes a picture once a batch: how much work that is
- * depends on the episodes and is not counted.
+ * Which pictures the environments show. `new`: each has a pixel of its own, so that all are encoded, as other frameworks do.
+ * `task`: they repeat, and the model encodes a picture once a batch. How much work that is depends on the episodes, so it
+ * is not counted.
  */
 type Pictures = "new" | "task";
 

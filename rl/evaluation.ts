@@ -200,7 +200,7 @@ export class ResponseTally {
     this.#faithful += Number(judgement.faithful === true);
   }
 
-  /** Where some response states a thought, one that states none counts as misread and unfaithful. */
+  /** If any response states a thought, one that states none counts as misread and unfaithful. */
   rates(): Pick<EvaluationResult, "parseRate" | "perception" | "faithfulness" | keyof ThoughtRates> {
     const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
     return {

@@ -239,7 +239,7 @@ export function commandTable(task: string, cells: Cells): string[] {
   return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
 }
 
-/** What a run took; of a few, kept before runs counted what they had been resumed from, without the warm start. */
+/** What a run took. Some older results are without the warm start: runs did not count then what they were resumed from. */
 function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
   const time = formatDuration(1e3 * total);
   return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
