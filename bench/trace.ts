@@ -199,7 +199,7 @@ function formatRate(kernel: string, rows: readonly ProfileRow[], elapsedNs: numb
   return `${(bytes / elapsedNs).toPrecision(2)} GB/s`;
 }
 
-/** Of C = A B: |A| |B| |C| = (MK)(KN)(MN), whose root is the number of multiply-adds. */
+/** For C = A B: |A| |B| |C| = (MK)(KN)(MN), whose root is the number of multiply-adds. */
 function productFlops({ bound }: ProfileRow): number {
   const [A, B] = bound;
   const C = bound.find(({ kind }) => kind === "write");

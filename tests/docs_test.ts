@@ -1,5 +1,6 @@
 /** The pages: their links resolve, the commands they name exist, and those that the tour ends in run. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { checkEnvironment } from "../envs/mod.ts";
 import { algorithms } from "../rl/algorithms/mod.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -72,6 +73,13 @@ Deno.test("the README has at most 130 lines, and its table every command", () =>
   assert(readme.trimEnd().split("\n").length <= 130);
   const { tasks } = JSON.parse(read("deno.json"));
   for (const name of Object.keys(tasks)) assertStringIncludes(readme, `\`./ponder ${name}\``);
+});
+
+Deno.test("the environment of the README keeps what environments promise", async () => {
+  const [, source] = read("README.md").match(/^```ts\n([\s\S]*?)^```$/m)!;
+  const { default: definition } = await import(`data:application/typescript,${encodeURIComponent(source!)}`);
+  const faults = checkEnvironment(definition).filter(({ fault }) => fault !== null);
+  assertEquals(faults, []);
 });
 
 Deno.test("every algorithm has its section on the page, with its sources and metrics, and no other has one", () => {

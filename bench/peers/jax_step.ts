@@ -142,7 +142,7 @@ interface HostData {
   readonly patches: Float32Array;
   readonly ids: Int32Array;
   readonly targets: Int32Array;
-  /** (T,T): 0 where a query sees a key, else a large negative number. */
+  /** (T,T): 0 if a query sees a key, else a large negative number. */
   readonly bias: Float32Array;
   readonly returns: Float32Array;
 }

@@ -52,7 +52,7 @@ fn value(op: u32, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   }
 }
 
-// What x gains where a step's gradient is g; minimum and maximum give it to the chosen one, ties to x. At its bounds clamp
+// What x gains when a step's gradient is g; minimum and maximum give it to the chosen one, ties to x. At its bounds clamp
 // passes it on.
 fn gradientOfX(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   switch op {

@@ -34,7 +34,7 @@ export const PLACES: Places = { results: "results", runs: "runs/results" };
  */
 export type CellState = "done" | "begun" | "to run" | "no weights";
 
-/** The cells of experiments, for each seed where they have seeds. */
+/** The cells of experiments, for each seed if they have seeds. */
 export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
@@ -163,7 +163,7 @@ async function startFlags(places: Places, cell: Cell): Promise<string[]> {
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
 }
 
-/** What of `metrics.jsonl` a result keeps: enough for curves, and for what became of the thoughts. */
+/** What of `metrics.jsonl` a result keeps: enough for curves, and to see how thoughts changed. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
