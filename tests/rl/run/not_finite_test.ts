@@ -13,14 +13,22 @@ const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 gpuTest("the last update of the warm start at rate 1e30 is neither evaluated nor kept", async () => {
   using temp = new TempFolder();
   const run = `${temp.path}/run`;
-  const config = tinyConfig({ sftSteps: 1, sftWarmup: 0, sftLearningRate: 1e30, envSteps: 0 });
-  await assertRejects(
-    () => trainHere(run, config),
-    NotFiniteError,
-    "Cannot keep the weights of SFT update 1: the log-probability of a token is NaN; the weights hold NaN",
-  );
-  assert(!metricsOf(run).includes('"evaluation"'));
-  assertEquals(await exists(`${run}/checkpoint`), false);
+  const settings = { sftSteps: 1, sftWarmup: 0, sftLearningRate: 1e30, envSteps: 0 };
+  // With a thought the look at perception comes first.
+  for (
+    const [cot, message] of [[false, "Cannot keep the weights of SFT update 1: "], [
+      true,
+      "Cannot sample: ",
+    ]] as const
+  ) {
+    await assertRejects(
+      () => trainHere(`${run}-${cot}`, tinyConfig({ ...settings, cot })),
+      NotFiniteError,
+      message,
+    );
+    assertEquals(metricsOf(`${run}-${cot}`).match(/"stage":"\w+"/g), ['"stage":"sft"']);
+    assertEquals(await exists(`${run}-${cot}/checkpoint`), false);
+  }
 });
 
 gpuTest("the last update of RL at rate 1e30 is neither evaluated nor kept", async () => {
