@@ -113,6 +113,8 @@ export const evalCommand: Command<typeof options> = {
         maxNewTokens: config.maxNewTokens,
         onProgress: (step) => progress.update({ stage: "evaluation", step, total: 2 * episodes }),
       });
+      // What went wrong on the GPU is known only now.
+      await gpu.settle();
       progress.close();
       const table = evaluationTable({ ...evaluation });
       const title =

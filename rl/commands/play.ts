@@ -85,6 +85,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
     const situation = { env, info: state.info, observation: state.observation };
     const random = samplerState(1, EVALUATION_SEEDS + seed, (step - 1) * maxNewTokens);
     const [decision] = await policy.respond([situation], { temperature, greedy, maxNewTokens, random });
+    await policy.gpu.settle();
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
