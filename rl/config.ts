@@ -144,7 +144,9 @@ function requireFitting(environment: EnvironmentDefinition, config: CommonSettin
 function requireWholeMinibatches({ envs, minibatch }: CommonSettings, steps: number): void {
   if ((envs * steps) % minibatch === 0) return;
   throw new UsageError(
-    `--minibatch ${minibatch} must divide the ${envs * steps} steps of an iteration ` +
+    `Cannot train with these sizes: --minibatch ${minibatch} must divide the ${
+      envs * steps
+    } steps of an iteration ` +
       `(--envs ${envs} x --rollout-steps ${steps})`,
   );
 }
@@ -155,7 +157,9 @@ function readFreeze(freeze: readonly string[]): readonly string[] {
   if (freeze.length === 1 && freeze[0] === "none") return [];
   for (const kind of freeze) {
     if (!KINDS.includes(kind)) {
-      throw new UsageError(`Unknown kind "${kind}" in --freeze, known: ${KINDS.join(", ")}, or none alone`);
+      throw new UsageError(
+        `Cannot use --freeze: unknown kind "${kind}", known: ${KINDS.join(", ")}, or none alone`,
+      );
     }
   }
   return freeze;

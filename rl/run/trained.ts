@@ -6,6 +6,7 @@
 import { type Given, readValue, UsageError } from "../cli/mod.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
+import { policyPresets } from "../presets.ts";
 import { loadAlgorithm } from "./load_algorithm.ts";
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
@@ -89,7 +90,12 @@ export async function readRunSettings(
   const settings = await folder.readConfig();
   try {
     const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
-    const known = Object.entries(optionsOf(algorithm)).filter(([name]) => Object.hasOwn(settings, name));
+    // Those that the kind of policy has not are in the file all the same, with their defaults.
+    const kind = String(settings.policy ?? commonOptions.policy.default);
+    const without = Object.hasOwn(policyPresets, kind) ? policyPresets[kind].without : [];
+    const known = Object.entries(optionsOf(algorithm)).filter(([name]) =>
+      Object.hasOwn(settings, name) && !without.includes(name)
+    );
     return {
       settings: Object.fromEntries(
         known.map(([name, option]) => [name, readValue(option, settings[name], `"${name}"`)]),

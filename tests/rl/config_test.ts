@@ -33,7 +33,7 @@ Deno.test("freeze none trains every weight, and an unknown kind is named", () =>
   assertThrows(
     () => resolveConfig({ freeze: ["bais"] }, numberLine),
     UsageError,
-    'Unknown kind "bais" in --freeze',
+    'Cannot use --freeze: unknown kind "bais"',
   );
 });
 
