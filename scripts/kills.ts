@@ -213,10 +213,10 @@ export async function killScenario(scenario: Scenario, kills: number, perChain: 
 if (import.meta.main) {
   const flag = (name: string, value: string) =>
     Deno.args.findLast((arg) => arg.startsWith(`--${name}=`))?.split("=")[1] ?? value;
-  const total = Number(flag("kills", "100")), out = flag("out", "");
+  const total = Number(flag("kills", "100")), out = flag("out", ""), only = flag("only", "");
   const started = new Date().toISOString();
   const outcomes: Outcome[] = [];
-  for (const scenario of scenarios) {
+  for (const scenario of scenarios.filter(({ name }) => only === "" || name === only)) {
     outcomes.push(await killScenario(scenario, Math.max(1, Math.round(total * scenario.share)), 10));
     const kills = outcomes.reduce((sum, { kills }) => sum + kills, 0);
     const same = outcomes.reduce((sum, { same }) => sum + same, 0);

@@ -1,6 +1,7 @@
 /** Which run and which checkpoint the commands take that use one, and when they refuse it. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { settingsOf } from "../../../rl/config.ts";
+import { numberLine } from "../../../envs/mod.ts";
+import { resolveConfig, settingsOf } from "../../../rl/config.ts";
 import { latestRun } from "../../../rl/run/latest.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { findTrainedRun } from "../../../rl/run/trained.ts";
@@ -23,6 +24,17 @@ Deno.test("a run's own checkpoint and settings are taken, whether it is under wa
     assertEquals(settingsOf(config), settingsOf(tinyConfig()));
     await using _run = await RunFolder.create(path, { resume: true });
     assertEquals((await findTrainedRun({ run: path, given: {} })).checkpoint, checkpoint);
+  });
+});
+
+Deno.test("a baseline's own settings are taken, those too that its policy has not", async () => {
+  await inScratch(async (path) => {
+    const baseline = resolveConfig({ policy: "cnn" }, numberLine);
+    await using run = await RunFolder.create(path);
+    await run.writeConfig(settingsOf(baseline));
+    await run.writeCheckpoint({ "model.safetensors": "weights" });
+    const { config } = await findTrainedRun({ run: path, given: {} });
+    assertEquals(settingsOf(config), settingsOf(baseline));
   });
 });
 
