@@ -1,5 +1,5 @@
 /**
- * `save-cost`: what saving costs in a run with the default settings, as a share of its time in RL.
+ * `saving`: what saving costs in a run with the default settings, as a share of its time in RL.
  *
  * @module
  */
@@ -41,7 +41,7 @@ try {
   const regular = saves.slice(0, -1), mean = regular.reduce((sum, ms) => sum + ms, 0) / regular.length;
   const iterationMs = 1e3 * effort.rl / ITERATIONS;
   console.log(JSON.stringify({
-    command: "deno task save-cost",
+    command: "deno task saving",
     adapter: gpu.adapterName,
     iterations: ITERATIONS,
     iterationMs: Math.round(iterationMs),
