@@ -14,7 +14,8 @@ import { collectRollout, VectorEnv } from "../rl/rollout.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
 import { learnContext } from "../rl/reference.ts";
 import { rlOptimizer, sftOptimizer } from "../rl/setup.ts";
-import { demonstrate, sftBatch, sftUpdate } from "../rl/sft.ts";
+import { demonstrate } from "../rl/demonstrations.ts";
+import { sftBatch, sftUpdate } from "../rl/sft.ts";
 
 /** One step as it was measured. Host times are those of `performance.now()`. */
 export interface TracedStep {

@@ -34,6 +34,11 @@ export const bookkeepingOptions = {
   out: path("run folder; runs/<environment>-s<seed> when absent"),
   overwrite: boolean(false, "replace an existing run folder"),
   resume: boolean(false, "go on from the run folder's checkpoint"),
+  extend: boolean(false, "train a run for longer: go on from its checkpoint to a larger --env-steps"),
+  retry: boolean(
+    false,
+    "when the device is lost or refuses work, go on once from the last checkpoint on a new device",
+  ),
   json: boolean(false, "print the summary as JSON on stdout"),
   profile: boolean(
     false,
