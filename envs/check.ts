@@ -168,6 +168,22 @@ export const ENVIRONMENT_CHECKS: readonly EnvironmentCheck[] = [
     },
   },
   {
+    name: "current is what the last reset or step returned, and a failed one changes nothing",
+    run: (definition, settings) => {
+      const env = definition.make(settings);
+      for (let seed = 0; seed < 3; seed++) {
+        const begin = env.reset({ seed });
+        expect(env.current() === begin, "current is not what reset returned");
+        expectThrows(RangeError, () => env.step(-1), "step takes action -1");
+        expect(env.current() === begin, "a step that failed changes current");
+        const next = act(env);
+        expect(env.current() === next, "current is not what step returned");
+        expectThrows(RangeError, () => env.reset({ seed: -1 }), "reset takes seed -1");
+        expect(env.current() === next, "a reset that failed changes current");
+      }
+    },
+  },
+  {
     name: "the prompt is that of the very state, and tokens cover it",
     run: (definition, settings) => {
       const env = definition.make(settings), fresh = definition.make(settings);

@@ -125,6 +125,11 @@ export interface Environment<I extends Info = Info> {
    */
   stateKey(): string;
   /**
+   * What the last `reset` or `step` returned; its picture is drawn if it is looked at. A reset or step that failed changes
+   * nothing. Throws `Error` before the first reset.
+   */
+  current(): ResetResult<I>;
+  /**
    * Exact values of the current state: for each action, the expected discounted return of taking it and playing on for
    * the most return, with no step limit. Throws `Error` when no episode is under way.
    */

@@ -26,6 +26,30 @@ export interface Decision {
   readonly judgement: Judgement;
 }
 
+/** A decision, and its action by name. */
+export interface Act extends Decision {
+  /** One of the environment's actions; null when the text holds none. `parse.action` is its index. */
+  readonly action: string | null;
+}
+
+/** How a policy writes unless it is told otherwise: as it was trained. */
+export interface Sampling {
+  /** Divides the logits. */
+  readonly temperature: number;
+  /** Longest response in tokens. */
+  readonly maxNewTokens: number;
+}
+
+/** How to act; the policy's own {@linkcode Sampling} when absent. */
+export interface ActSettings extends Partial<Sampling> {
+  /** Takes the most likely token each time; false when absent. */
+  readonly greedy?: boolean;
+  /** Seed of the draws, 0 when absent. Each call of the same policy goes on in the stream. */
+  readonly seed?: number;
+  /** Actions to look for in the response to a picture; those that the policy was trained with when absent. */
+  readonly actions?: readonly string[];
+}
+
 /** How to respond; `random` is a generator seed and counter for each situation. */
 export interface RespondSettings {
   readonly temperature: number;
@@ -68,6 +92,23 @@ export interface Policy<Inputs extends Batch = Batch> {
   readonly cot: boolean;
   /** Whether the values' gradient reaches the whole network in RL, and not the value head alone. */
   readonly sharesFeatures: boolean;
+
+  /** How it writes when it acts. */
+  readonly sampling: Sampling;
+  /** The actions that it was trained with; none when its checkpoint does not say. */
+  readonly actions: readonly string[];
+
+  /**
+   * Responds to the present state of an environment, which is not stepped. Throws `Error` before the first reset.
+   */
+  act(env: Environment, settings?: ActSettings): Promise<Act>;
+  /**
+   * Responds to a picture of any size, given as pixels or as the bytes of a PNG, and a prompt.
+   *
+   * @throws {RangeError} when the pixels do not fit the size, or the prompt has words that the policy cannot read.
+   * @throws {SyntaxError} when the bytes are no PNG.
+   */
+  act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
 
   /** What it sees of a state. */
   promptOf(situation: Situation): Segment[];

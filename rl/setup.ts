@@ -39,23 +39,24 @@ export const freezeOptions = {
 export function designModel(
   environment: EnvironmentDefinition,
   config: CommonSettings,
-): { tokenizer: Tokenizer; model: VlmConfig } {
-  const { tokens } = environment.make(evaluationEnvSettings(environment, config));
+): { tokenizer: Tokenizer; model: VlmConfig; actions: readonly string[] } {
+  const { tokens, actions } = environment.make(evaluationEnvSettings(environment, config));
   const tokenizer = Tokenizer.fromJson(buildTokenizer(tokens));
   const model = {
     ...modelPresets[config.preset as keyof typeof modelPresets],
     imageNormalization: config.imageNormalization,
     vocabularySize: tokenizer.vocabularySize,
   } as VlmConfig;
-  return { tokenizer, model };
+  return { tokenizer, model, actions };
 }
 
 /** An agent that has learnt nothing. */
 export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Agent {
-  const { tokenizer, model } = designModel(environment, config);
+  const { tokenizer, model, actions } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
-  return new Agent(vlm, tokenizer, { cot: config.cot });
+  const { cot, temperature, maxNewTokens } = config;
+  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions });
 }
 
 /** Every weight learns in the warm start; linear weights decay. */

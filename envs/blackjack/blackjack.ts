@@ -119,7 +119,7 @@ interface Rules {
 }
 
 /** See the table at the top of the file. */
-export class Blackjack implements Environment<BlackjackInfo> {
+export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
   readonly name = "Blackjack";
   readonly id = "gym_cards/Blackjack-v0";
   readonly actions: readonly string[] = ACTIONS;

@@ -132,7 +132,7 @@ interface Episode {
 }
 
 /** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
-export class Household implements Environment<HouseholdInfo> {
+export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
   readonly name = "Household";
   readonly id = "alfworld/Household-v0";
   readonly actions: readonly string[] = COMMANDS.map(({ text }) => text);

@@ -97,7 +97,7 @@ const ANY_FIELD = /"(?:current number|target number|thoughts)":/;
 const parse = createParser(ACTIONS);
 
 /** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
-export class NumberLine implements Environment<NumberLineInfo> {
+export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> {
   readonly name = "NumberLine";
   readonly id = "gym_cards/NumberLine-v0";
   readonly actions: readonly string[] = ACTIONS;

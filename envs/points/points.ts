@@ -119,7 +119,7 @@ const STATED_THOUGHTS = /"thoughts":\s{0,9}"([^"]{0,199})"/;
 const ANY_FIELD = /"(?:cards|current formula|thoughts)":/;
 
 /** See the top of the file. */
-export abstract class Points implements Environment<PointsInfo> {
+export abstract class Points implements Omit<Environment<PointsInfo>, "current"> {
   abstract readonly id: string;
   abstract readonly tokens: readonly string[];
   abstract readonly bias: PointsBias;
