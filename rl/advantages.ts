@@ -9,11 +9,16 @@ import type { Sample } from "./objective.ts";
 import type { Rollout } from "./rollout.ts";
 import { standardDeviation } from "./statistics.ts";
 
+/** Settings of how advantages are scaled over an iteration. */
+export const scaleOptions = {
+  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", { min: 1e-6 }),
+  advantageClamp: number(3, "largest normalised advantage", { min: 0 }),
+};
+
 /** Settings of a critic's advantages. */
 export const advantageOptions = {
   gaeLambda: number(0.95, "lambda of the advantage estimate", { min: 0, max: 1 }),
-  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", { min: 1e-6 }),
-  advantageClamp: number(3, "largest normalised advantage", { min: 0 }),
+  ...scaleOptions,
 };
 
 /** Settings of a critic. */

@@ -6,7 +6,7 @@
  */
 import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { agentOptions } from "./agent.ts";
-import type { Algorithm } from "./algorithms/algorithm.ts";
+import { type Algorithm, requireFeatures } from "./algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "./algorithms/mod.ts";
 import { ppo, type ppoOptions } from "./algorithms/ppo.ts";
 import { defaultsOf, type Given, type Options, section, toFlag, UsageError, type Values } from "./cli/mod.ts";
@@ -109,6 +109,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   } as TrainConfig<O>;
   const freeze = readFreeze(config.freeze);
   requireFitting(environment, config);
+  requireFeatures(algorithm, environment, config);
   const { kind, ...collection } = algorithm.collect(config);
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
   return { ...config, freeze };

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { integer, number, type Values } from "./cli/mod.ts";
+import type { Collection } from "./algorithms/algorithm.ts";
+import { integer, number, UsageError, type Values } from "./cli/mod.ts";
 import type { Rollout, Trajectory } from "./rollout.ts";
 import { mean } from "./statistics.ts";
 
@@ -24,6 +25,18 @@ export const groupOptions = {
 /** Settings of {@linkcode groupOptions}. */
 export type GroupSettings = Values<typeof groupOptions>;
 
+/**
+ * How an algorithm collects that compares the episodes of a deal.
+ *
+ * @throws {UsageError} when a deal has one episode: there is nothing to compare.
+ */
+export function collectGroups(name: string, { groups, groupSize }: GroupSettings): Collection {
+  if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
+  throw new UsageError(
+    `Cannot use ${name} with --group-size 1: an episode needs others of its deal, use 2 or more`,
+  );
+}
+
 /** The episodes of one deal. */
 export interface Group {
   readonly deal: number;
@@ -42,8 +55,9 @@ export const groupMetrics = {
 
 /**
  * A rollout's episodes by deal. A deal whose episodes all returned the same teaches nothing and is left out when
- * `dropsEqual`; SNR-aware filtering (Wang et al. 2026, arXiv:2604.06268) leaves out those of least variance: deals are kept in
- * falling order of variance until their sum reaches the share `snrFilter` of the whole.
+ * `dropsEqual`. SNR-aware filtering (RAGEN-2, Wang et al. 2026, arXiv:2604.06268: its top-p by variance, with shares that add up
+ * linearly) leaves out those of least variance: deals are kept in falling order of variance until their sum reaches the
+ * share `snrFilter` of the whole. No deal is played again in place of one that was left out.
  */
 export function groupsOf(
   { trajectories, transitions }: Rollout,

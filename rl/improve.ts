@@ -119,7 +119,7 @@ async function minibatchUpdate(
 ): Promise<MinibatchMetrics> {
   const tokensOf = (response: readonly number[] | null) => response?.length ?? 0;
   const total = (count: (sample: Sample) => number) =>
-    mbSamples.reduce((sum, sample) => sum + count(sample), 0);
+    mbSamples.reduce((sum, sample) => sum + (sample.weight === 0 ? 0 : count(sample)), 0);
   const whole = {
     settings: objective,
     steps: mbSamples.length,
@@ -195,7 +195,7 @@ export interface ImproveMetrics {
   readonly policyLoss: number;
   /** Absent without a critic. */
   readonly valueLoss?: number;
-  /** k3 estimate of the divergence from the warm start, in nats a response; absent when it has no weight. */
+  /** k3 estimate of the divergence from the warm start, in nats, weighed as the policy loss is; absent when it has no weight. */
   readonly referenceKl?: number;
   /** Mean -log p of corrected responses' tokens, in nats; absent when none are asked for. */
   readonly correctionLoss?: number;

@@ -6,8 +6,13 @@
  *     policy loss    -mean over turns of  weight * min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
  *     value loss     half the mean of the larger squared error, of the value and of its clipped change
  *     entropy        mean over the response tokens
- *     reference KL   mean over turns of  weight * (k3 = exp(d) - d - 1),  d = log p_ref - log p
+ *     reference KL   mean over turns of  weight * sum_t (k3 = exp(d) - d - 1),  d = log p_ref - log p
  *     correction     mean -log p over the tokens of corrected responses
+ *
+ * The value of k3 is an unbiased estimate of KL(pi || ref), but its gradient is not that divergence's: in expectation it is the
+ * gradient of KL(ref || pi) of each token's distribution, in the contexts that the policy visits. Both are least at the
+ * reference. Trading return against it therefore has another optimum than ref x exp(return / beta) / Z, which
+ * `reinforce++` finds by paying k1 as a part of the reward.
  *
  * A token's ratio is summed over the response: weights of the turns make it a mean over tokens, episodes or a fixed length.
  *
@@ -198,10 +203,11 @@ function referenceKl(tape: Tape, logprob: Tensor, mb: PolicyPart): Tensor {
 /** How a minibatch's parts become arrays. */
 export interface PartContext {
   readonly settings: ObjectiveSettings;
-  /** Turns and response tokens of the whole minibatch. */
+  /** Turns of the whole minibatch, with those that only fill its shape. */
   readonly steps: number;
+  /** Response tokens of those that do not. */
   readonly tokens: number;
-  /** Tokens of the minibatch's corrected responses. */
+  /** Tokens of their corrected responses. */
   readonly correctedTokens: number;
 }
 
@@ -209,7 +215,7 @@ export interface PartContext {
 export function policyPart(policy: Policy, samples: readonly Sample[], whole: PartContext): PolicyPart {
   const { settings, steps } = whole;
   const batch = policy.batch(samples.map(({ transition }) => transition));
-  const { B, R, mask } = batch;
+  const { B, R } = batch;
   const weightOf = ({ weight = 1 }: Sample) => weight;
   const perTurn: PerSample = (value) => Float32Array.from(samples, (sample) => value(sample, 0));
   const perToken: PerSample = (value) => {
@@ -235,7 +241,7 @@ export function policyPart(policy: Policy, samples: readonly Sample[], whole: Pa
     ...isWeighted && !isOfTokens && { turnWeights: perTurn(weightOf) },
     ...settings.values !== "none" &&
       valueArrays(samples, settings.values === "token" ? perToken : perTurn, isWeighted),
-    entropyWeights: mask.map((value) => value / whole.tokens),
+    entropyWeights: perToken(({ weight }) => weight === 0 ? 0 : 1 / whole.tokens),
     ...settings.klCoefficient > 0 && {
       reference: perToken(({ reference }, r) => reference![r]),
       referenceWeights: perToken((sample) => weightOf(sample) / steps),
@@ -265,5 +271,9 @@ function correctionOf(policy: Policy, samples: readonly Sample[], { correctedTok
   const batch = policy.batch(
     samples.map(({ transition: { prompt, correction } }) => ({ prompt, response: correction! })),
   );
-  return { correction: { batch, weights: batch.mask.map((value) => -value / correctedTokens) } };
+  const weights = new Float32Array(batch.B * batch.R);
+  samples.forEach(({ weight, transition: { correction } }, b) => {
+    if (weight !== 0) weights.fill(-1 / correctedTokens, b * batch.R, b * batch.R + correction!.length);
+  });
+  return { correction: { batch, weights } };
 }

@@ -11,14 +11,14 @@ type Having<K extends keyof Environment> = Environment & Required<Pick<Environme
 /**
  * `env` as one that demonstrates.
  *
- * @throws {UsageError} if it has no solver, saying what else a run can begin with.
+ * @throws {UsageError} if it has no solver, saying what else would do: for a warm start when `remedy` is absent.
  */
-export function requireDemonstrations(env: Environment): Having<"demonstrate"> {
+export function requireDemonstrations(
+  env: Environment,
+  remedy = "begin from given weights with --warm-start RUN, or from noise with --demonstrations 0",
+): Having<"demonstrate"> {
   if (env.demonstrate !== undefined) return env as Having<"demonstrate">;
-  throw new UsageError(
-    `Cannot demonstrate ${env.name}: its definition has no solver; ` +
-      "begin from given weights with --warm-start RUN, or from noise with --demonstrations 0",
-  );
+  throw new UsageError(`Cannot demonstrate ${env.name}: its definition has no solver; ${remedy}`);
 }
 
 /**

@@ -5,9 +5,9 @@
  */
 import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
-import { integer, number } from "./cli/mod.ts";
+import { boolean, integer, number } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
-import { requireDemonstrations } from "./requirements.ts";
+import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
 import { type EpisodeOutcome, isSuccess, type VectorEnv } from "./vector_env.ts";
 
@@ -24,6 +24,10 @@ export const rolloutOptions = {
     min: 0,
     unit: "scaled reward",
   }),
+  exactCredit: boolean(
+    false,
+    "log how far advantages and actions agree with exact action values, which the environment must know",
+  ),
 };
 
 /** What the warm start's value head and RL alike call a return. */
@@ -64,6 +68,8 @@ export interface Transition {
   readonly correction: readonly number[] | null;
   /** Names the state that was acted in, exactly; see `Environment.stateKey`. */
   readonly state: string;
+  /** Exact values of the actions in that state, as the environment counts returns; absent when not asked for. */
+  readonly actionValues?: readonly number[];
 }
 
 /** The turns of an episode that a rollout holds. */
@@ -87,6 +93,8 @@ export interface CollectSettings {
   readonly seed: number;
   /** Whether to ask the environment's solver what it would have answered in each state. */
   readonly corrects?: boolean;
+  /** Discount of the exact action values to note; none are noted when absent. */
+  readonly creditDiscount?: number;
 }
 
 /** How to collect a fixed number of steps. */
@@ -133,14 +141,13 @@ export async function collectRollout(
     });
     decisions.forEach((decision, e) => {
       const { episodeSeed: deal, env } = vectorEnv.slots[e];
-      const state = env.stateKey();
-      const correction = settings.corrects ? correctionOf(policy, env) : null;
+      const seen = noteState(policy, env, settings);
       const result = vectorEnv.step(e, decision.parse.action);
       const { outcome, truncated, terminated } = result;
       const index = transitions.length;
       if (truncated || (t === steps - 1 && !terminated)) bootstraps.add(index, policy.promptOf(result.final));
       transitions.push(
-        transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], { correction, state }),
+        transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], seen),
       );
       const { turns, isWhole } = underWay[e];
       turns.push(index);
@@ -191,8 +198,7 @@ export async function collectEpisodes(
     const decisions = await policy.respond(slots, { temperature, greedy: false, maxNewTokens, random });
     decisions.forEach((decision, e) => {
       const slot = slots[e];
-      const state = slot.env.stateKey();
-      const correction = settings.corrects ? correctionOf(policy, slot.env) : null;
+      const seen = noteState(policy, slot.env, settings);
       const action = decision.parse.action ?? slot.env.randomAction();
       const result = slot.env.step(action);
       const { terminated, truncated, reward, info } = result;
@@ -203,7 +209,7 @@ export async function collectEpisodes(
           { ...result, action },
           settings,
           [random[2 * e], random[2 * e + 1]],
-          { correction, state },
+          seen,
         ),
         // Read before the next reset: the picture is drawn when it is first looked at.
         final: truncated ? policy.promptOf({ env: slot.env, info, observation: result.observation }) : null,
@@ -276,9 +282,24 @@ class Bootstraps {
   }
 }
 
+type Seen = Pick<Transition, "correction" | "state" | "actionValues">;
+
+/** What is noted of a state before it is acted in. */
+function noteState(policy: Policy, env: Environment, { corrects, creditDiscount }: CollectSettings): Seen {
+  return {
+    state: env.stateKey(),
+    correction: corrects ? correctionOf(policy, env) : null,
+    ...creditDiscount !== undefined && {
+      actionValues: requireActionValues(env, "use --exact-credit in").actionValues({
+        discount: creditDiscount,
+      }),
+    },
+  };
+}
+
 /** The solver's answer to the environment's present state, without its mistakes. */
 function correctionOf(policy: Policy, env: Environment): number[] {
-  const solver = requireDemonstrations(env);
+  const solver = requireDemonstrations(env, "use --correction-coefficient 0");
   const bias = Object.fromEntries(Object.keys(env.bias ?? {}).map((kind) => [kind, 0]));
   return policy.encode(env, solver.demonstrate(new Random(0, "correction"), { cot: policy.cot, bias }));
 }
@@ -293,7 +314,7 @@ function transitionOf(
   },
   { lambda, rewardScale, formatPenalty }: CollectSettings,
   random: readonly [number, number],
-  seen: Pick<Transition, "correction" | "state">,
+  seen: Seen,
 ): Transition {
   const weights = responseWeights(decoding, parse, lambda);
   return {

@@ -6,13 +6,15 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import type { AdamW } from "../../model/mod.ts";
 import { type Options, UsageError, type Values } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
+import { type CreditMetrics, measureCredit } from "../credit.ts";
 import { type GuardSettings, improve, type ImproveMetrics } from "../improve.ts";
 import type { ObjectiveSettings, Sample } from "../objective.ts";
 import type { Policy } from "../policy.ts";
+import { requireActionValues, requireDemonstrations, requireSeededReset } from "../requirements.ts";
 import type { Rollout, Transition } from "../rollout.ts";
 
 /** How an iteration's experience is collected. */
@@ -62,6 +64,8 @@ export interface Algorithm<O extends Options = Options> {
   readonly options: O;
   /** What it logs in `metrics.jsonl` beside every algorithm's: name and definition. */
   readonly metrics: Readonly<Record<string, string>>;
+  /** Whether it resets environments to a seed again, beside those that collect groups of a deal. */
+  replaysDeals?(settings: SettingsOf<O>): boolean;
   /** How it collects. */
   collect(settings: SettingsOf<O>): Collection;
   /** Weight of the thought's tokens in log pi; 1 when absent. */
@@ -86,7 +90,7 @@ export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>
 }
 
 /** What every algorithm logs of an iteration, and what its own page defines. */
-export type LearnMetrics = Partial<ImproveMetrics> & {
+export type LearnMetrics = Partial<ImproveMetrics> & Partial<CreditMetrics> & {
   readonly advantageStd?: number;
   readonly explainedVariance?: number | null;
 };
@@ -98,7 +102,12 @@ export async function learn<O extends Options>(
   settings: SettingsOf<O>,
   context: LearnContext,
 ): Promise<LearnMetrics> {
-  if (algorithm.learn !== undefined) return await algorithm.learn(rollout, settings, context);
+  const { transitions } = rollout;
+  const isMeasured = transitions[0]?.actionValues !== undefined;
+  if (algorithm.learn !== undefined) {
+    const learnt = await algorithm.learn(rollout, settings, context);
+    return { ...learnt, ...isMeasured && measureCredit(transitions, null) };
+  }
   if (algorithm.score === undefined) {
     throw new TypeError(`Cannot learn by ${algorithm.name}: it has neither "score" nor "learn", give it one`);
   }
@@ -112,7 +121,29 @@ export async function learn<O extends Options>(
     settings as unknown as SettingsOf<O> & GuardSettings,
     { order: `${algorithm.name} ${context.iteration}`, learningRate: context.learningRate },
   );
-  return { ...improved, ...metrics };
+  return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };
+}
+
+/**
+ * Checks, before anything is trained, that an environment has what an algorithm needs with these settings.
+ *
+ * @throws {UsageError} naming what it lacks: a reset that follows its seed, a solver, or exact action values; and what else
+ * would do.
+ */
+export function requireFeatures<O extends Options>(
+  algorithm: Algorithm<O>,
+  environment: EnvironmentDefinition,
+  settings: SettingsOf<O>,
+): void {
+  const collection = algorithm.collect(settings);
+  const sharesDeals = collection.kind === "episodes" && collection.groupSize > 1;
+  if (sharesDeals || algorithm.replaysDeals?.(settings)) {
+    requireSeededReset(environment, `use ${algorithm.name} in`);
+  }
+  if (algorithm.objective(settings).correctionCoefficient > 0) {
+    requireDemonstrations(environment.make(), "use --correction-coefficient 0");
+  }
+  if (settings.exactCredit) requireActionValues(environment.make(), "use --exact-credit in");
 }
 
 async function withReference(samples: readonly Sample[], context: LearnContext): Promise<Sample[]> {

@@ -5,7 +5,8 @@
  *                turn of the episode that had the fewest turns left; the freshest first, then the shortest
  *     minimise     -mean log p of the kept responses' tokens, in as many passes as `epochs`
  *
- * Neither a solver nor a critic, and no ratio: what failed is not pushed down. What is kept is the deal and the token ids;
+ * It has none of the options of algorithms with policy ratios: no clip, no KL to the warm start, no entropy bonus, no filter of
+ * deals. Neither a solver nor a critic, and no ratio: what failed is not pushed down. What is kept is the deal and the token ids;
  * pictures are drawn again by playing the deal again.
  *
  * Sources: Anthony et al. 2017 (arXiv:1705.08439), Zelikman et al. 2022 (STaR, arXiv:2203.14465), Gulcehre et al. 2023 (ReST,
@@ -59,6 +60,7 @@ export const expertIteration = defineAlgorithm({
     gradientNorm: "gradient norm before clipping, value head apart",
     updates: "updates done",
   },
+  replaysDeals: () => true,
   collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
   // No policy ratio is taken; what is sampled at is all that the trainer asks.
   objective: ({ temperature }) => ({

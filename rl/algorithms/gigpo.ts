@@ -4,15 +4,26 @@
  *     A(turn)    = A(episode) + omega * (return to go - mean return to go of all turns in the same state of the deal)
  *     minimise     -mean over episodes of the mean over its tokens of min(ratio_t A, clip(ratio_t) A)
  *
- * The state's mean holds the turn itself: with n turns in a state the second part is (1 - 1/n) of Q - V in expectation, and
- * nothing in states that were seen once. States are compared by the environment's exact keys.
+ * Both parts are divided by the standard deviation of what they compare, plus 1e-6, unless `--no-normalize-std`. The episode's
+ * return is not discounted; the return to go is, by gamma.
+ *
+ * The state's mean holds the turn itself: undivided, with n turns in a state, the second part is (1 - 1/n) of Q - V in
+ * expectation, and nothing in states that were seen once. States are compared by the environment's exact keys.
  *
  * Source: Feng et al. 2025 (arXiv:2505.10978).
  *
  * @module
  */
 import { number } from "../cli/mod.ts";
-import { deviationOf, groupMetrics, groupsOf, type LossMean, measureGroups, returnsToGo } from "../groups.ts";
+import {
+  collectGroups,
+  deviationOf,
+  groupMetrics,
+  groupsOf,
+  type LossMean,
+  measureGroups,
+  returnsToGo,
+} from "../groups.ts";
 import { improveOptions } from "../improve.ts";
 import type { Rollout, Trajectory } from "../rollout.ts";
 import { mean } from "../statistics.ts";
@@ -34,7 +45,7 @@ export const gigpo = defineAlgorithm({
     ...groupMetrics,
     anchored: "share of turns whose state was acted in by another turn of the same deal",
   },
-  collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
+  collect: (settings) => collectGroups("gigpo", settings),
   objective: (settings) => ({
     ...settings,
     ratio: "token",

@@ -9,7 +9,12 @@
  * settings:
  *
  *     --dr-grpo    no standard deviation, tokens added up and divided by a fixed length
- *     --dapo       --clip-high 0.28, deals of equal returns left out, all tokens count alike
+ *     --dapo       --clip-high 0.28, all tokens count alike, deals of equal returns left out whatever else is said
+ *
+ * By default the others leave such deals out as well: they have no gradient, but would count in the mean over episodes and fill
+ * minibatches. DAPO plays others in their place, which is not done here: an iteration has a fixed size. Its penalty on
+ * overlong answers is not there either: what is cut off has no action, which costs `formatPenalty`. The standard deviation
+ * is the population's.
  *
  * Sources: Shao et al. 2024 (GRPO, arXiv:2402.03300), Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783), Yu et al. 2025 (DAPO,
  * arXiv:2503.14476).
@@ -18,6 +23,7 @@
  */
 import { boolean, choice, integer, number } from "../cli/mod.ts";
 import {
+  collectGroups,
   deviationOf,
   type Group,
   groupMetrics,
@@ -64,7 +70,7 @@ export const grpo = defineAlgorithm({
     ...improveOptions,
   },
   metrics: groupMetrics,
-  collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
+  collect: (settings) => collectGroups("grpo", settings),
   objective: ({ clipLow, clipHigh, dapo, ...settings }) => ({
     ...settings,
     ratio: "token",

@@ -20,6 +20,7 @@ export {
   defineAlgorithm,
   learn,
   type LearnContext,
+  requireFeatures,
   type Scores,
 } from "./algorithm.ts";
 export { expertIteration, gigpo, grpo, ppo, reinforcePlusPlus, rloo, tokenPpo, vlDac };

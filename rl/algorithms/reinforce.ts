@@ -6,7 +6,7 @@
  *     A_t        = (return_t - mean) / standard deviation, over all tokens of the iteration
  *     minimise     -mean over tokens of min(ratio_t A_t, clip(ratio_t) A_t)
  *
- * The penalty is a part of the reward, so that the best policy is p_ref exp(return / beta) / Z, as it is of the
+ * An episode's return stands on its own, with others of its deal or without. The penalty is a part of the reward, so that the best policy is p_ref exp(return / beta) / Z, as it is of the
  * KL-regularised objective; `--kl-coefficient` in the loss (k3) has another optimum, see `objective.ts`.
  *
  * Source: Hu et al. 2025 (arXiv:2501.03262).
@@ -14,7 +14,7 @@
  * @module
  */
 import { limit } from "../advantages.ts";
-import { boolean, number } from "../cli/mod.ts";
+import { boolean, number, UsageError } from "../cli/mod.ts";
 import { groupMetrics, groupOptions, groupsOf, lossWeights, measureGroups, returnsToGo } from "../groups.ts";
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
@@ -42,7 +42,12 @@ export const reinforcePlusPlus = defineAlgorithm({
     advantageStd: "standard deviation of the tokens' returns before whitening, in units of scaled return",
     referenceK1: "mean log p - log p_ref of the response tokens, in nats",
   },
-  collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
+  collect: ({ groups, groupSize, snrFilter }) => {
+    if (groupSize > 1 || snrFilter === 1) return { kind: "episodes", groups, groupSize };
+    throw new UsageError(
+      "Cannot use --snr-filter with --group-size 1: one episode of a deal has no variance, use 2 or more",
+    );
+  },
   needsReference: ({ beta }) => beta > 0,
   objective: ({ clip, ...settings }) => ({
     ...settings,

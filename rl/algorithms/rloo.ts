@@ -1,20 +1,25 @@
 /**
  * `rloo`: the other episodes of the same deal are the baseline.
  *
- *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens
- *     minimise     -mean over episodes of the sum over turns of min(ratio A, clip(ratio) A)
+ *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens,
+ *                  divided by the standard deviation over the iteration
+ *     minimise     -mean over turns of min(ratio A, clip(ratio) A)
  *
- * The baseline does not depend on the episode, so the gradient is unbiased. `--ratio` chooses one ratio a response, with the
+ * The baseline does not depend on the episode, so the gradient is unbiased over the deals that are learnt from; those whose
+ * episodes all returned the same are left out, since they have none. One divisor for all deals keeps the steps of a size
+ * without favouring any deal; the clamp, which one bad long episode in a deal would otherwise outweigh, is the only bias. `--ratio` chooses one ratio a response, with the
  * thought weighted by lambda, or one a token.
  *
  * Sources: Kool et al. 2019 ("Buy 4 REINFORCE samples, get a baseline for free"), Ahmadian et al. 2024 (arXiv:2402.14740).
  *
  * @module
  */
-import { choice, number, UsageError } from "../cli/mod.ts";
-import { groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
+import { limit, scaleOptions } from "../advantages.ts";
+import { choice, number } from "../cli/mod.ts";
+import { collectGroups, groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
+import { standardDeviation } from "../statistics.ts";
 import { defineAlgorithm } from "./algorithm.ts";
 
 /** REINFORCE with a leave-one-out baseline. */
@@ -24,6 +29,7 @@ export const rloo = defineAlgorithm({
   source: "arXiv:2402.14740",
   options: {
     ...groupOptions,
+    ...scaleOptions,
     ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
       min: 0,
@@ -32,13 +38,12 @@ export const rloo = defineAlgorithm({
     clip: number(0.2, "clip of the policy ratio", { min: 0 }),
     ...improveOptions,
   },
-  metrics: groupMetrics,
-  collect: ({ groups, groupSize }) => {
-    if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
-    throw new UsageError(
-      "Cannot use rloo with --group-size 1: an episode needs others of its deal, use 2 or more",
-    );
+  metrics: {
+    ...groupMetrics,
+    advantageStd:
+      "standard deviation of the turns' advantages before normalisation, in units of scaled return",
   },
+  collect: (settings) => collectGroups("rloo", settings),
   thoughtWeight: ({ ratio, lambda }) => ratio === "response" ? lambda : 1,
   objective: ({ clip, ratio, ...settings }) => ({
     ...settings,
@@ -51,20 +56,25 @@ export const rloo = defineAlgorithm({
   }),
   score: (rollout, settings) => {
     const groups = groupsOf(rollout, { ...settings, dropsEqual: true });
-    // The mean over turns becomes one over episodes.
-    const episodes = groups.reduce((sum, { episodes }) => sum + episodes.length, 0);
-    const weight = rollout.transitions.length / episodes;
-    const samples: Sample[] = new Array(rollout.transitions.length);
+    const advantages = new Float64Array(rollout.transitions.length);
+    const weights = new Uint8Array(rollout.transitions.length);
     for (const group of groups) {
       const total = group.returns.reduce((sum, value) => sum + value, 0);
       group.episodes.forEach(({ turns }, e) => {
         const own = group.returns[e];
-        const advantage = own - (total - own) / (group.returns.length - 1);
         for (const turn of turns) {
-          samples[turn] = { transition: rollout.transitions[turn], advantage, weight: group.weight * weight };
+          advantages[turn] = own - (total - own) / (group.returns.length - 1);
+          weights[turn] = group.weight;
         }
       });
     }
-    return { samples, metrics: measureGroups(groups) };
+    const advantageStd = standardDeviation(advantages);
+    const scale = Math.max(advantageStd, settings.advantageFloor);
+    const samples = rollout.transitions.map((transition, turn): Sample => ({
+      transition,
+      advantage: limit(advantages[turn] / scale, settings.advantageClamp),
+      weight: weights[turn],
+    }));
+    return { samples, metrics: { ...measureGroups(groups), advantageStd } };
   },
 });

@@ -7,7 +7,8 @@
  *
  * `next` is the first token of the next turn: one chain through all tokens. With `--bi-level` (VAGEN) it is the next turn's last
  * token: the turns' ends form a chain of their own, so that credit crosses a turn in one step, and each turn's tokens hang
- * on its end.
+ * on its end. With exact values every lambda of either form gives the same expected gradient, that of the expected return;
+ * lambdas trade variance for trust in the values.
  *
  * Value targets are A + V. Sources: Schulman et al. 2016 (arXiv:1506.02438), Wang et al. 2025 (VAGEN, arXiv:2510.16907).
  *

@@ -37,7 +37,7 @@ const options = defineOptions({
   only: {
     type: "list",
     meaning:
-      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, ood); " +
+      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, algorithms, ood); " +
       "all when absent",
   },
   seeds: { type: "list", default: SEEDS.map(String), meaning: "seeds to run each with" },

@@ -169,7 +169,7 @@ async function startFlags(places: Places, cell: Cell): Promise<string[]> {
 /** What of `metrics.jsonl` a result keeps: enough for curves, and for what became of the thoughts. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
-  ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy"],
+  ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
 ];
 
 async function trainingResult(run: string): Promise<JsonObject> {

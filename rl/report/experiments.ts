@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { algorithms, ppo } from "../algorithms/mod.ts";
 
 /** Which table an experiment is in. */
-export type Group = "reference" | "main" | "ablation" | "lambda" | "ood";
+export type Group = "reference" | "main" | "ablation" | "lambda" | "algorithms" | "ood";
 
 /** One comparison of a task: the same flags over several seeds. */
 export interface Experiment {
@@ -65,6 +66,19 @@ function lambdas(environment: string): Experiment[] {
   }));
 }
 
+/** Every algorithm but the default one, by its name. */
+function byAlgorithm(environment: string): Experiment[] {
+  return Object.keys(algorithms).filter((name) => name !== ppo.name).map((name) => ({
+    name: `algorithm-${name}`,
+    title: name,
+    environment,
+    group: "algorithms",
+    command: "train",
+    flags: ["--algorithm", name],
+    sharesWarmStart: true,
+  }));
+}
+
 /** The default policy in an environment with another setting. */
 function variant(environment: string, name: string, title: string, ...flags: string[]): Experiment {
   return { name: `ood-${name}`, title, environment, group: "ood", command: "variant", flags };
@@ -75,6 +89,7 @@ export const experiments: readonly Experiment[] = [
   ...common("NumberLine"),
   { ...ablation("NumberLine", "unfrozen", "nothing frozen", "--freeze", "none"), sharesWarmStart: true },
   ...lambdas("NumberLine"),
+  ...byAlgorithm("NumberLine"),
   ...[10, 20, 50].map((n) =>
     variant("NumberLine", `max-${n}`, `numbers to ${n}`, "--env-settings", `maxPosition=${n}`)
   ),

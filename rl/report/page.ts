@@ -10,6 +10,7 @@ import { successMeaning } from "./evaluation.ts";
 import { tasks } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 import {
+  algorithmTable,
   commandTable,
   comparisonTable,
   mainTable,
@@ -70,6 +71,7 @@ export async function resultsPage(
     const sections = {
       "Ablations": comparisonTable(task, own, "ablation"),
       "Weight of the thought: lambda": comparisonTable(task, own, "lambda"),
+      "Algorithms": algorithmTable(task, own),
       "Quality of thoughts": thoughtTable(task, own),
       "Out of distribution": variantTable(task, own),
     };

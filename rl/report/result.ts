@@ -26,9 +26,11 @@ export interface CellResult {
   readonly summary: {
     readonly command: string;
     readonly evaluation: EvaluationSummary;
-    readonly wall_seconds: { readonly total: number; readonly sft?: number };
+    readonly wall_seconds: { readonly total: number; readonly sft?: number; readonly rl?: number };
     readonly adapter?: string;
     readonly parameters?: number;
+    /** Environment steps of RL. */
+    readonly env_steps?: number;
     /** Null where there was no warm start. */
     readonly evaluation_after_sft?: EvaluationSummary | null;
     readonly peak_memory_bytes?: number | null;
@@ -43,4 +45,6 @@ export interface CurvePoint {
   readonly success: number | null;
   readonly episodes?: number;
   readonly thoughtAlarm?: readonly string[];
+  /** Of the weights, in this iteration. */
+  readonly updates?: number;
 }

@@ -119,6 +119,42 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
   return formatMarkdown(header, rows);
 }
 
+/** The algorithms, the default first: what each reaches, and with how much; null where the task has no such experiments. */
+export function algorithmTable(task: string, cells: Cells): string | null {
+  const chosen = experiments.filter((e) => e.environment === task && e.group === "algorithms");
+  if (chosen.length === 0) return null;
+  const header = [
+    ...["algorithm", "seeds", "success", ...INTERVALS, "by seed", "greedy"],
+    ...["environment steps", "updates", "RL time"],
+  ];
+  const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
+  const rows = [{ ...byDefault, title: "ppo (default)" }, ...chosen].map(({ title, name }) => {
+    const own = cells.filter(({ experiment }) => experiment.name === name);
+    if (own.length === 0) return notRun(header, title);
+    const evaluations = own.map(({ summary }) => summary.evaluation);
+    const updates = average(own.map(({ summary }) => updatesOf(summary)));
+    const steps = average(own.map(({ summary }) => summary.env_steps));
+    return [
+      title,
+      own.length,
+      ...success(evaluations),
+      bySeed(evaluations),
+      averageOf(own, ({ evaluation }) => evaluation.greedy?.success),
+      steps === null ? "-" : steps.toFixed(0),
+      updates === null ? "-" : updates.toFixed(0),
+      formatDuration(1e3 * mean(own.map(({ summary }) => summary.wall_seconds.rl ?? 0))),
+    ];
+  });
+  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds.\n\n" +
+    formatMarkdown(header, rows.map((row) => row.map(String)));
+}
+
+/** Updates of RL; null where they were not counted. */
+function updatesOf({ curve = [] }: CellResult["summary"]): number | null {
+  if (curve.length === 0 || curve.some(({ updates }) => updates === undefined)) return null;
+  return curve.reduce((sum, { updates }) => sum + updates!, 0);
+}
+
 /** What thoughts are worth, before RL and after. */
 export function thoughtTable(task: string, cells: Cells): string {
   const header = [

@@ -108,7 +108,7 @@ export class Run {
     const optimizerOf = ({ stage }: TrainerState) =>
       stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
     const { state, optimizer } = checkpoint === null
-      ? { state: START, optimizer: optimizerOf(START) }
+      ? { state: { ...START, memory: {} }, optimizer: optimizerOf(START) }
       : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
     const run = new Run(config, context, policy, optimizer, state);
     if (!config.resume) return run;
@@ -153,6 +153,7 @@ export class Run {
       ...config,
       lambda: algorithm.thoughtWeight?.(config) ?? 1,
       corrects: algorithm.objective(config).correctionCoefficient > 0,
+      ...config.exactCredit && { creditDiscount: config.gamma },
     };
   }
 

@@ -85,7 +85,7 @@ Deno.test("a broken promise of an environment of one's own is named, with exit c
   const rules = "{ ...corridorRules, reset: () => ({ place: Math.floor(Math.random() * 4) }) }";
   await Deno.writeTextFile(
     file,
-    `import { defineEnvironment } from ${urlOf("../../envs/mod.ts")};
+    `import { defineEnvironment } from ${urlOf("../../../envs/mod.ts")};
     import { corridorRules } from ${urlOf("../../envs/corridor.ts")};
     export default defineEnvironment(${rules});`,
   );
