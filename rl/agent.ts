@@ -13,6 +13,7 @@ import {
   modelPresets,
   type Parameters,
   promptLength,
+  quote,
   type Segment,
   type Sequence,
   Tape,
@@ -114,6 +115,15 @@ export class Agent implements Policy<Layout> {
   act(env: Environment, settings?: ActSettings): Promise<Act>;
   act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
   act(scene: Scene, ...rest: [(string | ActSettings)?, ActSettings?]): Promise<Act> {
+    const [prompt] = rest;
+    if (typeof prompt === "string" && !this.tokenizer.covers(prompt)) {
+      const unknown = Array.from(prompt).find((character) => !this.tokenizer.covers(character));
+      return Promise.reject(
+        new RangeError(
+          `Cannot read the prompt: the tokenizer has no ${quote(unknown ?? prompt)}, word it as in training`,
+        ),
+      );
+    }
     return act(this, scene, ...rest);
   }
 
