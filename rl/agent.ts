@@ -21,7 +21,15 @@ import {
   type Vlm,
 } from "../model/mod.ts";
 import { act, type Scene } from "./act.ts";
-import { boolean, choice, integer, number } from "./cli/mod.ts";
+import {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  number,
+  type NumberSetting,
+} from "./cli/mod.ts";
 import { modelPicture } from "./image.ts";
 import type {
   Act,
@@ -39,13 +47,17 @@ export type { Act, ActSettings, Decision, RespondSettings, Sampling, Situation }
 
 /** What the model is, and how it writes. */
 export const agentOptions = {
-  preset: choice("nano", Object.keys(modelPresets) as (keyof typeof modelPresets)[], "size of the model"),
-  cot: boolean(true, "write a chain of thought before the action"),
+  preset: choice(
+    "nano",
+    Object.keys(modelPresets) as (keyof typeof modelPresets)[],
+    "size of the model",
+  ) as ChoiceSetting<keyof typeof modelPresets>,
+  cot: boolean(true, "write a chain of thought before the action") as BooleanSetting,
   temperature: number(0.4, "divides the logits in rollouts, updates and sampled evaluation", {
     min: 0.01,
     max: 10,
-  }),
-  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }),
+  }) as NumberSetting,
+  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }) as NumberSetting,
 };
 
 /** Prompts whose values are computed at once. */

@@ -20,14 +20,21 @@ import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
 
 /** Settings of every run, by the stage that reads them. */
-export const sections = {
+export const sections: {
+  readonly run: typeof runOptions & typeof bookkeepingOptions;
+  readonly policy: typeof agentOptions;
+  readonly returns: typeof returnOptions;
+  readonly warmStart: typeof sftOptions;
+  readonly rollout: typeof rolloutOptions & typeof updateOptions & typeof freezeOptions;
+  readonly evaluation: typeof evaluationOptions;
+} = {
   run: section("Options", { ...runOptions, ...bookkeepingOptions }),
   policy: section("Policy", agentOptions),
   returns: section("Returns", returnOptions),
   warmStart: section("Warm start (SFT)", sftOptions),
   rollout: section("RL", { ...rolloutOptions, ...updateOptions, ...freezeOptions }),
   evaluation: section("Evaluation", evaluationOptions),
-} as const;
+};
 
 /** The settings of every run, whichever algorithm learns. */
 export const commonOptions = {
@@ -48,7 +55,7 @@ export function optionsOf<O extends Options>(algorithm: Algorithm<O>): typeof co
 }
 
 /** The options of `train` with the default algorithm. */
-export const trainOptions = optionsOf(ppo);
+export const trainOptions: typeof commonOptions & typeof ppoOptions = optionsOf(ppo);
 
 /** All settings of a run; those of an algorithm, the default one's when not said otherwise. */
 export type TrainConfig<O extends Options = typeof ppoOptions> = CommonSettings & Values<O>;

@@ -12,7 +12,7 @@ import type {
   Parse,
   ResetResult,
 } from "../envs/mod.ts";
-import { integer } from "./cli/mod.ts";
+import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
@@ -25,7 +25,7 @@ export const evaluationOptions = {
   evalEpisodes: integer(512, "held-out episodes of the final evaluation, sampled and greedy each", {
     min: 1,
     unit: "episodes",
-  }),
+  }) as NumberSetting,
 };
 
 /** Episodes of evaluation have seeds from here on; training's are all below. */

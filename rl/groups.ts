@@ -4,14 +4,14 @@
  * @module
  */
 import type { Collection } from "./algorithms/algorithm.ts";
-import { integer, number, UsageError, type Values } from "./cli/mod.ts";
+import { integer, number, type NumberSetting, UsageError, type Values } from "./cli/mod.ts";
 import type { Rollout, Trajectory } from "./rollout.ts";
 import { mean } from "./statistics.ts";
 
 /** Settings of every algorithm that plays whole episodes in groups. */
 export const groupOptions = {
-  groups: integer(8, "deals of an iteration", { min: 1, unit: "deals" }),
-  groupSize: integer(8, "episodes that share a deal", { min: 1, unit: "episodes" }),
+  groups: integer(8, "deals of an iteration", { min: 1, unit: "deals" }) as NumberSetting,
+  groupSize: integer(8, "episodes that share a deal", { min: 1, unit: "episodes" }) as NumberSetting,
   snrFilter: number(
     1,
     "keep the deals of largest return variance, to this share of it in all (RAGEN-2); 1 keeps all",
@@ -19,7 +19,7 @@ export const groupOptions = {
       min: 0,
       max: 1,
     },
-  ),
+  ) as NumberSetting,
 };
 
 /** Settings of {@linkcode groupOptions}. */

@@ -5,7 +5,7 @@
  */
 import { Random } from "../envs/mod.ts";
 import type { AdamW } from "../model/mod.ts";
-import { number, type Values } from "./cli/mod.ts";
+import { number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
 import { type ObjectiveSettings, policyObjective, policyPart, type Sample } from "./objective.ts";
 import type { Policy } from "./policy.ts";
@@ -15,16 +15,20 @@ import { partSize, stepSettings, update, type UpdateResult, type UpdateSettings 
 
 /** Guards that every algorithm with policy ratios has. */
 export const improveOptions = {
-  ratioGuard: number(10, "ratios beyond this carry no gradient", { min: 1 }),
+  ratioGuard: number(10, "ratios beyond this carry no gradient", { min: 1 }) as NumberSetting,
   klStop: number(0.04, "ends an iteration's updates when a minibatch's KL estimate exceeds it", {
     min: 0,
     unit: "nats",
-  }),
-  entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", { min: 0 }),
-  klCoefficient: number(0, "weight of the KL divergence from the warm start (k3), in the loss", { min: 0 }),
+  }) as NumberSetting,
+  entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", {
+    min: 0,
+  }) as NumberSetting,
+  klCoefficient: number(0, "weight of the KL divergence from the warm start (k3), in the loss", {
+    min: 0,
+  }) as NumberSetting,
   correctionCoefficient: number(0, "weight of imitating the solver in the states that were visited", {
     min: 0,
-  }),
+  }) as NumberSetting,
 };
 
 /** Settings of {@linkcode improveOptions}. */

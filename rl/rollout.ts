@@ -5,7 +5,7 @@
  */
 import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
-import { boolean, integer, number } from "./cli/mod.ts";
+import { boolean, type BooleanSetting, integer, number, type NumberSetting } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
@@ -18,22 +18,22 @@ export const rolloutOptions = {
   envSteps: integer(6144, "environment steps in all, rounded up to whole iterations", {
     min: 0,
     unit: "steps",
-  }),
-  envs: integer(32, "run side by side", { min: 1, unit: "environments" }),
+  }) as NumberSetting,
+  envs: integer(32, "run side by side", { min: 1, unit: "environments" }) as NumberSetting,
   formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
     min: 0,
     unit: "scaled reward",
-  }),
+  }) as NumberSetting,
   exactCredit: boolean(
     false,
     "log how far advantages and actions agree with exact action values, which the environment must know",
-  ),
+  ) as BooleanSetting,
 };
 
 /** What the warm start's value head and RL alike call a return. */
 export const returnOptions = {
-  gamma: number(0.9, "discount a step", { min: 0, max: 1 }),
-  rewardScale: number(1, "multiplies rewards", { min: 0 }),
+  gamma: number(0.9, "discount a step", { min: 0, max: 1 }) as NumberSetting,
+  rewardScale: number(1, "multiplies rewards", { min: 0 }) as NumberSetting,
 };
 
 /** A turn: everything an algorithm needs to replay a step exactly. */

@@ -15,7 +15,7 @@ import {
   type VlmConfig,
 } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
-import { list, number, type Values } from "./cli/mod.ts";
+import { list, type ListSetting, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import type { CommonSettings } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import type { Policy } from "./policy.ts";
@@ -26,13 +26,13 @@ export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
     "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
-  ),
+  ) as ListSetting,
   visionLearningRateScale: number(
     0.1,
     "learning rate of vision encoder and projector over that of the language model",
     { min: 0 },
-  ),
-  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }),
+  ) as NumberSetting,
+  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }) as NumberSetting,
 };
 
 /** The tokenizer of a run's environment, and the sizes of its model. */

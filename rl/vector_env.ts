@@ -9,7 +9,9 @@ import type {
   EnvironmentSettings,
   Info,
   Observation,
+  StepResult,
 } from "../envs/mod.ts";
+import type { Situation } from "./policy.ts";
 
 /** A finished episode. */
 export interface EpisodeOutcome {
@@ -33,13 +35,24 @@ export interface SlotState {
   readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
 }
 
-interface Slot {
+/** An environment and its episode under way. */
+export interface Slot {
   readonly env: Environment;
   episodeSeed: number;
   history: { action: number; isRandom: boolean }[];
   observation: Observation;
   info: Info;
   episodeReturn: number;
+}
+
+/** What a step of one environment led to. */
+export interface SlotStep extends Pick<StepResult, "reward" | "terminated" | "truncated"> {
+  /** The action taken: the one given, or the random one in its place. */
+  readonly action: number;
+  /** The state that it led to, from before the next episode began. */
+  readonly final: Situation;
+  /** Of the episode that ended here; null when it goes on. */
+  readonly outcome: EpisodeOutcome | null;
 }
 
 /** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
@@ -82,7 +95,7 @@ export class VectorEnv {
   }
 
   /** Applies an action, or a random legal one for null; begins the next episode where one ended. */
-  step(index: number, parsed: number | null) {
+  step(index: number, parsed: number | null): SlotStep {
     const slot = this.slots[index];
     const action = parsed ?? slot.env.randomAction();
     const result = this.#advance(slot, action, parsed === null);

@@ -4,7 +4,22 @@
  * @module
  */
 export { type Command, commandLine, runCommand } from "./command.ts";
-export { boolean, choice, integer, list, number, optionalText, path, section, text } from "./declare.ts";
+export {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  list,
+  type ListSetting,
+  number,
+  type NumberSetting,
+  optionalText,
+  path,
+  section,
+  text,
+  type TextSetting,
+} from "./declare.ts";
 export { failureMessage } from "./failure.ts";
 export {
   formatBytes,
