@@ -1,6 +1,6 @@
 /** From an environment's frame to the model's image: an exact area-weighted box filter. */
 
-import { convertIndexedToRgb, decode, hasPngSignature } from "fast-png";
+import { convertIndexedToRgb, decode, encode, hasPngSignature } from "fast-png";
 import type { Observation } from "../envs/types.ts";
 import { type Picture, pictureOf } from "../model/mod.ts";
 
@@ -109,10 +109,9 @@ export function modelPicture(observation: Observation, size: number): Picture {
  *
  * @example
  * ```ts
- * import { encode } from "fast-png";
- * import { decodePicture } from "./image.ts";
+ * import { decodePicture, encodePicture } from "./mod.ts";
  *
- * const png = encode({ width: 2, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0, 0, 0, 255) });
+ * const png = encodePicture({ width: 2, height: 1, data: Uint8Array.of(255, 0, 0, 0, 0, 255) });
  * const { width, height, data } = decodePicture(png);
  * console.log(width, height, data); // 2 1 [255, 0, 0, 0, 0, 255]
  * ```
@@ -152,4 +151,13 @@ function asBytes(image: ReturnType<typeof decode>): Uint8Array {
   const levels = 2 ** depth;
   const greys = Array.from({ length: levels }, (_, level) => [255 * level / (levels - 1)]);
   return convertIndexedToRgb({ ...image, palette: greys });
+}
+
+/**
+ * A picture as a PNG file; {@linkcode decodePicture} reads the same pixels back.
+ *
+ * @throws {RangeError} when `data` is not `width` x `height` x 3 bytes.
+ */
+export function encodePicture({ width, height, data }: Observation): Uint8Array {
+  return encode({ width, height, channels: 3, data });
 }

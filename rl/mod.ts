@@ -68,7 +68,7 @@ export type {
   Sampling,
   Situation,
 } from "./policy.ts";
-export { decodePicture } from "./image.ts";
+export { decodePicture, encodePicture } from "./image.ts";
 
 // acting and measuring
 export {
@@ -101,19 +101,12 @@ export {
   algorithms,
   type Collection,
   defineAlgorithm,
-  expertIteration,
   findAlgorithm,
-  gigpo,
-  grpo,
   learn,
   type LearnContext,
-  ppo,
-  reinforcePlusPlus,
-  rloo,
   type Scores,
-  tokenPpo,
-  vlDac,
 } from "./algorithms/mod.ts";
+export * from "./algorithms/table.ts";
 export type { LearnMetrics, SettingsOf } from "./algorithms/algorithm.ts";
 export { horizonOptions, ppoOptions } from "./algorithms/ppo.ts";
 export {

@@ -30,7 +30,7 @@ gpuTest(
       for (const picture of [observation, png(observation)]) {
         const ofPicture = await policy.act(picture, prompt, greedy);
         assertEquals(ofPicture.decoding, ofState.decoding);
-      if (!policy.cot) assertEquals(ofPicture.action, ofState.action);
+        if (!policy.cot) assertEquals(ofPicture.action, ofState.action);
       }
       assert(env.current().observation === observation, "acting does not step");
     }
