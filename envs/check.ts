@@ -15,7 +15,9 @@ export interface EnvironmentCheck {
 
 /** What became of a check: `fault` says how the promise is broken, null if it is kept. */
 export interface CheckResult {
+  /** The promise. */
   readonly name: string;
+  /** How it is broken; null when it is kept. */
   readonly fault: string | null;
 }
 

@@ -99,7 +99,9 @@ export interface AgentSettings {
  * ```
  */
 export class Agent implements Policy<Layout> {
+  /** The model. */
   readonly vlm: Vlm;
+  /** Its words. */
   readonly tokenizer: Tokenizer;
   readonly cot: boolean;
   readonly sampling: Sampling;
@@ -107,6 +109,7 @@ export class Agent implements Policy<Layout> {
   readonly sharesFeatures = false;
   readonly #promptIds = new Map<string, number[]>();
 
+  /** `settings` say how it writes, and what its actions are called. */
   constructor(vlm: Vlm, tokenizer: Tokenizer, settings: AgentSettings) {
     const { cot, sampling = DEFAULT_SAMPLING, actions = [] } = settings;
     this.vlm = vlm;
@@ -116,10 +119,12 @@ export class Agent implements Policy<Layout> {
     this.actions = actions;
   }
 
+  /** Where it runs. */
   get gpu(): Gpu {
     return this.vlm.gpu;
   }
 
+  /** Its weights. */
   get parameters(): Parameters {
     return this.vlm.parameters;
   }

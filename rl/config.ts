@@ -37,14 +37,20 @@ export const sections: {
 };
 
 /** The settings of every run, whichever algorithm learns. */
-export const commonOptions = {
-  ...sections.run,
-  ...sections.policy,
-  ...sections.returns,
-  ...sections.warmStart,
-  ...sections.rollout,
-  ...sections.evaluation,
-};
+export const commonOptions:
+  & typeof sections["run"]
+  & typeof sections["policy"]
+  & typeof sections["returns"]
+  & typeof sections["warmStart"]
+  & typeof sections["rollout"]
+  & typeof sections["evaluation"] = {
+    ...sections.run,
+    ...sections.policy,
+    ...sections.returns,
+    ...sections.warmStart,
+    ...sections.rollout,
+    ...sections.evaluation,
+  };
 
 /** What every run reads. */
 export type CommonSettings = Values<typeof commonOptions>;

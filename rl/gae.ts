@@ -17,7 +17,9 @@ export interface RolloutRewards {
   readonly truncated: ArrayLike<number>;
   /** V(s'[t]); read only at truncated steps and at the last step of the rollout, so other elements may hold anything. */
   readonly bootstrapValues: ArrayLike<number>;
+  /** Steps of each environment. */
   readonly steps: number;
+  /** Environments side by side. */
   readonly envs: number;
   /** Discount, in [0, 1]. */
   readonly gamma: number;

@@ -39,7 +39,9 @@ export function collectGroups(name: string, { groups, groupSize }: GroupSettings
 
 /** The episodes of one deal. */
 export interface Group {
+  /** Seed of the episodes. */
   readonly deal: number;
+  /** The episodes that share the deal. */
   readonly episodes: readonly Trajectory[];
   /** Sum of the scaled rewards of each. */
   readonly returns: readonly number[];
@@ -94,7 +96,7 @@ function varianceOf(values: readonly number[]): number {
 export const deviationOf = (values: readonly number[]): number => Math.sqrt(varianceOf(values));
 
 /** The metrics of {@linkcode groupMetrics}. */
-export function measureGroups(groups: readonly Group[]) {
+export function measureGroups(groups: readonly Group[]): { groupStd: number; groupsKept: number } {
   return {
     groupStd: mean(groups.map(({ returns }) => deviationOf(returns))),
     groupsKept: mean(groups.map(({ weight }) => weight)),
@@ -113,6 +115,7 @@ export function returnsToGo(rollout: Rollout, { turns }: Trajectory, gamma: numb
 
 /** What a token's loss is divided by. */
 export const LOSS_MEANS = ["turn", "episode", "tokens", "fixed"] as const;
+/** What tokens are averaged over, see {@linkcode LOSS_MEANS}. */
 export type LossMean = typeof LOSS_MEANS[number];
 
 /**

@@ -39,6 +39,7 @@ export const FIRST_RATIO_TOLERANCE = 1e-3;
 
 /** What {@linkcode improve} depends on beside the samples. */
 export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop"> {
+  /** Seed of the minibatches' order. */
   readonly seed: number;
 }
 
@@ -46,6 +47,7 @@ export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof impr
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
+  /** Of this iteration. */
   readonly learningRate: number;
 }
 
@@ -196,6 +198,7 @@ interface MinibatchMetrics {
 
 /** What the updates of one iteration measured, means over its minibatches unless said otherwise. */
 export interface ImproveMetrics {
+  /** Clipped policy loss, mean over minibatches. */
   readonly policyLoss: number;
   /** Absent without a critic. */
   readonly valueLoss?: number;

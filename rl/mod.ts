@@ -33,14 +33,24 @@ export {
   type TrainEvent,
   type TrainOptions,
 } from "./run/training.ts";
+export type { SftMetrics } from "./sft.ts";
+export type { CreditMetrics } from "./credit.ts";
+export type { ThoughtQuality, ThoughtSign } from "./thought_alarm.ts";
 export type { RunResult } from "./run/state.ts";
-export { type CommonSettings, type GivenSettings, resolveConfig, type TrainConfig } from "./config.ts";
+export {
+  commonOptions,
+  type CommonSettings,
+  type GivenSettings,
+  resolveConfig,
+  type TrainConfig,
+} from "./config.ts";
 export type { EvaluationLine, GateLine, MetricsLine, RlLine, RolloutLine, SftLine } from "./metrics.ts";
 
 // what is kept of a run, and its policy back
 export { RunFolder, type RunFolderSettings } from "./run/folder.ts";
 export {
   type Checkpoint,
+  CHECKPOINT_NAMES,
   type CheckpointName,
   type CheckpointNote,
   type JsonObject,
@@ -48,7 +58,9 @@ export {
   type RunStore,
   type WarmStart,
 } from "./run/store.ts";
-export { loadAgent, loadPolicy } from "./run/checkpoint.ts";
+export type { Extension, FileDigest, Manifest } from "./run/manifest.ts";
+export type { FileContent } from "../model/files.ts";
+export { type Effort, loadAgent, loadPolicy } from "./run/checkpoint.ts";
 export { loadAlgorithm } from "./run/load_algorithm.ts";
 export { loadEnvironment } from "./run/load_environment.ts";
 
@@ -91,6 +103,7 @@ export {
   type Evaluation,
   type EvaluationResult,
   type EvaluationSettings,
+  type Judged,
   type Responder,
 } from "./evaluation.ts";
 export { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
@@ -122,8 +135,10 @@ export {
   type ListSetting,
   number,
   type NumberOption,
+  type NumberRange,
   type NumberSetting,
   type Option,
+  type OptionBase,
   type Options,
   type PathOption,
   type StringOption,
@@ -131,6 +146,7 @@ export {
   type TextSetting,
   UsageError,
   type Values,
+  type ValueType,
 } from "./cli/mod.ts";
 export {
   advantageMetrics,
@@ -154,6 +170,14 @@ export {
   measureGroups,
   returnsToGo,
 } from "./groups.ts";
-export { type GuardSettings, improve, type ImproveMetrics, improveOptions } from "./improve.ts";
+export {
+  type GuardSettings,
+  improve,
+  type ImproveMetrics,
+  improveOptions,
+  type ImproveSettings,
+  type Iteration,
+} from "./improve.ts";
+export { updateOptions, type UpdateSettings } from "./update.ts";
 export type { ObjectiveSettings, Sample } from "./objective.ts";
 export { responseWeights } from "./thought.ts";

@@ -9,8 +9,11 @@ import type { Decoding, Parameters, Response, Segment, Sequence, Tape, Tensor } 
 
 /** A state to respond to. */
 export interface Situation {
+  /** The environment in that state. */
   readonly env: Environment;
+  /** What it tells of the state. */
   readonly info: Info;
+  /** The picture of the state. */
   readonly observation: Observation;
 }
 
@@ -18,9 +21,11 @@ export interface Situation {
 export interface Decision {
   /** The prompt exactly as the policy saw it. */
   readonly prompt: readonly Segment[];
+  /** What the policy wrote. */
   readonly response: Response;
   /** The response's text and where its tokens lie in it. */
   readonly decoding: Decoding;
+  /** The action that the environment finds in the text. */
   readonly parse: Parse;
   /** Against the state it was written for. */
   readonly judgement: Judgement;
@@ -52,16 +57,21 @@ export interface ActSettings extends Partial<Sampling> {
 
 /** How to respond; `random` is a generator seed and counter for each situation. */
 export interface RespondSettings {
+  /** Divides the logits. */
   readonly temperature: number;
+  /** Takes the most likely token each time. */
   readonly greedy: boolean;
   /** Longest response in tokens. */
   readonly maxNewTokens: number;
+  /** (2 x situations) generator seed and counter of each. */
   readonly random: Uint32Array;
 }
 
 /** B responses of up to R tokens as the policy's forward pass needs them; all arrays are inputs of a planned step. */
 export interface Batch {
+  /** Responses. */
   readonly B: number;
+  /** Tokens of the longest one. */
   readonly R: number;
   /** (B*R) 1 for response tokens, 0 for padding. */
   readonly mask: Float32Array;
@@ -79,14 +89,19 @@ export interface ForwardSettings {
 
 /** Log-probabilities and entropies (nats) of the response tokens (B, R), and the values. */
 export interface Outputs {
+  /** (B, R) log-probabilities, nats. */
   readonly logprob: Tensor;
+  /** (B, R) entropies, nats. */
   readonly entropy: Tensor;
+  /** (B) or (B, R) values in units of scaled return; null when not asked for. */
   readonly values: Tensor | null;
 }
 
 /** A policy: it responds to situations, and says how likely it is to respond so. */
 export interface Policy<Inputs extends Batch = Batch> {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** Its weights. */
   readonly parameters: Parameters;
   /** Whether it writes a thought before the action. */
   readonly cot: boolean;

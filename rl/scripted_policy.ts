@@ -9,6 +9,7 @@ import { requireSolver } from "./requirements.ts";
 
 /** `random` is uniform over the actions that are legal in the state; `optimal` is the environment's solver. */
 export const SCRIPTED_POLICIES = ["random", "optimal"] as const;
+/** A policy without a model: `random` or `optimal`. */
 export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
 
 /** A policy that looks at no picture. Random actions follow from the seed. */

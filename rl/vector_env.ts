@@ -17,7 +17,9 @@ import type { Situation } from "./policy.ts";
 export interface EpisodeOutcome {
   /** Undiscounted sum of unscaled rewards. */
   readonly episodeReturn: number;
+  /** Steps that it took. */
   readonly steps: number;
+  /** Whether the task's goal was reached. */
   readonly goalReached: boolean;
   /** By the environment's own measure. */
   readonly success: boolean;
@@ -30,6 +32,7 @@ export function isSuccess(env: Environment, episodeReturn: number, goalReached: 
 
 /** An episode under way, as a checkpoint keeps it: enough to play it again. */
 export interface SlotState {
+  /** What the episode was reset with. */
   readonly episodeSeed: number;
   /** Actions so far; `isRandom` ones were drawn from the environment's own stream. */
   readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
@@ -37,11 +40,17 @@ export interface SlotState {
 
 /** An environment and its episode under way. */
 export interface Slot {
+  /** The environment. */
   readonly env: Environment;
+  /** What the episode was reset with. */
   episodeSeed: number;
+  /** Actions so far; random ones were drawn from the environment's own stream. */
   history: { action: number; isRandom: boolean }[];
+  /** The picture of the present state. */
   observation: Observation;
+  /** What the environment tells of it. */
   info: Info;
+  /** Undiscounted sum of unscaled rewards so far. */
   episodeReturn: number;
 }
 
@@ -60,10 +69,12 @@ export const TRAINING_SEEDS = 1_000_000;
 
 /** Environments side by side, resetting as episodes end. */
 export class VectorEnv {
+  /** The environments, and their episodes under way. */
   readonly slots: readonly Slot[];
   readonly #firstSeed: number;
   #episodes = 0;
 
+  /** Makes `envs` environments and begins an episode in each, on seeds of the run. */
   constructor(
     environment: EnvironmentDefinition,
     envs: number,
@@ -87,6 +98,7 @@ export class VectorEnv {
     });
   }
 
+  /** What a checkpoint keeps of the episodes under way. */
   save(): { slots: SlotState[]; episodes: number } {
     return {
       slots: this.slots.map(({ episodeSeed, history }) => ({ episodeSeed, history: [...history] })),

@@ -37,10 +37,13 @@ export interface Scores {
 
 /** What an algorithm may use beside the rollout. */
 export interface LearnContext {
+  /** What learns. */
   readonly policy: Policy;
+  /** What steps its weights. */
   readonly optimizer: AdamW;
   /** Iterations done before this one. */
   readonly iteration: number;
+  /** Of this iteration. */
   readonly learningRate: number;
   /** Makes an environment of the run, to play a deal again. */
   readonly makeEnvironment: () => Environment;

@@ -12,31 +12,38 @@ import type {
   StringOption,
 } from "./options.ts";
 
-type Range = Pick<NumberOption, "min" | "max" | "unit">;
+/** What a number may be. */
+export type NumberRange = Pick<NumberOption, "min" | "max" | "unit">;
 
 /** A number or a whole number with a default, as {@linkcode number} and {@linkcode integer} declare it. */
 export interface NumberSetting extends NumberOption {
+  /** The value when it is not given. */
   readonly default: number;
 }
 
 /** A switch with a default, as {@linkcode boolean} declares it. */
 export interface BooleanSetting extends BooleanOption {
+  /** The value when it is not given. */
   readonly default: boolean;
 }
 
 /** A text with a default, as {@linkcode text} declares it. */
 export interface TextSetting extends StringOption {
+  /** The value when it is not given. */
   readonly default: string;
 }
 
 /** One of a few texts, with a default, as {@linkcode choice} declares it. */
 export interface ChoiceSetting<C extends string = string> extends StringOption {
+  /** The value when it is not given. */
   readonly default: C;
+  /** The only texts allowed. */
   readonly choices: readonly C[];
 }
 
 /** Texts with a default, as {@linkcode list} declares them. */
 export interface ListSetting extends ListOption {
+  /** The value when it is not given. */
   readonly default: readonly string[];
 }
 
@@ -55,12 +62,12 @@ export interface ListSetting extends ListOption {
  * console.log(settings);
  * ```
  */
-export function number(fallback: number, meaning: string, range: Range = {}): NumberSetting {
+export function number(fallback: number, meaning: string, range: NumberRange = {}): NumberSetting {
   return { type: "number", default: fallback, meaning, ...range };
 }
 
 /** A whole number with a default. */
-export function integer(fallback: number, meaning: string, range: Range = {}): NumberSetting {
+export function integer(fallback: number, meaning: string, range: NumberRange = {}): NumberSetting {
   return { type: "integer", default: fallback, meaning, ...range };
 }
 

@@ -13,6 +13,7 @@ export {
   list,
   type ListSetting,
   number,
+  type NumberRange,
   type NumberSetting,
   optionalText,
   path,
@@ -39,12 +40,14 @@ export {
   type ListOption,
   type NumberOption,
   type Option,
+  type OptionBase,
   type Options,
   type PathOption,
   readValue,
   type StringOption,
   toFlag,
   type Values,
+  type ValueType,
 } from "./options.ts";
 export { userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";

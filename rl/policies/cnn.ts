@@ -77,10 +77,12 @@ export class CnnPolicy implements Policy<CnnBatch> {
     );
   }
 
+  /** Where it runs. */
   get gpu(): Gpu {
     return this.cnn.gpu;
   }
 
+  /** Its weights. */
   get parameters(): Parameters {
     return this.cnn.parameters;
   }

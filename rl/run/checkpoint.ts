@@ -58,10 +58,13 @@ export interface TrainerState {
 export interface Effort {
   /** Wall time in seconds. */
   readonly sft: number;
+  /** Of RL, rollouts included. */
   readonly rl: number;
+  /** Of all evaluations. */
   readonly evaluation: number;
   /** The part of `rl` that rollouts took, and the response tokens they wrote. */
   readonly rollout: number;
+  /** Response tokens that rollouts wrote. */
   readonly rolloutTokens: number;
 }
 
