@@ -42,6 +42,7 @@ export {
   type CommonSettings,
   type GivenSettings,
   resolveConfig,
+  sections,
   type TrainConfig,
 } from "./config.ts";
 export type { EvaluationLine, GateLine, MetricsLine, RlLine, RolloutLine, SftLine } from "./metrics.ts";

@@ -50,12 +50,14 @@ import {
   DEALER,
   PLANS,
   SOFT,
+  spell,
   STATED_CARDS,
   STATED_DEALER,
   TASK,
   THOUGHT,
   THOUGHTS_KEY,
   TOTAL,
+  unspell,
 } from "./texts.ts";
 import type {
   ActionValueSettings,
@@ -320,14 +322,6 @@ function drawRandom(random: Random): Card {
   const place = random.integer(RANKS.length);
   const face = place < 9 ? place : 10 + random.integer(3);
   return { rank: RANKS[face], suit: SUITS[random.integer(SUITS.length)] };
-}
-
-function spell(value: number): string {
-  return value === 1 ? " A" : ` ${value}`;
-}
-
-function unspell(word: string): number {
-  return word === "A" ? 1 : Number(word);
 }
 
 /** Whether the total is that of the stated cards, the plan optimal for what is stated, and the action the plan. */

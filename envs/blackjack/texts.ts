@@ -21,3 +21,11 @@ export const THOUGHT =
 export const STATED_CARDS = /player((?: (?:A|\d{1,2}))+)/;
 export const STATED_DEALER = /, dealer (A|\d{1,2})\b/;
 export const ANY_FIELD = /"thoughts":/;
+
+export function spell(value: number): string {
+  return value === 1 ? " A" : ` ${value}`;
+}
+
+export function unspell(word: string): number {
+  return word === "A" ? 1 : Number(word);
+}

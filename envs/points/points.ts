@@ -141,7 +141,6 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
   readonly parse: (text: string) => Parse;
   /** The rules of this game. */
   protected readonly game: PointsGame;
-
   readonly #rules: PlanRules;
   readonly #maxNumber: number;
   /** Longest number first. */
@@ -154,7 +153,6 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
   #target: number;
   #formula: readonly string[] = [];
   #phase: Phase = "before the first reset";
-
   /** Throws `RangeError` on an illegal setting. */
   constructor(game: PointsGame, seed: number) {
     this.game = game;
