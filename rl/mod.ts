@@ -47,6 +47,14 @@ export {
 } from "./config.ts";
 export type { EvaluationLine, GateLine, MetricsLine, RlLine, RolloutLine, SftLine } from "./metrics.ts";
 
+// the settings of every run, by the code that reads them
+export { bookkeepingOptions, runOptions } from "./run_options.ts";
+export { agentOptions } from "./agent.ts";
+export { returnOptions, rolloutOptions } from "./rollout.ts";
+export { sftOptions } from "./sft.ts";
+export { freezeOptions } from "./setup.ts";
+export { evaluationOptions } from "./evaluation.ts";
+
 // what is kept of a run, and its policy back
 export { RunFolder, type RunFolderSettings } from "./run/folder.ts";
 export {
