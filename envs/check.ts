@@ -28,7 +28,18 @@ const EPISODES = 6;
 const STEPS = 12;
 const MAX_PROMPT_PIECES = 256;
 
-/** Runs every check on a definition, made with `settings`. It plays some episodes, which takes seconds at most. */
+/**
+ * Runs every check on a definition, made with `settings`. It plays some episodes, which takes seconds at most.
+ *
+ * @example Nothing is broken
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { checkEnvironment, numberLine } from "@ponder/ponder/envs";
+ *
+ * const broken = checkEnvironment(numberLine).filter(({ fault }) => fault !== null);
+ * assertEquals(broken, []);
+ * ```
+ */
 export function checkEnvironment(
   definition: EnvironmentDefinition,
   settings: EnvironmentSettings = {},

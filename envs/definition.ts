@@ -136,7 +136,18 @@ export function defineEnvironment(
   };
 }
 
-/** Whether a value, such as an export of a user's file, is a definition. */
+/**
+ * Whether a value, such as an export of a user's file, is a definition.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { blackjack, isEnvironmentDefinition } from "@ponder/ponder/envs";
+ *
+ * assertEquals(isEnvironmentDefinition(blackjack), true);
+ * assertEquals(isEnvironmentDefinition(blackjack.make()), false);
+ * ```
+ */
 export function isEnvironmentDefinition(value: unknown): value is EnvironmentDefinition {
   const { name, make, settings, reference } = Object(value) as Partial<EnvironmentDefinition>;
   return typeof name === "string" && typeof reference === "string" && typeof make === "function" &&

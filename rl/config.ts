@@ -87,6 +87,16 @@ export function isRlSetting(name: string, algorithm: Options): boolean {
  * Lays what was given over the presets of environment and policy over the defaults, and checks what no single option can.
  *
  * @throws {UsageError} naming the settings that do not fit together.
+ *
+ * @example The preset of an environment, and one setting of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { resolveConfig } from "@ponder/ponder/rl";
+ *
+ * const config = resolveConfig({ lambda: 0.3 }, numberLine);
+ * assertEquals([config.env, config.algorithm, config.lambda], ["NumberLine", "ppo", 0.3]);
+ * ```
  */
 export function resolveConfig<O extends Options = typeof ppoOptions>(
   given: GivenSettings,

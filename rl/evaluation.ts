@@ -100,7 +100,20 @@ export interface EvaluationSettings {
   readonly onProgress?: (episodesDone: number) => void;
 }
 
-/** Plays `episodes` held-out episodes. Deterministic by seed. */
+/**
+ * Plays `episodes` held-out episodes. Deterministic by seed.
+ *
+ * @example The solver always succeeds
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { evaluate, scriptedPolicy } from "@ponder/ponder/rl";
+ *
+ * const settings = { episodes: 20, seed: 0, greedy: true, temperature: 1, maxNewTokens: 1 };
+ * const best = await evaluate(scriptedPolicy("optimal", 0), { environment: numberLine, ...settings });
+ * assertEquals(best.success, 1);
+ * ```
+ */
 export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
   const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
     settings;

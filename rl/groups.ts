@@ -29,6 +29,15 @@ export type GroupSettings = Values<typeof groupOptions>;
  * How an algorithm collects that compares the episodes of a deal.
  *
  * @throws {UsageError} when a deal has one episode: there is nothing to compare.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { collectGroups } from "@ponder/ponder/rl";
+ *
+ * const collection = collectGroups("grpo", { groups: 4, groupSize: 8, snrFilter: 1 });
+ * assertEquals(collection, { kind: "episodes", groups: 4, groupSize: 8 });
+ * ```
  */
 export function collectGroups(name: string, { groups, groupSize }: GroupSettings): Collection {
   if (groupSize >= 2) return { kind: "episodes", groups, groupSize };

@@ -157,6 +157,15 @@ function asBytes(image: ReturnType<typeof decode>): Uint8Array {
  * A picture as a PNG file; {@linkcode decodePicture} reads the same pixels back.
  *
  * @throws {RangeError} when `data` is not `width` x `height` x 3 bytes.
+ *
+ * @example
+ * ```ts
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { encodePicture } from "@ponder/ponder/rl";
+ *
+ * const { observation } = numberLine.make().reset({ seed: 1 });
+ * console.log(encodePicture(observation).length, "bytes");
+ * ```
  */
 export function encodePicture({ width, height, data }: Observation): Uint8Array {
   return encode({ width, height, channels: 3, data });

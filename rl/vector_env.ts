@@ -67,7 +67,20 @@ export interface SlotStep extends Pick<StepResult, "reward" | "terminated" | "tr
 /** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
 export const TRAINING_SEEDS = 1_000_000;
 
-/** Environments side by side, resetting as episodes end. */
+/**
+ * Environments side by side, resetting as episodes end.
+ *
+ * @example Two environments, a step each
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { VectorEnv } from "@ponder/ponder/rl";
+ *
+ * const both = new VectorEnv(numberLine, 2, 0);
+ * for (const index of [0, 1]) both.step(index, 1);
+ * assertEquals(both.slots.length, 2);
+ * ```
+ */
 export class VectorEnv {
   /** The environments, and their episodes under way. */
   readonly slots: readonly Slot[];

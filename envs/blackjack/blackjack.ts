@@ -119,7 +119,9 @@ interface Rules {
   readonly sab: boolean;
 }
 
-/** See the table at the top of the file. */
+/**
+ * See the table at the top of the file.
+ */
 export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
   /** Short name. */
   readonly name = "Blackjack";

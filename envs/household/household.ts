@@ -138,7 +138,24 @@ interface Episode {
   phase: Phase;
 }
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example The solver's plan, step by step
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("Household");
+ * const { info } = env.reset({ seed: 3 });
+ * console.log(info.task);
+ * for (let isOver = false; !isOver;) {
+ *   const action = env.solve();
+ *   console.log(env.actions[action]);
+ *   const { terminated, truncated } = env.step(action);
+ *   isOver = terminated || truncated;
+ * }
+ * ```
+ */
 export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
   /** Short name. */
   readonly name = "Household";

@@ -101,7 +101,18 @@ const ANY_FIELD = /"(?:current number|target number|thoughts)":/;
 
 const parse = createParser(ACTIONS);
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Exact action values
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("NumberLine");
+ * env.reset({ seed: 0, options: { start: 1, target: 3 } });
+ * console.log(env.actions, env.actionValues!({ discount: 0.9 }));
+ * ```
+ */
 export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> {
   /** Short name. */
   readonly name = "NumberLine";

@@ -57,7 +57,18 @@ const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
 const THOUGHT_END = ` makes ${TARGET}`;
 const STATED_PLAN = /^(.+) makes (\d{1,3})$/;
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Two cards, and the solver's next item
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("EZPoints");
+ * const { info } = env.reset({ seed: 0, options: { cards: ["H2", "DT"] } });
+ * console.log(info, env.actions[env.solve()]);
+ * ```
+ */
 export class EZPoints extends Points {
   /** Name in the suite that published it. */
   readonly id = "gym_cards/EZPoints-v0";

@@ -102,7 +102,18 @@ const PROMPT_TOKENS: readonly string[] = [
   ...[...THOUGHTS.slice(0, 3), THOUGHTS[3] + ACTION_FIELD],
 ];
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Four cards, and the solver's next item
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("Points24");
+ * env.reset({ seed: 0, options: { cards: ["H2", "D3", "C4", "SA"] } });
+ * console.log(env.actions[env.solve()]);
+ * ```
+ */
 export class Points24 extends Points {
   /** Name in the suite that published it. */
   readonly id = "gym_cards/Points24-v0";

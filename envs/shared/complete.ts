@@ -65,6 +65,15 @@ export function complete(parts: EnvironmentParts, settings: CompletionSettings):
 /**
  * Checks a picture: `width` and `height` are whole numbers of at least 1, and `data` is a `Uint8Array` of 3 bytes a
  * pixel. Throws `RangeError` naming the environment, the field, and what was expected of it.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { checkFrame } from "@ponder/ponder/envs";
+ *
+ * const short = { width: 2, height: 2, data: new Uint8Array(11) };
+ * assertThrows(() => checkFrame("Maze", short), RangeError, "has 11 bytes");
+ * ```
  */
 export function checkFrame(name: string, observation: Observation): void {
   if (typeof observation !== "object" || observation === null) {

@@ -87,7 +87,40 @@ export interface Algorithm<O extends Options = Options> {
   ): Promise<Readonly<Record<string, number | null>>>;
 }
 
-/** Declares an algorithm, keeping the types of its settings. */
+/**
+ * Declares an algorithm, keeping the types of its settings.
+ *
+ * @example Return to go, without a baseline
+ * ```ts
+ * import { defineAlgorithm, improveOptions, returnsToGo } from "@ponder/ponder/rl";
+ *
+ * const plain = defineAlgorithm({
+ *   name: "plain",
+ *   summary: "return to go, one ratio a token",
+ *   source: "doi:10.1007/BF00992696",
+ *   options: improveOptions,
+ *   metrics: {},
+ *   collect: () => ({ kind: "episodes", groups: 16, groupSize: 1 }),
+ *   objective: (settings) => ({
+ *     ...settings,
+ *     ratio: "token",
+ *     clipLow: 0.2,
+ *     clipHigh: 0.2,
+ *     values: "none",
+ *     valueClip: 0,
+ *     valueCoefficient: 0,
+ *   }),
+ *   score: (rollout, { gamma }) => {
+ *     const samples = rollout.transitions.map((transition) => ({ transition, advantage: 0 }));
+ *     for (const episode of rollout.trajectories) {
+ *       returnsToGo(rollout, episode, gamma).forEach((toGo, t) => samples[episode.turns[t]].advantage = toGo);
+ *     }
+ *     return { samples };
+ *   },
+ * });
+ * console.log(plain.name);
+ * ```
+ */
 export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>): Algorithm<O> {
   return algorithm;
 }

@@ -66,17 +66,47 @@ export function number(fallback: number, meaning: string, range: NumberRange = {
   return { type: "number", default: fallback, meaning, ...range };
 }
 
-/** A whole number with a default. */
+/**
+ * A whole number with a default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { integer } from "@ponder/ponder/rl";
+ *
+ * assertEquals(integer(8, "deals of an iteration", { min: 1, unit: "deals" }).default, 8);
+ * ```
+ */
 export function integer(fallback: number, meaning: string, range: NumberRange = {}): NumberSetting {
   return { type: "integer", default: fallback, meaning, ...range };
 }
 
-/** A switch; `--no-name` turns one off that is on by default. */
+/**
+ * A switch; `--no-name` turns one off that is on by default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { boolean } from "@ponder/ponder/rl";
+ *
+ * assertEquals(boolean(true, "divide by the standard deviation").type, "boolean");
+ * ```
+ */
 export function boolean(fallback: boolean, meaning: string): BooleanSetting {
   return { type: "boolean", default: fallback, meaning };
 }
 
-/** A text with a default. */
+/**
+ * A text with a default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { text } from "@ponder/ponder/rl";
+ *
+ * assertEquals(text("none", "what else to say").default, "none");
+ * ```
+ */
 export function text(fallback: string, meaning: string): TextSetting {
   return { type: "string", default: fallback, meaning };
 }
@@ -91,7 +121,17 @@ export function path(meaning: string): PathOption {
   return { type: "path", meaning };
 }
 
-/** One of a few texts. */
+/**
+ * One of a few texts.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { choice } from "@ponder/ponder/rl";
+ *
+ * assertEquals(choice("deal", ["deal", "state"], "what episodes are kept by").choices.length, 2);
+ * ```
+ */
 export function choice<const C extends string>(
   fallback: C,
   choices: readonly C[],
@@ -100,7 +140,17 @@ export function choice<const C extends string>(
   return { type: "string", default: fallback, choices, meaning };
 }
 
-/** Texts, separated by commas on the command line. */
+/**
+ * Texts, separated by commas on the command line.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { list } from "@ponder/ponder/rl";
+ *
+ * assertEquals(list(["norm", "bias"], "tensors to leave as they are").default, ["norm", "bias"]);
+ * ```
+ */
 export function list(fallback: readonly string[], meaning: string): ListSetting {
   return { type: "list", default: fallback, meaning };
 }

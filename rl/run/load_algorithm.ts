@@ -12,6 +12,13 @@ import { UsageError } from "../cli/mod.ts";
  * An algorithm by name, or by the path of a module whose default export, or only export of that kind, is one.
  *
  * @throws {UsageError} naming the known ones, or what is wrong with the file.
+ *
+ * @example
+ * ```ts
+ * import { loadAlgorithm } from "@ponder/ponder/rl";
+ *
+ * console.log((await loadAlgorithm("rloo")).source);
+ * ```
  */
 export async function loadAlgorithm(name: string): Promise<Algorithm> {
   if (!/[/\\]|\.[jt]s$/.test(name)) return findAlgorithm(name);

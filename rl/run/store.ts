@@ -106,7 +106,18 @@ export function encodeConfig(config: object): string {
   return text + "\n";
 }
 
-/** A run that leaves nothing on disk. It can be resumed as long as it lives. */
+/**
+ * A run that leaves nothing on disk. It can be resumed as long as it lives.
+ *
+ * @example A run that leaves no files
+ * ```ts
+ * import { MemoryRun } from "@ponder/ponder/rl";
+ *
+ * await using run = new MemoryRun();
+ * await run.writeConfig({ seed: 3 });
+ * console.log(await run.readConfig());
+ * ```
+ */
 export class MemoryRun implements RunStore, AsyncDisposable {
   readonly path = "memory";
   #config: JsonObject | null = null;
