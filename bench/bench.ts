@@ -145,8 +145,8 @@ function forAdapter({ isSoftware, adapterName }: Gpu, work: Work): Work {
 }
 
 /**
- * Runs this command again with a copy of the lock file: loading peers writes them into the lock, and everybody's next
- * installation would download what is no dependency of the toolkit.
+ * Runs this command again with a copy of the lock file, since loading peers writes them into the lock. Otherwise everybody's
+ * next installation would download them, although the toolkit does not depend on them.
  */
 async function runWithPeers(): Promise<number> {
   const lock = await Deno.makeTempFile({ prefix: "bench-peers-", suffix: ".lock" });

@@ -1,11 +1,11 @@
 /**
- * CPU time of the threads that play the GPU, on Linux with software Vulkan: lavapipe's workers have no name of their
- * own, so they carry the process's, as its main thread does, which is left out. Deno shows `/proc/self/task` only to
- * processes with all permissions; without them, and elsewhere, the answer is null.
+ * CPU time of the threads that play the GPU, on Linux with software Vulkan. lavapipe's workers have no name of their own,
+ * so they carry the process's. Its main thread does too, and is left out. Deno shows `/proc/self/task` only to processes
+ * with all permissions; without them, and elsewhere, the answer is null.
  *
  * Flops over this time, per worker, is a rate that other work moves less than the wall rate: a thread that waits for
  * its core does not age. Shared caches, memory bandwidth and clock still slow it down, up to twofold on a busy
- * machine, so only ratios taken in one run and runs on a quiet machine are worth quoting.
+ * machine. Worth quoting are ratios taken in one run, and runs on a quiet machine.
  */
 export function busyNs(): number | null {
   try {

@@ -83,7 +83,7 @@ function rates({ samples }: Samples, work: number): Rate {
 
 /**
  * Share of the ceiling that binds: the larger of arithmetic over the multiply-add rate and bytes over the copy rate.
- * It may pass 1 where operands stay in the cache, and for kernels that overwrite what they read (see `update`).
+ * It may pass 1 when operands stay in the cache, and for kernels that overwrite what they read (see `update`).
  *
  * @returns null when the work is unknown
  */

@@ -1,8 +1,8 @@
 /**
  * Shapes that fill a GPU: what its kernels reach of the card. Far too much for a software adapter.
  *
- * So that the f64 references take about a second, rows (of products) and heads (of attention) repeat with a period that
- * divides no tile; at smaller shapes the tests check every word.
+ * Rows of products and heads of attention repeat, with a period that divides no tile. The f64 references therefore take
+ * about a second. At smaller shapes the tests check every word.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { HeadlineCase } from "./peers/common.ts";
 /** Distinct rows of a product. */
 const ROWS = 13;
 
-/** `rows` rows of `width` values of which every `period`-th is the same, from those of one period. */
+/** `rows` rows of `width` values, made by repeating the rows of one period. */
 function repeat<Values extends Float32Array | Float64Array | Uint32Array>(
   one: Values,
   { rows, width, period }: { rows: number; width: number; period: number },
@@ -81,7 +81,7 @@ export function largeAttention(
   const kernelCase = attentionCase(B, T, H, D, hasGradients);
   const one = { B: 1, T, H: 3, D };
   const mask = { prefix: new Uint32Array(1), length: Uint32Array.of(T) };
-  /** (1,T,parts*3*D) -> (B,T,parts*H*D): head h of sequence b is head (b H + h) % 3 of those that there are. */
+  /** (1,T,parts*3*D) -> (B,T,parts*H*D): head h of sequence b is head (b H + h) % 3 of X. */
   const spread = (few: ArrayLike<number>, parts: number) => {
     const all = new Float32Array(B * T * parts * H * D);
     for (let row = 0; row < B * T; row++) {

@@ -1,5 +1,5 @@
 /**
- * Checks and times cases: every variant, and peers where the case has them.
+ * Checks and times cases: every variant, and peers if the case has them.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface BenchContext {
   readonly ceiling: Ceiling;
   readonly settings: MeasureSettings;
   readonly peers: readonly Peer[];
-  /** Time only this variant, where a case has it. */
+  /** Time only this variant, if a case has it. */
   readonly variant?: string;
   /** Also measure GPU time by kernel. */
   readonly profile: boolean;
@@ -177,7 +177,7 @@ export function toRows(
   { ceiling, naive = -1 }: { ceiling: Ceiling; naive?: number },
 ): BenchRow[] {
   const { flops, bytes } = timed;
-  // Ratios come from CPU time where it is known: the wall time of a busy machine says little.
+  // Ratios come from CPU time if it is known: the wall time of a busy machine says little.
   const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
   return entries.map(({ variant, peer, error, profile }, index): BenchRow => {
     const { samples, launches } = measured[index];

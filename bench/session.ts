@@ -28,7 +28,7 @@ export interface SessionSettings {
   readonly rounds: number;
   /** A measurement repeats its launch about this long. */
   readonly sampleMs: number;
-  /** Time only this variant, where a case has it. */
+  /** Time only this variant, if a case has it. */
   readonly variant?: string;
   /** Also time other libraries. */
   readonly peers: boolean;

@@ -23,7 +23,8 @@ import { policyLosses, type PolicyPart } from "../rl/objective.ts";
 import { learnContext } from "../rl/reference.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../rl/setup.ts";
-import { type Demonstration, sftUpdate } from "../rl/sft.ts";
+import type { Demonstration } from "../rl/demonstrations.ts";
+import { sftUpdate } from "../rl/sft.ts";
 import type { Peer } from "./peers/common.ts";
 import type { Jax } from "./peers/jax.ts";
 import { isJaxPeer, jaxStep } from "./peers/jax_step.ts";
@@ -240,9 +241,9 @@ function rolloutSpec(pictures: Pictures): StepSpec {
 }
 
 /**
- * Which pictures the environments show: `new` ones have a pixel of their own each, so that all of them are encoded, as
- * other frameworks do; those of a `task` repeat, and the model encodes a picture once a batch: how much work that is
- * depends on the episodes and is not counted.
+ * Which pictures the environments show. `new`: each has a pixel of its own, so that all are encoded, as other frameworks do.
+ * `task`: they repeat, and the model encodes a picture once a batch. How much work that is depends on the episodes, so it
+ * is not counted.
  */
 type Pictures = "new" | "task";
 
@@ -318,7 +319,7 @@ export function forwardFlops({ config, parameters }: Vlm, batch: number, T: numb
   return 2 * batch * (products + attention);
 }
 
-/** Times one step, in turns with the same step on jax-js where that peer is open and can do it. */
+/** Times one step, in turns with the same step on jax-js if that peer is open and can do it. */
 export async function benchStep(
   { name, contender, flops, tokens, onJax }: Step,
   { gpu, ceiling, settings, profile, peers, warn }: BenchContext,

@@ -14,7 +14,8 @@ import { collectRollout, VectorEnv } from "../rl/rollout.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
 import { learnContext } from "../rl/reference.ts";
 import { rlOptimizer, sftOptimizer } from "../rl/setup.ts";
-import { demonstrate, sftBatch, sftUpdate } from "../rl/sft.ts";
+import { demonstrate } from "../rl/demonstrations.ts";
+import { sftBatch, sftUpdate } from "../rl/sft.ts";
 
 /** One step as it was measured. Host times are those of `performance.now()`. */
 export interface TracedStep {
@@ -198,7 +199,7 @@ function formatRate(kernel: string, rows: readonly ProfileRow[], elapsedNs: numb
   return `${(bytes / elapsedNs).toPrecision(2)} GB/s`;
 }
 
-/** Of C = A B: |A| |B| |C| = (MK)(KN)(MN), whose root is the number of multiply-adds. */
+/** For C = A B: |A| |B| |C| = (MK)(KN)(MN), whose root is the number of multiply-adds. */
 function productFlops({ bound }: ProfileRow): number {
   const [A, B] = bound;
   const C = bound.find(({ kind }) => kind === "write");

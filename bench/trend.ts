@@ -5,7 +5,7 @@ import { studentQuantile } from "../rl/report/statistics.ts";
 export interface Trend {
   /** Change a step, by least squares. */
   readonly slope: number;
-  /** 95% interval of the slope; infinite where the series holds fewer than three independent values. */
+  /** 95% interval of the slope; infinite if the series holds fewer than three independent values. */
   readonly interval: readonly [low: number, high: number];
   /** Correlation of each residual with the next; at least 0. */
   readonly autocorrelation: number;

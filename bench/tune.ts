@@ -19,7 +19,7 @@ export interface TuningTime {
   readonly kernelCase: KernelCase;
   /** Null for what is launched when nobody names a variant. */
   readonly variant: string | null;
-  /** Microseconds of one launch, the least of a few; infinite where a first look already showed it far behind. */
+  /** Microseconds of one launch, the least of a few; infinite if a first look already showed it far behind. */
   readonly elapsedUs: number;
 }
 
@@ -33,7 +33,7 @@ export interface TuneSettings {
   /** What is known already: its folders are not measured again. */
   readonly earlier?: Tuning;
   /**
-   * Time after which no other case is begun: where shaders have yet to be compiled, the rest waits for the next time.
+   * Time after which no other case is begun: if shaders have yet to be compiled, the rest waits for the next time.
    * The first folder is always finished. No limit when absent.
    */
   readonly budgetMs?: number;
@@ -118,7 +118,7 @@ interface FolderSettings extends Required<Pick<TuneSettings, "onNote" | "onTime"
   readonly isLate: () => boolean;
 }
 
-/** The best variant of a folder, null where the usual ones stay; null instead of a result when time ran out. */
+/** The best variant of a folder, null if the usual ones stay; null instead of a result when time ran out. */
 async function tuneFolder(
   gpu: Gpu,
   folder: string,

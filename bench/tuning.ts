@@ -1,7 +1,7 @@
 /**
  * The GPU as commands open it: tuned. What tuning measured is kept in the user's cache folder, a file for each adapter
- * and state of the kernels' sources, so that it happens once and every later run takes the same variants. References
- * and cases are loaded only when there is something to measure.
+ * and state of the kernels' sources. It happens once, and every later run takes the same variants. References and cases
+ * are loaded only when there is something to measure.
  *
  * `PONDER_TUNING` names another folder, or is `off`: then launches take what the kind of adapter suggests.
  *
@@ -115,7 +115,7 @@ async function checkVariant(forced: string): Promise<void> {
   );
 }
 
-/** The folder that keeps results: `PONDER_TUNING`, else in the user's cache folder; null where there is none. */
+/** The folder that keeps results: `PONDER_TUNING`, else in the user's cache folder; null if there is none. */
 export function tuningFolder(): string | null {
   const named = environment("PONDER_TUNING");
   if (named && named !== "off") return named;
@@ -126,7 +126,7 @@ export function tuningFolder(): string | null {
 
 /**
  * The state of the kernels: a hash of every source in `kernels/`, references and cases too, since they decide which
- * variants pass. Where the sources are no files, as in a package from a registry, its address, which has its version.
+ * variants pass. If the sources are no files, as in a package from a registry, its address, which has its version.
  */
 export async function kernelsVersion(root: URL = new URL("../kernels/", import.meta.url)): Promise<string> {
   if (root.protocol !== "file:") return `${RULES_VERSION} ${root.href}`;
@@ -160,7 +160,7 @@ function adapterKey({ adapterName, device }: Gpu): string {
   return [...new Set([adapterName, description, vendor, architecture, model])].filter(Boolean).join(" / ");
 }
 
-/** The result in a file; null where the file is missing or holds something else. */
+/** The result in a file; null if the file is missing or holds something else. */
 async function readEntry(path: string, { adapter, kernels }: Key): Promise<Entry | null> {
   try {
     const entry: unknown = JSON.parse(await Deno.readTextFile(path));

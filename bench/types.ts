@@ -29,7 +29,7 @@ export interface BenchRow {
   /** Wall time of one launch in microseconds. */
   readonly wallUs: Spread;
   /**
-   * CPU time of one launch in microseconds, over the threads that play the GPU; null on a real GPU and where the
+   * CPU time of one launch in microseconds, over the threads that play the GPU; null on a real GPU and if the
    * system does not tell. Waiting for
    * a core is not in it, but other work that takes caches and memory bandwidth can still double it.
    */
@@ -39,7 +39,7 @@ export interface BenchRow {
   /** Floating-point operations and bytes of one launch. */
   readonly flops: number;
   readonly bytes: number;
-  /** Tokens of one launch where rates in tokens are usual. */
+  /** Tokens of one launch if rates in tokens are usual. */
   readonly tokens?: number;
   /** Share of the machine's ceiling (see `shareOfCeiling`). */
   readonly share: number | null;

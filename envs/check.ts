@@ -13,7 +13,7 @@ export interface EnvironmentCheck {
   readonly run: (definition: EnvironmentDefinition, settings?: EnvironmentSettings) => void;
 }
 
-/** What became of a check: `fault` says how the promise is broken, null if it is kept. */
+/** Result of a check: `fault` says how the promise is broken, null if it is kept. */
 export interface CheckResult {
   /** The promise. */
   readonly name: string;
@@ -24,7 +24,7 @@ export interface CheckResult {
 /** More than the step limit of any sensible environment. */
 const MAX_STEPS = 10_000;
 const EPISODES = 6;
-/** Of each episode, where it need not be played to its end. */
+/** Steps of an episode that need not be played to its end. */
 const STEPS = 12;
 const MAX_PROMPT_PIECES = 256;
 

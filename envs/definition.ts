@@ -25,7 +25,7 @@ export interface EnvironmentDefinition<E extends Environment = Environment> {
   readonly settings: Readonly<Record<string, string>>;
   /** What training changes of its default settings, by name as in `train --help`. */
   readonly preset: Readonly<Record<string, unknown>>;
-  /** Success of the best possible play, in [0, 1]; null where it is not known. */
+  /** Success of the best possible play, in [0, 1]; null if it is not known. */
   ceiling(settings?: EnvironmentSettings): number | null;
   /**
    * Makes an environment. Throws `RangeError` on a setting that it does not have or an illegal one, and `TypeError` when

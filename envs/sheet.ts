@@ -16,8 +16,9 @@ const GAP_PIXELS = 12;
 const TITLE_PIXELS = 40;
 
 /**
- * A PNG with a row for each environment: its name above the frames of solved episodes (of random ones without a solver), one after the other. Throws
- * `RangeError` unless `columns` is an integer from 1 to 50 and every frame is 300 x 300.
+ * A PNG with a row for each environment: its name above the frames of solved episodes, one after the other. Without a
+ * solver the episodes are random. Throws `RangeError` unless `columns` is an integer from 1 to 50 and every frame is
+ * 300 x 300.
  */
 export function contactSheet(
   envs: readonly Environment[],
@@ -49,7 +50,7 @@ export function contactSheet(
   return encode({ ...sheet, channels: 3 });
 }
 
-/** The next `count` frames of episodes that the solver plays (random actions where there is none), each with the next seed. */
+/** The next `count` frames of episodes that the solver plays (random actions if there is none), each with the next seed. */
 function solvedFrames(env: Environment, count: number, seed: number): Observation[] {
   const frames: Observation[] = [];
   let isOver = true;
@@ -61,7 +62,7 @@ function solvedFrames(env: Environment, count: number, seed: number): Observatio
     }
     const { observation, terminated, truncated } = env.step(env.solve?.() ?? env.randomAction());
     isOver = terminated || truncated;
-    // Where the last action changes nothing that is shown, one frame is enough.
+    // If the last action changes nothing that is shown, one frame is enough.
     if (observation !== frames.at(-1)) frames.push(observation);
   }
   return frames;

@@ -87,7 +87,7 @@ export interface Judgement {
   readonly faithful: boolean | null;
 }
 
-/** What stands in where nothing was judged: the environment has no judge, or the text states nothing. */
+/** What stands in when nothing was judged: the environment has no judge, or the text states nothing. */
 export const NO_JUDGEMENT: Judgement = Object.freeze({ perception: null, faithful: null });
 
 /** How action values count what comes later. */
@@ -111,11 +111,11 @@ export interface Environment<I extends Info = Info> {
   readonly actions: readonly string[];
   /** Pieces that a compact tokenizer should hold as one token each: greedy longest match covers prompts and demonstrations. */
   readonly tokens: readonly string[];
-  /** The scripted solver's default mistakes; absent where there is no `demonstrate`. */
+  /** The scripted solver's default mistakes; absent if there is no `demonstrate`. */
   readonly bias?: Bias;
   /**
-   * What counts as success: a return above 0, as published for the card games; or the goal, where rewards are paid on
-   * the way there as well. A return above 0 when absent.
+   * What counts as success: a return above 0, as published for the card games, or the goal, if rewards are paid on the
+   * way there as well. A return above 0 when absent.
    */
   readonly success?: "return" | "goal";
 
@@ -127,16 +127,16 @@ export interface Environment<I extends Info = Info> {
   /** Applies an action. Throws `RangeError` on an illegal index and `Error` when no episode is under way. */
   step(action: number): StepResult<I>;
   /**
-   * A legal action from the environment's own seeded stream: what stands in where a text parses to none. It is an action
+   * A legal action from the environment's own seeded stream: what stands in when a text parses to none. It is an action
    * like any other: its reward may be a penalty.
    */
   randomAction(): number;
-  /** The actions that can be carried out in the current state, ascending; all of them where this is absent. */
+  /** The actions that can be carried out in the current state, ascending; all of them if this is absent. */
   legalActions?(): readonly number[];
   /**
-   * Names the current state: two states have equal keys exactly when they are the same for all purposes of acting, that
-   * is, the same actions lead to the same rewards and on to the same states, with the same chances. The steps left
-   * before an episode is truncated are no part of the state. Throws `Error` before the first reset.
+   * Names the current state. Two states have equal keys exactly when they are the same for acting: the same actions lead to
+   * the same rewards and states, with the same chances. The steps left before an episode is truncated are no part of the
+   * state. Throws `Error` before the first reset.
    */
   stateKey(): string;
   /**

@@ -35,7 +35,7 @@ export interface Samples {
   readonly samples: readonly Sample[];
 }
 
-/** CPU nanoseconds spent so far by the threads that play the GPU, or null where there are none or it is unknown. */
+/** CPU nanoseconds spent so far by the threads that play the GPU, or null if there are none or it is unknown. */
 export type BusyClock = () => number | null;
 
 /** How long and how often to measure. */
@@ -64,7 +64,7 @@ export async function measureInTurns(
   for (const contender of contenders) {
     const elapsedMs = async (count: number) => (await measureOnce(contender, count, busyClock)).elapsedMs;
     const once = await elapsedMs(1);
-    // One launch is mostly waiting where launches are short: look again at several.
+    // One launch is mostly waiting when launches are short: look again at several.
     const estimateMs = once > sampleMs / 4 ? once : await elapsedMs(16) / 16;
     launches.push(Math.max(1, Math.min(MAX_LAUNCHES, Math.round(sampleMs / Math.max(estimateMs, 1e-4)))));
   }

@@ -10,7 +10,7 @@ import type { Gpu } from "./gpu/mod.ts";
 export interface Tuning {
   /** Kernel folders that were measured; the others are still to come. */
   readonly folders: readonly string[];
-  /** The variant to take, by kernel folder, where one is clearly faster than what the kind of adapter suggests. */
+  /** The variant to take, by kernel folder, if one is clearly faster than what the kind of adapter suggests. */
   readonly chosen: Readonly<Record<string, string>>;
   /** Variants that computed something else or could not run, by kernel folder. */
   readonly rejected: Readonly<Record<string, readonly string[]>>;

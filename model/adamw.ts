@@ -20,7 +20,7 @@ export interface UpdateRule {
 
 /** Settings that may change from step to step. */
 export interface StepSettings {
-  /** Of parameters with a scale of 1. */
+  /** The rate of parameters with a scale of 1. */
   readonly learningRate: number;
   /** Decay of the mean gradient. */
   readonly beta1: number;

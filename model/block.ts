@@ -1,6 +1,6 @@
 /**
- * What a transformer block is to the rest of the model: a kind, by name in a model's config. Vision encoders are of `gpt`
- * blocks; the language model's are what its config says.
+ * What a transformer block is to the rest of the model: a kind, by name in a model's config. Vision encoders have `gpt`
+ * blocks; the language model has the kind that its config names.
  *
  * A kind that is added here takes one file in `blocks/` and one row of the table below; `registerBlock` adds one from
  * outside.
@@ -31,7 +31,7 @@ export interface BlockSizes {
 
 /** What a block runs in, beside its parameters. */
 export interface BlockContext {
-  /** Of the stack that the block belongs to. */
+  /** Sizes of the stack that the block belongs to. */
   readonly sizes: BlockSizes;
   /** What it exchanges information by. */
   readonly attend: Attend;
@@ -40,8 +40,8 @@ export interface BlockContext {
   /** Added to the variance in norms. */
   readonly epsilon: number;
   /**
-   * The rows of X that the result has. What nothing reads any more, all other rows, ends with the attention; all rows by
-   * default.
+   * The rows of X that the result has; all by default. Other rows end with the attention, since nothing reads them any
+   * more.
    */
   readonly rows?: Int32Array;
 }

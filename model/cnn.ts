@@ -134,7 +134,7 @@ export class Cnn {
   /** (V, V) */
   readonly #identity: Float32Array;
 
-  /** Allocates parameters (zero until initialised). Throws a `RangeError` where a convolution does not fit. */
+  /** Allocates parameters (zero until initialised). Throws a `RangeError` when a convolution does not fit. */
   constructor(gpu: Gpu, config: CnnConfig) {
     this.gpu = gpu;
     this.config = config;

@@ -1,6 +1,5 @@
 /**
- * Pictures as the model sees them, with an identity: equal pixels have equal ids, so that whoever holds two pictures need
- * not compare their bytes.
+ * Pictures as the model sees them, with an identity. Equal pixels have equal ids, so that nobody has to compare bytes.
  *
  * @module
  */

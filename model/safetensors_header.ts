@@ -186,7 +186,7 @@ function readMetadata(value: unknown): Record<string, string> {
   return value as Record<string, string>;
 }
 
-/** Throws where objects and lists stand deeper inside each other than the reference implementation reads. */
+/** Throws when objects and lists stand deeper inside each other than the reference implementation reads. */
 function requireDepth(json: string): void {
   let depth = 0;
   for (let i = 0; i < json.length; i++) {
@@ -223,7 +223,7 @@ function checkStrings(json: string): void {
   }
 }
 
-/** Where a string of a JSON text ends that begins at `start`; the text's end where it does not. */
+/** Where the string that begins at `start` of a JSON text ends; the text's end if it does not. */
 function endOfString(json: string, start: number): number {
   let i = start;
   do i += json[i] === "\\" ? 2 : 1; while (i < json.length && json[i] !== '"');

@@ -42,8 +42,8 @@ export interface Layout {
   /** (B) positions of prompt and response. */
   readonly length: Uint32Array;
   /**
-   * (B*max(R,1)) row of (B*T) whose last hidden state is read: each response token's predictor, the first of a sequence
-   * being the last prompt position, where the value is read too; -1 for padding.
+   * (B*max(R,1)) row of (B*T) whose last hidden state is read: the position that predicts each response token; -1 for
+   * padding. The first of a sequence is the last prompt position. The value is read there too.
    */
   readonly readouts: Int32Array;
   /** (B*R) the response's token ids, 0 for padding. */
@@ -68,8 +68,8 @@ const IMAGE_BUCKET = 8;
  * so prefix is 3 and length 6, readouts are [2, 3, 4, -1], targets [4, 5, 2, 0] and mask [1, 1, 1, 0], R being 4. The
  * hidden state at position 2, the prompt's last, gives the value as well.
  *
- * @throws {RangeError} when a sequence is longer than the context or has an empty prompt, an image is of another size,
- * or an id is not in the vocabulary.
+ * @throws {RangeError} when a sequence is longer than the context, its prompt is empty, an image has another size, or an
+ * id is not in the vocabulary.
  *
  * @example A prompt of three tokens, a response of two
  * ```ts

@@ -49,7 +49,7 @@ export interface AddedToken {
 
 /** A parsed `tokenizer.json`. Sections that this project does not look into are left open. */
 export interface TokenizerJson {
-  /** Of the format. */
+  /** The format's version. */
   readonly version: string;
   /** How long texts are cut. */
   readonly truncation: unknown;
@@ -90,8 +90,8 @@ export interface Decoding {
 }
 
 /**
- * Makes a `tokenizer.json` whose tokens are the special tokens, then each distinct piece in the order given,
- * then reserved special tokens up to a multiple of {@linkcode VOCABULARY_MULTIPLE}.
+ * Makes a `tokenizer.json`. Its tokens are the special ones, then each distinct piece in the order given. Reserved
+ * special tokens fill it up to a multiple of {@linkcode VOCABULARY_MULTIPLE}.
  *
  * @throws {RangeError} If there are no pieces, or a piece is empty, holds half a surrogate pair, or would be
  * cut by a special token.

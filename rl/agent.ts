@@ -4,7 +4,7 @@
  * @module
  */
 import { type Environment, NO_JUDGEMENT, type Observation } from "../envs/mod.ts";
-import type { Gpu } from "../kernels/gpu/mod.ts";
+import { type Gpu, requireFinite } from "../kernels/gpu/mod.ts";
 import {
   type Decoding,
   generate,
@@ -185,6 +185,7 @@ export class Agent implements Policy<Layout> {
     const layout = layOut(padded.map((prompt) => ({ prompt, response: [] })), vlm.config);
     using tape = new Tape(vlm.gpu, { record: false });
     const [values] = await vlm.gpu.read(vlm.values(tape, vlm.hidden(tape, layout), layout).data);
+    requireFinite("estimate values", values, (b) => `the value of prompt ${b}`);
     return values;
   }
 

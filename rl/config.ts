@@ -150,6 +150,11 @@ function requireFitting(environment: EnvironmentDefinition, config: CommonSettin
       "Cannot use --overwrite and --resume together: one replaces the run, the other goes on",
     );
   }
+  if (config.extend && !config.resume) {
+    throw new UsageError(
+      "Cannot use --extend without --resume: it trains a run that is there for longer, add --resume",
+    );
+  }
   if (config.warmStart !== undefined && config.resume) {
     throw new UsageError(
       "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",

@@ -15,7 +15,7 @@ export function readEnvSettings(
   const settings = Object.fromEntries(items.map((item) => {
     const match = /^(\w+)=(.+)$/.exec(item);
     if (match === null) {
-      throw new UsageError(`Environment settings are written key=value, got ${quote(item)}`);
+      throw new UsageError(`Cannot read the environment setting ${quote(item)}: write it as key=value`);
     }
     return [match[1], readValue(match[2])];
   }));

@@ -33,7 +33,7 @@ export const EVALUATION_SEEDS = 2_000_000_000;
 
 /** What one way of decoding achieved. */
 export interface EvaluationResult {
-  /** Share of episodes with a return above 0, or that reached the goal where that is the environment's measure. */
+  /** Share of episodes with a return above 0, or that reached the goal if that is the environment's measure. */
   readonly success: number;
   /** 95% interval of `success` (Wilson). */
   readonly ci95: readonly [lo: number, hi: number];
@@ -47,11 +47,11 @@ export interface EvaluationResult {
   readonly parseRate: number;
   /** Share of the picture's fields that responses state correctly; null without a chain of thought. */
   readonly perception: number | null;
-  /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null likewise. */
+  /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null without a thought. */
   readonly faithfulness: number | null;
   /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
   readonly thoughtDiversity: number | null;
-  /** How much thoughts tell of the state, 0 nothing to 1 all; null likewise. See `thought_tally.ts`. */
+  /** How much thoughts tell of the state, 0 nothing to 1 all; null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
 }
 
@@ -224,7 +224,7 @@ export class ResponseTally {
     this.#faithful += Number(judgement.faithful === true);
   }
 
-  /** Where some response states a thought, one that states none counts as misread and unfaithful. */
+  /** If any response states a thought, one that states none counts as misread and unfaithful. */
   rates(): Pick<EvaluationResult, "parseRate" | "perception" | "faithfulness" | keyof ThoughtRates> {
     const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
     return {

@@ -11,9 +11,9 @@ export interface RolloutRewards {
   readonly rewards: ArrayLike<number>;
   /** V(s[t]). */
   readonly values: ArrayLike<number>;
-  /** 1 where the rules ended the episode at this step: nothing can be earned after it. */
+  /** 1 if the rules ended the episode at this step: nothing can be earned after it. */
   readonly terminated: ArrayLike<number>;
-  /** 1 where the step limit ended the episode: the state had a future, of worth `bootstrapValues`. */
+  /** 1 if the step limit ended the episode: the state had a future, of worth `bootstrapValues`. */
   readonly truncated: ArrayLike<number>;
   /** V(s'[t]); read only at truncated steps and at the last step of the rollout, so other elements may hold anything. */
   readonly bootstrapValues: ArrayLike<number>;
@@ -38,13 +38,13 @@ export interface Advantages {
 /**
  * Advantages and value targets of a rollout:
  *
- *     delta[t] = r[t] + gamma * V(s'[t]) - V(s[t])          V(s'[t]) is 0 where terminated
- *     A[t]     = delta[t] + gamma * lambda * A[t+1]         A[t+1] is left out where an episode ended at t
+ *     delta[t] = r[t] + gamma * V(s'[t]) - V(s[t])          V(s'[t]) is 0 if terminated
+ *     A[t]     = delta[t] + gamma * lambda * A[t+1]         A[t+1] is left out if an episode ended at t
  *
  * A truncated step bootstraps from the final state of its own episode, never from the first state of the next one. A
  * step that is both terminated and truncated counts as terminated. Accumulates in f64.
  *
- * Throws `RangeError` where an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
+ * Throws `RangeError` when an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
  *
  * @example Two steps of one environment; the second ends the episode
  * ```ts

@@ -7,7 +7,13 @@ import { Random } from "../envs/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import { number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
-import { type ObjectiveSettings, policyObjective, policyPart, type Sample } from "./objective.ts";
+import {
+  type ObjectiveSettings,
+  policyObjective,
+  policyPart,
+  RATIO_ROUNDING,
+  type Sample,
+} from "./objective.ts";
 import type { Policy } from "./policy.ts";
 import { shuffled } from "./shuffled.ts";
 import { mean as meanOf } from "./statistics.ts";
@@ -15,7 +21,9 @@ import { partSize, stepSettings, update, type UpdateResult, type UpdateSettings 
 
 /** Guards that every algorithm with policy ratios has. */
 export const improveOptions = {
-  ratioGuard: number(10, "ratios beyond this carry no gradient", { min: 1 }) as NumberSetting,
+  ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", {
+    min: 1,
+  }) as NumberSetting,
   klStop: number(0.04, "ends an iteration's updates when a minibatch's KL estimate exceeds it", {
     min: 0,
     unit: "nats",
@@ -35,7 +43,7 @@ export const improveOptions = {
 export type GuardSettings = Values<typeof improveOptions>;
 
 /** How far the first minibatch's ratios may be from 1: it has the weights that collected it. */
-export const FIRST_RATIO_TOLERANCE = 1e-3;
+export const FIRST_RATIO_TOLERANCE = RATIO_ROUNDING;
 
 /** What {@linkcode improve} depends on beside the samples. */
 export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop"> {

@@ -47,9 +47,9 @@ export interface RolloutLine {
   readonly learningRate: number;
   /** Episodes that ended in this iteration. */
   readonly episodes: number;
-  /** Share of those that succeeded, by the environment's measure; null when none ended. */
+  /** Share of these episodes that succeeded, by the environment's measure; null when none ended. */
   readonly success: number | null;
-  /** Mean undiscounted, unscaled return of those. */
+  /** Mean undiscounted, unscaled return of these episodes. */
   readonly meanReturn: number | null;
   /** Share of responses in which an action was found. */
   readonly parseRate: number;
@@ -61,7 +61,7 @@ export interface RolloutLine {
   readonly responseTokens: number;
   /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
   readonly thoughtDiversity: number | null;
-  /** How much thoughts tell of the state, 0 nothing to 1 all; null likewise. See `thought_tally.ts`. */
+  /** How much thoughts tell of the state, 0 nothing to 1 all; null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
   /** What has gone wrong with the thoughts, by the metric that shows it; see `thought_alarm.ts`. */
   readonly thoughtAlarm: readonly ThoughtSign[];

@@ -26,6 +26,9 @@ import type { Batch, Policy } from "./policy.ts";
 import type { Transition } from "./rollout.ts";
 import type { Losses, Objective } from "./update.ts";
 
+/** How far a ratio of unchanged weights may be from 1: rounding, since acting and training add up in other orders. */
+export const RATIO_ROUNDING = 1e-3;
+
 /** How an algorithm's losses are put together; constant over a run. */
 export interface ObjectiveSettings {
   /** Divides the logits, as it did when acting. */
@@ -36,7 +39,7 @@ export interface ObjectiveSettings {
   readonly clipLow: number;
   /** A ratio over 1 + `clipHigh` gains nothing more. */
   readonly clipHigh: number;
-  /** Ratios beyond this carry no gradient. */
+  /** Ratios beyond this carry no gradient; those that exceed it by rounding do. */
   readonly ratioGuard: number;
   /** What the values are of: each turn's prompt, each token, or nothing, when there is no critic. */
   readonly values: "turn" | "token" | "none";
@@ -50,6 +53,16 @@ export interface ObjectiveSettings {
   readonly klCoefficient: number;
   /** Weight of imitating corrected responses; 0 needs none. */
   readonly correctionCoefficient: number;
+}
+
+/** The settings of an objective alone, of an object that may hold more: all of a part shapes its launches. */
+export function objectiveSettings(all: ObjectiveSettings): ObjectiveSettings {
+  const { temperature, ratio, clipLow, clipHigh, ratioGuard, values, valueClip, valueCoefficient } = all;
+  const { entropyCoefficient, klCoefficient, correctionCoefficient } = all;
+  return {
+    ...{ temperature, ratio, clipLow, clipHigh, ratioGuard, values, valueClip, valueCoefficient },
+    ...{ entropyCoefficient, klCoefficient, correctionCoefficient },
+  };
 }
 
 /** What an algorithm makes of a turn. */
@@ -140,7 +153,7 @@ function responseLoss(tape: Tape, logPi: Tensor, mb: PolicyPart) {
     (logPi, mbLogPi, advantage) => {
       const logRatio = logPi.subtract(mbLogPi); // log(pi / pi_behaviour)
       // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
-      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, ratioGuard);
+      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, guardOf(ratioGuard));
       const clippedRatio = ratio.clamp(1 - clipLow, 1 + clipHigh);
       return [logRatio, ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage))];
     },
@@ -162,7 +175,7 @@ function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPar
     [logprob, mbLogprobs, mbAdvantages, mbWeights],
     (logprob, mbLogprob, advantage, weight) => {
       const logRatio = logprob.subtract(mbLogprob);
-      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, ratioGuard);
+      const ratio = logRatio.clamp(-20, 20).exp().clamp(0, guardOf(ratioGuard));
       const clippedRatio = ratio.clamp(1 - clipLow, 1 + clipHigh);
       const surrogate = ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage));
       return [logRatio, surrogate.multiply(weight)];
@@ -170,6 +183,9 @@ function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPar
   );
   return { policyLoss: sum(tape, surrogate, -1 / mb.steps), logRatio };
 }
+
+/** The least guard leaves ratios their gradient that are 1 but for rounding. */
+const guardOf = (ratioGuard: number): number => Math.max(ratioGuard, 1 + RATIO_ROUNDING);
 
 /** Half the larger of the squared errors of the value and of its clipped change. */
 function valueLoss(tape: Tape, values: Tensor, mb: PolicyPart): Tensor {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { requireFinite } from "../kernels/gpu/mod.ts";
 import { type AdamW, type HostTensor, Tape } from "../model/mod.ts";
 import type { LearnContext } from "./algorithms/algorithm.ts";
 import type { ForwardSettings, Policy } from "./policy.ts";
@@ -24,7 +25,12 @@ async function rowsOf(
     const batch = policy.batch([...turns, ...Array(BATCH - turns.length).fill(turns[0])]);
     using tape = new Tape(policy.gpu, { record: false });
     const [words] = await policy.gpu.read(policy.forward(tape, batch, settings)[which]!.data);
-    turns.forEach(({ response }, b) => rows.push(words.slice(b * batch.R, b * batch.R + response.length)));
+    const named = which === "values" ? "value" : "log-probability";
+    turns.forEach(({ response }, b) => {
+      const row = words.slice(b * batch.R, b * batch.R + response.length);
+      requireFinite("compare policies", row, (t) => `the ${named} at token ${t} of response ${start + b}`);
+      rows.push(row);
+    });
   }
   return rows;
 }

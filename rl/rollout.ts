@@ -48,7 +48,7 @@ export interface Transition {
   readonly weights: Float32Array;
   /** sum of weights * logprobs */
   readonly logPi: number;
-  /** Characters of the action in the text, -1 and -1 where it was not found and drawn at random. */
+  /** Characters of the action in the text, -1 and -1 if it was not found and drawn at random. */
   readonly actionSpan: readonly [start: number, end: number];
   /** Whether an action was found in the text. */
   readonly isParsed: boolean;
@@ -56,7 +56,7 @@ export interface Transition {
   readonly action: number;
   /** Value of the prompt when it was answered, in units of scaled return. */
   readonly value: number;
-  /** Already multiplied by the reward scale, less the format penalty where no action was found. */
+  /** Already multiplied by the reward scale, less the format penalty if no action was found. */
   readonly reward: number;
   /** Whether the rules ended the episode. */
   readonly terminated: boolean;
@@ -64,7 +64,7 @@ export interface Transition {
   readonly truncated: boolean;
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];
-  /** Of each token's distribution at the sampling temperature, in nats: what PPO's first `entropy` must agree with. */
+  /** Entropy of each token's distribution at the sampling temperature, in nats. PPO's first `entropy` must agree with it. */
   readonly entropies: Float32Array;
   /** Share of picture fields read correctly, see {@linkcode Judgement}. */
   readonly perception: number | null;
@@ -84,7 +84,7 @@ export interface Trajectory {
   readonly turns: readonly number[];
   /** Seed of the deal: episodes of one group share it. */
   readonly deal: number;
-  /** Of an episode that is here from its reset to its end; null for a part of one. */
+  /** Outcome of an episode that is here from its reset to its end; null for a part of one. */
   readonly outcome: EpisodeOutcome | null;
 }
 
@@ -120,7 +120,7 @@ export interface RolloutSettings extends CollectSettings {
 export interface Rollout {
   /** All turns, in the order they were taken. */
   readonly transitions: readonly Transition[];
-  /** Value after each step where it is needed: truncated steps and the last step. Zero elsewhere. */
+  /** Value after each step if it is needed: truncated steps and the last step. Zero elsewhere. */
   readonly bootstrapValues: Float32Array;
   /** The same steps by episode. */
   readonly trajectories: readonly Trajectory[];
@@ -274,7 +274,7 @@ async function joinEpisodes(
   };
 }
 
-/** Prompts whose values are needed where an episode was cut, computed at once. */
+/** Prompts whose values are needed when an episode was cut, computed at once. */
 class Bootstraps {
   readonly #at: number[] = [];
   readonly #prompts: (readonly Segment[])[] = [];

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { ENV_NAMES } from "../envs/mod.ts";
+import { algorithms } from "./algorithms/mod.ts";
 import {
   boolean,
   type BooleanSetting,
@@ -20,8 +22,14 @@ import {
 
 /** What a run computes. */
 export const runOptions = {
-  env: text("NumberLine", "environment, by name, or the file of your own, such as ./maze.ts") as TextSetting,
-  algorithm: text("ppo", "how the policy learns, by name; `algorithms` lists them") as TextSetting,
+  env: text(
+    "NumberLine",
+    `environment: ${ENV_NAMES.join(", ")}, or the file of your own, such as ./maze.ts`,
+  ) as TextSetting,
+  algorithm: text(
+    "ppo",
+    `how the policy learns: ${Object.keys(algorithms).join(", ")}, or the file of your own`,
+  ) as TextSetting,
   policy: choice(
     "vlm",
     ["vlm", "cnn"],
@@ -48,6 +56,14 @@ export const bookkeepingOptions = {
   out: path("run folder; runs/<environment>-s<seed> when absent") as PathOption,
   overwrite: boolean(false, "replace an existing run folder") as BooleanSetting,
   resume: boolean(false, "go on from the run folder's checkpoint") as BooleanSetting,
+  extend: boolean(
+    false,
+    "train a run for longer: go on from its checkpoint to a larger --env-steps",
+  ) as BooleanSetting,
+  retry: boolean(
+    false,
+    "when the device is lost or refuses work, go on once from the last checkpoint on a new device",
+  ) as BooleanSetting,
   json: boolean(false, "print the summary as JSON on stdout") as BooleanSetting,
   profile: boolean(
     false,

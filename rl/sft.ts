@@ -6,19 +6,8 @@
  *
  * @module
  */
-import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
-import {
-  type AdamW,
-  mean,
-  multiply,
-  type Segment,
-  type Sequence,
-  square,
-  subtract,
-  sum,
-} from "../model/mod.ts";
-import type { CommonSettings } from "./config.ts";
+import { Random } from "../envs/mod.ts";
+import { type AdamW, mean, multiply, square, subtract, sum } from "../model/mod.ts";
 import {
   defaultsOf,
   integer,
@@ -28,11 +17,8 @@ import {
   type PathOption,
   type Values,
 } from "./cli/mod.ts";
-import { trainingEnvSettings } from "./env_settings.ts";
-import { eventLoopTurn } from "./event_loop.ts";
+import type { Demonstration } from "./demonstrations.ts";
 import type { Batch, Policy } from "./policy.ts";
-import { requireDemonstrations } from "./requirements.ts";
-import { TRAINING_SEEDS } from "./rollout.ts";
 import { shuffled } from "./shuffled.ts";
 import { type Objective, update } from "./update.ts";
 
@@ -82,89 +68,13 @@ export const sftOptions = {
     min: 0,
     unit: "updates",
   }) as NumberSetting,
-  warmStart: path("run folder to take the warm start from instead: the same result, sooner") as PathOption,
+  warmStart: path(
+    "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
+  ) as PathOption,
 };
 
 /** Settings of {@linkcode sftOptions}. */
 export type SftSettings = Values<typeof sftOptions>;
-
-/** A demonstrated step. */
-export interface Demonstration extends Sequence {
-  /** Discounted, scaled return from this step on. */
-  readonly discountedReturn: number;
-}
-
-/** A demonstrated step among tens of thousands: its pictures are deflated, to a fifth of their size. */
-class KeptDemonstration implements Demonstration {
-  readonly response: readonly number[];
-  readonly discountedReturn: number;
-  readonly #prompt: readonly Segment[];
-
-  constructor({ prompt, response }: Sequence, discountedReturn: number) {
-    this.response = response;
-    this.discountedReturn = discountedReturn;
-    this.#prompt = withPixels(prompt, (pixels) => deflateRawSync(pixels, { level: 1 }));
-  }
-
-  /** Inflated anew at each use. */
-  get prompt(): readonly Segment[] {
-    return withPixels(this.#prompt, (pixels) => inflateRawSync(pixels));
-  }
-}
-
-/** A prompt whose pictures are changed. */
-function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
-  return prompt.map((part) =>
-    part.kind === "image"
-      // Copied: what comes out of node:zlib is the beginning of 16 KiB.
-      ? { ...part, picture: { ...part.picture, pixels: new Uint8Array(change(part.picture.pixels)) } }
-      : part
-  );
-}
-
-/** Demonstrated steps between looks at the event loop. */
-const TURN_INTERVAL = 256;
-
-/**
- * Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed.
- * `onProgress` is told of the steps done now and then, and may throw to stop.
- */
-export async function demonstrate(
-  policy: Policy,
-  environment: EnvironmentDefinition,
-  config: CommonSettings,
-  onProgress: (done: number) => void = () => {},
-): Promise<Demonstration[]> {
-  const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
-  const random = new Random(config.seed, "demonstrations");
-  const demonstrations: Demonstration[] = [];
-  // Seeds from the far end of the run's range: RL's episodes count up from its start.
-  let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
-  while (demonstrations.length < config.demonstrations) {
-    let state = env.reset({ seed: --episodeSeed });
-    const steps: { sequence: Sequence; reward: number }[] = [];
-    for (let isOver = false; !isOver;) {
-      const text = env.demonstrate(random, { cot: policy.cot });
-      const prompt = policy.promptOf({ env, ...state });
-      const response = policy.encode(env, text);
-      const result = env.step(env.parse(text).action ?? env.randomAction());
-      steps.push({ sequence: { prompt, response }, reward: result.reward * config.rewardScale });
-      state = result;
-      isOver = result.terminated || result.truncated;
-    }
-    let discountedReturn = 0;
-    const episode = steps.reverse().map(({ sequence, reward }) => {
-      discountedReturn = reward + config.gamma * discountedReturn;
-      return new KeptDemonstration(sequence, discountedReturn);
-    });
-    const before = demonstrations.length;
-    demonstrations.push(...episode.reverse());
-    if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
-    await eventLoopTurn();
-    onProgress(Math.min(demonstrations.length, config.demonstrations));
-  }
-  return demonstrations.slice(0, config.demonstrations);
-}
 
 /** The minibatch of one update: every epoch is a new order of all demonstrations. */
 export function sftBatch(
@@ -178,8 +88,8 @@ export function sftBatch(
   const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
   const first = (update % perEpoch) * size;
   return Array.from(order.subarray(first, first + size), (index) => {
-    const { prompt, response, discountedReturn } = demonstrations[index];
-    return { prompt, response, discountedReturn };
+    const { prompt, response, discountedReturn, valueWeight } = demonstrations[index];
+    return { prompt, response, discountedReturn, valueWeight };
   });
 }
 
@@ -200,7 +110,7 @@ export function sftLearningRate(
 export interface SftMetrics {
   /** Mean -log p of the demonstrated tokens, in nats. */
   readonly sftLoss: number;
-  /** Half the mean squared error of the values. */
+  /** Half the mean squared error of the values, over the steps whose return is known. */
   readonly valueLoss: number;
   /** Norm of the gradient before clipping, value head apart. */
   readonly gradientNorm: number;
@@ -213,6 +123,8 @@ interface SftPart {
   readonly lossWeights: Float32Array;
   /** (B) */
   readonly returns: Float32Array;
+  /** (B) B / steps whose return is known for those, 0 for the others. */
+  readonly valueWeights: Float32Array;
   readonly valueCoefficient: number;
 }
 
@@ -224,7 +136,7 @@ interface SftPart {
 function imitation(policy: Policy): Objective<SftPart> {
   return {
     name: "sft",
-    losses: (tape, { batch, lossWeights, returns, valueCoefficient }) => {
+    losses: (tape, { batch, lossWeights, returns, valueWeights, valueCoefficient }) => {
       const { B, R } = batch;
       const { logprob, values } = policy.forward(tape, batch, {
         temperature: 1,
@@ -234,7 +146,8 @@ function imitation(policy: Policy): Objective<SftPart> {
       const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
       const loss = sum(tape, multiply(tape, logprob, mbWeights));
       const error = subtract(tape, values!, tape.constant(returns, [B], "returns"));
-      const squaredError = mean(tape, square(tape, error));
+      const mbValueWeights = tape.constant(valueWeights, [B], "value weights");
+      const squaredError = mean(tape, multiply(tape, square(tape, error), mbValueWeights));
       return { losses: { loss: [loss, 1], valueError: [squaredError, 0.5 * valueCoefficient] } };
     },
   };
@@ -253,10 +166,13 @@ export async function sftUpdate(
 ): Promise<SftMetrics> {
   const batch = policy.batch(demonstrations);
   const tokens = batch.mask.reduce((count, value) => count + value, 0);
+  const knowsReturn = demonstrations.map(({ valueWeight = 1 }) => valueWeight);
+  const known = knowsReturn.reduce((count: number, value) => count + value, 0);
   const part: SftPart = {
     batch,
     lossWeights: batch.mask.map((value) => -value / tokens),
     returns: Float32Array.from(demonstrations, ({ discountedReturn }) => discountedReturn),
+    valueWeights: Float32Array.from(knowsReturn, (value) => value * batch.B / Math.max(1, known)),
     valueCoefficient: settings.sftValueCoefficient,
   };
   const { losses, gradientNorm } = await update(optimizer, imitation(policy), [part], {

@@ -22,11 +22,11 @@ const THOUGHT = /[\p{L}\p{N}]/u;
 /**
  * The index of the response's first action token; its length when the text has no action.
  *
- * A response is `[thought tokens][action tokens]`. The action begins at the key `"action":`, the last one that begins
- * no later than the action found by the parser, or, where the action was found without a key, at the action itself; it
- * runs to the end of the response, its end token included, as in the published code. A token that holds the first
- * character of the action part is an action token, even where it begins with the end of the thought. Text before the
- * key that says nothing (`{`, say) is no thought: such a response is all action.
+ * A response is `[thought tokens][action tokens]`. The action begins at the last key `"action":` that begins no later than
+ * the action found by the parser. If the action was found without a key, it begins at the action itself. It runs to the
+ * end of the response, its end token included, as in the published code. A token that holds the first character of the
+ * action part is an action token, even if it begins with the end of the thought. Text before the key that says nothing
+ * (`{`, say) is no thought: such a response is all action.
  *
  * @param response The response's tokens, without padding.
  * @param parse The environment's parse of `response.text`.
@@ -47,9 +47,9 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
 /**
  * The weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
- * Where the text has no action, the action taken was drawn at random and no token stands for it: all tokens are
- * thought, so that the text is reinforced no more than any other thought (the published code credits the random
- * action to whatever tokens are at a fixed place).
+ * If the text has no action, the action taken was drawn at random and no token stands for it. All tokens are then thought,
+ * so that the text is reinforced no more than any other thought. The published code credits the random action to the
+ * tokens at a fixed place.
  *
  * Throws `RangeError` when lambda is outside [0, 1].
  *

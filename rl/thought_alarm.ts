@@ -54,7 +54,7 @@ export class ThoughtAlarm {
     return signs;
   }
 
-  /** The line to log for signs that were not noted before; null where there are none. */
+  /** The line to log for signs that were not noted before; null if there are none. */
   note(iteration: number, quality: ThoughtQuality, signs: readonly ThoughtSign[]): string | null {
     const fresh = signs.filter((sign) => !this.#noted.has(sign));
     if (fresh.length === 0) return null;

@@ -7,16 +7,16 @@ import type { Parse } from "../envs/mod.ts";
 import type { Decoding, Segment } from "../model/mod.ts";
 import { actionTokenStart } from "./thought.ts";
 
-/** Both are null where no response states a thought. */
+/** Both are null if no response states a thought. */
 export interface ThoughtRates {
   /** Different thoughts / different states shown. Near 0: a few thoughts answer all states; above 1: states get several. */
   readonly thoughtDiversity: number | null;
   /**
    * I(state; thought) / H(state), in [0, 1], of the counts as they are: 1 when the thought tells which state it was
-   * written for, 0 when it is the same whatever was shown. Null, too, where only one state was shown.
+   * written for, 0 when it is the same whatever was shown. Null, too, if only one state was shown.
    *
    * Entropy of tokens cannot tell these apart: thoughts may vary and still ignore the picture (arXiv:2604.06268). The
-   * estimate is high where few states come up twice, so it can show a collapse and cannot rule out noise.
+   * estimate is high when few states come up twice, so it can show a collapse and cannot rule out noise.
    */
   readonly thoughtInformation: number | null;
 }
@@ -62,7 +62,7 @@ function entropy(counts: ReadonlyMap<string, number>): number {
   return -sorted.reduce((sum, count) => sum + count / total * Math.log(count / total), 0);
 }
 
-/** The thought of a response: its text before the action part; null where it is all action. */
+/** The thought of a response: its text before the action part; null if it is all action. */
 export function thoughtOf(response: Decoding, parse: Pick<Parse, "action" | "start">): string | null {
   const first = actionTokenStart(response, parse);
   return first === 0 ? null : response.text.slice(0, response.ends[first - 1]);

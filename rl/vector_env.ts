@@ -119,7 +119,7 @@ export class VectorEnv {
     };
   }
 
-  /** Applies an action, or a random legal one for null; begins the next episode where one ended. */
+  /** Applies an action, or a random legal one for null; begins the next episode when one ended. */
   step(index: number, parsed: number | null): SlotStep {
     const slot = this.slots[index];
     const action = parsed ?? slot.env.randomAction();

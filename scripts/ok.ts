@@ -46,7 +46,7 @@ const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["tests", [...TEST, `--ignore=${ARROWS}`]],
 ];
 
-/** Deno's own closing line where there is one, else nothing. */
+/** Deno's own closing line if there is one, else nothing. */
 const summary = (output: string): string => {
   const closing = output.match(/^(?:ok|FAILED) \| (.+?)(?: \([^)]*\))?$/gm)?.at(-1);
   return closing?.replace(/^\w+ \| /, "").replace(/ \([\dms.]+\)$/, "") ?? "";

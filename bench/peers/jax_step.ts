@@ -8,7 +8,7 @@ import type { Contender } from "../../kernels/measure.ts";
 import { deriveSizes, type Parameter, type Vlm, type VlmConfig } from "../../model/mod.ts";
 import type { TrainConfig } from "../../rl/config.ts";
 import type { PolicyPart } from "../../rl/objective.ts";
-import type { Demonstration } from "../../rl/sft.ts";
+import type { Demonstration } from "../../rl/demonstrations.ts";
 import type { Peer } from "./common.ts";
 import { type Jax, type JaxArray, jaxTask } from "./jax.ts";
 
@@ -142,7 +142,7 @@ interface HostData {
   readonly patches: Float32Array;
   readonly ids: Int32Array;
   readonly targets: Int32Array;
-  /** (T,T): 0 where a query sees a key, else a large negative number. */
+  /** (T,T): 0 if a query sees a key, else a large negative number. */
   readonly bias: Float32Array;
   readonly returns: Float32Array;
 }

@@ -40,7 +40,7 @@ function peerBarsOf(run: BenchRun): Bar[] {
   );
 }
 
-/** The large shapes and steps; where only others ran, those. */
+/** The large shapes and steps; if only others ran, those. */
 function barsOf({ rows }: BenchRun): Bar[] {
   const large = rows.filter(({ suite }) => suite !== "cases");
   return (large.length > 0 ? large : rows).flatMap(({ kernel, name, variant, share }) =>

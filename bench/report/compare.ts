@@ -12,7 +12,7 @@ export interface Change {
   readonly variant: string;
   readonly beforeUs: Spread | null;
   readonly afterUs: Spread | null;
-  /** before / after: above 1 is faster; null where a run lacks the row. */
+  /** before / after: above 1 is faster; null if a run lacks the row. */
   readonly speedup: number | null;
   readonly verdict: "faster" | "slower" | "noise" | "failed" | "only before" | "only after";
 }
@@ -20,7 +20,7 @@ export interface Change {
 /** Differences below this are never more than noise: two runs of the same code differ by as much. */
 export const LEAST_CHANGE = 0.05;
 
-/** What rows are compared by: CPU time where both runs have it, since other work moves it less, else wall time. */
+/** What rows are compared by: CPU time if both runs have it, since other work moves it less, else wall time. */
 export type ComparedBy = "busy" | "wall";
 
 /**

@@ -19,7 +19,7 @@ const CARDS: readonly Card[] = [{ adapter: /H100 80GB HBM3/, gigaflops: 66_900, 
 interface GpuTarget {
   readonly text: string;
   readonly matches: (row: BenchRow) => boolean;
-  /** Null where it is not known. */
+  /** Null if it is not known. */
   readonly value: (row: BenchRow, beside: { card?: Card; pytorch: PytorchRun | null }) => number | null;
   readonly least: number;
   readonly format: (value: number) => string;

@@ -12,7 +12,7 @@ import { compareToTargets, fastestRows } from "./targets.ts";
 
 /** A saved run and what belongs to it. */
 export interface SavedRun {
-  /** Of the files, without extension; charts are `<name>.svg` and `<name>_peers.svg`. */
+  /** Name of the files, without extension; charts are `<name>.svg` and `<name>_peers.svg`. */
   readonly name: string;
   readonly run: BenchRun;
   readonly pytorch: PytorchRun | null;

@@ -20,7 +20,7 @@ export interface PytorchRun {
 /** Ends the name of a rollout of ours. */
 const ROLLOUT_STEPS = / x (\d+) steps$/;
 
-/** PyTorch's time for the work of one of our steps and how many times faster ours is, by wall time; null where it has none. */
+/** PyTorch's time for the work of one of our steps and how many times faster ours is, by wall time; null if it has none. */
 export function besidePytorch(
   { name, wallUs }: BenchRow,
   pytorch: PytorchRun,

@@ -49,7 +49,7 @@ async function readPytorch(path: string): Promise<PytorchRun> {
   );
 }
 
-/** Names in a folder; none where it is missing. */
+/** Names in a folder; none if it is missing. */
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

@@ -6,14 +6,14 @@
 import { formatBytes } from "../../rl/cli/mod.ts";
 import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 
-/** By the CPU time of the threads that play the GPU where that is known, or by wall time. */
+/** By the CPU time of the threads that play the GPU if that is known, or by wall time. */
 export type Clock = "cpu" | "wall";
 
 /** A lower bound on a number of some rows. */
 export interface Target {
   readonly text: string;
   readonly matches: (row: BenchRow) => boolean;
-  /** Null where the run has no such number, or the target is not about that clock. */
+  /** Null if the run has no such number, or the target is not about that clock. */
   readonly value: (row: BenchRow, run: MeasuredRun, clock: Clock) => number | null;
   readonly least: number;
   readonly format: (value: number) => string;
@@ -24,7 +24,7 @@ type MeasuredRun = Pick<BenchRun, "rows" | "ceiling">;
 /** A target and the numbers of the rows it is about. */
 export interface TargetResult {
   readonly text: string;
-  /** Least and largest by each clock, formatted; null where nothing was measured. */
+  /** Least and largest by each clock, formatted; null if nothing was measured. */
   readonly measured: Readonly<Record<Clock, string | null>>;
   /** By both clocks: CPU time halves what one thread does alone, such as a copy to a texture; wall time has other work in it. */
   readonly isMet: boolean | null;
@@ -35,7 +35,7 @@ const gigaflops = (value: number) => `${value.toPrecision(3)} GFLOP/s`;
 /** A share as text. */
 export const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
 
-/** Of one launch; CPU time is per worker thread. */
+/** Microseconds of one launch; CPU time is per worker thread. */
 const microsecondsOf = ({ busyUs, wallUs }: BenchRow, clock: Clock) =>
   (clock === "cpu" ? busyUs ?? wallUs : wallUs).median;
 /** A rate of CPU time, as the targets mean it. */
@@ -190,7 +190,7 @@ function memoryTarget({ rows, peakBytes }: Pick<BenchRun, "rows" | "peakBytes">)
   };
 }
 
-/** Least to most of some numbers, null where there are none. */
+/** Least to most of some numbers, null if there are none. */
 export function formatRange(values: readonly number[], format: (value: number) => string): string | null {
   if (values.length === 0) return null;
   const [low, high] = [Math.min(...values), Math.max(...values)];

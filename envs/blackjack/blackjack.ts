@@ -6,7 +6,7 @@
  * | actions | 0 `stand`, 1 `hit` |
  * | observation | 300 x 300 RGB: the dealer's open card beside a card's back, the player's cards below |
  * | state | both hands; cards come with replacement, ace to nine and the four tens 1/13 each, tens as J, Q or K |
- * | hands | an ace counts 11 where that does not bust ("soft"), else 1; J, Q and K count 10 |
+ * | hands | an ace counts 11 if that does not bust ("soft"), else 1; J, Q and K count 10 |
  * | reward | after `stand` the dealer draws to 17: 1 for the higher hand or a bust dealer, 0 for equal ones, else -1; -1 for going bust; 0 for a card that does not |
  * | end | terminated by `stand` and by going bust |
  * | info | `player` (card names), `dealerCard` (the open one), `playerSum`, `dealerSum` (the hidden card too), `symbolic`, `goalReached` (won) |
@@ -102,9 +102,9 @@ export interface BlackjackInfo extends Info {
 export type BlackjackBias = {
   /** A card is read as one of another value; each card by itself. */
   readonly misread: number;
-  /** The action is flipped where the stated plan is to stand. */
+  /** The action is flipped when the stated plan is to stand. */
   readonly flipStand: number;
-  /** The action is flipped where the stated plan is to hit. */
+  /** The action is flipped when the stated plan is to hit. */
   readonly flipHit: number;
 };
 
@@ -165,8 +165,8 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
   }
 
   /**
-   * Options: `draws`, at least four cards as `[value, face, suit]` in the order drawn (dealer, hidden card, player,
-   * player, then later cards, which follow the seed where the list ends); `natural` and `sab`, for this episode.
+   * Options: `draws`, at least four cards as `[value, face, suit]`; `natural` and `sab`, for this episode. Cards are in
+   * the order drawn: dealer, hidden card, player, player, later ones. Beyond the list they follow the seed.
    */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<BlackjackInfo> {
     const { draws, ...rules } = checkOptions(options);
@@ -233,7 +233,7 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
     return plan(hand(this.#player), cardValue(this.#dealer[0]));
   }
 
-  /** Of `stand` and `hit`, under the rules of this episode, see `values.ts`. */
+  /** Values of `stand` and `hit`, under the rules of this episode, see `values.ts`. */
   actionValues(settings?: ActionValueSettings): readonly number[] {
     checkRunning(this.#phase, "value", this.name);
     const { total, soft } = hand(this.#player);
@@ -392,7 +392,7 @@ export const blackjack: EnvironmentDefinition<SolvedEnvironment> = defineEnviron
     natural: "true: a natural pays 1.5; false as published",
     sab: "true: a natural beats any other 21; false as published",
   },
-  // With Sutton and Barto's rule a natural also wins where it would tie, which `ceiling` does not count.
+  // With Sutton and Barto's rule a natural also wins when it would tie, which `ceiling` does not count.
   ceiling: ({ sab }) => sab === true ? null : ceiling().win,
   make: (settings: BlackjackSettings) => new Blackjack(settings),
 });

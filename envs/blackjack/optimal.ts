@@ -2,8 +2,9 @@
  * Blackjack solved exactly: a dynamic programme over (best total, usable ace, dealer's open card).
  *
  * Cards come with replacement: 1 to 9 with 1/13 each, 10 with 4/13. The dealer draws to 17 and stands on a soft 17.
- * The aim is what success is counted by, the chance of winning. The most reward (0.4295 wins, -0.0466 a hand, where
- * this wins 0.4316 and earns -0.0502) also values ties: it hits 15 and 16 against a ten and stands on 17 against an ace.
+ * The aim is what success is counted by, the chance of winning. It wins 0.4316 of the hands and earns -0.0502 a hand.
+ * Play for the most reward wins 0.4295 and earns -0.0466. It values ties as well: it hits 15 and 16 against a ten, and
+ * stands on 17 against an ace.
  *
  * Source of the rules: Sutton & Barto, "Reinforcement Learning: An Introduction", example 5.1; there a natural also
  * beats any other 21.
@@ -11,7 +12,7 @@
 
 /** A hand as far as the rules look at it; above 21 it is bust. */
 export interface Hand {
-  /** Best total: an ace counts 11 where that does not bust. */
+  /** Best total: an ace counts 11 if that does not bust. */
   readonly total: number;
   /** Whether an ace counts 11, a "usable" ace. */
   readonly soft: boolean;

@@ -1,8 +1,8 @@
 /**
  * Exact action values of Blackjack: the expected discounted reward of each action, and the most reward from then on.
  *
- * They count what the rules pay, ties and naturals too, where `optimal.ts` counts wins. Cards come with replacement, so
- * that a state is the player's total, whether an ace counts 11, whether it is a natural, and the dealer's open card.
+ * They count what the rules pay, ties and naturals too; `optimal.ts` counts wins. Cards come with replacement. A state is
+ * therefore the player's total, whether an ace counts 11, whether it is a natural, and the dealer's open card.
  */
 
 import { addCard, CARDS, type Hand, standOdds } from "./optimal.ts";

@@ -89,8 +89,8 @@ export function parseCommand(text: string, admissible: readonly number[]): Parse
 }
 
 /**
- * Where each command first occurs in the text from `from` on, -1 where it does not, and the command that occurs first of
- * all, or -1: the one that ends first, for commands do not overlap.
+ * Where each command first occurs in the text from `from` on, -1 if it does not, and the command that occurs first of
+ * all, or -1. It is the one that ends first, since commands do not overlap.
  */
 function findCommands(text: string, from: number): { firstAt: Int32Array; earliest: number } {
   const firstAt = new Int32Array(COMMANDS.length).fill(-1);

@@ -1,9 +1,9 @@
 /**
  * What can be told from a state's picture, what to do about it, and the words for both.
  *
- * The strategy needs no memory: it looks for what the task asks for by going from receptacle to receptacle in a fixed
- * order, opening what is closed, and otherwise does the next thing that the task still needs. A policy that sees one
- * state at a time can therefore learn it.
+ * The strategy needs no memory. It searches receptacle after receptacle in a fixed order and opens what is closed. When
+ * it has what it looks for, it does the next thing that the task still needs. A policy that sees one state at a time can
+ * therefore learn it.
  */
 
 import type { Random } from "../shared/random.ts";
@@ -36,7 +36,7 @@ export interface Sight {
   /** Things of the sought kind in sight: the task's object, or the lamp once that object is in hand to be looked at. */
   readonly seen: readonly number[];
   readonly held: number;
-  /** Of the object in hand. */
+  /** Condition of the object in hand. */
   readonly condition: Condition;
 }
 
@@ -75,7 +75,7 @@ export function decide(task: Task, room: Room, sight: Sight): Decision {
   const goTo = (receptacle: number) => commandIndex("go to", NONE, receptacle);
   const open = () => commandIndex("open", NONE, location);
   if (held === NONE) {
-    // Of two objects, the one that is already where both belong stays there.
+    // With two objects to place, one that is already in its place stays there.
     const isPlaced = task.kind === "pick_two_obj_and_place" && location === firstOf(task.target!);
     if (seen.length > 0 && !isPlaced) {
       return { plan: "take it", command: commandIndex("take", seen[0], location) };

@@ -1,8 +1,8 @@
 /**
  * The drawn view: what the agent knows and nothing that is hidden.
  *
- * A 64 x 64 picture of 8 x 8 icons, enlarged to the size of a frame, so that reducing the frame to 64 x 64 gives the
- * icons back; on it words, for those who look at the frame itself. From top to bottom, in pixels of the picture:
+ * A 64 x 64 picture of 8 x 8 icons, enlarged to the size of a frame. Reducing the frame to 64 x 64 gives the icons back.
+ * Words on it are for people who look at the frame. From top to bottom, in pixels of the picture:
  *
  * | rows | what |
  * |---|---|

@@ -104,7 +104,7 @@ export type Verb =
   | ("go to" | "open" | "close" | "take" | "put" | "use" | Treatment)
   | ("inventory" | "look" | "examine");
 
-/** A command and what it is about; `NONE` where it has no such part. */
+/** A command and what it is about; `NONE` if it has no such part. */
 export interface Command {
   readonly text: string;
   readonly verb: Verb;
@@ -153,7 +153,7 @@ const indices = new Map(
   COMMANDS.map(({ verb, object, receptacle }, i) => [key(verb, object, receptacle), i]),
 );
 
-/** The index of a command in `COMMANDS`. Throws `RangeError` where there is none, such as `open desk 1`. */
+/** The index of a command in `COMMANDS`. Throws `RangeError` if there is none, such as `open desk 1`. */
 export function commandIndex(verb: Verb, object = NONE, receptacle = NONE): number {
   const index = indices.get(key(verb, object, receptacle));
   if (index === undefined) {

@@ -66,9 +66,9 @@ export type NumberLineBias = {
   readonly misread: number;
   /** The comparison of the numbers as read is stated wrongly (the opposite; for equal numbers either order). */
   readonly comparison: number;
-  /** The action is flipped where the stated comparison calls for `+`. */
+  /** The action is flipped when the stated comparison calls for `+`. */
   readonly flipPlus: number;
-  /** The action is flipped where the stated comparison calls for `-`. */
+  /** The action is flipped when the stated comparison calls for `-`. */
   readonly flipMinus: number;
 };
 
@@ -213,7 +213,7 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
     return this.#current < this.#target ? PLUS : MINUS;
   }
 
-  /** Of `-` and `+`: a step away costs 1 at once and puts the goal off. */
+  /** Values of `-` and `+`: a step away costs 1 at once and puts the goal off. */
   actionValues(settings?: ActionValueSettings): readonly number[] {
     checkRunning(this.#phase, "value", this.name);
     const discount = checkDiscount(this.name, settings);

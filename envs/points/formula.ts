@@ -8,8 +8,8 @@
  * | `/` of integers | the double nearest to the quotient; `//` floors; `**` binds tighter than a sign on its left |
  * | an exception, a tuple (`()`), a complex number | null: never equal to a target |
  *
- * Bounds, where Python would go on: texts over {@linkcode MAX_FORMULA_LENGTH} characters, parentheses deeper than
- * 100 and powers over 65,536 bits give null (the published code hangs at `9**9**9`).
+ * Python would go on without bounds (the published code hangs at `9**9**9`). Here three things give null: texts over
+ * {@linkcode MAX_FORMULA_LENGTH} characters, parentheses deeper than 100, and powers over 65,536 bits.
  */
 
 /** Longest text that is evaluated, in UTF-16 code units. */
@@ -24,7 +24,7 @@ export type FormulaValue = bigint | number;
 /** The formula has no value. Thrown inside this file only. */
 class NoValue extends Error {}
 
-/** The value of `formula`, or null where it has none (see the table above). Never throws, never hangs. */
+/** The value of `formula`, or null if it has none (see the table above). Never throws, never hangs. */
 export function evaluateFormula(formula: string): FormulaValue | null {
   if (formula.length > MAX_FORMULA_LENGTH) return null;
   const tokens = tokenize(formula);
@@ -145,7 +145,7 @@ function apply(operator: string, a: FormulaValue, b: FormulaValue): FormulaValue
   return operator === "/" ? x / y : floorDivideFloats(x, y);
 }
 
-/** Throws where the integer is beyond the doubles, as Python's `OverflowError`. */
+/** Throws when the integer is beyond the doubles, as Python's `OverflowError`. */
 function toFloat(value: FormulaValue): number {
   const float = Number(value);
   if (typeof value === "bigint" && !Number.isFinite(float)) throw new NoValue();
@@ -157,7 +157,7 @@ function divide(a: bigint, b: bigint): number {
   const x = Number(a);
   const y = Number(b);
   if (Number.isSafeInteger(x) && Number.isSafeInteger(y)) return x / y;
-  // At least 66 bits of the quotient, the last one set where something is cut off: the conversion rounds once, rightly.
+  // At least 66 bits of the quotient, the last one set if something is cut off: the conversion rounds once, rightly.
   const shift = Math.max(0, bits(b) - bits(a) + 67);
   const dividend = magnitude(a) << BigInt(shift);
   let quotient = dividend / magnitude(b);

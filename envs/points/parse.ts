@@ -13,8 +13,8 @@ const CONFLICT = -2;
 
 /**
  * Makes the parser of the point games: the published rule (see `parse.ts`) with its exception for them. Numbers of two
- * digits are taken out of the text, from left to right, before the actions of one character are looked for, so a `10`
- * is no `1`.
+ * digits are taken out of the text first, from left to right. Actions of one character are looked for in what is left, so
+ * a `10` is no `1`.
  *
  * `actions` are the numbers from 1 to 10 or to 13, then operators of one character.
  */

@@ -63,7 +63,7 @@ export type PointsBias = {
   readonly plan: number;
   /** The action is a random one. */
   readonly randomAction: number;
-  /** `+` is written where the plan calls for `=`. */
+  /** `+` is written when the plan calls for `=`. */
   readonly close: number;
 };
 
@@ -321,7 +321,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     return this.#formula.every((item, i) => item === sum[i]) ? sum.slice(this.#formula.length) : null;
   }
 
-  /** The rest of a plan with one operator replaced; the same where none is left to come. */
+  /** The rest of a plan with one operator replaced; the same if none is left to come. */
   #spoil(rest: readonly string[], random: Random): readonly string[] {
     const binary = this.game.operators.filter((operator) => !"()".includes(operator));
     const places = rest.flatMap((item, i) => binary.includes(item) ? [i] : []);

@@ -39,7 +39,7 @@ export interface Canvas2D {
 
 /** Family name of DejaVu Sans Bold, apart from any copy that the system has, so that frames are the same everywhere. */
 export const BOLD_FONT = "Ponder DejaVu Sans Bold";
-/** Family name of DejaVu Sans, likewise. */
+/** Family name of DejaVu Sans, for the same reason. */
 export const REGULAR_FONT = "Ponder DejaVu Sans";
 
 const FONT_FILES = { [BOLD_FONT]: "DejaVuSans-Bold.ttf", [REGULAR_FONT]: "DejaVuSans.ttf" };

@@ -40,7 +40,7 @@ export function cardName({ suit, rank }: Card): string {
   return suit + rank;
 }
 
-/** The card of a name; undefined where there is none. */
+/** The card of a name; undefined if there is none. */
 export function findCard(name: unknown): Card | undefined {
   return typeof name === "string" ? BY_NAME.get(name) : undefined;
 }

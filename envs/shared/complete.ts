@@ -103,7 +103,7 @@ export function checkFrame(name: string, observation: Observation): void {
   );
 }
 
-/** A value in an error message: what it is, and of a simple one its value too. */
+/** A value in an error message: what it is, with its value if that is simple. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);

@@ -58,7 +58,7 @@ const LONGEST_WORD = 100;
 /** More names than this are not listed in a message. */
 const LISTED = 12;
 
-/** The end of an error about an unknown name: `: did you mean X?`, `: known are A, B`, or of many `: the nearest is X`. */
+/** The end of an error about an unknown name: `: did you mean X?`, `: known are A, B`, or for many `: the nearest is X`. */
 export function suggestion(word: string, known: readonly string[]): string {
   if (word.length > LONGEST_WORD) return known.length <= LISTED ? `: known are ${known.join(", ")}` : "";
   const nearest = nearestName(word, known);

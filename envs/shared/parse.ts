@@ -10,7 +10,7 @@ export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1
 const KEY = /"action":/i;
 
 /**
- * Where the part of a response begins that the published projections look at: at the first `"action":`, in any letter
+ * Where the part of a response begins that the published projections look at: the first `"action":`, in any letter
  * case. Without one the published code slices from `find`'s -1: `tailLength` code units before the end.
  */
 export function afterKey(text: string, tailLength: number): number {
@@ -34,9 +34,9 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Encodes `text` from `from` on, part by part, for loops over every character of a long text: bytes are read faster than
- * a string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted
- * are passed over: a pattern sees that much faster than a loop.
+ * Encodes `text` from `from` on, part by part, for loops over every character of a long text. Bytes are read faster than a
+ * string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted are
+ * passed over, since a pattern finds them much faster than a loop.
  */
 export function* encodeParts(
   text: string,

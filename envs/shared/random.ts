@@ -1,6 +1,6 @@
 /**
- * Counter-based random numbers: draw `i` of a stream is a hash of (seed, purpose, i), so a stream is the same on every
- * machine, and draws for one purpose never shift those of another.
+ * Counter-based random numbers: draw `i` of a stream is a hash of (seed, purpose, i). A stream is the same on every
+ * machine, and draws for one purpose never shift the draws for another.
  *
  * The mixer is `triple32`, a 32-bit bijection with low bias found by search (Wellons 2018, "Prospecting for Hash
  * Functions", https://nullprogram.com/blog/2018/07/31/). Not for cryptography.

@@ -3,8 +3,8 @@
 // shapes    gradients (words)  blockGroups (words/64)  groups (G,4)  partials (L,4)
 // bindings  0 gradients read, 1 blockGroups read, 2 groups read, 3 partials write, 4 {partCount,L,G} uniform
 // work      a part is every PARTS-th vec4 of a 64-word block, so that one look-up of the group serves 16/PARTS vec4s.
-//           PARTS is 4 on GPUs, where neighbours must read neighbours, and 1 (2x faster) on software Vulkan, where
-//           they need not; frozen blocks are not read
+//           PARTS is 4 on GPUs, since neighbours must read neighbours. It is 1 on software Vulkan, 2x faster there.
+//           Frozen blocks are not read
 // traffic   4 words + words/16 + 16L bytes
 // finite    by exponent bits: WGSL lets compilers assume that floats are finite
 // source    PyTorch's clip_grad_norm_

@@ -28,7 +28,7 @@ struct Params { T: u32, H: u32, scale: f32 }
 const LANES = 128;
 // Rows of K in a row of 16 vec4s.
 const PER = 64 / KEYS;
-// Of a row of V in workgroup memory, in vec4s; zeros behind D/4.
+// Width of a row of V in workgroup memory, in vec4s; zeros behind D/4.
 const WIDTH = 8 * PART;
 
 // (D, queries): four queries at one d.

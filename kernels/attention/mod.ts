@@ -90,8 +90,8 @@ const NAIVE_ROWS_PER_GROUP = 32;
 /**
  * `Y = softmax(Q K^T / sqrt(D)) V` for every head, and the log-sum-exp that the backward needs.
  *
- * @throws {RangeError} when an operand is too short, a size is not positive, or the variant cannot do the shape (on
- * software adapters the naive one has a largest T, 3442 at D = 64).
+ * @throws {RangeError} when an operand is too short, a size is not positive, or the variant cannot do the shape. On
+ * software adapters the naive one has a largest T, 3442 at D = 64.
  */
 export function attention(gpu: Gpu, operands: AttentionOperands, shape: AttentionShape): void {
   const { QKV, prefix, length, Y, lse } = operands;

@@ -1,7 +1,7 @@
 /**
  * Tiles of the variants: how far the naive ones unroll, how many rows a lane of the texture and tiled ones holds. More
- * rows share each load of the other side, but round `T` up further, and compile longer (on software Vulkan 0.1 s for
- * few vec4s, seconds for many).
+ * rows share each load of the other side. They also round `T` up further and compile longer: on software Vulkan 0.1 s for
+ * few vec4s, seconds for many.
  *
  * @module
  */
@@ -16,8 +16,8 @@ export interface TextureTile {
   /** Beyond the registers, rows go to the stack: on a CPU that costs less than loading the other side once more. */
   readonly ROWS: number;
   /**
-   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours, so that little is
-   * computed beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
+   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours. Little is then computed
+   * beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
    */
   readonly LANES_ARE_HEADS: boolean;
 }
@@ -91,9 +91,13 @@ export const BLOCK_QUERIES = 64;
 const BLOCK_LANES = 128;
 
 /**
- * The blocked forward's tile for heads of size `D` with this much workgroup memory, null where none fits: KEYS that a
- * workgroup stages at a time, PART vec4s of a head that a lane sums up, rows of 64 vec4s in the memory that K and P share, vec4s of a
- * head in a round of the first product's loop, and the blocks of K and vec4s of V that a lane brings.
+ * The blocked forward's tile for heads of size `D` with this much workgroup memory, null if none fits. It has:
+ *
+ * - KEYS that a workgroup stages at a time
+ * - PART vec4s of a head that a lane sums up
+ * - rows of 64 vec4s in the memory that K and P share
+ * - vec4s of a head in a round of the first product's loop
+ * - the blocks of K and the vec4s of V that a lane brings
  */
 export function blockTile(D: number, memoryBytes: number): BlockTile | null {
   if (D > 64) return null;

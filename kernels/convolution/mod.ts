@@ -1,6 +1,6 @@
 /**
- * Convolution as a matrix product: `unfold` lays the window of every output position out as a row (im2col), the matmul
- * multiplies the rows by the filters, and `fold` sums a gradient of the rows back into the image.
+ * Convolution as a matrix product. `unfold` lays the window of every output position out as a row (im2col). The matmul
+ * multiplies the rows by the filters. `fold` sums a gradient of the rows back into the image.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export const convolutionVariants = ["naive", "texture"] as const;
 /** llvmpipe silently ends all loops of an invocation after 65535 rounds in sum; `fold` takes k^2 / s^2 and k / s. */
 const MAX_SOFTWARE_TAPS = 255;
 
-/** Windows down and across an image. Throws `RangeError` where none fits. */
+/** Windows down and across an image. Throws `RangeError` if none fits. */
 export function convolutionOutput(
   shape: Pick<ConvolutionShape, "height" | "width" | "kernelSize" | "stride" | "padding">,
 ): { outHeight: number; outWidth: number } {

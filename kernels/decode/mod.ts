@@ -25,9 +25,9 @@ export interface DecodeStepOperands {
   /** All parameters, which the offsets point into; they do not change between the steps of a response. */
   readonly parameters: Slice;
   /**
-   * (12 layers + 5) u32: first words of the matrices (in, out) and vectors within `parameters`, divided by 4: token
-   * table, position table; of each layer norm_1 weight and bias, qkv weight and bias, out, norm_2, up and down likewise;
-   * the final norm's weight and bias, the head.
+   * (12 layers + 5) u32: first words of the matrices (in, out) and vectors within `parameters`, divided by 4. In order:
+   * token table and position table; for each layer the weights and biases of norm_1, qkv, out, norm_2, up and down; the
+   * final norm's weight and bias, the head.
    */
   readonly offsets: Slice;
   /** (B) u32: the token to go on from. */

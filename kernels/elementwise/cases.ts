@@ -179,7 +179,7 @@ function chainCase(name: string, chain: Chain, n: number): KernelCase {
   };
 }
 
-/** Without the gradient of the last result where `isPartial`, and then of the first input alone. */
+/** Without the gradient of the last result if `isPartial`, and then of the first input alone. */
 function chainBackwardCase(name: string, chain: Chain, n: number, isPartial: boolean): KernelCase {
   const given = chain.results.slice(0, isPartial ? -1 : undefined);
   const wanted = isPartial ? 1 : chain.inputs;

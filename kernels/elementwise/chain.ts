@@ -19,7 +19,7 @@ import {
 import source from "./chain.wgsl" with { type: "text" };
 import { type BinaryOp, includes, opNumber, type UnaryOp } from "./ops.ts";
 
-/** One op of a chain, on values by number: inputs from 1 on, then steps; 0 where there is no second operand. */
+/** One op of a chain, on values by number: inputs from 1 on, then steps; 0 if there is no second operand. */
 export interface ChainStep {
   /** What it computes. */
   readonly op: UnaryOp | BinaryOp;
@@ -154,9 +154,9 @@ export function applyChain(
 export interface ChainBackwardOperands {
   /** The inputs, (n) each. */
   readonly X: readonly Slice[];
-  /** Of each result; null where no gradient arrived. */
+  /** Gradient of each result; null if none arrived. */
   readonly dY: readonly (Slice | null)[];
-  /** Of each input, written; null where none is wanted. */
+  /** Gradient of each input, written; null if none is wanted. */
   readonly dX: readonly (Slice | null)[];
 }
 

@@ -5,7 +5,7 @@
 // work      PER_LANE vec4s an invocation; with RAGGED, n % 4 > 0, the last keeps the words behind n. Values are numbered as
 //           bindings are, inputs first, and are in registers: the loops over steps are unrolled, their numbers constants
 // traffic   4n bytes an input, dY and result
-// steps     what is between two ops stays in registers: PPO's losses take 4 launches where ops one by one took 36
+// steps     what is between two ops stays in registers: PPO's losses take 4 launches; ops one by one took 36
 // source    ops.wgsl has the functions
 
 //@include "flat_index.wgsl"

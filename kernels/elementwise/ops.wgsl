@@ -52,7 +52,8 @@ fn value(op: u32, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   }
 }
 
-// What x gains where a step's gradient is g; minimum and maximum give it to the chosen one, ties to x.
+// What x gains when a step's gradient is g; minimum and maximum give it to the chosen one, ties to x. At its bounds clamp
+// passes it on.
 fn gradientOfX(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
   switch op {
     case EXP: { return g * exp(x); }
@@ -66,7 +67,7 @@ fn gradientOfX(op: u32, g: vec4f, x: vec4f, y: vec4f, a: f32, b: f32) -> vec4f {
     }
     case RELU: { return g * select(vec4f(), vec4f(1.0), x > vec4f()); }
     case SCALE: { return g * a; }
-    case CLAMP: { return g * select(vec4f(), vec4f(1.0), (x > vec4f(a)) & (x < vec4f(b))); }
+    case CLAMP: { return g * select(vec4f(), vec4f(1.0), (x >= vec4f(a)) & (x <= vec4f(b))); }
     case MULTIPLY: { return g * y; }
     case MINIMUM: { return select(vec4f(), g, x <= y); }
     case MAXIMUM: { return select(vec4f(), g, x >= y); }

@@ -24,7 +24,7 @@ export const unaryReference: Record<
   relu: (x) => [Math.max(x, 0), x > 0 ? 1 : 0],
   scale: (x, a) => [a * x, a],
   shift: (x, a) => [x + a, 1],
-  clamp: (x, a, b) => [Math.min(Math.max(x, a), b), x > a && x < b ? 1 : 0],
+  clamp: (x, a, b) => [Math.min(Math.max(x, a), b), x >= a && x <= b ? 1 : 0],
   copy: (x) => [x, 1],
 };
 

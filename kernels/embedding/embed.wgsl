@@ -1,5 +1,5 @@
 // embed     Y[n,c] = source[c] + positionTable[positions[n],c]
-//           source = tokenTable[s] where s = sources[n] >= 0, imageTokens[-s-1] where s < 0
+//           with s = sources[n]: source = tokenTable[s] if s >= 0, imageTokens[-s-1] if s < 0
 // shapes    sources, positions (N)  tokenTable (tokenRows,C)  positionTable (positionRows,C)
 //           imageTokens (imageRows,C)  Y (N,C); C counts vec4s when VECTOR
 // bindings  0 sources read, 1 positions read, 2 tokenTable read, 3 positionTable read, 4 imageTokens read,

@@ -1,4 +1,4 @@
-// gatherRows   Y[r,c] = X[index[r],c], or 0 where index[r] = -1
+// gatherRows   Y[r,c] = X[index[r],c], or 0 if index[r] = -1
 // shapes    X (sourceRows,C)  index (rows) i32  Y (rows,C); C counts vec4s when VECTOR
 // bindings  0 X read, 1 index read, 2 Y write, 3 {rows,C,sourceRows} uniform
 // work      one invocation per Value of Y; x runs over columns, y and z over rows

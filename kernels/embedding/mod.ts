@@ -70,8 +70,8 @@ export interface GatherRowsOperands {
 }
 
 /**
- * Y[r] = X[index[r]], or zeros where the index is negative. Its backward is {@linkcode sumRows}, or, of distinct
- * rows, a gather by the inverse.
+ * Y[r] = X[index[r]], or zeros if the index is negative. Its backward is {@linkcode sumRows}; for distinct rows it can be
+ * a gather by the inverse.
  */
 export function gatherRows(gpu: Gpu, operands: GatherRowsOperands, shape: { rows: number; C: number }): void {
   const { X, index, Y } = operands;
@@ -110,7 +110,7 @@ export interface SumRowsShape {
   readonly C: number;
   /** Adds to what `dTable` holds instead of overwriting it. */
   readonly accumulate: boolean;
-  /** `naive`, or `texture` where C is a multiple of 4. */
+  /** `naive`, or `texture` if C is a multiple of 4. */
   readonly variant?: string;
 }
 
@@ -124,8 +124,8 @@ const MAX_SOFTWARE_ITEMS = 262_000;
  * dTable[v] (+)= sum of the rows dY[items[i]], i in starts[v]..starts[v+1]: the backward of {@linkcode embed} for each
  * of its tables, and of {@linkcode gatherRows}. Deterministic.
  *
- * @throws {RangeError} when an operand is too short, the variant cannot do the shape, or there are more items than a
- * software adapter can add into one row.
+ * @throws {RangeError} when an operand is too short, the variant cannot do the shape, or a software adapter cannot add so
+ * many items into one row.
  */
 export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape): void {
   const { dY, starts, items, dTable } = operands;

@@ -67,7 +67,7 @@ export class Encoder {
     }
     // Deno ends the process on a write of nothing.
     if (data.byteLength === 0) return;
-    // writeBuffer overtakes what is encoded and was not submitted yet, so that goes first if it uses the storage.
+    // writeBuffer overtakes what is encoded but not submitted. If that uses the storage, it is submitted first.
     if (storage.lastSubmission === this.submissionCount) this.submit();
     const { buffer, byteOffset, byteLength } = data;
     this.#device.queue.writeBuffer(storage.buffer, offset * 4, buffer as ArrayBuffer, byteOffset, byteLength);
@@ -116,7 +116,7 @@ export class Encoder {
     if (debugLevel >= 4) this.#scanForNan(kernel.name, bindings);
   }
 
-  /** Copies a storage to its texture where that is not done. */
+  /** Copies a storage to its texture if that is not done. */
   #refresh({ storage, usedWords, mirror }: MirrorUse): void {
     this.#touch(storage, false);
     if (!storage.mirrorIsStale && mirror.holds === storage) return;

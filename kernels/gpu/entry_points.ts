@@ -1,6 +1,6 @@
 /**
- * Which bindings an entry point of a shader uses. With `layout: "auto"` a device leaves out those that it does not use, and
- * its error about the rest names neither kernel nor binding.
+ * Which bindings an entry point of a shader uses. With `layout: "auto"` a device leaves unused bindings out. Its error about
+ * the others then names neither kernel nor binding.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export function bindingFault(
   entryPoint: string,
   count: number,
 ): string | null {
-  // Without the entry point the text is not WGSL, of which the compiler says more.
+  // A text without the entry point is no WGSL. The compiler says more about that.
   if (!isFound) return null;
   const indices = new Set(used.map(({ binding }) => binding));
   const unused = declared.find(({ binding }) => binding < count && !indices.has(binding));

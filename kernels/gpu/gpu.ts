@@ -24,7 +24,7 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-/** Bind groups a pipeline keeps; a run whose shapes keep changing starts over rather than fill the memory. */
+/** Bind groups a pipeline keeps. When shapes keep changing, all are forgotten rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
 
 /** A GPU starts on a step's first launches while the host still encodes its last; on software adapters both need the CPU. */
@@ -38,9 +38,9 @@ export class Gpu {
   readonly adapterName: string;
   /** True on CPU implementations such as llvmpipe, where texture reads are far cheaper than buffer reads. */
   readonly isSoftware: boolean;
-  /** Neighbouring invocations that are in one subgroup at least; 0 where shaders may not use subgroup functions. */
+  /** Neighbouring invocations that are in one subgroup at least; 0 if shaders may not use subgroup functions. */
   readonly subgroupSize: number;
-  /** True on a software adapter where one of a row of 8 invocations may read and `subgroupBroadcast` to the others. */
+  /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
   /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
@@ -54,7 +54,7 @@ export class Gpu {
   readonly tuned: Map<string, string> = new Map();
   /** Variants of each kernel that failed their check on this adapter; taken only when named. */
   readonly rejected: Map<string, readonly string[]> = new Map();
-  /** Bound where a kernel's optional operand is absent. */
+  /** Bound when a kernel's optional operand is absent. */
   readonly placeholder: Slice;
 
   readonly #readback: Readback;
@@ -219,7 +219,7 @@ export class Gpu {
     }
   }
 
-  /** Does again what was traced, in the same memory, which nobody may hold. */
+  /** Repeats what was traced, in the same memory. Nobody may hold that memory. */
   replay(commands: readonly Command[]): void {
     this.#throwPending();
     for (const command of commands) this.#encoder.encode(command);
@@ -257,8 +257,8 @@ export class Gpu {
   }
 
   /**
-   * Submits and waits for all work. When it resolves, all that was told the GPU before was carried out: await it before
-   * anything of it is kept.
+   * Submits and waits for all work. When it resolves, everything that the GPU was told before has been carried out. Await it
+   * before results are kept.
    *
    * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
    */

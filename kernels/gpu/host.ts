@@ -8,7 +8,7 @@
 /** Whether this is Deno, whose WGSL knows subgroup functions without `enable subgroups;` and refuses that line. */
 export const isDeno: boolean = "Deno" in globalThis;
 
-/** The environment variable, or undefined where there is none, it is unset, or it may not be read. */
+/** The environment variable, or undefined if there is none, it is unset, or it may not be read. */
 export function environment(name: string): string | undefined {
   try {
     return globalThis.Deno?.env.get(name);

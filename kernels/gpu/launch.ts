@@ -8,7 +8,7 @@ import type { Slice } from "./storage.ts";
 /** Workgroups WebGPU allows in a dimension. */
 const MAX_WORKGROUPS = 65535;
 
-/** `count` workgroups as x and y, a few more where they do not divide: shaders find their number as x + y * width. */
+/** `count` workgroups as x and y, a few more if they do not divide: shaders find their number as x + y * width. */
 export function flatGrid(count: number): [x: number, y: number] {
   const y = Math.max(1, Math.ceil(count / MAX_WORKGROUPS));
   return [Math.ceil(count / y), y];
@@ -24,7 +24,7 @@ export function requireWords(action: string, lengths: readonly (readonly [Slice,
 }
 
 /**
- * Throws a `RangeError` naming the first size that is not a whole number of at least 1 or, for those in `orNone`, 0: a
+ * Throws a `RangeError` naming the first size that is not a whole number of at least 1; those in `orNone` may be 0. A
  * launch over no rows does nothing, but rows of no words are a mistake.
  */
 export function requireSizes(

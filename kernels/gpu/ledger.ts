@@ -1,12 +1,12 @@
 /**
- * Proof that submissions were carried out: each one's last command enters its ticket in a buffer on the device. A submission
- * that the device refused leaves none, whatever else it says about it.
+ * Proof that submissions were carried out. Each one's last command enters its ticket in a buffer on the device. A
+ * submission that the device refused leaves no ticket, whatever else the device says.
  *
  * @module
  */
 import { type Slice, Storage } from "./storage.ts";
 
-/** Entries kept: one row of memory, read in one piece. Where more submissions pass between two looks the last ones count. */
+/** Entries kept: one row of memory, read in one piece. If more submissions pass between two looks, the last ones count. */
 const SLOTS = 4096;
 
 /** The entries of a device. */

@@ -45,7 +45,7 @@ export async function openGpu(): Promise<Gpu> {
   const request = (requiredFeatures: readonly GPUFeatureName[]) =>
     adapter.requestDevice({ requiredFeatures: [...requiredFeatures], requiredLimits });
   const listed = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  // Deno never lists subgroups, whatever the adapter, yet grants them where the adapter has them: asking tells.
+  // Deno never lists subgroups, whatever the adapter, yet grants them if the adapter has them: asking tells.
   const isHidden = isDeno && !listed.includes("subgroups");
   const wanted = isHidden ? [...listed, "subgroups" as const] : listed;
   const device = await request(wanted).catch((error: Error) => {

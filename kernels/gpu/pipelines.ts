@@ -65,9 +65,9 @@ export class PipelineCache {
   readonly #enablesSubgroups: boolean;
 
   /**
-   * On a software adapter a kernel's uniforms are bound as read-only storage: lavapipe writes loop bounds that it finds
-   * in uniform buffers into the code, and then compiles the kernel anew at every pass and keeps what it compiled, about a
-   * megabyte each time. They are read once, at the start: a word of storage is a loop over lanes at every mention. With
+   * On a software adapter a kernel's uniforms are bound as read-only storage. lavapipe writes loop bounds that it finds in
+   * uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
+   * Uniforms are read once, at the start: a word of storage is a loop over lanes at every mention. With
    * `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
   constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
@@ -218,8 +218,8 @@ function snippetsFor({ name, file, includes = {} }: KernelSource): Record<string
 }
 
 /**
- * Holds what a launch binds to what the kernel's entry point uses, no more and no fewer, each as it is declared: WebGPU's
- * own messages name neither kernel nor binding.
+ * Requires a launch to bind exactly what the kernel's entry point uses, each as it is declared. WebGPU's own messages name
+ * neither kernel nor binding.
  *
  * @throws {TypeError} naming the kernel's file, the binding and what it takes.
  */
@@ -239,7 +239,7 @@ export function requireBindings(pipeline: Pipeline, passed: readonly Binding[]):
 }
 
 /**
- * The uniform that a shader declares where a launch binds parameters.
+ * The uniform that a shader declares if a launch binds parameters.
  *
  * @throws {TypeError} when there is none.
  */

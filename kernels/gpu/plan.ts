@@ -1,12 +1,12 @@
 /**
- * Plans: what a step tells the GPU to do, traced once for every shape of its inputs and replayed for the next inputs of
- * that shape.
+ * Plans: what a step tells the GPU to do. It is traced once for every shape of the step's inputs, and replayed for the next
+ * inputs of that shape.
  *
  *     first step of a shape    the step's code runs: ops take memory, choose kernels and launch them, and the GPU keeps the
  *                              list of launches, copies and uploads
  *     later ones               uploads get the new inputs' arrays, the list is encoded as it is, in the same memory
  *
- * The memory of a plan is the pool's: between steps others may have it, and plans share it.
+ * A plan's memory belongs to the pool. Others may have it between steps, and plans share it.
  *
  * @module
  */
@@ -62,21 +62,21 @@ export interface Upload {
   readonly derive: Derive | undefined;
 }
 
-/** Makes what is written of the data, where that is not all of it as it is. */
+/** Makes of the data what is written. */
 // deno-lint-ignore no-explicit-any -- each takes the kind of array that it comes with
 export type Derive = (data: any) => HostData;
 
 /** The commands of a step. */
 interface Plan {
   readonly commands: readonly Command[];
-  /** Of each command that uploads an array of the inputs, which; -1 for all others. */
+  /** Index of the inputs' array that each command uploads; -1 for all other commands. */
   readonly inputOf: readonly number[];
   /** What is read at the end. */
   readonly results: readonly Slice[];
   readonly storages: readonly Storage[];
 }
 
-/** Plans kept; where shapes keep changing those go that were not used for longest. */
+/** Plans kept. When shapes keep changing, the ones that were not used for longest go. */
 const MAX_PLANS = 32;
 
 /** Stands for an input's array in a plan. */
@@ -90,7 +90,7 @@ export function fixed<Data extends HostData>(data: Data): Data {
   return data;
 }
 
-/** What a plan keeps of an upload: of fixed data what is written, so that it is derived once. */
+/** What a plan keeps of an upload. For fixed data it is what was written, so that it is derived once. */
 export function keptUpload(
   data: HostData,
   written: HostData,
@@ -129,7 +129,7 @@ export class Plans {
   }
 
   /**
-   * Runs a step, by its plan where there is one, and reads its results.
+   * Runs a step, by its plan if there is one, and reads its results.
    *
    * @throws {TypeError} when the step uploads an array that is neither among its inputs nor {@linkcode fixed}.
    */

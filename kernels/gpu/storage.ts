@@ -49,12 +49,12 @@ export class Mirror {
 }
 
 /**
- * One GPU buffer and, where a kernel wants to read it as texels, a mirror. Two things are kept true of it, by `Gpu`:
+ * One GPU buffer and, if a kernel wants to read it as texels, a mirror. Two things are kept true of it, by `Gpu`:
  *
- *     mirrorIsStale    every write of the buffer sets it; a kernel that reads texels copies the buffer first where it is
+ *     mirrorIsStale    every write of the buffer sets it; a kernel that reads texels copies the buffer first if it is
  *                      set, in order with the launches around it
- *     lastSubmission   every use sets it to the submission being recorded; the host's own writes overtake what is only
- *                      recorded, so where it is the open one that is submitted first
+ *     lastSubmission   every use sets it to the submission being recorded. The host's own writes overtake what is only
+ *                      recorded. If the last use is in the open submission, that is submitted first
  */
 export class Storage {
   /** Tells it from others in the keys of bind groups. */
@@ -160,7 +160,7 @@ class FreeList<Item extends Capacity> {
     return this.#items.splice(0);
   }
 
-  /** Where the first is that has at least `words` words and, of those with as many, at least this id. */
+  /** Index of the first with more than `words` words, or with as many and at least this id. */
   #firstOf(words: number, id: number): number {
     let [low, high] = [0, this.#items.length];
     while (low < high) {
@@ -175,8 +175,8 @@ class FreeList<Item extends Capacity> {
 
 /**
  * Lends storages, and mirrors to those that are read as texels. Every acquired slice must be released; `inUse` counts those
- * that are not. Of the smallest that fit the oldest is handed out, so that equal steps get equal storages and their cached
- * bind groups, and steps of many shapes share those of the largest.
+ * that are not. `acquire` returns the smallest storage that fits, the oldest among equals. Equal steps therefore get the
+ * same storages, and their bind groups stay cached. Steps of many shapes share the storages of the largest.
  */
 export class StoragePool {
   readonly #device: GPUDevice;

@@ -12,8 +12,8 @@
 export const MAX_ROUNDS = 65_500;
 
 /**
- * A workgroup's tile of a product: SLICES teams of X x Y invocations, each with 4I rows and 4J columns in registers,
- * stage DEPTH terms of the sums at a time in workgroup memory. A type, so that it can be spread into a shader's constants.
+ * A workgroup's tile of a product. It has SLICES teams of X x Y invocations, each with 4I rows and 4J columns in registers.
+ * They stage DEPTH terms of the sums at a time in workgroup memory. A type, so that it can be spread into a shader's constants.
  */
 export type Tile = Readonly<Record<"X" | "Y" | "I" | "J" | "SLICES" | "DEPTH", number>>;
 
@@ -31,7 +31,7 @@ const TILE_32_SLICED: Tile = { ...TILE_32, SLICES: 2, DEPTH: 64 };
 const MANY_WORKGROUPS = 128;
 /** Terms from which the slices of a tile of 32 or 64 rows pay. */
 const TERMS_TO_SLICE = { 32: 128, 64: 256 };
-/** Workgroups that splits aim at: some for each core, more of them where tiles are larger. */
+/** Workgroups that splits aim at: some for each core, more of them when tiles are larger. */
 const SPLIT_WORKGROUPS = { 32: 256, 64: 512 };
 /** Terms below which a sum is not split, as a second launch then costs more than it saves. */
 const TERMS_TO_SPLIT = { 32: 512, 64: 1024 };
@@ -64,7 +64,7 @@ function countWorkgroups(shape: ProductShape, tile: Tile): number {
 }
 
 /**
- * The largest tile that leaves a GPU enough workgroups; in slices, if allowed, where sums are long. Thresholds are from
+ * The largest tile that leaves a GPU enough workgroups; in slices, if allowed, when sums are long. Thresholds are from
  * times of many tiles at the shapes of training steps on an H100.
  */
 export function chooseTile(shape: ProductShape, allowsSlices: boolean, memoryBytes = PROMISED_BYTES): Tile {
@@ -79,7 +79,7 @@ export function chooseTile(shape: ProductShape, allowsSlices: boolean, memoryByt
   return slices(TILE_32_SLICED, TERMS_TO_SLICE[32]) ? TILE_32_SLICED : TILE_32;
 }
 
-/** As {@linkcode chooseTile} in slices; long sums are split where there are too few workgroups even so. */
+/** As {@linkcode chooseTile} in slices; long sums are split if there are too few workgroups even so. */
 export function chooseSplitTile(shape: ProductShape, memoryBytes?: number): SplitTile {
   const { terms } = shape;
   const counts = { 32: countWorkgroups(shape, TILE_32), 64: countWorkgroups(shape, TILE_64) };
@@ -134,8 +134,8 @@ export interface RegisterTile {
 }
 
 /**
- * Time of matmul at 192x384x256 on llvmpipe, the fastest tile's at 1. Few, and of those of equal speed what compiles
- * fastest (48 x 4 in half the time of 16 x 12), as each is compiled for every transpose and epilogue.
+ * Time of matmul at 192x384x256 on llvmpipe, the fastest tile's at 1. There are few, since each is compiled for every
+ * transpose and epilogue. Among equals in speed the one that compiles fastest is here: 48 x 4 in half the time of 16 x 12.
  */
 const REGISTER_TILES: readonly (RegisterTile & { readonly slowness: number })[] = [
   { ROWS: 32, J: 2, slowness: 1 },

@@ -23,7 +23,7 @@ export interface VariantQuestion {
 
 /**
  * The caller's variant; else `PONDER_VARIANT`, else what tuning measured as fastest, else the preferred one, each only
- * where this kernel has it and it can do the shape.
+ * if this kernel has it and it can do the shape.
  *
  * @throws {RangeError} when the caller's variant does not exist or cannot do the shape.
  */

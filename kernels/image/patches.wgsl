@@ -1,7 +1,7 @@
 // extractPatches   patches[b, (y,x), (py,px,c)] = (pixels[b, y p + py, x p + px, c] / 255 - mean_c) * factor_c
 // shapes    pixels (B,S,S,3) bytes, 4 to a word  statistics (B,8) [means, factors, -, -]  patches (B,(S/p)^2,3p^2)
 // bindings  0 pixels read, 1 statistics read, 2 patches write, 3 {n} uniform; n outputs, or twelves of them when VECTOR
-// work      one invocation per output. A row of a patch is 3p neighbouring bytes; where p is a multiple of 4 an
+// work      one invocation per output. A row of a patch is 3p neighbouring bytes; if p is a multiple of 4 an
 //           invocation takes four whole pixels instead: three words in, three vec4s out, channels known in advance.
 //           S and p are constants: divisions become shifts
 // traffic   15 B S^2 bytes

@@ -164,7 +164,7 @@ function forwardKernel(
 }
 
 /**
- * dX of layernorm, written or added; dWeight and dBias are accumulated into where they are given. R may be 0.
+ * dX of layernorm, written or added; dWeight and dBias are accumulated into if they are given. R may be 0.
  *
  * @throws {RangeError} when a size is no whole number, an operand is too small, or an explicit variant cannot do the shape.
  * @throws {TypeError} when only one of dWeight and dBias is given.
@@ -302,7 +302,7 @@ function backwardWorkgroup(
 
 /** One SIMD group of a software adapter, a few warps of a real one. */
 const workgroupSize = (gpu: Gpu) => gpu.isSoftware ? 8 : 64;
-/** Rows an invocation takes in turn: where loads are dear, the weights are worth keeping while both cores have work. */
+/** Rows an invocation takes in turn: when loads are dear, the weights are worth keeping while both cores have work. */
 const laneRows = (gpu: Gpu, R: number) => !gpu.isSoftware ? 1 : R < 2048 ? 8 : 16;
 
 /** How the workgroup variants split rows and columns. */

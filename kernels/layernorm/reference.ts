@@ -20,7 +20,7 @@ export function layernormReference(
   return { Y, mean, rstd };
 }
 
-/** dX, dWeight and dBias; each starts from the given values where there are any. */
+/** dX, dWeight and dBias; each starts from the given values if there are any. */
 export function layernormBackwardReference(
   { X, weight, mean, rstd, dY, dX: dX0, dWeight: dWeight0, dBias: dBias0 }:
     & Readonly<Record<"X" | "weight" | "mean" | "rstd" | "dY", Numbers>>

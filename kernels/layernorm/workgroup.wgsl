@@ -2,7 +2,7 @@
 // shapes     X,Y (R, 4 COLUMNS)  weight,bias (4 COLUMNS)  mean,rstd (R)
 // bindings   0 X read, 1 weight read, 2 bias read, 3 Y write, 4 mean write, 5 rstd write, 6 {R,epsilon} uniform
 // work       LANES neighbouring invocations share a row, ELEMENTS vec4s each in registers; ROWS rows a workgroup; f32 sums,
-//            a tree over the lanes, in workgroup memory or, with SUBGROUP, where a row's lanes are in one subgroup, without
+//            a tree over the lanes: in workgroup memory, or without it with SUBGROUP (a row's lanes are in one subgroup)
 // traffic    8RC + 8R bytes
 // steps      neighbours read neighbouring vec4s (rows.wgsl has them a row apart, which a GPU fetches in pieces); rows are
 //            short of lanes rather than lanes of rows: C/16 lanes a row; SUBGROUP saves the tree's barriers

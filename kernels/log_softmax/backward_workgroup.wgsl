@@ -1,6 +1,6 @@
 // log-softmax backward  forward: Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
 //                       dX[n,v] = (dY[n,v] - e^Y[n,v] * sum_u dY[n,u]) / temperature
-// shapes                Y,dY,dX (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
+// shapes                Y,dY,dX (N,V), V = ELEMENTS vec4s, or words if V is no multiple of 4
 // bindings              0 Y read, 1 dY read, 2 dX write, 3 {N,temperature} uniform
 // work                  LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk for the sum, a tree
 //                       over the lanes as in workgroup.wgsl, a walk to write; f32

@@ -1,9 +1,9 @@
 // log-softmax  Y[n,v] = X[n,v] / temperature - log sum_u e^(X[n,u] / temperature)
-// shapes       X,Y (N,V), V = ELEMENTS vec4s, or words where V is no multiple of 4
+// shapes       X,Y (N,V), V = ELEMENTS vec4s, or words if V is no multiple of 4
 // bindings     0 X read, 1 Y write, 2 {N,temperature} uniform
 // work         LANES neighbouring invocations share a row, ROWS rows a workgroup: a walk with a running maximum and sum of each
-//              invocation, 4 elements a round, a tree over the lanes, in workgroup memory or, with SUBGROUP, where a row's
-//              lanes are in one subgroup, without, a walk to write; f32
+//              invocation, 4 elements a round; a tree over the lanes, in workgroup memory, or without it with SUBGROUP
+//              (a row's lanes are in one subgroup); a walk to write; f32
 // traffic      8NV bytes (second read of X from cache)
 // values       a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the whole row NaN
 // source       running maximum and sum: arXiv:1805.02867

@@ -3,7 +3,7 @@
 // bindings  0 A texels, 1 B texels, 2 bias read, 3 residual read, 4 C write,
 //           5 {shape, strides and offsets in texels} uniform, 6 U write (with HAS_U)
 // work      each of a workgroup's 8 lanes holds ROWS x 4J of C in registers; k goes by 4; z is the batch item
-// limits    N % 4 = 0; the contiguous dimension of A and of B too; M ragged, K ragged where A is (K,M), B (K,N)
+// limits    N % 4 = 0; the contiguous dimension of A and of B too; M ragged, K ragged if A is (K,M), B (K,N)
 // traffic   per 4 values of k and ROWS x 32J of C: ROWS + 32J texels, against 4 ROWS 32J multiply-adds
 // steps     on llvmpipe, two cores, at 512^3: texel reads in place of buffer reads, which are loops over lanes there, 39
 //           to 74 GFLOP/s; 16 x 16 a lane over 8 x 8, 1.3x; k innermost, under rows, under columns, 1.6x; the epilogue as

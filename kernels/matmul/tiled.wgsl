@@ -16,7 +16,7 @@
 //           the way in, let all transposes share the inner loop, and the XOR in their place keeps the stores of
 //           neighbours in different banks; a step's GROUPS unrolled, the next words are read ahead (33 to 37 TFLOP/s at
 //           4096^3 on an H100), and in arrays of arrays only indices that vary are clamped (to 46, with a tile of 128 x
-//           256); SLICES and SPLIT keep a GPU busy where C has few tiles and K is long, as weight gradients; HALF halves
+//           256); SLICES and SPLIT keep a GPU busy when C has few tiles and K is long, as weight gradients; HALF halves
 //           the traffic of workgroup memory
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
@@ -122,7 +122,7 @@ fn blockOfB(item: u32, k: u32, n: u32) -> mat4x4f {
   //@end
 }
 
-// Of the tile in column x and row y of batch item z.
+// Loads a block of the tile in column x and row y of batch item z.
 fn loadBlock(block: u32, tile: vec3u, k: u32) -> mat4x4f {
   if (block < A_BLOCKS) {
     let place = blockPlace(block, A_QUADS, !TRANSPOSE_A);

@@ -17,8 +17,8 @@ export interface KernelCheck {
 }
 
 /**
- * Compares what a kernel wrote with a reference, and finds the worst element. NaN is right only where the reference has
- * NaN, an infinity only where it has the same one.
+ * Compares what a kernel wrote with a reference, and finds the worst element. NaN is right only if the reference has
+ * NaN, an infinity only if it has the same one.
  *
  * @throws {RangeError} when the lengths differ, or the largest error exceeds `tolerance`; without one it only reports.
  *

@@ -75,7 +75,7 @@ export interface ColumnSumOperands {
   readonly X: Slice;
   /** (C), written, or added to. */
   readonly Y: Slice;
-  /** Scratch, where {@linkcode columnSumPartialWords} wants it; without it one invocation adds a whole column. */
+  /** Scratch, when {@linkcode columnSumPartialWords} wants it; without it one invocation adds a whole column. */
   readonly partials?: Slice;
 }
 
@@ -83,7 +83,7 @@ export interface ColumnSumOperands {
 export interface ColumnSumShape extends MatrixShape {
   /** Adds to what Y holds instead of overwriting it. */
   readonly accumulate: boolean;
-  /** `naive`, or `texture` where C is a multiple of 4. */
+  /** `naive`, or `texture` if C is a multiple of 4. */
   readonly variant?: string;
 }
 
@@ -93,7 +93,7 @@ export const columnSumVariants = ["naive", "texture"] as const;
 /** Up to this many rows the few lanes that a software adapter has are occupied by the columns. */
 const ONE_LAUNCH_ROWS = 8192;
 
-/** Words of scratch with which {@linkcode columnSum} occupies the device; 0 where it does without. */
+/** Words of scratch with which {@linkcode columnSum} occupies the device; 0 if it does without. */
 export function columnSumPartialWords(shape: MatrixShape, { isSoftware }: Pick<Gpu, "isSoftware">): number {
   return isSoftware && shape.R <= ONE_LAUNCH_ROWS ? 0 : chunkWords(shape);
 }

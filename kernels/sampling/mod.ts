@@ -16,18 +16,18 @@ export interface SampleTokensOperands {
   readonly random: Slice;
   /** (B) u32, 1 once a row has ended. Read and written. */
   readonly done: Slice;
-  /** (B,maxSteps) u32; column `step` is written, with `padId` where the row was done before. */
+  /** (B,maxSteps) u32; column `step` is written, with `padId` if the row was done before. */
   readonly tokens: Slice;
   /**
-   * (B,maxSteps); log-probability of the token at the temperature, 0 where the row was done before. NaN when a logit of the
+   * (B,maxSteps); log-probability of the token at the temperature, 0 if the row was done before. NaN when a logit of the
    * row is NaN or +infinity; the token is then void.
    */
   readonly logprobs: Slice;
   /** (B,maxSteps); entropy in nats of the distribution drawn from, 0 or NaN as `logprobs`. */
   readonly entropies: Slice;
-  /** (B) u32; the token drawn, input of the next step. Unchanged where the row was done before. */
+  /** (B) u32; the token drawn, input of the next step. Unchanged if the row was done before. */
   readonly current: Slice;
-  /** (B) u32; raised by 1: the sequence position of the next token. Unchanged where the row was done before. */
+  /** (B) u32; raised by 1: the sequence position of the next token. Unchanged if the row was done before. */
   readonly position: Slice;
 }
 

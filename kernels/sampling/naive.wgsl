@@ -7,7 +7,7 @@
 //           invocation after 65535 rounds in sum: V up to 174000); f32
 // draw      Weights are added by eights, these in blocks of BLOCK, and those to the total, so that a tail of small weights
 //           counts beside a large one. One uniform number picks the block by the same sums that made the total, a second
-//           one the token by the block's own sums; a row of one block needs the first alone. Where rounding leaves eight
+//           one the token by the block's own sums; a row of one block needs the first alone. When rounding leaves eight
 //           weights short of what is to be reached, the largest of them is taken: never one of no probability
 // values    a logit of -infinity has probability 0; NaN, +infinity, or nothing but -infinity make the row's logprob and
 //           entropy NaN (its token is then void, but below V)
@@ -56,7 +56,7 @@ fn uniformFromCounter(seed: u32, counter: u32) -> f32 { return unit(randomWords(
 // Words of a row that are one block.
 const BLOCK = 512u;
 
-// Of the weights w = e^x, x = (logit - largest) scale, of the words from `first` to before `end`: sums of w and of x w.
+// Sums of w and of x w over the words from `first` to before `end`: w = e^x, x = (logit - largest) scale.
 fn blockSums(first: u32, end: u32, largest: f32, scale: f32) -> vec2f {
   var sums = vec2f();
   for (var octet = first; octet < end; octet += 8u) {

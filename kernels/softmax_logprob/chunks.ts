@@ -33,8 +33,8 @@ const MAX_CHUNK_ROWS = 1 << 15;
 const MAX_CHUNK_COLUMNS = 2048;
 
 /**
- * Rows and columns of a backward chunk: at most half of all logits. Columns come first, as each part of W and dW is then
- * gone over once; they are equal parts, whole slices' alignments wide.
+ * Rows and columns of a backward chunk: at most half of all logits. Columns are split first, since each part of W and dW
+ * is then gone over once. They are equal parts, whole slices' alignments wide.
  */
 export function chunkSize({ N, V }: Pick<LinearLogprobShape, "N" | "V">): { rows: number; columns: number } {
   const parts = Math.ceil(V / MAX_CHUNK_COLUMNS);
@@ -53,8 +53,8 @@ export function linearLogprobScratchWords(shape: Pick<LinearLogprobShape, "N" | 
 }
 
 /**
- * Some rows and columns of the logits in the backward. The operands' W and dW begin at `column0`, their rows still V apart;
- * dX gains from all but the first columns, which begin it.
+ * Some rows and columns of the logits in the backward. The operands' W and dW begin at `column0`, their rows still V apart.
+ * The chunk of the first columns writes dX, all others add to it.
  */
 export interface LinearLogprobChunk extends LinearLogprobShape {
   readonly row0: number;

@@ -84,7 +84,7 @@ export interface LinearLogprobBackwardOperands {
   readonly scratch: Slice;
 }
 
-/** Words of `partials` that {@linkcode linearLogprob} needs on a GPU; without one, on any and in any variant. */
+/** Words of `partials` that {@linkcode linearLogprob} needs on a GPU. Without `gpu`: on any GPU, in any variant. */
 export function linearLogprobPartialsWords(shape: LinearLogprobSize, gpu?: Gpu): number {
   if (shape.N === 0) return 0;
   const variants = gpu ? [choose("linearLogprob", gpu, shape)] : Object.keys(PARTS);
@@ -131,8 +131,8 @@ function texturePanels({ N, C, V }: { N: number; C: number; V: number }) {
 /**
  * Log-probabilities of the targets under softmax(X W / temperature), with log-sum-exp and entropy.
  *
- * @throws {RangeError} when a size is no whole number, an operand is too small, the temperature is not positive, an
- * explicit variant cannot do the shape, or a dimension is too large for a software adapter.
+ * @throws {RangeError} when a size is no whole number, an operand is too small, or the temperature is not positive; when
+ * an explicit variant cannot do the shape, or a dimension is too large for a software adapter.
  */
 export function linearLogprob(gpu: Gpu, operands: LinearLogprobOperands, shape: LinearLogprobShape): void {
   const { X, W, targets, logprob, lse, entropy, partials } = operands;

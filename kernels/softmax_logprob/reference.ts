@@ -39,7 +39,7 @@ export function linearLogprobReference(
   return { logprob, lse, entropy };
 }
 
-/** dX; dW starts from the given values where there are any. */
+/** dX; dW starts from the given values if there are any. */
 export function linearLogprobBackwardReference(
   { X, W, targets, dLogprob, dEntropy, dW: dW0 }:
     & Readonly<Record<"X" | "W" | "targets" | "dLogprob", Numbers>>

@@ -2,7 +2,7 @@
 // needs     Staged, a vector of four; X, Y, I, J, DEPTH, SLICES, TRANSPOSE_A, TRANSPOSE_B, constants
 // source    (ours)
 const THREADS = X * Y * SLICES;
-// Of the tile, in vec4s.
+// Sides of the tile, in vec4s.
 const A_QUADS = I * Y;
 const B_QUADS = J * X;
 // 4x4 blocks that a step stages of A; those of B follow.

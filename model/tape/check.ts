@@ -22,7 +22,7 @@ export interface CheckedOperand {
   readonly isTrainable?: boolean;
 }
 
-/** An operand of a check for each of an op's; null where an optional one is absent. */
+/** An operand of a check for each of an op's; null if an optional one is absent. */
 export type CheckedOperands<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: CheckedOperand | null;
 };
@@ -52,7 +52,7 @@ const SAMPLES = 12;
  * Compares the gradients of sum(output * random) with central differences, for a dozen elements of each trainable
  * operand; an element per trainable operand is returned, the worst. Values must be 0.01 away from kinks of the function.
  *
- * @param inputs One a operand, null where an optional one is absent.
+ * @param inputs One a operand, null if an optional one is absent.
  * @param outputs Which outputs the sum is of; all by default.
  *
  * @example

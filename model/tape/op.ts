@@ -8,19 +8,19 @@ import type { Slice } from "../../kernels/gpu/mod.ts";
 import type { Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** An operand of an op; null where an optional one is absent. */
+/** An operand of an op; null if an optional one is absent. */
 export type Operand = Tensor | null;
 
 /** How many operands an op takes; "any" for one that takes a list. */
 export type Arity<Inputs extends readonly Operand[]> = number extends Inputs["length"] ? "any"
   : Inputs["length"];
 
-/** A gradient for each operand, of the operand's shape; null where none flows. */
+/** A gradient for each operand, of the operand's shape; null if none flows. */
 export type InputGradients<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: Slice | null;
 };
 
-/** The gradient of each output; of several outputs one may have none, null. */
+/** The gradient of each output. If there are several, one that has none is null. */
 export type OutputGradients<Outputs extends readonly Tensor[]> = Outputs extends readonly [Tensor]
   ? readonly [dY: Slice]
   : { readonly [Index in keyof Outputs]: Slice | null };
@@ -80,9 +80,8 @@ export interface AnyOpRule {
 }
 
 /**
- * Defines an op. The types of operands, outputs and attributes are those that `forward` declares, if it declares all its
- * parameters' types, or those of an annotation `OpRule<…>`. A backward rule that returns another number of gradients does
- * not compile.
+ * Defines an op. `forward` says the types of operands, outputs and attributes, if it declares all its parameters' types;
+ * otherwise an annotation `OpRule<…>` does. A backward rule that returns another number of gradients does not compile.
  *
  * @example An op of one operand, Y = 2 X
  * ```ts

@@ -1,8 +1,8 @@
 /**
  * The autograd tape: records ops as they run forward, then runs their backward rules in reverse.
  *
- * The tape owns every tensor made through it. Activations go back to the pool as soon as the backward of the op that
- * made them has run, gradients as soon as they are used, the rest in `dispose`. Of `loss = sum(x * x)`, x a parameter:
+ * The tape owns every tensor made through it. An activation goes back to the pool when the backward of the op that made
+ * it has run. A gradient goes back when it is used, the rest in `dispose`. Example: `loss = sum(x * x)`, x a parameter:
  *
  *     y = multiply(x, x)   takes y from the pool; recorded, since a gradient flows through x
  *     s = sum(y)           takes s; recorded
@@ -43,7 +43,7 @@ export class Tape implements Disposable {
   }
 
   /**
-   * Runs an op and, if gradients flow through it, records it. Ours and those of others are values of `defineOp`.
+   * Runs an op and, if gradients flow through it, records it. Ops are values made by `defineOp`, ours and yours.
    *
    * @throws {TypeError} when the op takes another number of operands; whatever its forward throws.
    */
@@ -62,7 +62,7 @@ export class Tape implements Disposable {
     try {
       made = rule.forward(this, inputs, attributes);
     } finally {
-      // Also of an op that failed: the next one must not take its memory for its own.
+      // Even if the op failed: the next one must not take this memory for its own.
       saved = this.#saved;
       this.#saved = [];
       this.#memory.releaseScratch();
@@ -88,8 +88,8 @@ export class Tape implements Disposable {
   }
 
   /**
-   * What `derive` makes of host data, freed with the tape. A planned step repeats it for the next inputs' data: of that its
-   * result must be made, and of sizes.
+   * What `derive` makes of host data, freed with the tape. A planned step repeats it for the next inputs' data. The result
+   * must therefore depend on that data and on sizes alone.
    */
   derived<Data extends HostData>(data: Data, label: string, derive: (data: Data) => HostData): Slice {
     return this.#memory.upload(data, label, derive);
@@ -184,8 +184,8 @@ export class Tape implements Disposable {
   }
 
   /**
-   * Memory for a gradient that a backward rule returns, or that it adds its part to and returns: what came from elsewhere
-   * so far, where nothing else holds it.
+   * Memory for a gradient that a backward rule returns. With `accumulate` it holds what came from elsewhere so far, and the
+   * rule adds its part; this is so if nothing else holds that memory.
    */
   gradientSoFar(tensor: Tensor): { dX: Slice; accumulate: boolean } {
     const earlier = this.#gradients.get(tensor);
@@ -212,7 +212,7 @@ export class Tape implements Disposable {
     return { label, shape, data, requiresGradient: false, gradient: null };
   }
 
-  /** A gradient counts one holder for every tensor it is the gradient of; where a value fans out they are summed. */
+  /** A gradient counts one holder for every tensor it is the gradient of; when a value fans out they are summed. */
   #accumulate(tensor: Tensor, gradient: Slice): void {
     const earlier = this.#gradients.get(tensor);
     if (earlier === undefined) {

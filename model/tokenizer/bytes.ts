@@ -6,7 +6,7 @@
  * @module
  */
 
-/** Character of each byte: itself where it can be printed in Latin-1, else the next one from U+0100 on. */
+/** Character of each byte: itself if it can be printed in Latin-1, else the next one from U+0100 on. */
 const CHARACTERS: readonly string[] = (() => {
   let next = 0x100;
   const isPrintable = (byte: number) => byte > 0x20 && byte < 0x7f || byte > 0xa0 && byte !== 0xad;

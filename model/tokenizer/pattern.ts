@@ -1,8 +1,8 @@
 /**
  * Regular expressions of a `tokenizer.json`, of which only some are taken: a file must not be able to hang its reader.
  *
- * A pattern is an alternation. Each alternative must be literal text, or one of those that published tokenizers are
- * made of, whose matching never tries one stretch of text in many ways.
+ * A pattern is an alternation. Each alternative must be literal text or a known one of published tokenizers. Matching
+ * these never tries one stretch of text in many ways.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import { type Options, UsageError, type Values } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { type CreditMetrics, measureCredit } from "../credit.ts";
 import { type GuardSettings, improve, type ImproveMetrics } from "../improve.ts";
-import type { ObjectiveSettings, Sample } from "../objective.ts";
+import { type ObjectiveSettings, objectiveSettings, type Sample } from "../objective.ts";
 import type { Policy } from "../policy.ts";
 import { requireActionValues, requireDemonstrations, requireSeededReset } from "../requirements.ts";
 import type { Rollout, Transition } from "../rollout.ts";
@@ -147,7 +147,7 @@ export async function learn<O extends Options>(
   if (algorithm.score === undefined) {
     throw new TypeError(`Cannot learn by ${algorithm.name}: it has neither "score" nor "learn", give it one`);
   }
-  const objective = algorithm.objective(settings);
+  const objective = objectiveSettings(algorithm.objective(settings));
   const { samples, metrics } = await algorithm.score(rollout, settings, context);
   const improved = await improve(
     context.policy,

@@ -46,17 +46,11 @@ export const ppo: Algorithm<typeof ppoOptions> = defineAlgorithm({
   collect: ({ rolloutSteps }) => ({ kind: "steps", steps: rolloutSteps }),
   thoughtWeight: ({ lambda }) => lambda,
   objective: ({ clip, ...settings }) => ({
-    temperature: settings.temperature,
+    ...settings,
     ratio: "response",
     clipLow: clip,
     clipHigh: clip,
-    ratioGuard: settings.ratioGuard,
     values: "turn",
-    valueClip: settings.valueClip,
-    valueCoefficient: settings.valueCoefficient,
-    entropyCoefficient: settings.entropyCoefficient,
-    klCoefficient: settings.klCoefficient,
-    correctionCoefficient: settings.correctionCoefficient,
   }),
   score: turnAdvantages,
 });

@@ -68,8 +68,8 @@ export const reinforcePlusPlus: Algorithm = defineAlgorithm({
     const weights = lossWeights(rollout, kept, "tokens", 1);
     const returns = tokenReturns(rollout, references, settings);
     const all = kept.flatMap(({ turns }) => turns.flatMap((turn) => Array.from(returns[turn])));
-    const std = standardDeviation(all);
-    const [center, scale] = settings.whiten ? [mean(all), Math.max(std, 1e-6)] : [0, 1];
+    const std = all.length === 0 ? 0 : standardDeviation(all); // when the filter left nothing
+    const [center, scale] = settings.whiten && all.length > 0 ? [mean(all), Math.max(std, 1e-6)] : [0, 1];
     const bound = settings.whiten ? settings.advantageClamp : Infinity;
     const samples: Sample[] = new Array(transitions.length);
     for (const episode of rollout.trajectories) {

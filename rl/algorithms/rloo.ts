@@ -2,7 +2,7 @@
  * `rloo`: the other episodes of the same deal are the baseline.
  *
  *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens,
- *                  divided by the standard deviation over the iteration
+ *                  divided by their standard deviation over the iteration's turns
  *     minimise     -mean over turns of min(ratio A, clip(ratio) A)
  *
  * The baseline does not depend on the episode, so the gradient is unbiased over the deals that are learnt from; those whose
@@ -29,6 +29,8 @@ export const rloo: Algorithm = defineAlgorithm({
   source: "arXiv:2402.14740",
   options: {
     ...groupOptions,
+    groups: { ...groupOptions.groups, default: 16 },
+    groupSize: { ...groupOptions.groupSize, default: 4 },
     ...scaleOptions,
     ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
@@ -41,7 +43,7 @@ export const rloo: Algorithm = defineAlgorithm({
   metrics: {
     ...groupMetrics,
     advantageStd:
-      "standard deviation of the turns' advantages before normalisation, in units of scaled return",
+      "standard deviation of the advantages learnt from before normalisation, in units of scaled return",
   },
   collect: (settings) => collectGroups("rloo", settings),
   thoughtWeight: ({ ratio, lambda }) => ratio === "response" ? lambda : 1,
@@ -68,7 +70,8 @@ export const rloo: Algorithm = defineAlgorithm({
         }
       });
     }
-    const advantageStd = standardDeviation(advantages);
+    const live = advantages.filter((_, turn) => weights[turn] > 0);
+    const advantageStd = live.length === 0 ? 0 : standardDeviation(live);
     const scale = Math.max(advantageStd, settings.advantageFloor);
     const samples = rollout.transitions.map((transition, turn): Sample => ({
       transition,

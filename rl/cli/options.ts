@@ -78,7 +78,7 @@ export type ValueType<O extends Option> = O extends { type: "string"; choices: r
   : O extends BooleanOption ? boolean
   : readonly string[];
 
-/** Typed values: `T` where an option has a default, `T | undefined` where it has none. */
+/** Typed values: `T` if an option has a default, `T | undefined` if it has none. */
 export type Values<O extends Options> = {
   -readonly [K in keyof O]: O[K] extends { default: unknown } ? ValueType<O[K]> : ValueType<O[K]> | undefined;
 };
@@ -91,7 +91,7 @@ export function defineOptions<const O extends Options>(options: O): O {
   return options;
 }
 
-/** The default of every option, undefined where it has none. */
+/** The default of every option, undefined if it has none. */
 export function defaultsOf(options: Options): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
 }
@@ -123,7 +123,7 @@ const number = (option: NumberOption, raw: unknown, label: string): number => {
  * Reads one raw value, from a flag (text or boolean) or from a JSON file.
  *
  * @param label how messages name the option, e.g. `--seed` or `"seed" in run.json`
- * @throws {UsageError} where it does not fit the option's type, range or choices
+ * @throws {UsageError} when it does not fit the option's type, range or choices
  */
 export function readValue(
   option: Option,

@@ -10,7 +10,7 @@ export interface ProgressState {
   readonly total: number;
   /** Whatever else to show, ready to print, in order: `{ success: "83.0%", "tok/s": "1.2k" }`. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** Time left, where the caller knows better than the pace of this stage. */
+  /** Time left, if the caller knows better than the pace of this stage. */
   readonly leftMs?: number;
 }
 

@@ -116,7 +116,7 @@ async function runCells(
     for (const [index, cell] of todo.entries()) {
       const { environment, title } = cell.experiment;
       const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
-      // Also where training them has just failed.
+      // Also if training them has just failed.
       if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
         console.error(

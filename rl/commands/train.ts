@@ -33,10 +33,13 @@ import { runTraining } from "../run/run.ts";
 import type { RunResult } from "../run/state.ts";
 import { algorithmOf, loadAlgorithm } from "../run/load_algorithm.ts";
 import { newPolicy } from "../policies/mod.ts";
+import { requireRunMemory } from "../run/memory_estimate.ts";
+import { onDevice } from "../run/retry.ts";
 import { stoppable } from "../run/stop.ts";
 import { chromeTrace } from "../../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
+import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
 import { readRunSettings } from "../run/trained.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
@@ -52,6 +55,7 @@ export const trainCommand: Command<typeof commonOptions> = {
     "deno task train --no-cot --out runs/no-cot",
     "deno task train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
     "deno task train --resume",
+    "deno task train --resume --extend --env-steps 60000",
     "deno task train --profile --overwrite",
   ],
   options: async (args) => optionsOf(await algorithmOf(args)),
@@ -60,49 +64,100 @@ export const trainCommand: Command<typeof commonOptions> = {
     const environment = await loadEnvironment(values.env);
     const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
     const out = values.out ?? `runs/${environment.name}${kind}-s${values.seed}`;
+    if (values.extend && given.envSteps === undefined) {
+      throw new UsageError("Cannot use --extend without --env-steps: say how long the run shall be in all");
+    }
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     const warmStart = fresh?.warmStart === undefined
       ? null
-      : await readWarmStart(fresh.warmStart, fresh, algorithm);
-    // Before the folder: without an adapter there should be no run to trip over next time.
-    const gpu = await openTunedGpu({ note: console.error });
+      : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
+    let begun: Begun | null = null;
     try {
-      await using folder = await RunFolder.create(out, fresh ?? { resume: true });
-      if (fresh === null) return await train(gpu, ...await resumed(folder, given));
-      await folder.writeConfig(settingsOf(fresh));
-      if (warmStart !== null) await writeWarmStart(folder, warmStart);
-      return await train(gpu, { ...fresh, resume: warmStart !== null }, { environment, algorithm, folder });
+      const open = () => openTunedGpu({ note: console.error });
+      // Before the folder: without an adapter there should be no run to trip over next time.
+      return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
+        if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
+        begun ??= fresh === null
+          ? await resumed(await RunFolder.create(out, { resume: true }), given)
+          : await begin(gpu, fresh, warmStart, {
+            environment,
+            algorithm,
+            folder: await RunFolder.create(out, fresh),
+          });
+        const [config, parts] = begun;
+        if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config);
+        return await train(gpu, { ...config, resume: config.resume || isRetry }, parts);
+      });
     } finally {
-      gpu.destroy();
+      await (begun as Begun | null)?.[1].folder.close();
     }
   },
 };
 
-/** A run to go on with: its own settings, which flags may repeat but not change. */
-async function resumed(
-  folder: RunFolder,
-  given: Given<typeof commonOptions>,
-): Promise<[CommonSettings, Parts]> {
-  const { settings: earlier, algorithm } = await readRunSettings(folder);
-  const settings = { ...earlier, ...given };
-  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
-  const config = resolveConfig(
-    settings,
-    environment,
-    algorithm,
-  );
-  await requireSameSettings(folder, settingsOf(config));
-  return [config, { environment, algorithm, folder }];
+/** A run that has its folder. */
+type Begun = readonly [CommonSettings, Parts];
+
+/** A new run; with a warm start, or the path of one's weights, it goes on from that. */
+async function begin(
+  gpu: Gpu,
+  config: CommonSettings,
+  warmStart: WarmStart | string | null,
+  parts: Parts,
+): Promise<Begun> {
+  const { environment, folder } = parts;
+  return await orClosed(folder, async () => {
+    await folder.writeConfig(settingsOf(config));
+    if (typeof warmStart === "string") {
+      await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
+    } else if (warmStart !== null) await writeWarmStart(folder, warmStart);
+    return [{ ...config, resume: warmStart !== null }, parts];
+  });
 }
 
-/** Another run's warm start, if it is the one that this run would have. */
+/** A run to go on with: its own settings, which flags may repeat but not change; with `--extend` its length may grow. */
+async function resumed(folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
+  return await orClosed(folder, async () => {
+    const { settings: earlier, algorithm } = await readRunSettings(folder);
+    const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
+    const config = resolveConfig({ ...earlier, ...given }, environment, algorithm);
+    const { envSteps } = config;
+    const was = earlier.envSteps ?? commonOptions.envSteps.default;
+    const isLonger = config.extend && envSteps !== was;
+    if (isLonger && envSteps < was) {
+      throw new UsageError(
+        `Cannot extend ${folder.path} to --env-steps ${envSteps}: it is ${was} long, use a larger number`,
+      );
+    }
+    const settings = settingsOf(config);
+    await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
+    if (isLonger) await folder.extend({ envSteps });
+    return [config, { environment, algorithm, folder }];
+  });
+}
+
+/** What `work` gives; when it throws, the folder is given up. */
+async function orClosed<T>(folder: RunFolder, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+/**
+ * Another run's warm start, if it is the one that this run would have. The path itself when there is none to share: that run
+ * trained on another environment, or this one has no solver. Its latest weights are then where RL begins.
+ */
 async function readWarmStart(
   path: string,
   config: CommonSettings,
-  { options }: Algorithm,
-): Promise<WarmStart> {
+  { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
+): Promise<WarmStart | string> {
   const folder = await RunFolder.open(path);
-  const { algorithm: other } = await readRunSettings(folder);
+  const { settings, algorithm: other } = await readRunSettings(folder);
+  const isSolved = environment.make().demonstrate !== undefined;
+  if (!isSolved || settings.env !== config.env) return path;
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
     .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
   if (changed.length === 0) return await folder.readWarmStart();
@@ -139,8 +194,6 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
       );
       return 1;
     }
-    // What went wrong on the GPU is known only now; no result is kept then.
-    await gpu.settle();
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
     const summary = summarize(config, parts, gpu, result, { seconds });
     await folder.writeSummary(summary);

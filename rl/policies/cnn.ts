@@ -9,7 +9,7 @@
  * @module
  */
 import type { Environment, Observation } from "../../envs/mod.ts";
-import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { type Gpu, requireFinite } from "../../kernels/gpu/mod.ts";
 import { sampleTokens } from "../../kernels/sampling/mod.ts";
 import {
   actionPenalties,
@@ -68,8 +68,9 @@ export class CnnPolicy implements Policy<CnnBatch> {
   static create(
     gpu: Gpu,
     actions: readonly string[],
-    { imageNormalization, temperature, maxNewTokens }: Pick<CnnConfig, "imageNormalization"> & Sampling,
+    settings: Pick<CnnConfig, "imageNormalization"> & Partial<Sampling>,
   ): CnnPolicy {
+    const { imageNormalization, temperature, maxNewTokens } = { ...DEFAULT_SAMPLING, ...settings };
     return new CnnPolicy(
       new Cnn(gpu, { ...CNN_LAYERS, imageNormalization, actions: actions.length }),
       actions,
@@ -132,6 +133,9 @@ export class CnnPolicy implements Policy<CnnBatch> {
       padId: 0,
     });
     const [drawn, logprob, entropy, value] = await gpu.read(tokens, logprobs, entropies, values.data);
+    requireFinite("act", logprob, (b) => `the log-probability of the action in state ${b}`);
+    requireFinite("act", entropy, (b) => `the entropy in state ${b}`);
+    requireFinite("act", value, (b) => `the value of state ${b}`);
     const actions = new Uint32Array(drawn.buffer, drawn.byteOffset, B);
     return prompts.map((prompt, b) => ({
       prompt,
@@ -151,7 +155,9 @@ export class CnnPolicy implements Policy<CnnBatch> {
     if (prompts.length === 0) return new Float32Array(0);
     const batch = this.batch(prompts.map((prompt) => ({ prompt, response: [0] })));
     using tape = new Tape(this.gpu, { record: false });
-    return (await this.gpu.read(this.cnn.values(tape, this.cnn.features(tape, batch)).data))[0];
+    const [values] = await this.gpu.read(this.cnn.values(tape, this.cnn.features(tape, batch)).data);
+    requireFinite("estimate values", values, (b) => `the value of state ${b}`);
+    return values;
   }
 
   /** The action that the environment reads in a demonstrated text. */

@@ -34,7 +34,7 @@ export const PLACES: Places = { results: "results", runs: "runs/results" };
  */
 export type CellState = "done" | "begun" | "to run" | "no weights";
 
-/** The cells of experiments, for each seed where they have seeds. */
+/** The cells of experiments, for each seed if they have seeds. */
 export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
@@ -155,18 +155,15 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 
 /** Where training happens, and how it begins: where it stopped, or anew. */
 async function startFlags(places: Places, cell: Cell): Promise<string[]> {
-  const { command, sharesWarmStart } = cell.experiment;
+  const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await exists(`${runPath(places, cell)}/config.json`)) {
-    // The baseline keeps no checkpoint: it begins again.
-    return [...out, command === "train" ? "--resume" : "--overwrite"];
-  }
+  if (await exists(`${runPath(places, cell)}/config.json`)) return [...out, "--resume"];
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
 }
 
-/** What of `metrics.jsonl` a result keeps: enough for curves, and for what became of the thoughts. */
+/** What of `metrics.jsonl` a result keeps: enough for curves, and to see how thoughts changed. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],

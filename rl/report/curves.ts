@@ -11,7 +11,7 @@ import type { CellResult, CurvePoint } from "./result.ts";
 /** Iterations that a point of a curve is the mean of. */
 const WINDOW = 4;
 
-/** Success of the training episodes of each iteration and the three before it; NaN where none ended. */
+/** Success of the training episodes of each iteration and the three before it; NaN if none ended. */
 export function smoothedSuccess(curve: readonly CurvePoint[]): number[] {
   return curve.map((_, i) => {
     const window = curve.slice(Math.max(0, i + 1 - WINDOW), i + 1).filter(({ success }) => success !== null);
@@ -49,7 +49,7 @@ export async function resultCurves(task: string, cells: readonly CellResult[]): 
     const chosen = ofTask.filter((e) => groups.includes(e.group));
     const series = chosen.flatMap(({ name, title }) => seriesOf(cells, name, title));
     if (series.length === 0) continue;
-    // The default's lambda is one of those compared.
+    // The default's lambda is compared as well.
     if (suffix === "lambda") series.splice(2, 0, ...seriesOf(cells, DEFAULT, "lambda 0.5"));
     const svg = await learningCurve(series, {
       title: `${task}: success of training episodes${of}`,

@@ -5,15 +5,15 @@ import type { CellResult } from "./result.ts";
 
 /** How long cells should take. */
 export interface Estimate {
-  /** Of those that resemble a finished one. */
+  /** Time of the cells that resemble a finished one. */
   readonly seconds: number;
   /** Cells that resemble none. */
   readonly unknown: number;
 }
 
 /**
- * Goes by the wall times of finished cells: a cell's own, else the mean of its experiment's other seeds, else of the same
- * command in its task, else of the same command anywhere.
+ * Goes by the wall times of finished cells. The first of these that there is counts: the cell's own, the mean of its
+ * experiment's other seeds, of the same command in its task, of the same command anywhere.
  */
 export function estimateSeconds(cells: readonly Cell[], done: readonly CellResult[]): Estimate {
   let seconds = 0, unknown = 0;

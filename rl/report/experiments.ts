@@ -17,13 +17,13 @@ export interface Experiment {
   readonly environment: string;
   readonly group: Group;
   /**
-   * What measures it: `train` and `baseline` train a policy, `policy` evaluates one without a model (once, no seeds), and
+   * What measures it: `train` and `baseline` train a policy. `policy` evaluates one without a model, once, without seeds.
    * `variant` evaluates the default policy of the same seed in another environment.
    */
   readonly command: "train" | "baseline" | "policy" | "variant";
   /** Flags beside environment, seed and folder. */
   readonly flags: readonly string[];
-  /** Does it differ from the default experiment in RL alone? Then it takes that one's warm start, where it is kept. */
+  /** Does it differ from the default experiment in RL alone? Then it takes that one's warm start, if it is kept. */
   readonly sharesWarmStart?: true;
 }
 

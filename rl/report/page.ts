@@ -41,7 +41,7 @@ default's folder.
 
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 
-/** What is different where a policy trains: its curves do not compare with its evaluation then. */
+/** What differs when a policy trains: its curves do not compare with its evaluation then. */
 function trainingNote(task: string): string {
   const settings = environmentPresets[task]?.trainingSettings ?? [];
   if (settings.length === 0) return "";

@@ -8,7 +8,7 @@
 /** One published number. */
 export interface PublishedRow {
   readonly system: string;
-  /** Parameters of its model; "-" where they are not public or there are none to speak of. */
+  /** Parameters of its model; "-" if they are not public or there are none to speak of. */
   readonly size: string;
   /** In percent. */
   readonly success: number;
@@ -33,7 +33,7 @@ const rowsOf = (
   ...since === undefined ? [] : [{ system: BEST_SINCE, size: "2B to 7B", success: since }],
 ];
 
-/** By environment, where there are any: results of ALFWorld are of another environment than Household. */
+/** By environment, if there are any: ALFWorld is another environment than Household. */
 export const published: Readonly<Record<string, readonly PublishedRow[] | undefined>> = {
   NumberLine: rowsOf([89.4, 26.9, 87.1, 65.5, 82.5, 24.8], 100),
   EZPoints: rowsOf([50, 29.9, 0, 10.5, 2, 23], 100),

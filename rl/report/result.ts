@@ -31,7 +31,7 @@ export interface CellResult {
     readonly parameters?: number;
     /** Environment steps of RL. */
     readonly env_steps?: number;
-    /** Null where there was no warm start. */
+    /** Null if there was no warm start. */
     readonly evaluation_after_sft?: EvaluationSummary | null;
     readonly peak_memory_bytes?: number | null;
     /** RL iterations. */
@@ -45,6 +45,6 @@ export interface CurvePoint {
   readonly success: number | null;
   readonly episodes?: number;
   readonly thoughtAlarm?: readonly string[];
-  /** Of the weights, in this iteration. */
+  /** Updates of the weights, in this iteration. */
   readonly updates?: number;
 }

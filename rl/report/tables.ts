@@ -15,11 +15,11 @@ import { studentInterval } from "./statistics.ts";
 
 type Cells = readonly CellResult[];
 
-/** Exact success of optimal play where it is not 100%, in percent: the mean over all deals. */
+/** Exact success of optimal play if it is not 100%, in percent: the mean over all deals. */
 const EXACT: Readonly<Record<string, { readonly title: string; readonly success: () => number }>> = {
   Points24: {
     title: "optimal in plain arithmetic, all deals (exact)",
-    // Of 13^4 deals 20,870 have a solution: tests/envs/points/points24_solver_test.ts.
+    // 20,870 of the 13^4 deals have a solution: tests/envs/points/points24_solver_test.ts.
     success: () => 100 * 20_870 / 28_561,
   },
   Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
@@ -92,7 +92,7 @@ export function mainTable(task: string, cells: Cells): string {
   ]);
 }
 
-/** An experiment each row, the default first; null where the task has no such experiments. */
+/** An experiment each row, the default first; null if the task has no such experiments. */
 export function comparisonTable(task: string, cells: Cells, group: Group): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === group);
   if (chosen.length === 0) return null;
@@ -119,7 +119,7 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
   return formatMarkdown(header, rows);
 }
 
-/** The algorithms, the default first: what each reaches, and with how much; null where the task has no such experiments. */
+/** The algorithms, the default first: what each reaches, and with how much; null if the task has no such experiments. */
 export function algorithmTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "algorithms");
   if (chosen.length === 0) return null;
@@ -145,11 +145,11 @@ export function algorithmTable(task: string, cells: Cells): string | null {
       formatDuration(1e3 * mean(own.map(({ summary }) => summary.wall_seconds.rl ?? 0))),
     ];
   });
-  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds.\n\n" +
+  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds. RL time is of the machine's state then.\n\n" +
     formatMarkdown(header, rows.map((row) => row.map(String)));
 }
 
-/** Updates of RL; null where they were not counted. */
+/** Updates of RL; null if they were not counted. */
 function updatesOf({ curve = [] }: CellResult["summary"]): number | null {
   if (curve.length === 0 || curve.some(({ updates }) => updates === undefined)) return null;
   return curve.reduce((sum, { updates }) => sum + updates!, 0);
@@ -183,7 +183,7 @@ export function thoughtTable(task: string, cells: Cells): string {
   return formatMarkdown(header, rows);
 }
 
-/** The default policies elsewhere; null where the task has no variants. */
+/** The default policies elsewhere; null if the task has no variants. */
 export function variantTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "ood");
   if (chosen.length === 0) return null;
@@ -239,7 +239,7 @@ export function commandTable(task: string, cells: Cells): string[] {
   return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
 }
 
-/** What a run took; of a few, kept before runs counted what they had been resumed from, without the warm start. */
+/** What a run took. Some older results are without the warm start: runs did not count then what they were resumed from. */
 function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
   const time = formatDuration(1e3 * total);
   return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
@@ -271,7 +271,7 @@ function success(evaluations: readonly EvaluationSummary[]): string[] {
   return [percent(mean(rates)), seeds, range(wilsonInterval(successes, episodes))];
 }
 
-/** Not beyond 0 and 100, where a rate cannot be. */
+/** Limited to 0 and 100: a rate cannot be beyond. */
 function range(interval: readonly number[]): string {
   return interval.map((end) => percent(Math.min(1, Math.max(0, end)))).join(" to ");
 }
@@ -313,7 +313,7 @@ function averageOf(
   return percent(average(cells.map(({ summary }) => read(summary))));
 }
 
-/** Null where one is not known. */
+/** Null if one is not known. */
 function average(values: readonly (number | null | undefined)[]): number | null {
   return values.some((value) => value == null) ? null : mean(values as number[]);
 }

@@ -4,16 +4,29 @@
  *
  * @module
  */
-import { deriveSizes, parameterSpecs, sizeOf, type VlmConfig } from "../../model/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import {
+  CNN_LAYERS,
+  type CnnConfig,
+  cnnParameterSpecs,
+  deriveSizes,
+  parameterSpecs,
+  sizeOf,
+  type VlmConfig,
+} from "../../model/mod.ts";
+import type { Algorithm } from "../algorithms/mod.ts";
 import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
-import type { TrainConfig } from "../config.ts";
+import type { CommonSettings, TrainConfig } from "../config.ts";
+import { evaluationEnvSettings } from "../env_settings.ts";
+import { designModel } from "../setup.ts";
 
 /** A part of a run's memory. */
 export interface MemoryPart {
   /** What it holds, as messages say it. */
   readonly what: string;
   /** The settings that make it large. */
-  readonly flags: readonly (keyof TrainConfig)[];
+  readonly flags: readonly string[];
   /** Bytes, a lower bound. */
   readonly bytes: number;
   /** Does it lie in buffers of the GPU? */
@@ -30,7 +43,7 @@ export interface MachineMemory {
   readonly maxBindingBytes: number;
 }
 
-/** Settings that decide on memory. */
+/** Settings that decide on memory; with `groups`, an iteration's steps follow from those. */
 type Sizes = Pick<
   TrainConfig,
   "demonstrations" | "envs" | "rolloutSteps" | "sftSteps" | "sftBatch" | "envSteps" | "maxNewTokens"
@@ -47,21 +60,56 @@ const ENVIRONMENT_BYTES = 2000;
 const TOKEN_BYTES = 8 + 3 * FLOAT_BYTES;
 
 /** The model of a run, and the prompts that it reads. */
-export interface ModelMemory {
-  readonly model: VlmConfig;
-  /** Tokens of a prompt beside its picture's. Default 1, the least; with the environment's own the bounds are close. */
-  readonly promptTokens?: number;
+export type ModelMemory =
+  | {
+    readonly model: VlmConfig;
+    /** Tokens of a prompt beside its picture's. Default 1, the least; with the environment's own the bounds are close. */
+    readonly promptTokens?: number;
+  }
+  | { readonly cnn: CnnConfig };
+
+/** What of a model takes memory, in floats where not said otherwise. */
+interface Shape {
+  readonly pictureBytes: number;
+  readonly parameters: number;
+  /** Of the cache of keys and values, an environment. */
+  readonly cache: number;
+  /** Kept for backward, a step. */
+  readonly activations: number;
+  /** Of the largest tensor, a prompt. */
+  readonly widest: number;
 }
 
-/** T, positions of a prompt. */
-const positionsOf = ({ model, promptTokens = 1 }: ModelMemory): number =>
-  deriveSizes(model).imageTokens + promptTokens;
+const countOf = (specs: readonly { readonly shape: readonly number[] }[]): number =>
+  specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
-/** Bytes of the cache that a response is written with; its positions are whole eights. */
-function cacheBytes({ envs, maxNewTokens }: Sizes, { model, promptTokens }: ModelMemory): number {
-  const { layers, width, contextLength } = model;
-  const positions = Math.min(contextLength, positionsOf({ model, promptTokens }) + maxNewTokens);
-  return envs * layers * Math.ceil(positions / 8) * 8 * 2 * width * FLOAT_BYTES;
+function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewTokens">): Shape {
+  if ("cnn" in memory) {
+    const { cnn } = memory;
+    const [{ kernelSize, stride, padding, channels }] = cnn.convolutions;
+    const side = Math.floor((cnn.imageSize + 2 * padding - kernelSize) / stride) + 1;
+    return {
+      pictureBytes: 3 * cnn.imageSize ** 2,
+      parameters: countOf(cnnParameterSpecs(cnn)),
+      cache: 0,
+      activations: side ** 2 * channels,
+      widest: side ** 2 * kernelSize ** 2 * 3,
+    };
+  }
+  const { model, promptTokens = 1 } = memory;
+  const { imageTokens, patches } = deriveSizes(model);
+  const { layers, width, visionLayers, visionWidth, contextLength } = model;
+  const positions = imageTokens + promptTokens;
+  const written = Math.min(contextLength, positions + maxNewTokens);
+  return {
+    pictureBytes: 3 * model.imageSize ** 2,
+    parameters: countOf(parameterSpecs(model)),
+    // Its positions are whole eights.
+    cache: layers * Math.ceil(written / 8) * 8 * 2 * width,
+    activations: patches * visionLayers * visionWidth + positions * layers * width,
+    // In an MLP the hidden width is four times the block's.
+    widest: 4 * Math.max(patches * visionWidth, positions * width),
+  };
 }
 
 /**
@@ -77,11 +125,7 @@ function cacheBytes({ envs, maxNewTokens }: Sizes, { model, promptTokens }: Mode
  */
 export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
-  const { model } = memory;
-  const picture = 3 * model.imageSize ** 2, positions = positionsOf(memory);
-  const parameters = parameterSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const { layers, width, visionLayers, visionWidth } = model;
-  const activations = deriveSizes(model).patches * visionLayers * visionWidth + positions * layers * width;
+  const { pictureBytes: picture, parameters, cache, activations } = shapeOf(memory, config);
   const hasRl = envSteps > 0;
   return [
     {
@@ -92,7 +136,7 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
     },
     {
       what: "an iteration's steps take",
-      flags: ["envs", "rolloutSteps"],
+      flags: "groups" in config ? ["groups", "groupSize"] : ["envs", "rolloutSteps"],
       bytes: hasRl ? envs * rolloutSteps * (picture + RECORD_BYTES + TOKEN_BYTES * maxNewTokens) : 0,
       isOnGpu: false,
     },
@@ -106,7 +150,7 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
     {
       what: "the cache of keys and values takes",
       flags: ["envs", "maxNewTokens"],
-      bytes: hasRl ? cacheBytes(config, memory) : 0,
+      bytes: hasRl ? envs * cache * FLOAT_BYTES : 0,
       isOnGpu: true,
     },
     {
@@ -119,33 +163,30 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
 }
 
 /**
- * The largest tensors, each a buffer of its own, from below: of `envs` prompts at once, and of the warm start's batch. In
- * an MLP the hidden width is four times the block's.
+ * The largest tensors, each a buffer of its own, from below: of `envs` prompts at once, and of the warm start's batch.
  */
 function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
-  const { model } = memory;
-  const { patches } = deriveSizes(model);
-  const hidden = 4 * Math.max(patches * model.visionWidth, positionsOf(memory) * model.width) * FLOAT_BYTES;
+  const { widest, cache } = shapeOf(memory, config);
   const environments = envSteps > 0 ? envs : 0;
   const batch = sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0;
   return [
     {
       what: "reading the pictures of all environments at once takes",
       flags: ["envs"],
-      bytes: environments * hidden,
+      bytes: environments * widest * FLOAT_BYTES,
       isOnGpu: true,
     },
     {
       what: "the cache of keys and values takes",
       flags: ["envs"],
-      bytes: environments === 0 ? 0 : cacheBytes(config, memory),
+      bytes: environments * cache * FLOAT_BYTES,
       isOnGpu: true,
     },
     {
       what: "reading a batch of the warm start takes",
       flags: ["sftBatch"],
-      bytes: batch * hidden,
+      bytes: batch * widest * FLOAT_BYTES,
       isOnGpu: true,
     },
   ];
@@ -157,9 +198,10 @@ function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
  *
  * @throws {UsageError} naming the part, the flags that make it large and what the machine has.
  */
-export function requireMemory(config: TrainConfig, memory: ModelMemory, machine: MachineMemory): void {
+export function requireMemory(config: Sizes, memory: ModelMemory, machine: MachineMemory): void {
+  const valueOf = (name: string) => (config as Readonly<Record<string, unknown>>)[name];
   const flagsOf = ({ flags }: MemoryPart) =>
-    flags.map((name) => `--${toFlag(name)} ${config[name]}`).join(" ");
+    flags.map((name) => `--${toFlag(name)} ${valueOf(name)}`).join(" ");
   const widest = buffers(config, memory).reduce((a, b) => a.bytes >= b.bytes ? a : b);
   if (widest.bytes > machine.maxBindingBytes) {
     throw new UsageError(
@@ -179,4 +221,37 @@ export function requireMemory(config: TrainConfig, memory: ModelMemory, machine:
         formatBytes(machine.totalBytes)
       }; use a smaller number`,
   );
+}
+
+/**
+ * Refuses a run that cannot fit the machine and the GPU at hand: call it before anything is written.
+ *
+ * @throws {UsageError} as {@linkcode requireMemory} does.
+ */
+export function requireRunMemory(
+  gpu: Gpu,
+  environment: EnvironmentDefinition,
+  algorithm: Algorithm,
+  config: CommonSettings,
+): void {
+  const collection = algorithm.collect(config);
+  const episodes = collection.kind === "episodes" ? collection.groups * collection.groupSize : Infinity;
+  const envs = Math.min(config.envs, episodes);
+  // Every episode has a step at least.
+  const rolloutSteps = collection.kind === "steps" ? collection.steps : Math.ceil(episodes / envs);
+  const memory = config.policy === "cnn"
+    ? { cnn: { ...CNN_LAYERS, imageNormalization: config.imageNormalization, actions: 4 } as CnnConfig }
+    : { model: designModel(environment, config).model, promptTokens: promptTokens(environment, config) };
+  requireMemory({ ...config, envs, rolloutSteps }, memory, {
+    totalBytes: Deno.systemMemoryInfo().total,
+    isShared: gpu.isSoftware,
+    maxBindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
+  });
+}
+
+/** Tokens of a prompt of the environment. */
+function promptTokens(environment: EnvironmentDefinition, config: CommonSettings): number {
+  const env = environment.make(evaluationEnvSettings(environment, config));
+  const { info } = env.reset({ seed: 0 });
+  return designModel(environment, config).tokenizer.encode(env.prompt(info, { cot: config.cot })).ids.length;
 }

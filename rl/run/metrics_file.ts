@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { exists, readBytes } from "../../model/files.ts";
 import { asJsonObject } from "./json_object.ts";
-import { digestOf, type FileDigest } from "./manifest.ts";
+import type { FileDigest } from "./manifest.ts";
 import type { JsonObject } from "./store.ts";
 
 /** The whole lines of a metrics file, parsed, and where each ends in bytes. */
@@ -21,6 +22,8 @@ export class MetricsFile {
   #file: Deno.FsFile | null = null;
   /** Bytes in the file after the last line that was added through it. */
   #size = 0;
+  /** The lines that were digested so far: a save costs the same however long the run is. */
+  #digested = { bytes: 0, lines: 0, hash: createHash("sha256") };
 
   constructor(readonly path: string) {}
 
@@ -71,6 +74,7 @@ export class MetricsFile {
   /** Drops all after the first `bytes` bytes. Needs no room on the disk. */
   async truncate(bytes: number): Promise<void> {
     this.close();
+    this.#digested = { bytes: 0, lines: 0, hash: createHash("sha256") };
     if (!await exists(this.path)) return;
     try {
       using file = await Deno.open(this.path, { write: true });
@@ -82,12 +86,21 @@ export class MetricsFile {
     }
   }
 
-  /** Size and digest of the lines up to the first that `keep` refuses. */
+  /**
+   * Size and digest of the lines up to the first that `keep` refuses. What it accepted once counts as accepted from then
+   * on.
+   */
   async digest(keep: (line: JsonObject) => boolean): Promise<FileDigest & { readonly lines: number }> {
-    const { bytes, lines, ends } = await this.read();
+    const digested = this.#digested;
+    const { bytes, lines, ends } = await readMetricsFile(this.path, digested.bytes);
     const refused = lines.findIndex((line) => !keep(line));
     const kept = refused < 0 ? lines.length : refused;
-    return { ...await digestOf(bytes.subarray(0, kept === 0 ? 0 : ends[kept - 1])), lines: kept };
+    const end = kept === 0 ? 0 : ends[kept - 1];
+    digested.hash.update(bytes.subarray(0, end));
+    digested.bytes += end;
+    digested.lines += kept;
+    const sha256 = digested.hash.copy().digest("hex");
+    return { bytes: digested.bytes, sha256, lines: digested.lines };
   }
 
   #cannotWrite(error: unknown): Error {
@@ -98,21 +111,36 @@ export class MetricsFile {
   }
 }
 
-/** Reads a metrics file; a last line without its line feed is half of one, and passed over. */
-export async function readMetricsFile(path: string): Promise<MetricsContent> {
-  const bytes = await exists(path) ? await readBytes(path) : new Uint8Array(0);
+/** Reads a metrics file from a byte on; a last line without its line feed is half of one, and passed over. */
+export async function readMetricsFile(path: string, from = 0): Promise<MetricsContent> {
+  const bytes = await exists(path) ? await readFrom(path, from) : new Uint8Array(0);
   const ends: number[] = [];
   for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) ends.push(at + 1);
   const lines = ends.map((end, i) => {
     try {
       return asJsonObject(JSON.parse(decoder.decode(bytes.subarray(i === 0 ? 0 : ends[i - 1], end - 1))));
     } catch (error) {
-      throw new SyntaxError(`Cannot read ${path}: line ${i + 1} is not a JSON object, remove it`, {
+      const place = from === 0 ? `line ${i + 1}` : `a line after byte ${from}`;
+      throw new SyntaxError(`Cannot read ${path}: ${place} is not a JSON object, remove it`, {
         cause: error,
       });
     }
   });
   return { bytes, lines, ends };
+}
+
+async function readFrom(path: string, from: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (from === 0) return await readBytes(path);
+  using file = await Deno.open(path);
+  await file.seek(from, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(Math.max(0, (await file.stat()).size - from));
+  let read = 0;
+  while (read < bytes.length) {
+    const count = await file.read(bytes.subarray(read));
+    if (count === null) break;
+    read += count;
+  }
+  return bytes.subarray(0, read);
 }
 
 const LINE_FEED = 10;

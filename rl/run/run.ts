@@ -4,7 +4,7 @@
  * @module
  */
 import type { Environment } from "../../envs/mod.ts";
-import { NotFiniteError } from "../../kernels/gpu/mod.ts";
+import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
 import { formatShare } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
@@ -18,7 +18,8 @@ import { reference, tokenValues } from "../reference.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../setup.ts";
-import { demonstrate, sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
+import { demonstrate } from "../demonstrations.ts";
+import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
 
 /** RL iterations between checkpoints. */
@@ -28,23 +29,49 @@ const SFT_CHECKPOINT_INTERVAL = 100;
 /** SFT updates between looks at perception once the planned ones are done. */
 const GATE_INTERVAL = 50;
 
-/** Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. */
+/**
+ * Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. What it returns the GPU is known
+ * to have done.
+ *
+ * @throws {NotFiniteError} when a loss, a weight or what the policy says is not finite.
+ * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the GPU; the checkpoint is from before.
+ */
 export async function runTraining(config: CommonSettings, context: RunContext): Promise<RunResult> {
-  const run = await Run.open(config, context);
   try {
-    if (run.state.stage === "sft") await warmStart(run);
-    if (run.state.stage === "rl") await reinforce(run);
-    run.afterRl = await evaluateAfter(run, "rl");
+    const run = await Run.open(config, context);
+    try {
+      if (run.state.stage === "sft") await warmStart(run);
+      if (run.state.stage === "rl") await reinforce(run);
+      run.afterRl = await evaluateAfter(run, "rl");
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      await run.save();
+    }
+    return run.result;
   } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    await run.save();
+    throw await causeOf(error, context.gpu);
   }
-  return run.result;
+}
+
+/** A fault of the GPU shows first as results that make no sense: if it has something to say, that is the reason. */
+async function causeOf(error: unknown, gpu: Gpu): Promise<unknown> {
+  try {
+    await gpu.settle();
+    return error;
+  } catch (fault) {
+    if (fault instanceof Error && fault !== error) fault.cause ??= error;
+    return fault;
+  }
 }
 
 /** SFT until the pictures are read, then evaluation and RL's optimiser. */
 async function warmStart(run: Run): Promise<void> {
   const { config, policy } = run;
+  if (config.demonstrations === 0) {
+    run.progress.note(
+      "No warm start: RL begins from noise, so that it first has to find by chance what pays and how an action is written",
+    );
+  }
   const isPassed = config.demonstrations === 0 || await run.timed("sft", () => sftToGate(run));
   if (!isPassed) {
     await run.save();
@@ -53,7 +80,11 @@ async function warmStart(run: Run): Promise<void> {
         "begin again with --overwrite and more --demonstrations or --perception-extra-steps, or a lower --perception-gate",
     );
   }
-  if (config.demonstrations > 0) run.afterSft = await evaluateAfter(run, "sft");
+  if (config.demonstrations > 0) {
+    // Before anything is said of them: weights that are not finite are neither evaluated nor kept.
+    await run.save();
+    run.afterSft = await evaluateAfter(run, "sft");
+  }
   run.optimizer.dispose();
   run.optimizer = rlOptimizer(policy, config);
   run.advance({ stage: "rl" });
@@ -307,6 +338,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
         run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) });
       },
     });
+    await run.settle();
     run.log({ stage: "evaluation", after, ...evaluation });
     return evaluation;
   });

@@ -5,7 +5,7 @@
  */
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import type { AdamW, HostTensor } from "../../model/mod.ts";
+import type { AdamW, HostTensor, Segment } from "../../model/mod.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import {
   type Effort,
@@ -26,6 +26,7 @@ import type { CheckpointName, RunStore } from "./store.ts";
 import { peakMemory } from "../memory.ts";
 import { newPolicy } from "../policies/mod.ts";
 import type { Policy } from "../policy.ts";
+import { probePrompt, requireSound } from "./probe.ts";
 import type { CollectSettings } from "../rollout.ts";
 import { rlOptimizer, sftOptimizer } from "../setup.ts";
 import { Stopped } from "./stop.ts";
@@ -83,6 +84,7 @@ export class Run {
   readonly effort: { -readonly [K in keyof Effort]: Effort[K] };
   readonly #earlierSeconds: number;
   readonly #context: RunContext;
+  readonly #probe: readonly Segment[];
   #clock: { readonly stage: Stage; sinceMs: number } | null = null;
 
   private constructor(
@@ -94,6 +96,8 @@ export class Run {
     public state: TrainerState,
   ) {
     this.#context = context;
+    const { environment } = context;
+    this.#probe = probePrompt(policy, environment.make(evaluationEnvSettings(environment, config)));
     this.progress = context.progress;
     this.work = estimateWork(policy, config);
     this.effort = { ...state.effort };
@@ -113,7 +117,9 @@ export class Run {
     const { state, optimizer } = checkpoint === null
       ? { state: { ...START, memory: {} }, optimizer: optimizerOf(START) }
       : await loadTrainer(checkpoint, policy.parameters, optimizerOf);
-    const run = new Run(config, context, policy, optimizer, state);
+    const isExtended = (checkpoint?.manifest?.extensions.length ?? 0) > 0;
+    const isShort = state.stage === "done" && isExtended && state.envSteps < config.envSteps;
+    const run = new Run(config, context, policy, optimizer, isShort ? { ...state, stage: "rl" } : state);
     if (!config.resume) return run;
     for (const line of await folder.readMetrics() as unknown as MetricsLine[]) {
       if (line.stage === "evaluation" && line.after === "sft") run.afterSft = line;
@@ -165,6 +171,11 @@ export class Run {
     return loadWarmStart(this.#context.folder);
   }
 
+  /** Waits until the GPU is known to have done all that it was told. */
+  settle(): Promise<void> {
+    return this.#context.gpu.settle();
+  }
+
   /** Throws {@linkcode Stopped} where the user asked to stop. */
   throwIfStopped(): void {
     if (this.#context.isStopped()) throw new Stopped();
@@ -179,8 +190,24 @@ export class Run {
     this.state = { ...this.state, ...changes };
   }
 
-  /** Writes the checkpoint to go on from, or the one for other runs to begin RL from. */
+  /** Where the run stands, as messages say it. */
+  get position(): string {
+    const { stage, sftUpdates, iteration } = this.state;
+    return stage === "sft" ? `SFT update ${sftUpdates}` : `RL iteration ${iteration}`;
+  }
+
+  /**
+   * Writes the checkpoint to go on from, or the one for other runs to begin RL from.
+   *
+   * @throws {NotFiniteError} when weights, moments, or what the policy says of a state are not finite.
+   */
   async save(name?: CheckpointName): Promise<void> {
+    await requireSound(
+      this.policy,
+      this.#probe,
+      `keep the weights of ${this.position}`,
+      this.config.temperature,
+    );
     this.#readClock();
     const { peakBytes } = this.result;
     this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort }, peakBytes });

@@ -7,6 +7,7 @@ import {
   encodeSafetensors,
   type HostTensor,
 } from "../../model/checkpoint.ts";
+import { processorMs } from "../processor_time.ts";
 
 /** A safetensors file from a header text and data bytes, with no regard for whether it is valid. */
 function fileOf(header: string, data: Uint8Array = new Uint8Array(0), headerBytes?: bigint): Uint8Array {
@@ -210,7 +211,7 @@ Deno.test("malformed files are refused with what is wrong", () => {
 });
 
 Deno.test("hostile headers of megabytes fail quickly and with short messages", () => {
-  const startMs = performance.now();
+  const startMs = processorMs();
   const long = "x".repeat(2_000_000);
   for (
     const header of [
@@ -226,7 +227,7 @@ Deno.test("hostile headers of megabytes fail quickly and with short messages", (
     assert(error instanceof SyntaxError || error.message.includes("tensor"), error.message);
     assert(error.message.length < 400, `message of ${error.message.length} characters`);
   }
-  const elapsedMs = performance.now() - startMs;
+  const elapsedMs = processorMs() - startMs;
   assert(elapsedMs < 5_000, `took ${elapsedMs} ms`);
 });
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { buildTokenizer, SPECIAL_TOKENS, Tokenizer } from "../../model/tokenizer.ts";
+import { processorMs } from "../processor_time.ts";
 
 const PIECES = [
   "{\n",
@@ -154,12 +155,12 @@ Deno.test("a tokenizer survives being written as JSON and read back", () => {
 });
 
 Deno.test("a megabyte encodes in time that grows with its length", () => {
-  const startMs = performance.now();
+  const startMs = processorMs();
   const covered = tokenizer.encode('"action": 12, '.repeat(75_000));
   assertEquals(covered.ids.length, 225_000);
   assertEquals(tokenizer.encode("z".repeat(1_000_000)).ids, [3]);
   assertEquals(tokenizer.encode("z1".repeat(100_000)).ids.length, 200_000);
-  const elapsedMs = performance.now() - startMs;
+  const elapsedMs = processorMs() - startMs;
   assert(elapsedMs < 5_000, `three megabytes took ${elapsedMs} ms`);
 });
 

@@ -10,7 +10,8 @@ import { CnnPolicy, newPolicy } from "../../rl/policies/mod.ts";
 import type { Situation } from "../../rl/policy.ts";
 import { collectRollout, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
-import { demonstrate, sftUpdate } from "../../rl/sft.ts";
+import { demonstrate } from "../../rl/demonstrations.ts";
+import { sftUpdate } from "../../rl/sft.ts";
 import { gpuTest } from "../gpu.ts";
 import { metricsOf, ppoIteration, TempFolder, trainHere } from "./tiny_run.ts";
 

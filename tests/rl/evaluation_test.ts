@@ -12,7 +12,7 @@ import { trainOptions } from "../../rl/config.ts";
 import { TRAINING_SEEDS, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent } from "../../rl/setup.ts";
 import { scriptedPolicy } from "../../rl/scripted_policy.ts";
-import { demonstrate } from "../../rl/sft.ts";
+import { demonstrate } from "../../rl/demonstrations.ts";
 import { wilsonInterval } from "../../rl/statistics.ts";
 import { gpuTest } from "../gpu.ts";
 import { tinyConfig } from "./tiny_run.ts";

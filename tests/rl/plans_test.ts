@@ -4,7 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
-import { demonstrate, sftBatch, sftUpdate } from "../../rl/sft.ts";
+import { demonstrate } from "../../rl/demonstrations.ts";
+import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 import { gpuTest } from "../gpu.ts";
 import { ppoIteration, tinyConfig } from "./tiny_run.ts";
 

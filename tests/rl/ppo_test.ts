@@ -4,7 +4,7 @@ import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { numberLine, Random } from "../../envs/mod.ts";
 import { layOut, promptLength, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
-import type { TrainConfig } from "../../rl/config.ts";
+import { resolveConfig, type TrainConfig } from "../../rl/config.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
@@ -212,4 +212,20 @@ gpuTest("a reward that is no number stops the update and leaves the weights", as
     "loss NaN",
   );
   assertEquals(await agent.vlm.parameters.toHost(), before);
+});
+
+gpuTest("the least ratio guard leaves ratios their gradient that are 1 but for rounding", async (gpu) => {
+  const normWith = async (ratioGuard: number) => {
+    const config = resolveConfig(
+      { seed: 3, envs: 8, rolloutSteps: 2, minibatch: 16, epochs: 1, ratioGuard },
+      numberLine,
+    );
+    const agent = newAgent(gpu, numberLine, config), optimizer = rlOptimizer(agent, config);
+    const vectorEnv = new VectorEnv(numberLine, 8, 3);
+    const rollout = await collectRollout(agent, vectorEnv, { ...config, steps: 2, stepsBefore: 0 });
+    const update = { config, iteration: 0, learningRate: 1e-3 };
+    return (await ppoIteration(agent, optimizer, rollout, update)).gradientNorm;
+  };
+  const [loose, tight] = [await normWith(10), await normWith(1)];
+  assert(loose > 0 && Math.abs(tight / loose - 1) < 0.01, `${loose} and ${tight}`);
 });

@@ -22,7 +22,7 @@ const ROOT = new URL("../../", import.meta.url);
 Deno.env.set("PONDER_TUNING", "off");
 
 /** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
-const TINY = {
+export const TINY = {
   maxNewTokens: 6,
   sftSteps: 4,
   sftBatch: 8,

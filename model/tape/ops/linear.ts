@@ -10,7 +10,7 @@ import { defineOp, type Operand, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
 import { asMatrix, formatShape, type Tensor } from "../tensor.ts";
 
-/** A weight (in, out) and its bias (out), null where there is none. */
+/** A weight (in, out) and its bias (out), null if there is none. */
 export interface Affine {
   /** (in, out) */
   readonly weight: Tensor;

@@ -54,7 +54,7 @@ export function shift(tape: Tape, X: Tensor, a: number): Tensor {
   return tape.apply(unaryRule, [X], { op: "shift", a })[0];
 }
 
-/** X limited to [low, high]; no gradient flows where it is limited. */
+/** X limited to [low, high]; no gradient flows when it is limited. */
 export function clamp(tape: Tape, X: Tensor, low: number, high: number): Tensor {
   return tape.apply(unaryRule, [X], { op: "clamp", a: low, b: high })[0];
 }

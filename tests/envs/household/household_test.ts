@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { Household } from "../../../envs/household/household.ts";
 import { ROOMS, TASK_KINDS, TASKS } from "../../../envs/household/rooms.ts";
 import { makeEnv } from "../../../envs/mod.ts";
-import { fastestMs } from "../fastest.ts";
+import { fastestMs } from "../../processor_time.ts";
 
 const actionOf = (env: Household, text: string) => {
   const action = env.actions.indexOf(text);
@@ -189,7 +189,7 @@ Deno.test("the prompt is RL4VLM's, with the scene, the task and the admissible c
   assertEquals(imageOnly.prompt(info, { cot: true }), intro + task + format + thoughts + action);
 });
 
-Deno.test("a hundred steps take less than 10 ms without drawing, less than 100 ms with it", () => {
+Deno.test("a hundred steps take less than 10 ms of processor time without drawing, less than 100 ms with it", () => {
   const env = new Household();
   const play = (see: (result: { readonly observation: unknown }) => void) => {
     for (let steps = 0, isOver = true; steps < 100; steps++) {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { evaluateFormula, formulaEquals, MAX_FORMULA_LENGTH } from "../../../envs/points/formula.ts";
-import { fastestMs } from "../fastest.ts";
+import { fastestMs } from "../../processor_time.ts";
 import records from "../data/formula_records.json" with { type: "json" };
 
 /** The value as the records have it: `eval`'s type and `repr` in CPython 3.11; null alone for errors, `()`, complex. */

@@ -70,6 +70,29 @@ Deno.test("settings that cannot go together are refused before anything is writt
   assertEquals([...Deno.readDirSync(temp.path)], []);
 });
 
+gpuTest("sizes that no machine has are refused before anything is written, exit 2", async () => {
+  using temp = new TempFolder();
+  for (
+    const [args, message] of [
+      [["--envs", "1000000"], "Cannot train with --envs 1000000"],
+      [
+        ["--demonstrations", "10000000000"],
+        "Cannot train with --demonstrations 10000000000: demonstrations take",
+      ],
+      [["--policy", "cnn", "--envs", "10000000"], "Cannot train with --envs 10000000"],
+      [
+        ["--algorithm", "grpo", "--groups", "1000000000"],
+        "Cannot train with --groups 1000000000 --group-size 8: an iteration's steps take",
+      ],
+    ] as const
+  ) {
+    const { code, err } = await call(trainCommand, "--out", `${temp.path}/run`, ...args);
+    assertStringIncludes(err, message);
+    assertEquals(code, 2);
+  }
+  assertEquals([...Deno.readDirSync(temp.path)], []);
+});
+
 gpuTest("a run that is there is neither replaced nor resumed unasked", async () => {
   using temp = new TempFolder();
   const out = `${temp.path}/run`;

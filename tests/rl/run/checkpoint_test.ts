@@ -14,7 +14,8 @@ import {
 import { newAgent, rlOptimizer, sftOptimizer } from "../../../rl/setup.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { MemoryRun } from "../../../rl/run/store.ts";
-import { demonstrate, sftUpdate } from "../../../rl/sft.ts";
+import { demonstrate } from "../../../rl/demonstrations.ts";
+import { sftUpdate } from "../../../rl/sft.ts";
 import { gpuTest } from "../../gpu.ts";
 import { TempFolder, tinyConfig, untrainedRun } from "../tiny_run.ts";
 

@@ -1,0 +1,105 @@
+/**
+ * Demonstrations of the warm start: what the environment's scripted solver does, mistakes included.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
+import type { Segment, Sequence } from "../model/mod.ts";
+import type { CommonSettings } from "./config.ts";
+import { type DemonstratedEpisode, demonstratedReturns } from "./demonstrated_returns.ts";
+import { trainingEnvSettings } from "./env_settings.ts";
+import { eventLoopTurn } from "./event_loop.ts";
+import type { Policy } from "./policy.ts";
+import { requireDemonstrations } from "./requirements.ts";
+import { TRAINING_SEEDS } from "./rollout.ts";
+
+/** A demonstrated step. */
+export interface Demonstration extends Sequence {
+  /** Discounted, scaled return from this step on, without the environment's step limit. */
+  readonly discountedReturn: number;
+  /** 0 where that return is unknown: its value is not learnt. 1 when absent. */
+  readonly valueWeight?: 0 | 1;
+}
+
+/** A demonstrated step among tens of thousands: its pictures are deflated, to a fifth of their size. */
+class KeptDemonstration implements Demonstration {
+  readonly response: readonly number[];
+  discountedReturn = 0;
+  valueWeight: 0 | 1 = 0;
+  readonly #prompt: readonly Segment[];
+
+  constructor({ prompt, response }: Sequence) {
+    this.response = response;
+    this.#prompt = withPixels(prompt, (pixels) => deflateRawSync(pixels, { level: 1 }));
+  }
+
+  /** Inflated anew at each use. */
+  get prompt(): readonly Segment[] {
+    return withPixels(this.#prompt, (pixels) => inflateRawSync(pixels));
+  }
+}
+
+/** A prompt whose pictures are changed. */
+function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
+  return prompt.map((part) =>
+    part.kind === "image"
+      // Copied: what comes out of node:zlib is the beginning of 16 KiB.
+      ? { ...part, picture: { ...part.picture, pixels: new Uint8Array(change(part.picture.pixels)) } }
+      : part
+  );
+}
+
+/** Demonstrated steps between looks at the event loop. */
+const TURN_INTERVAL = 256;
+/** Keys of states that are longer are kept as digests: they may hold a whole picture. */
+const LONG_KEY = 64;
+
+/**
+ * Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed.
+ * `onProgress` is told of the steps done now and then, and may throw to stop.
+ */
+export async function demonstrate(
+  policy: Policy,
+  environment: EnvironmentDefinition,
+  config: CommonSettings,
+  onProgress: (done: number) => void = () => {},
+): Promise<Demonstration[]> {
+  const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
+  const random = new Random(config.seed, "demonstrations");
+  const stateKey = () => {
+    const key = env.stateKey();
+    return key.length > LONG_KEY ? createHash("sha256").update(key).digest("base64") : key;
+  };
+  const demonstrations: KeptDemonstration[] = [];
+  const episodes: DemonstratedEpisode[] = [];
+  // Seeds from the far end of the run's range: RL's episodes count up from its start.
+  let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
+  while (demonstrations.length < config.demonstrations) {
+    const before = demonstrations.length;
+    let state = env.reset({ seed: --episodeSeed });
+    const states: string[] = [], rewards: number[] = [];
+    for (let isOver = false; !isOver;) {
+      states.push(stateKey());
+      const text = env.demonstrate(random, { cot: policy.cot });
+      const prompt = policy.promptOf({ env, ...state });
+      const response = policy.encode(env, text);
+      const result = env.step(env.parse(text).action ?? env.randomAction());
+      demonstrations.push(new KeptDemonstration({ prompt, response }));
+      rewards.push(result.reward * config.rewardScale);
+      state = result;
+      isOver = result.terminated || result.truncated;
+      if (isOver) episodes.push({ states, rewards, cutIn: result.truncated ? stateKey() : null });
+    }
+    if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
+    await eventLoopTurn();
+    onProgress(Math.min(demonstrations.length, config.demonstrations));
+  }
+  demonstratedReturns(episodes, config.gamma).flat().forEach((discountedReturn, step) => {
+    if (discountedReturn === null) return;
+    demonstrations[step].discountedReturn = discountedReturn;
+    demonstrations[step].valueWeight = 1;
+  });
+  return demonstrations.slice(0, config.demonstrations);
+}

@@ -1,0 +1,218 @@
+/**
+ * `kills`: kills commands that write, again and again, at random moments, lets them go on, and compares what they end in
+ * with the bytes of an undisturbed run.
+ *
+ * A kill is a SIGKILL of the command and of all that it started. What must be equal at the end: every byte of
+ * `metrics.jsonl`, the weights and moments of every checkpoint, and `config.json`.
+ *
+ * @module
+ */
+import { taskArguments } from "../rl/cli/mod.ts";
+import { digestOf } from "../rl/run/manifest.ts";
+
+/** A run of a few seconds that saves in the middle of each stage. */
+const TINY = "--max-new-tokens 6 --sft-steps 104 --sft-batch 8 --demonstrations 32 --perception-gate 0 " +
+  "--env-steps 208 --envs 4 --rollout-steps 4 --minibatch 8 --epochs 1 --eval-episodes 2 --kl-stop 100";
+const TINY_GROUPS = "--algorithm grpo --max-new-tokens 6 --sft-steps 104 --sft-batch 8 --demonstrations 32 " +
+  "--perception-gate 0 --env-steps 208 --envs 4 --groups 2 --group-size 2 --minibatch 8 --epochs 1 --eval-episodes 2 " +
+  "--kl-stop 100";
+const TINY_CNN =
+  "--sft-steps 104 --sft-batch 8 --demonstrations 32 --env-steps 416 --envs 4 --rollout-steps 8 " +
+  "--minibatch 16 --epochs 1 --eval-episodes 2";
+
+/** What is killed. Every command runs in a folder of its own; the run is `run` there. */
+interface Scenario {
+  readonly name: string;
+  /** Share of the kills. */
+  readonly share: number;
+  /** Commands that come first and are not killed. */
+  readonly before?: readonly string[];
+  /** What is done to the folder then. */
+  readonly prepare?: (folder: string) => Promise<void>;
+  readonly command: string;
+  /** The command that goes on after a kill; the same one when absent. */
+  readonly again?: string;
+  /** Run folder to compare. */
+  readonly run?: string;
+}
+
+const scenarios: readonly Scenario[] = [
+  { name: "train", share: 0.4, command: `train ${TINY} --out run`, again: "train --resume --out run" },
+  {
+    name: "train, groups",
+    share: 0.1,
+    command: `train ${TINY_GROUPS} --out run`,
+    again: "train --resume --out run",
+  },
+  {
+    name: "baseline",
+    share: 0.2,
+    command: `baseline ${TINY_CNN} --out run`,
+    again: "baseline --resume --out run",
+  },
+  {
+    name: "train --extend",
+    share: 0.15,
+    before: [`train ${TINY} --out run`],
+    command: "train --resume --extend --env-steps 400 --out run",
+  },
+  {
+    name: "check --restore, then train",
+    share: 0.1,
+    before: [`train ${TINY} --out run`],
+    prepare: async (folder) => {
+      const path = `${folder}/run/checkpoint/model.safetensors`;
+      const bytes = await Deno.readFile(path);
+      bytes[bytes.length >> 1] ^= 1;
+      await Deno.writeFile(path, bytes);
+    },
+    command: "check run --restore && train --resume --out run",
+  },
+  {
+    name: "reproduce",
+    share: 0.05,
+    command: "reproduce --quick --only NumberLine/default",
+    run: "runs/results/quick/NumberLine-default-s0",
+  },
+];
+
+/** What a scenario ends in: digests by file. */
+type Content = Readonly<Record<string, string>>;
+
+/** What the kills of a scenario came to. */
+interface Outcome {
+  readonly name: string;
+  readonly kills: number;
+  readonly same: number;
+  /** Stage of the run at each kill, with how often. */
+  readonly stages: Record<string, number>;
+  readonly differences: string[];
+}
+
+/** Starts `a && b` as a group of processes of its own. */
+function start(line: string, folder: string): Deno.ChildProcess {
+  const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+  const commands = line.split(" && ").map((command) => {
+    const [name, ...args] = command.split(" ");
+    return [Deno.execPath(), ...taskArguments(name), ...args].map(quote).join(" ");
+  });
+  return new Deno.Command("setsid", {
+    args: ["sh", "-c", commands.join(" && ")],
+    cwd: folder,
+    env: { NO_COLOR: "1", INIT_CWD: "", PONDER_CWD: "", PONDER_TUNING: "off" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function finish(line: string, folder: string): Promise<{ code: number; err: string; ms: number }> {
+  const startMs = performance.now();
+  const { code, stderr } = await start(line, folder).output();
+  return { code, err: new TextDecoder().decode(stderr), ms: performance.now() - startMs };
+}
+
+/** Kills a command and all that it started after a while; false when it had ended before. */
+async function killed(line: string, folder: string, ms: number): Promise<boolean> {
+  const child = start(line, folder);
+  const output = child.output();
+  let hasEnded = false;
+  output.then(() => hasEnded = true);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  if (!hasEnded) await new Deno.Command("kill", { args: ["-KILL", "--", `-${child.pid}`] }).output();
+  const { signal, code } = await output;
+  return !hasEnded && (signal !== null || code !== 0);
+}
+
+/** Digests of what must be equal. */
+async function contentOf(run: string): Promise<Content> {
+  const files = ["config.json", "metrics.jsonl"];
+  for (const name of ["checkpoint", "warm_start"]) {
+    files.push(`${name}/model.safetensors`, `${name}/optimizer.safetensors`);
+  }
+  const content: Record<string, string> = {};
+  for (const file of files) {
+    const bytes = await Deno.readFile(`${run}/${file}`).catch(() => null);
+    content[file] = bytes === null ? "absent" : (await digestOf(bytes)).sha256;
+  }
+  return content;
+}
+
+/** Where a run stood when it was killed. */
+async function stageOf(run: string): Promise<string> {
+  const text = await Deno.readTextFile(`${run}/metrics.jsonl`).catch(() => "");
+  const lines = text.split("\n").slice(0, -1);
+  if (lines.length > 0) return JSON.parse(lines.at(-1)!).stage;
+  return await Deno.stat(`${run}/config.json`).then(() => "begun", () => "nothing yet");
+}
+
+/** A folder prepared for a scenario. */
+async function prepared({ before = [], prepare }: Scenario): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "ponder_kills_" });
+  for (const line of before) {
+    const { code, err } = await finish(line, folder);
+    if (code !== 0) throw new Error(`Cannot begin: ${line} failed, ${err}`);
+  }
+  await prepare?.(folder);
+  return folder;
+}
+
+/** Kills in chains: a few kills of one run, then to its end. */
+async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
+  const path = (folder: string) => `${folder}/${scenario.run ?? "run"}`;
+  let folder = await prepared(scenario);
+  const undisturbed = await finish(scenario.command, folder);
+  if (undisturbed.code !== 0) throw new Error(`Cannot begin: ${scenario.command} failed, ${undisturbed.err}`);
+  const expected = await contentOf(path(folder));
+  await Deno.remove(folder, { recursive: true });
+  const outcome: Outcome = { name: scenario.name, kills: 0, same: 0, stages: {}, differences: [] };
+  let { ms } = undisturbed;
+  for (let done = 0; done < kills;) {
+    folder = await prepared(scenario);
+    let [line, ofChain] = [scenario.command, 0];
+    while (ofChain < perChain && done + ofChain < kills) {
+      if (!await killed(line, folder, ms * (0.15 + 0.85 * Math.random()))) break;
+      const stage = await stageOf(path(folder));
+      outcome.stages[stage] = (outcome.stages[stage] ?? 0) + 1;
+      ofChain++;
+      const hasBegun = await Deno.stat(`${path(folder)}/config.json`).then(() => true, () => false);
+      line = hasBegun ? scenario.again ?? scenario.command : scenario.command;
+    }
+    const end = await finish(line, folder);
+    if (ofChain === 0) {
+      // It had ended before the kill: the machine has become quicker.
+      ms = Math.min(ms, end.ms);
+      await Deno.remove(folder, { recursive: true });
+      continue;
+    }
+    const content = await contentOf(path(folder));
+    const different = Object.keys(expected).filter((file) => content[file] !== expected[file]);
+    done += ofChain;
+    (outcome as { kills: number }).kills += ofChain;
+    if (end.code === 0 && different.length === 0) (outcome as { same: number }).same += ofChain;
+    else outcome.differences.push(`${line}: exit ${end.code}, other ${different.join(", ")}; ${end.err}`);
+    console.error(
+      `${scenario.name}: ${outcome.same} of ${outcome.kills} kills ended in the same bytes ` +
+        JSON.stringify(outcome.stages),
+    );
+    await Deno.remove(folder, { recursive: true });
+  }
+  return outcome;
+}
+
+if (import.meta.main) {
+  const flag = (name: string, value: string) =>
+    Deno.args.findLast((arg) => arg.startsWith(`--${name}=`))?.split("=")[1] ?? value;
+  const total = Number(flag("kills", "100")), out = flag("out", "");
+  const started = new Date().toISOString();
+  const outcomes: Outcome[] = [];
+  for (const scenario of scenarios) {
+    outcomes.push(await killScenario(scenario, Math.max(1, Math.round(total * scenario.share)), 5));
+    const kills = outcomes.reduce((sum, { kills }) => sum + kills, 0);
+    const same = outcomes.reduce((sum, { same }) => sum + same, 0);
+    const result = { command: `deno task kills --kills=${total}`, started, kills, same, scenarios: outcomes };
+    if (out !== "") await Deno.writeTextFile(out, JSON.stringify(result, null, 1) + "\n");
+    console.error(`${same} of ${kills} kills ended in the same bytes`);
+  }
+  if (outcomes.some(({ kills, same }) => same < kills)) Deno.exit(1);
+}
