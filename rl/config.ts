@@ -128,7 +128,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     ...Object.fromEntries(known),
     ...given,
     env: environment.reference,
-    algorithm: algorithm.name,
+    algorithm: algorithm.reference ?? algorithm.name,
   } as TrainConfig<O>;
   const freeze = readFreeze(config.freeze);
   requireFitting(environment, config);

@@ -59,6 +59,8 @@ export interface LearnContext {
 export interface Algorithm<O extends Options = Options> {
   /** As on the command line. */
   readonly name: string;
+  /** What finds it again: the file that it was loaded from; its name when absent. */
+  readonly reference?: string;
   /** One line: what it does. */
   readonly summary: string;
   /** Where it comes from. */

@@ -43,7 +43,7 @@ export function findAlgorithm(name: string): Algorithm {
   const nearest = nearestName(name.slice(0, 100), known);
   throw new UsageError(
     `Unknown algorithm ${shown(name)}${
-      nearest === undefined ? "" : `: did you mean ${nearest}?`
-    }; known are ${known.join(", ")}; or name a file, such as ./mine.ts`,
+      nearest === undefined ? "." : `: did you mean ${nearest}?`
+    } Known are ${known.join(", ")}; or name a file, such as ./mine.ts`,
   );
 }
