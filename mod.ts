@@ -2,31 +2,50 @@
  * ponder: fine-tunes a compact vision-language model to act in image-based environments by reinforcement learning, on
  * Deno's native WebGPU. Importing this module asks for no device.
  *
- * @example Write one response to a NumberLine frame
- * ```ts
- * import { Agent, buildTokenizer, makeEnv, modelPresets, openGpu, Tokenizer, Vlm } from "./mod.ts";
+ * This is the public face, by layer: what a program needs that trains, evaluates and acts. Each layer is an entry of its own,
+ * which has more:
+ * - `@ponder/ponder/kernels`: WGSL kernels, their launches, and what kernels of one's own need;
+ * - `@ponder/ponder/model`: tensors, gradients, ops of one's own, the model and its parts;
+ * - `@ponder/ponder/envs`: environments, and what one of one's own needs;
+ * - `@ponder/ponder/rl`: training, policies, algorithms, and what one of one's own needs.
  *
- * const gpu = await openGpu();
- * const env = makeEnv("NumberLine");
- * const tokenizer = Tokenizer.fromJson(buildTokenizer(env.tokens));
- * const vlm = new Vlm(gpu, { ...modelPresets.nano, vocabularySize: tokenizer.vocabularySize });
- * vlm.parameters.initialize(0); // an untrained model: it writes noise
- * const agent = new Agent(vlm, tokenizer, { cot: true });
- * const { observation, info } = env.reset({ seed: 7 });
- * const [decision] = await agent.respond([{ env, observation, info }], {
- *   temperature: 1,
- *   greedy: false,
- *   maxNewTokens: 16,
- *   random: new Uint32Array([7, 0]),
+ * @example An environment of one's own, a moment of training on it, and an action
+ * ```ts
+ * import { defineEnvironment, gridPicture, train } from "@ponder/ponder";
+ *
+ * const corridor = defineEnvironment({
+ *   name: "Corridor",
+ *   actions: ["left", "right"],
+ *   stepLimit: 12,
+ *   reset: (random) => ({ place: random.integer(4) }),
+ *   step: ({ place }, action) => {
+ *     const next = Math.max(0, place + (action === 1 ? 1 : -1));
+ *     return { state: { place: next }, reward: next === 4 ? 1 : 0, terminated: next === 4 };
+ *   },
+ *   render: ({ place }) => {
+ *     const cells = Array.from({ length: 5 }, (_, i) => i === place ? "A" : i === 4 ? "G" : ".");
+ *     return gridPicture([cells.join("")], { ".": [240, 240, 240], A: [200, 0, 0], G: [0, 160, 0] });
+ *   },
+ *   solve: () => 1, // optional: with a solver the warm start has demonstrations to learn from
  * });
- * console.log(decision.decoding.text, decision.parse.action);
- * gpu.destroy();
+ *
+ * const settings = { demonstrations: 32, sftSteps: 4, sftBatch: 8, envSteps: 0, evalEpisodes: 2 };
+ * for await (const event of train({ environment: corridor, settings })) {
+ *   if (event.stage === "sft") console.log(event.update, event.sftLoss);
+ *   if (event.stage !== "done") continue;
+ *   const env = corridor.make();
+ *   env.reset({ seed: 7 });
+ *   const { decoding, action } = await event.policy.act(env);
+ *   console.log(decoding.text, action); // after so few updates still noise
+ *   event.policy.gpu.destroy();
+ * }
  * ```
  *
  * @module
  */
 
 // kernels
+export { checkKernel, defineKernel, measureKernel } from "./kernels/mod.ts";
 export { Gpu, NoAdapterError, openGpu, type Slice } from "./kernels/gpu/mod.ts";
 
 // model
@@ -34,6 +53,7 @@ export {
   AdamW,
   buildTokenizer,
   decodeSafetensors,
+  defineOp,
   encodeSafetensors,
   generate,
   type GenerateOptions,
@@ -54,6 +74,7 @@ export {
 
 // envs
 export {
+  checkEnvironment,
   defineEnvironment,
   ENV_NAMES,
   type Environment,
@@ -71,11 +92,42 @@ export {
 } from "./envs/mod.ts";
 
 // rl
-export { Agent, type Decision, type Situation } from "./rl/agent.ts";
-export { loadAgent } from "./rl/run/checkpoint.ts";
-export { resolveConfig, type TrainConfig } from "./rl/config.ts";
-export { evaluate, type EvaluationResult, type EvaluationSettings } from "./rl/evaluation.ts";
-export { generalizedAdvantages } from "./rl/gae.ts";
-export { type Algorithm, algorithms, defineAlgorithm, learn, ppo } from "./rl/algorithms/mod.ts";
-export { collectRollout, type Rollout, type Transition, VectorEnv } from "./rl/rollout.ts";
-export { responseWeights } from "./rl/thought.ts";
+export {
+  type Act,
+  type ActSettings,
+  Agent,
+  type Algorithm,
+  algorithms,
+  CnnPolicy,
+  collectRollout,
+  type Decision,
+  decodePicture,
+  defineAlgorithm,
+  encodePicture,
+  evaluate,
+  type EvaluationResult,
+  type EvaluationSettings,
+  findAlgorithm,
+  generalizedAdvantages,
+  learn,
+  loadAgent,
+  loadAlgorithm,
+  loadEnvironment,
+  loadPolicy,
+  MemoryRun,
+  type Policy,
+  ppo,
+  resolveConfig,
+  responseWeights,
+  type Rollout,
+  RunFolder,
+  type Sampling,
+  scriptedPolicy,
+  type Situation,
+  train,
+  type TrainConfig,
+  type TrainEvent,
+  type TrainOptions,
+  type Transition,
+  VectorEnv,
+} from "./rl/mod.ts";

@@ -15,7 +15,9 @@ export interface EnvironmentCheck {
 
 /** Result of a check: `fault` says how the promise is broken, null if it is kept. */
 export interface CheckResult {
+  /** The promise. */
   readonly name: string;
+  /** How it is broken; null when it is kept. */
   readonly fault: string | null;
 }
 
@@ -26,7 +28,18 @@ const EPISODES = 6;
 const STEPS = 12;
 const MAX_PROMPT_PIECES = 256;
 
-/** Runs every check on a definition, made with `settings`. It plays some episodes, which takes seconds at most. */
+/**
+ * Runs every check on a definition, made with `settings`. It plays some episodes, which takes seconds at most.
+ *
+ * @example Nothing is broken
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { checkEnvironment, numberLine } from "@ponder/ponder/envs";
+ *
+ * const broken = checkEnvironment(numberLine).filter(({ fault }) => fault !== null);
+ * assertEquals(broken, []);
+ * ```
+ */
 export function checkEnvironment(
   definition: EnvironmentDefinition,
   settings: EnvironmentSettings = {},
@@ -164,6 +177,22 @@ export const ENVIRONMENT_CHECKS: readonly EnvironmentCheck[] = [
           const [result] = [env.step(action), twin.step(action)];
           if (result.terminated || result.truncated) break;
         }
+      }
+    },
+  },
+  {
+    name: "current is what the last reset or step returned, and a failed one changes nothing",
+    run: (definition, settings) => {
+      const env = definition.make(settings);
+      for (let seed = 0; seed < 3; seed++) {
+        const begin = env.reset({ seed });
+        expect(env.current() === begin, "current is not what reset returned");
+        expectThrows(RangeError, () => env.step(-1), "step takes action -1");
+        expect(env.current() === begin, "a step that failed changes current");
+        const next = act(env);
+        expect(env.current() === next, "current is not what step returned");
+        expectThrows(RangeError, () => env.reset({ seed: -1 }), "reset takes seed -1");
+        expect(env.current() === next, "a reset that failed changes current");
       }
     },
   },

@@ -7,7 +7,9 @@ import type { Environment } from "./types.ts";
 
 /** Settings of an environment by name, and the seed of its streams until `reset` is given one (0 by default). */
 export interface EnvironmentSettings {
+  /** Seed of the random streams until `reset` is given one; 0 when absent. */
   readonly seed?: number;
+  /** A setting of the environment. */
   readonly [name: string]: unknown;
 }
 
@@ -33,11 +35,14 @@ export interface EnvironmentDefinition<E extends Environment = Environment> {
 }
 
 /** What both forms of a definition say. */
-interface Described {
+export interface Described {
   /** Letters, digits, `_` and `-`, since run folders are named for it. */
   readonly name: string;
+  /** Name in the suite that published it. */
   readonly id?: string;
+  /** What training changes of its default settings, by name as in `train --help`. */
   readonly preset?: Readonly<Record<string, unknown>>;
+  /** Success of the best possible play, in [0, 1]; null when it is not known. */
   readonly ceiling?: (settings: EnvironmentSettings) => number | null;
 }
 
@@ -46,11 +51,13 @@ interface Described {
 export interface MadeDefinition<P, E extends EnvironmentParts<any> = EnvironmentParts> extends Described {
   /** The settings, each with its meaning and, if it is simple, what it may be. */
   readonly settings?: { readonly [name in keyof P]?: Setting<P[name]> };
+  /** Makes an environment with all settings resolved. */
   readonly make: (settings: P & { readonly seed?: number }) => E;
 }
 
 /** A definition by its rules: states are plain data, and everything else follows from `reset`, `step` and `render`. */
 export interface RulesDefinition<S, P> extends Described, Rules<S, P> {
+  /** The settings, each with its meaning, its default and what it may be. */
   readonly settings?: { readonly [name in keyof P]: SettingSpec<P[name]> };
 }
 
@@ -89,6 +96,11 @@ export interface RulesDefinition<S, P> extends Described, Rules<S, P> {
 export function defineEnvironment<S, P extends object = Record<never, never>>(
   definition: RulesDefinition<S, P>,
 ): EnvironmentDefinition;
+/**
+ * Defines an environment by a function that makes it.
+ *
+ * @throws {TypeError} naming what is missing or of another kind.
+ */
 // deno-lint-ignore no-explicit-any -- an environment of any info
 export function defineEnvironment<E extends EnvironmentParts<any>, P extends object = Record<never, never>>(
   definition: MadeDefinition<P, E>,
@@ -124,7 +136,18 @@ export function defineEnvironment(
   };
 }
 
-/** Whether a value, such as an export of a user's file, is a definition. */
+/**
+ * Whether a value, such as an export of a user's file, is a definition.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { blackjack, isEnvironmentDefinition } from "@ponder/ponder/envs";
+ *
+ * assertEquals(isEnvironmentDefinition(blackjack), true);
+ * assertEquals(isEnvironmentDefinition(blackjack.make()), false);
+ * ```
+ */
 export function isEnvironmentDefinition(value: unknown): value is EnvironmentDefinition {
   const { name, make, settings, reference } = Object(value) as Partial<EnvironmentDefinition>;
   return typeof name === "string" && typeof reference === "string" && typeof make === "function" &&

@@ -21,9 +21,11 @@ export {
   type BlackjackInfo,
   type BlackjackSettings,
 } from "./blackjack/blackjack.ts";
-export type { FaceValue } from "./shared/cards.ts";
+export type { Canvas2D, CanvasImage } from "./shared/canvas.ts";
+export { type Card, type FaceValue, type Rank, RANKS, type Suit, SUITS } from "./shared/cards.ts";
 export {
   defineEnvironment,
+  type Described,
   type EnvironmentDefinition,
   type EnvironmentSettings,
   isEnvironmentDefinition,
@@ -35,6 +37,7 @@ export { frame, FRAME_PIXELS } from "./shared/frame.ts";
 export {
   Household,
   household,
+  HOUSEHOLD_MODES,
   type HouseholdBias,
   type HouseholdInfo,
   type HouseholdMode,
@@ -47,7 +50,8 @@ export {
   type NumberLineInfo,
   type NumberLineSettings,
 } from "./number_line/number_line.ts";
-export type { PointsBias, PointsInfo } from "./points/points.ts";
+export { type Split, SPLITS, TASK_KINDS, type TaskKind } from "./household/rooms.ts";
+export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } from "./points/points.ts";
 export { Points24, points24, type Points24Settings } from "./points/points24.ts";
 export { Random } from "./shared/random.ts";
 export { ENV_NAMES, ENVIRONMENTS, findEnvironment, makeEnv } from "./registry.ts";

@@ -18,12 +18,30 @@ export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] =
   household,
 ];
 
-/** Their short names. */
+/**
+ * Their short names.
+ *
+ * @example
+ * ```ts
+ * import { ENV_NAMES } from "@ponder/ponder/envs";
+ *
+ * console.log(ENV_NAMES.join(", "));
+ * ```
+ */
 export const ENV_NAMES: readonly string[] = ENVIRONMENTS.map(({ name }) => name);
 
 /**
  * Finds an environment by its short name (`NumberLine`) or its published one (`gym_cards/NumberLine-v0`).
  * Throws `RangeError` on an unknown name, with the nearest one and all known ones.
+ *
+ * @example What an environment is called, and how far play can get
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { findEnvironment } from "@ponder/ponder/envs";
+ *
+ * const definition = findEnvironment("gym_cards/NumberLine-v0");
+ * assertEquals([definition.name, definition.ceiling()], ["NumberLine", 1]);
+ * ```
  */
 export function findEnvironment(name: string): EnvironmentDefinition<SolvedEnvironment> {
   const found = ENVIRONMENTS.find((known) => known.name === name || known.id === name);
@@ -40,6 +58,16 @@ export function findEnvironment(name: string): EnvironmentDefinition<SolvedEnvir
 /**
  * Makes an environment that comes with ponder: `findEnvironment(name).make(settings)`.
  * Throws `RangeError` on an unknown name, a setting that the environment does not have, or an illegal one.
+ *
+ * @example Play one step
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("NumberLine", { maxPosition: 9 });
+ * env.reset({ seed: 7, options: { start: 2, target: 3 } });
+ * assertEquals(env.step(1).terminated, true);
+ * ```
  */
 export function makeEnv(name: string, settings: EnvironmentSettings = {}): SolvedEnvironment {
   return findEnvironment(name).make(settings);

@@ -9,8 +9,11 @@ import type { Random } from "./shared/random.ts";
  * frozen, but JavaScript cannot freeze the elements of a typed array.
  */
 export interface Observation {
+  /** Pixels a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** (height, width, 3) bytes, RGB. */
   readonly data: Uint8Array;
 }
 
@@ -18,22 +21,29 @@ export interface Observation {
 export interface Info {
   /** True once the task's goal has been reached in this episode; stricter measures look at the return as well. */
   readonly goalReached: boolean;
+  /** What else the environment tells. */
   readonly [field: string]: unknown;
 }
 
 /** What `reset` returns. `observation` is drawn when it is first read: leaving it alone costs nothing. */
 export interface ResetResult<I extends Info = Info> {
+  /** The picture of the state. */
   readonly observation: Observation;
+  /** What is known of the state beside its picture. */
   readonly info: I;
 }
 
 /** What `step` returns. `terminated`: the rules ended the episode; `truncated`: the step limit did. Never both. */
 export interface StepResult<I extends Info = Info> extends ResetResult<I> {
+  /** What the step earned. */
   readonly reward: number;
+  /** Whether the rules ended the episode. */
   readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
   readonly truncated: boolean;
 }
 
+/** How an episode begins. */
 export interface ResetSettings {
   /** Restarts the environment's random streams. Without it the episode is the next one of the current streams. */
   readonly seed?: number;
@@ -46,11 +56,15 @@ export interface ResetSettings {
  * JavaScript); when no action was found `action` is null and `start` and `end` are -1.
  */
 export interface Parse {
+  /** Index of the action; null when none was found. */
   readonly action: number | null;
+  /** Where it begins in the text; -1 when none was found. */
   readonly start: number;
+  /** Where it ends, exclusive; -1 when none was found. */
   readonly end: number;
 }
 
+/** What the prompt asks for. */
 export interface PromptSettings {
   /** True: ask for the chain of thought before the action; false: for the action alone. */
   readonly cot: boolean;
@@ -59,6 +73,7 @@ export interface PromptSettings {
 /** Probabilities in [0, 1] of the scripted solver's mistakes, by kind; each environment lists its kinds. */
 export type Bias = Readonly<Record<string, number>>;
 
+/** How the scripted solver demonstrates. */
 export interface DemonstrationSettings extends PromptSettings {
   /** Overrides entries of the environment's default bias. */
   readonly bias?: Bias;
@@ -124,6 +139,11 @@ export interface Environment<I extends Info = Info> {
    * state. Throws `Error` before the first reset.
    */
   stateKey(): string;
+  /**
+   * What the last `reset` or `step` returned; its picture is drawn if it is looked at. A reset or step that failed changes
+   * nothing. Throws `Error` before the first reset.
+   */
+  current(): ResetResult<I>;
   /**
    * Exact values of the current state: for each action, the expected discounted return of taking it and playing on for
    * the most return, with no step limit. Throws `Error` when no episode is under way.

@@ -42,7 +42,17 @@ export interface VlmConfig {
   readonly block?: string;
 }
 
-/** Sizes by name, without the vocabulary. `nano` learns NumberLine in minutes on two CPU cores. */
+/**
+ * Sizes by name, without the vocabulary. `nano` learns NumberLine in minutes on two CPU cores.
+ *
+ * @example
+ * ```ts
+ * import { deriveSizes, modelPresets } from "@ponder/ponder/model";
+ *
+ * const config = { ...modelPresets.nano, vocabularySize: 256 };
+ * console.log(deriveSizes(config));
+ * ```
+ */
 export const modelPresets = {
   /** 0.5M parameters. */
   nano: {
@@ -174,6 +184,16 @@ export function requireNormalization(value: unknown): void {
  * Checks a config, which may come from a file, and derives the sizes that follow.
  *
  * @throws {RangeError} naming the field that is missing or does not fit.
+ *
+ * @example Image tokens follow from image, patch and merge
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { deriveSizes, modelPresets } from "@ponder/ponder/model";
+ *
+ * const config = { ...modelPresets.nano, vocabularySize: 256 };
+ * const side = config.imageSize / config.patchSize / config.mergeFactor;
+ * assertEquals(deriveSizes(config).imageTokens, side ** 2);
+ * ```
  */
 export function deriveSizes(config: VlmConfig): VlmSizes {
   if (typeof config !== "object" || config === null) {

@@ -17,7 +17,18 @@ const MAX_KNOWN = 1 << 14;
 /** The pictures of each id that somebody still holds. */
 const known = new Map<string, WeakRef<Picture>>();
 
-/** The picture of these pixels: the very one that somebody holds already, if there is one. Takes `pixels` over. */
+/**
+ * The picture of these pixels: the very one that somebody holds already, if there is one. Takes `pixels` over.
+ *
+ * @example Equal pixels, one picture
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { pictureOf } from "@ponder/ponder/model";
+ *
+ * const grey = () => new Uint8Array(8 * 8 * 3).fill(128);
+ * assertEquals(pictureOf(grey()).id, pictureOf(grey()).id);
+ * ```
+ */
 export function pictureOf(pixels: Uint8Array): Picture {
   const hash = contentHash(pixels);
   for (let id = hash;; id += "+") {

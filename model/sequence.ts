@@ -70,6 +70,17 @@ const IMAGE_BUCKET = 8;
  *
  * @throws {RangeError} when a sequence is longer than the context, its prompt is empty, an image has another size, or an
  * id is not in the vocabulary.
+ *
+ * @example A prompt of three tokens, a response of two
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { layOut, modelPresets } from "@ponder/ponder/model";
+ *
+ * const config = { ...modelPresets.nano, vocabularySize: 256 };
+ * const prompt = [{ kind: "text", ids: [5, 6, 7] }] as const;
+ * const layout = layOut([{ prompt, response: [8, 9] }], config);
+ * assertEquals([layout.B, layout.R], [1, 2]);
+ * ```
  */
 export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layout {
   const { imageTokens } = deriveSizes(config);
@@ -141,7 +152,18 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
   };
 }
 
-/** Positions of a prompt, images included. */
+/**
+ * Positions of a prompt, images included.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { modelPresets, promptLength } from "@ponder/ponder/model";
+ *
+ * const config = { ...modelPresets.nano, vocabularySize: 256 };
+ * assertEquals(promptLength([{ kind: "text", ids: [5, 6, 7] }], config), 3);
+ * ```
+ */
 export function promptLength(prompt: readonly Segment[], config: VlmConfig): number {
   const { imageTokens } = deriveSizes(config);
   return prompt.reduce((n, part) => n + (part.kind === "image" ? imageTokens : part.ids.length), 0);

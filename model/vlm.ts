@@ -18,7 +18,17 @@ import { reshape, type Tape, type Tensor } from "./tape/mod.ts";
 import { tokenValuesOf, valueHeadFlops, valueHeadSpecs, valuesOf } from "./value_head.ts";
 import { encodeImages, visionFlops, visionSpecs } from "./vision.ts";
 
-/** Every parameter in data-flow order. Linear weights are (in, out). */
+/**
+ * Every parameter in data-flow order. Linear weights are (in, out).
+ *
+ * @example How many weights a model has
+ * ```ts
+ * import { modelPresets, parameterSpecs, sizeOf } from "@ponder/ponder/model";
+ *
+ * const specs = parameterSpecs({ ...modelPresets.nano, vocabularySize: 256 });
+ * console.log(specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+ * ```
+ */
 export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
   return [
     ...visionSpecs(config),
@@ -33,6 +43,14 @@ export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
  * response tokens each and a value: two for every weight of a matrix at every position that it is applied to, and the
  * products inside attention as if nothing was masked. Norms, GELU and softmax are left out, as is usual. A backward costs
  * twice as much.
+ *
+ * @example
+ * ```ts
+ * import { forwardFlops, modelPresets } from "@ponder/ponder/model";
+ *
+ * const config = { ...modelPresets.nano, vocabularySize: 256 };
+ * console.log(forwardFlops(config, { images: 32, B: 32, T: 64, R: 16 }) / 1e9, "GFLOP");
+ * ```
  */
 export function forwardFlops(
   config: VlmConfig,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { number, type Values } from "./cli/mod.ts";
+import type { Scores } from "./algorithms/algorithm.ts";
+import { number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { generalizedAdvantages } from "./gae.ts";
 import type { Sample } from "./objective.ts";
 import type { Rollout } from "./rollout.ts";
@@ -11,23 +12,26 @@ import { standardDeviation } from "./statistics.ts";
 
 /** Settings of how advantages are scaled over an iteration. */
 export const scaleOptions = {
-  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", { min: 1e-6 }),
-  advantageClamp: number(3, "largest normalised advantage", { min: 0 }),
+  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", {
+    min: 1e-6,
+  }) as NumberSetting,
+  advantageClamp: number(3, "largest normalised advantage", { min: 0 }) as NumberSetting,
 };
 
 /** Settings of a critic's advantages. */
 export const advantageOptions = {
-  gaeLambda: number(0.95, "lambda of the advantage estimate", { min: 0, max: 1 }),
+  gaeLambda: number(0.95, "lambda of the advantage estimate", { min: 0, max: 1 }) as NumberSetting,
   ...scaleOptions,
 };
 
 /** Settings of a critic. */
 export const criticOptions = {
-  valueClip: number(0.2, "clip of the value's change", { min: 0 }),
-  valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }),
+  valueClip: number(0.2, "clip of the value's change", { min: 0 }) as NumberSetting,
+  valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }) as NumberSetting,
 };
 
-type Settings = Values<typeof advantageOptions> & { readonly gamma: number };
+/** Settings of {@linkcode turnAdvantages}; gamma discounts what a turn later is worth. */
+export type AdvantageSettings = Values<typeof advantageOptions> & { readonly gamma: number };
 
 /** Definitions of what {@linkcode turnAdvantages} logs. */
 export const advantageMetrics = {
@@ -41,7 +45,7 @@ export const advantageMetrics = {
  * They are not centred: once nearly all goes well, subtracting the mean would punish what is right when the value is a
  * little too high. The floor keeps such noise small.
  */
-export function turnAdvantages(rollout: Rollout, settings: Settings) {
+export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): Scores {
   const { transitions, bootstrapValues } = rollout;
   const advantages = new Float32Array(transitions.length);
   const returns = new Float32Array(transitions.length);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Environment, NO_JUDGEMENT } from "../envs/mod.ts";
+import { type Environment, NO_JUDGEMENT, type Observation } from "../envs/mod.ts";
 import { type Gpu, requireFinite } from "../kernels/gpu/mod.ts";
 import {
   type Decoding,
@@ -13,52 +13,135 @@ import {
   modelPresets,
   type Parameters,
   promptLength,
+  quote,
   type Segment,
   type Sequence,
   Tape,
   type Tokenizer,
   type Vlm,
 } from "../model/mod.ts";
-import { boolean, choice, integer, number } from "./cli/mod.ts";
+import { act, type Scene } from "./act.ts";
+import {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  number,
+  type NumberSetting,
+} from "./cli/mod.ts";
 import { modelPicture } from "./image.ts";
-import type { Decision, ForwardSettings, Outputs, Policy, RespondSettings, Situation } from "./policy.ts";
+import type {
+  Act,
+  ActSettings,
+  Decision,
+  ForwardSettings,
+  Outputs,
+  Policy,
+  RespondSettings,
+  Sampling,
+  Situation,
+} from "./policy.ts";
 
-export type { Decision, RespondSettings, Situation } from "./policy.ts";
+export type { Act, ActSettings, Decision, RespondSettings, Sampling, Situation } from "./policy.ts";
 
 /** What the model is, and how it writes. */
 export const agentOptions = {
-  preset: choice("nano", Object.keys(modelPresets) as (keyof typeof modelPresets)[], "size of the model"),
-  cot: boolean(true, "write a chain of thought before the action"),
+  preset: choice(
+    "nano",
+    Object.keys(modelPresets) as (keyof typeof modelPresets)[],
+    "size of the model",
+  ) as ChoiceSetting<keyof typeof modelPresets>,
+  cot: boolean(true, "write a chain of thought before the action") as BooleanSetting,
   temperature: number(0.4, "divides the logits in rollouts, updates and sampled evaluation", {
     min: 0.01,
     max: 10,
-  }),
-  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }),
+  }) as NumberSetting,
+  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }) as NumberSetting,
 };
 
 /** Prompts whose values are computed at once. */
 const VALUE_BATCH = 32;
 
-/** A model, its tokenizer, and whether it thinks before it acts. */
+/** How an agent writes that was not told: the defaults of a run. */
+export const DEFAULT_SAMPLING: Sampling = {
+  temperature: agentOptions.temperature.default,
+  maxNewTokens: agentOptions.maxNewTokens.default,
+};
+
+/** What an agent is beside its model and tokenizer. */
+export interface AgentSettings {
+  /** Whether it writes a thought before the action. */
+  readonly cot: boolean;
+  /** How it writes when it acts; a run's defaults when absent. */
+  readonly sampling?: Sampling;
+  /** The actions that it was trained with. */
+  readonly actions?: readonly string[];
+}
+
+/**
+ * A model, its tokenizer, and whether it thinks before it acts.
+ *
+ * @example An untrained agent acts, on noise
+ * ```ts
+ * import { Agent, buildTokenizer, makeEnv, modelPresets, openGpu, Tokenizer, Vlm } from "../mod.ts";
+ *
+ * const gpu = await openGpu();
+ * const env = makeEnv("NumberLine");
+ * const tokenizer = Tokenizer.fromJson(buildTokenizer(env.tokens));
+ * const vlm = new Vlm(gpu, { ...modelPresets.nano, vocabularySize: tokenizer.vocabularySize });
+ * vlm.parameters.initialize(0);
+ * const agent = new Agent(vlm, tokenizer, { cot: true });
+ * env.reset({ seed: 7 });
+ * const { decoding, action } = await agent.act(env);
+ * console.log(decoding.text, action); // noise, and most likely null
+ * gpu.destroy();
+ * ```
+ */
 export class Agent implements Policy<Layout> {
+  /** The model. */
   readonly vlm: Vlm;
+  /** Its words. */
   readonly tokenizer: Tokenizer;
   readonly cot: boolean;
+  readonly sampling: Sampling;
+  readonly actions: readonly string[];
   readonly sharesFeatures = false;
   readonly #promptIds = new Map<string, number[]>();
 
-  constructor(vlm: Vlm, tokenizer: Tokenizer, { cot }: { cot: boolean }) {
+  /** `settings` say how it writes, and what its actions are called. */
+  constructor(vlm: Vlm, tokenizer: Tokenizer, settings: AgentSettings) {
+    const { cot, sampling = DEFAULT_SAMPLING, actions = [] } = settings;
     this.vlm = vlm;
     this.tokenizer = tokenizer;
     this.cot = cot;
+    this.sampling = sampling;
+    this.actions = actions;
   }
 
+  /** Where it runs. */
   get gpu(): Gpu {
     return this.vlm.gpu;
   }
 
+  /** Its weights. */
   get parameters(): Parameters {
     return this.vlm.parameters;
+  }
+
+  act(env: Environment, settings?: ActSettings): Promise<Act>;
+  act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
+  act(scene: Scene, ...rest: [(string | ActSettings)?, ActSettings?]): Promise<Act> {
+    const [prompt] = rest;
+    if (typeof prompt === "string" && !this.tokenizer.covers(prompt)) {
+      const unknown = Array.from(prompt).find((character) => !this.tokenizer.covers(character));
+      return Promise.reject(
+        new RangeError(
+          `Cannot read the prompt: the tokenizer has no ${quote(unknown ?? prompt)}, word it as in training`,
+        ),
+      );
+    }
+    return act(this, scene, ...rest);
   }
 
   /** The prompt of a state: its picture, then the task description. */

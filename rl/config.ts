@@ -20,24 +20,37 @@ import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
 
 /** Settings of every run, by the stage that reads them. */
-export const sections = {
+export const sections: {
+  readonly run: typeof runOptions & typeof bookkeepingOptions;
+  readonly policy: typeof agentOptions;
+  readonly returns: typeof returnOptions;
+  readonly warmStart: typeof sftOptions;
+  readonly rollout: typeof rolloutOptions & typeof updateOptions & typeof freezeOptions;
+  readonly evaluation: typeof evaluationOptions;
+} = {
   run: section("Options", { ...runOptions, ...bookkeepingOptions }),
   policy: section("Policy", agentOptions),
   returns: section("Returns", returnOptions),
   warmStart: section("Warm start (SFT)", sftOptions),
   rollout: section("RL", { ...rolloutOptions, ...updateOptions, ...freezeOptions }),
   evaluation: section("Evaluation", evaluationOptions),
-} as const;
+};
 
 /** The settings of every run, whichever algorithm learns. */
-export const commonOptions = {
-  ...sections.run,
-  ...sections.policy,
-  ...sections.returns,
-  ...sections.warmStart,
-  ...sections.rollout,
-  ...sections.evaluation,
-};
+export const commonOptions:
+  & typeof sections["run"]
+  & typeof sections["policy"]
+  & typeof sections["returns"]
+  & typeof sections["warmStart"]
+  & typeof sections["rollout"]
+  & typeof sections["evaluation"] = {
+    ...sections.run,
+    ...sections.policy,
+    ...sections.returns,
+    ...sections.warmStart,
+    ...sections.rollout,
+    ...sections.evaluation,
+  };
 
 /** What every run reads. */
 export type CommonSettings = Values<typeof commonOptions>;
@@ -48,7 +61,7 @@ export function optionsOf<O extends Options>(algorithm: Algorithm<O>): typeof co
 }
 
 /** The options of `train` with the default algorithm. */
-export const trainOptions = optionsOf(ppo);
+export const trainOptions: typeof commonOptions & typeof ppoOptions = optionsOf(ppo);
 
 /** All settings of a run; those of an algorithm, the default one's when not said otherwise. */
 export type TrainConfig<O extends Options = typeof ppoOptions> = CommonSettings & Values<O>;
@@ -74,6 +87,16 @@ export function isRlSetting(name: string, algorithm: Options): boolean {
  * Lays what was given over the presets of environment and policy over the defaults, and checks what no single option can.
  *
  * @throws {UsageError} naming the settings that do not fit together.
+ *
+ * @example The preset of an environment, and one setting of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { resolveConfig } from "@ponder/ponder/rl";
+ *
+ * const config = resolveConfig({ lambda: 0.3 }, numberLine);
+ * assertEquals([config.env, config.algorithm, config.lambda], ["NumberLine", "ppo", 0.3]);
+ * ```
  */
 export function resolveConfig<O extends Options = typeof ppoOptions>(
   given: GivenSettings,
@@ -105,7 +128,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     ...Object.fromEntries(known),
     ...given,
     env: environment.reference,
-    algorithm: algorithm.name,
+    algorithm: algorithm.reference ?? algorithm.name,
   } as TrainConfig<O>;
   const freeze = readFreeze(config.freeze);
   requireFitting(environment, config);

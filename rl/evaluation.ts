@@ -12,7 +12,7 @@ import type {
   Parse,
   ResetResult,
 } from "../envs/mod.ts";
-import { integer } from "./cli/mod.ts";
+import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
@@ -25,7 +25,7 @@ export const evaluationOptions = {
   evalEpisodes: integer(512, "held-out episodes of the final evaluation, sampled and greedy each", {
     min: 1,
     unit: "episodes",
-  }),
+  }) as NumberSetting,
 };
 
 /** Episodes of evaluation have seeds from here on; training's are all below. */
@@ -39,6 +39,7 @@ export interface EvaluationResult {
   readonly ci95: readonly [lo: number, hi: number];
   /** Share of episodes that ended in the goal, whatever their return. */
   readonly goalReached: number;
+  /** Mean undiscounted return of an episode, unscaled. */
   readonly meanReturn: number;
   /** Mean steps an episode. */
   readonly meanSteps: number;
@@ -56,18 +57,21 @@ export interface EvaluationResult {
 
 /** What sampling and greedy decoding achieved with the same weights on the same episodes. */
 export interface Evaluation {
+  /** With actions drawn at the run's temperature. */
   readonly sampled: EvaluationResult;
+  /** With the most likely token each time. */
   readonly greedy: EvaluationResult;
 }
 
 /** A decision, its response only from what writes one. */
-type Judged =
+export type Judged =
   & { readonly parse: Pick<Parse, "action" | "start"> }
   & Pick<Decision, "judgement">
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
 /** What can be evaluated: a policy, or anything else that decides in situations. */
 export interface Responder {
+  /** Responds to all situations at once. */
   respond(
     situations: readonly Situation[],
     settings: RespondSettings,
@@ -76,12 +80,19 @@ export interface Responder {
 
 /** What to evaluate. */
 export interface EvaluationSettings {
+  /** Where to play. */
   readonly environment: EnvironmentDefinition;
+  /** Its settings; the defaults when absent. */
   readonly envSettings?: EnvironmentSettings;
+  /** How many episodes to play. */
   readonly episodes: number;
+  /** Which set of held-out episodes. */
   readonly seed: number;
+  /** Takes the most likely token each time. */
   readonly greedy: boolean;
+  /** Divides the logits. */
   readonly temperature: number;
+  /** Longest response in tokens. */
   readonly maxNewTokens: number;
   /** Environments side by side. */
   readonly envs?: number;
@@ -89,7 +100,20 @@ export interface EvaluationSettings {
   readonly onProgress?: (episodesDone: number) => void;
 }
 
-/** Plays `episodes` held-out episodes. Deterministic by seed. */
+/**
+ * Plays `episodes` held-out episodes. Deterministic by seed.
+ *
+ * @example The solver always succeeds
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { evaluate, scriptedPolicy } from "@ponder/ponder/rl";
+ *
+ * const settings = { episodes: 20, seed: 0, greedy: true, temperature: 1, maxNewTokens: 1 };
+ * const best = await evaluate(scriptedPolicy("optimal", 0), { environment: numberLine, ...settings });
+ * assertEquals(best.success, 1);
+ * ```
+ */
 export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
   const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
     settings;

@@ -17,7 +17,9 @@ export interface RolloutRewards {
   readonly truncated: ArrayLike<number>;
   /** V(s'[t]); read only at truncated steps and at the last step of the rollout, so other elements may hold anything. */
   readonly bootstrapValues: ArrayLike<number>;
+  /** Steps of each environment. */
   readonly steps: number;
+  /** Environments side by side. */
   readonly envs: number;
   /** Discount, in [0, 1]. */
   readonly gamma: number;
@@ -43,6 +45,26 @@ export interface Advantages {
  * step that is both terminated and truncated counts as terminated. Accumulates in f64.
  *
  * Throws `RangeError` when an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
+ *
+ * @example Two steps of one environment; the second ends the episode
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { generalizedAdvantages } from "@ponder/ponder/rl";
+ *
+ * const { advantages, returns } = generalizedAdvantages({
+ *   rewards: [0, 1],
+ *   values: [0.5, 0.5],
+ *   terminated: [0, 1],
+ *   truncated: [0, 0],
+ *   bootstrapValues: [0, 0],
+ *   steps: 2,
+ *   envs: 1,
+ *   gamma: 1,
+ *   lambda: 1,
+ * });
+ * assertEquals([...advantages], [0.5, 0.5]);
+ * assertEquals([...returns], [1, 1]);
+ * ```
  */
 export function generalizedAdvantages(rollout: RolloutRewards): Advantages {
   checkRollout(rollout);

@@ -4,14 +4,14 @@
  * @module
  */
 import type { Collection } from "./algorithms/algorithm.ts";
-import { integer, number, UsageError, type Values } from "./cli/mod.ts";
+import { integer, number, type NumberSetting, UsageError, type Values } from "./cli/mod.ts";
 import type { Rollout, Trajectory } from "./rollout.ts";
 import { mean } from "./statistics.ts";
 
 /** Settings of every algorithm that plays whole episodes in groups. */
 export const groupOptions = {
-  groups: integer(8, "deals of an iteration", { min: 1, unit: "deals" }),
-  groupSize: integer(8, "episodes that share a deal", { min: 1, unit: "episodes" }),
+  groups: integer(8, "deals of an iteration", { min: 1, unit: "deals" }) as NumberSetting,
+  groupSize: integer(8, "episodes that share a deal", { min: 1, unit: "episodes" }) as NumberSetting,
   snrFilter: number(
     1,
     "keep the deals of largest return variance, to this share of it in all (RAGEN-2); 1 keeps all",
@@ -19,7 +19,7 @@ export const groupOptions = {
       min: 0,
       max: 1,
     },
-  ),
+  ) as NumberSetting,
 };
 
 /** Settings of {@linkcode groupOptions}. */
@@ -29,6 +29,15 @@ export type GroupSettings = Values<typeof groupOptions>;
  * How an algorithm collects that compares the episodes of a deal.
  *
  * @throws {UsageError} when a deal has one episode: there is nothing to compare.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { collectGroups } from "@ponder/ponder/rl";
+ *
+ * const collection = collectGroups("grpo", { groups: 4, groupSize: 8, snrFilter: 1 });
+ * assertEquals(collection, { kind: "episodes", groups: 4, groupSize: 8 });
+ * ```
  */
 export function collectGroups(name: string, { groups, groupSize }: GroupSettings): Collection {
   if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
@@ -39,7 +48,9 @@ export function collectGroups(name: string, { groups, groupSize }: GroupSettings
 
 /** The episodes of one deal. */
 export interface Group {
+  /** Seed of the episodes. */
   readonly deal: number;
+  /** The episodes that share the deal. */
   readonly episodes: readonly Trajectory[];
   /** Sum of the scaled rewards of each. */
   readonly returns: readonly number[];
@@ -94,7 +105,7 @@ function varianceOf(values: readonly number[]): number {
 export const deviationOf = (values: readonly number[]): number => Math.sqrt(varianceOf(values));
 
 /** The metrics of {@linkcode groupMetrics}. */
-export function measureGroups(groups: readonly Group[]) {
+export function measureGroups(groups: readonly Group[]): { groupStd: number; groupsKept: number } {
   return {
     groupStd: mean(groups.map(({ returns }) => deviationOf(returns))),
     groupsKept: mean(groups.map(({ weight }) => weight)),
@@ -113,6 +124,7 @@ export function returnsToGo(rollout: Rollout, { turns }: Trajectory, gamma: numb
 
 /** What a token's loss is divided by. */
 export const LOSS_MEANS = ["turn", "episode", "tokens", "fixed"] as const;
+/** What tokens are averaged over, see {@linkcode LOSS_MEANS}. */
 export type LossMean = typeof LOSS_MEANS[number];
 
 /**

@@ -1,5 +1,6 @@
 /** From an environment's frame to the model's image: an exact area-weighted box filter. */
 
+import { convertIndexedToRgb, decode, encode, hasPngSignature } from "fast-png";
 import type { Observation } from "../envs/types.ts";
 import { type Picture, pictureOf } from "../model/mod.ts";
 
@@ -99,4 +100,73 @@ export function modelPicture(observation: Observation, size: number): Picture {
   let picture = sizes.get(size);
   if (picture === undefined) sizes.set(size, picture = pictureOf(boxDownsample(observation, size)));
   return picture;
+}
+
+/**
+ * The pixels of a PNG file of any kind, as RGB. What is transparent is laid over white.
+ *
+ * @throws {SyntaxError} when the bytes are no PNG, or a damaged one.
+ *
+ * @example
+ * ```ts
+ * import { decodePicture, encodePicture } from "./mod.ts";
+ *
+ * const png = encodePicture({ width: 2, height: 1, data: Uint8Array.of(255, 0, 0, 0, 0, 255) });
+ * const { width, height, data } = decodePicture(png);
+ * console.log(width, height, data); // 2 1 [255, 0, 0, 0, 0, 255]
+ * ```
+ */
+export function decodePicture(png: Uint8Array): Observation {
+  if (png.length < 8 || !hasPngSignature(png)) {
+    throw new SyntaxError("Cannot read the picture: it is no PNG file, convert it to PNG");
+  }
+  let image: ReturnType<typeof decode>;
+  try {
+    image = decode(png);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read the picture: ${(error as Error).message}`, { cause: error });
+  }
+  const { width, height } = image;
+  const channels = asBytes(image);
+  const count = channels.length / (width * height); // grey, grey and alpha, RGB, or RGBA
+  const hasAlpha = count % 2 === 0;
+  const colors = hasAlpha ? count - 1 : count;
+  const pixels = new Uint8Array(width * height * 3);
+  for (let i = 0; i < width * height; i++) {
+    const alpha = hasAlpha ? channels[i * count + colors] : 255;
+    for (let c = 0; c < 3; c++) {
+      const color = channels[i * count + (colors === 1 ? 0 : c)];
+      pixels[3 * i + c] = Math.round((color * alpha + 255 * (255 - alpha)) / 255);
+    }
+  }
+  return { width, height, data: pixels };
+}
+
+/** One byte a channel: palettes looked up, deep channels cut to their upper byte, shallow ones spread over 0 to 255. */
+function asBytes(image: ReturnType<typeof decode>): Uint8Array {
+  const { data, depth, palette } = image;
+  if (palette !== undefined) return convertIndexedToRgb(image);
+  if (depth === 16) return Uint8Array.from(data, (value) => value >> 8);
+  if (depth === 8) return data as Uint8Array;
+  const levels = 2 ** depth;
+  const greys = Array.from({ length: levels }, (_, level) => [255 * level / (levels - 1)]);
+  return convertIndexedToRgb({ ...image, palette: greys });
+}
+
+/**
+ * A picture as a PNG file; {@linkcode decodePicture} reads the same pixels back.
+ *
+ * @throws {RangeError} when `data` is not `width` x `height` x 3 bytes.
+ *
+ * @example
+ * ```ts
+ * import { numberLine } from "@ponder/ponder/envs";
+ * import { encodePicture } from "@ponder/ponder/rl";
+ *
+ * const { observation } = numberLine.make().reset({ seed: 1 });
+ * console.log(encodePicture(observation).length, "bytes");
+ * ```
+ */
+export function encodePicture({ width, height, data }: Observation): Uint8Array {
+  return encode({ width, height, channels: 3, data });
 }

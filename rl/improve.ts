@@ -5,7 +5,7 @@
  */
 import { Random } from "../envs/mod.ts";
 import type { AdamW } from "../model/mod.ts";
-import { number, type Values } from "./cli/mod.ts";
+import { number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -21,16 +21,22 @@ import { partSize, stepSettings, update, type UpdateResult, type UpdateSettings 
 
 /** Guards that every algorithm with policy ratios has. */
 export const improveOptions = {
-  ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", { min: 1 }),
+  ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", {
+    min: 1,
+  }) as NumberSetting,
   klStop: number(0.04, "ends an iteration's updates when a minibatch's KL estimate exceeds it", {
     min: 0,
     unit: "nats",
-  }),
-  entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", { min: 0 }),
-  klCoefficient: number(0, "weight of the KL divergence from the warm start (k3), in the loss", { min: 0 }),
+  }) as NumberSetting,
+  entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", {
+    min: 0,
+  }) as NumberSetting,
+  klCoefficient: number(0, "weight of the KL divergence from the warm start (k3), in the loss", {
+    min: 0,
+  }) as NumberSetting,
   correctionCoefficient: number(0, "weight of imitating the solver in the states that were visited", {
     min: 0,
-  }),
+  }) as NumberSetting,
 };
 
 /** Settings of {@linkcode improveOptions}. */
@@ -41,6 +47,7 @@ export const FIRST_RATIO_TOLERANCE = RATIO_ROUNDING;
 
 /** What {@linkcode improve} depends on beside the samples. */
 export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop"> {
+  /** Seed of the minibatches' order. */
   readonly seed: number;
 }
 
@@ -48,6 +55,7 @@ export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof impr
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
+  /** Of this iteration. */
   readonly learningRate: number;
 }
 
@@ -198,6 +206,7 @@ interface MinibatchMetrics {
 
 /** What the updates of one iteration measured, means over its minibatches unless said otherwise. */
 export interface ImproveMetrics {
+  /** Clipped policy loss, mean over minibatches. */
   readonly policyLoss: number;
   /** Absent without a critic. */
   readonly valueLoss?: number;

@@ -14,14 +14,17 @@ import type { ThoughtSign } from "./thought_alarm.ts";
 
 /** After each SFT update. */
 export interface SftLine extends SftMetrics {
+  /** An update of the warm start. */
   readonly stage: "sft";
   /** Updates done. */
   readonly update: number;
+  /** The learning rate used. */
   readonly learningRate: number;
 }
 
 /** After each look at perception between SFT and RL. */
 export interface GateLine {
+  /** A look at perception before RL may begin. */
   readonly stage: "gate";
   /** SFT updates done. */
   readonly update: number;
@@ -34,11 +37,13 @@ export type RlLine = RolloutLine & LearnMetrics;
 
 /** What an RL iteration's experience says. */
 export interface RolloutLine {
+  /** An iteration of RL. */
   readonly stage: "rl";
   /** Iterations done. */
   readonly iteration: number;
   /** Environment steps done. */
   readonly envSteps: number;
+  /** The learning rate used. */
   readonly learningRate: number;
   /** Episodes that ended in this iteration. */
   readonly episodes: number;
@@ -64,10 +69,13 @@ export interface RolloutLine {
 
 /** After each evaluation. */
 export interface EvaluationLine {
+  /** An evaluation on held-out episodes. */
   readonly stage: "evaluation";
   /** What was evaluated: the warm start or the end of RL. */
   readonly after: "sft" | "rl";
+  /** With actions drawn at the run's temperature. */
   readonly sampled: EvaluationResult;
+  /** With the most likely token each time. */
   readonly greedy: EvaluationResult;
 }
 

@@ -37,12 +37,15 @@ export interface ObjectiveSettings {
   readonly ratio: "response" | "token";
   /** A ratio under 1 - `clipLow` or over 1 + `clipHigh` gains nothing more. */
   readonly clipLow: number;
+  /** A ratio over 1 + `clipHigh` gains nothing more. */
   readonly clipHigh: number;
   /** Ratios beyond this carry no gradient; those that exceed it by rounding do. */
   readonly ratioGuard: number;
   /** What the values are of: each turn's prompt, each token, or nothing, when there is no critic. */
   readonly values: "turn" | "token" | "none";
+  /** How far a value may move from what it said when acting; 0 clips nothing. */
   readonly valueClip: number;
+  /** Weight of the value loss. */
   readonly valueCoefficient: number;
   /** Weight of the mean token entropy (nats) as a bonus. */
   readonly entropyCoefficient: number;
@@ -64,6 +67,7 @@ export function objectiveSettings(all: ObjectiveSettings): ObjectiveSettings {
 
 /** What an algorithm makes of a turn. */
 export interface Sample {
+  /** The turn. */
   readonly transition: Transition;
   /** Of the turn, or of each response token. */
   readonly advantage: number | Float32Array;

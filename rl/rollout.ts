@@ -5,7 +5,7 @@
  */
 import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
-import { boolean, integer, number } from "./cli/mod.ts";
+import { boolean, type BooleanSetting, integer, number, type NumberSetting } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
@@ -18,22 +18,22 @@ export const rolloutOptions = {
   envSteps: integer(6144, "environment steps in all, rounded up to whole iterations", {
     min: 0,
     unit: "steps",
-  }),
-  envs: integer(32, "run side by side", { min: 1, unit: "environments" }),
+  }) as NumberSetting,
+  envs: integer(32, "run side by side", { min: 1, unit: "environments" }) as NumberSetting,
   formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
     min: 0,
     unit: "scaled reward",
-  }),
+  }) as NumberSetting,
   exactCredit: boolean(
     false,
     "log how far advantages and actions agree with exact action values, which the environment must know",
-  ),
+  ) as BooleanSetting,
 };
 
 /** What the warm start's value head and RL alike call a return. */
 export const returnOptions = {
-  gamma: number(0.9, "discount a step", { min: 0, max: 1 }),
-  rewardScale: number(1, "multiplies rewards", { min: 0 }),
+  gamma: number(0.9, "discount a step", { min: 0, max: 1 }) as NumberSetting,
+  rewardScale: number(1, "multiplies rewards", { min: 0 }) as NumberSetting,
 };
 
 /** A turn: everything an algorithm needs to replay a step exactly. */
@@ -50,19 +50,25 @@ export interface Transition {
   readonly logPi: number;
   /** Characters of the action in the text, -1 and -1 if it was not found and drawn at random. */
   readonly actionSpan: readonly [start: number, end: number];
+  /** Whether an action was found in the text. */
   readonly isParsed: boolean;
+  /** The action taken; a random legal one when none was found. */
   readonly action: number;
   /** Value of the prompt when it was answered, in units of scaled return. */
   readonly value: number;
   /** Already multiplied by the reward scale, less the format penalty if no action was found. */
   readonly reward: number;
+  /** Whether the rules ended the episode. */
   readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
   readonly truncated: boolean;
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];
   /** Entropy of each token's distribution at the sampling temperature, in nats. PPO's first `entropy` must agree with it. */
   readonly entropies: Float32Array;
+  /** Share of picture fields read correctly, see {@linkcode Judgement}. */
   readonly perception: number | null;
+  /** Whether the thought follows, see {@linkcode Judgement}. */
   readonly faithful: boolean | null;
   /** What the environment's solver would have answered, when that is asked for; else null. */
   readonly correction: readonly number[] | null;
@@ -86,10 +92,15 @@ export interface Trajectory {
 export interface CollectSettings {
   /** Weight of the thought's log-probability in log pi. */
   readonly lambda: number;
+  /** Divides the logits. */
   readonly temperature: number;
+  /** Longest response in tokens. */
   readonly maxNewTokens: number;
+  /** Multiplies rewards. */
   readonly rewardScale: number;
+  /** Taken off a scaled reward when no action was found in the text. */
   readonly formatPenalty: number;
+  /** Seed of the draws. */
   readonly seed: number;
   /** Whether to ask the environment's solver what it would have answered in each state. */
   readonly corrects?: boolean;
@@ -99,6 +110,7 @@ export interface CollectSettings {
 
 /** How to collect a fixed number of steps. */
 export interface RolloutSettings extends CollectSettings {
+  /** Steps of each environment. */
   readonly steps: number;
   /** Environment steps each slot took before, so that no generator counter is used twice. */
   readonly stepsBefore: number;
@@ -106,6 +118,7 @@ export interface RolloutSettings extends CollectSettings {
 
 /** One iteration's experience; `transitions[t * envs + e]`. */
 export interface Rollout {
+  /** All turns, in the order they were taken. */
   readonly transitions: readonly Transition[];
   /** Value after each step if it is needed: truncated steps and the last step. Zero elsewhere. */
   readonly bootstrapValues: Float32Array;

@@ -5,43 +5,68 @@
  */
 import { ENV_NAMES } from "../envs/mod.ts";
 import { algorithms } from "./algorithms/mod.ts";
-import { boolean, choice, integer, list, path, text } from "./cli/mod.ts";
+import {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  list,
+  type ListSetting,
+  type NumberSetting,
+  path,
+  type PathOption,
+  text,
+  type TextSetting,
+} from "./cli/mod.ts";
 
 /** What a run computes. */
 export const runOptions = {
-  env: text("NumberLine", `environment: ${ENV_NAMES.join(", ")}, or the file of your own, such as ./maze.ts`),
+  env: text(
+    "NumberLine",
+    `environment: ${ENV_NAMES.join(", ")}, or the file of your own, such as ./maze.ts`,
+  ) as TextSetting,
   algorithm: text(
     "ppo",
     `how the policy learns: ${Object.keys(algorithms).join(", ")}, or the file of your own`,
-  ),
+  ) as TextSetting,
   policy: choice(
     "vlm",
     ["vlm", "cnn"],
     "what learns: the vision-language model, or the paper's baseline without words",
-  ),
+  ) as ChoiceSetting<"vlm" | "cnn">,
   imageNormalization: choice(
     "per-image",
     ["per-image", "fixed"],
     "standardise each image's channels, or map [0, 1] to [-1, 1]",
-  ),
-  envSettings: list([], "settings of the environment as key=value, such as target=30; `envs` lists them"),
-  trainingSettings: list([], "the same for the warm start and RL alone, such as solvableOnly=true"),
-  seed: integer(0, "seed of everything random", { min: 0, max: 1000 }),
+  ) as ChoiceSetting<"per-image" | "fixed">,
+  envSettings: list(
+    [],
+    "settings of the environment as key=value, such as target=30; `envs` lists them",
+  ) as ListSetting,
+  trainingSettings: list(
+    [],
+    "the same for the warm start and RL alone, such as solvableOnly=true",
+  ) as ListSetting,
+  seed: integer(0, "seed of everything random", { min: 0, max: 1000 }) as NumberSetting,
 };
 
 /** Where and how a run is kept, not what it computes. */
 export const bookkeepingOptions = {
-  out: path("run folder; runs/<environment>-s<seed> when absent"),
-  overwrite: boolean(false, "replace an existing run folder"),
-  resume: boolean(false, "go on from the run folder's checkpoint"),
-  extend: boolean(false, "train a run for longer: go on from its checkpoint to a larger --env-steps"),
+  out: path("run folder; runs/<environment>-s<seed> when absent") as PathOption,
+  overwrite: boolean(false, "replace an existing run folder") as BooleanSetting,
+  resume: boolean(false, "go on from the run folder's checkpoint") as BooleanSetting,
+  extend: boolean(
+    false,
+    "train a run for longer: go on from its checkpoint to a larger --env-steps",
+  ) as BooleanSetting,
   retry: boolean(
     false,
     "when the device is lost or refuses work, go on once from the last checkpoint on a new device",
-  ),
-  json: boolean(false, "print the summary as JSON on stdout"),
+  ) as BooleanSetting,
+  json: boolean(false, "print the summary as JSON on stdout") as BooleanSetting,
   profile: boolean(
     false,
     "first trace one step of each kind: a table by kernel, and profile.json for ui.perfetto.dev",
-  ),
+  ) as BooleanSetting,
 };

@@ -15,7 +15,7 @@ import {
   type VlmConfig,
 } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
-import { list, number, type Values } from "./cli/mod.ts";
+import { list, type ListSetting, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import type { CommonSettings } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
 import type { Policy } from "./policy.ts";
@@ -26,36 +26,37 @@ export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
     "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
-  ),
+  ) as ListSetting,
   visionLearningRateScale: number(
     0.1,
     "learning rate of vision encoder and projector over that of the language model",
     { min: 0 },
-  ),
-  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }),
+  ) as NumberSetting,
+  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }) as NumberSetting,
 };
 
 /** The tokenizer of a run's environment, and the sizes of its model. */
 export function designModel(
   environment: EnvironmentDefinition,
   config: CommonSettings,
-): { tokenizer: Tokenizer; model: VlmConfig } {
-  const { tokens } = environment.make(evaluationEnvSettings(environment, config));
+): { tokenizer: Tokenizer; model: VlmConfig; actions: readonly string[] } {
+  const { tokens, actions } = environment.make(evaluationEnvSettings(environment, config));
   const tokenizer = Tokenizer.fromJson(buildTokenizer(tokens));
   const model = {
     ...modelPresets[config.preset as keyof typeof modelPresets],
     imageNormalization: config.imageNormalization,
     vocabularySize: tokenizer.vocabularySize,
   } as VlmConfig;
-  return { tokenizer, model };
+  return { tokenizer, model, actions };
 }
 
 /** An agent that has learnt nothing. */
 export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Agent {
-  const { tokenizer, model } = designModel(environment, config);
+  const { tokenizer, model, actions } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
-  return new Agent(vlm, tokenizer, { cot: config.cot });
+  const { cot, temperature, maxNewTokens } = config;
+  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions });
 }
 
 /** Every weight learns in the warm start; linear weights decay. */

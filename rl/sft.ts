@@ -8,7 +8,15 @@
  */
 import { Random } from "../envs/mod.ts";
 import { type AdamW, mean, multiply, square, subtract, sum } from "../model/mod.ts";
-import { defaultsOf, integer, number, path, type Values } from "./cli/mod.ts";
+import {
+  defaultsOf,
+  integer,
+  number,
+  type NumberSetting,
+  path,
+  type PathOption,
+  type Values,
+} from "./cli/mod.ts";
 import type { Demonstration } from "./demonstrations.ts";
 import type { Batch, Policy } from "./policy.ts";
 import { shuffled } from "./shuffled.ts";
@@ -23,34 +31,46 @@ export const sftOptions = {
       min: 0,
       unit: "steps",
     },
-  ),
-  sftSteps: integer(200, "length of the warm start", { min: 0, unit: "updates" }),
-  sftBatch: integer(32, "demonstrated steps in an update", { min: 1, unit: "steps" }),
-  sftLearningRate: number(1e-3, "peak learning rate", { min: 0 }),
-  sftWarmup: integer(50, "linear rise of the learning rate, then a cosine", { min: 0, unit: "updates" }),
-  sftRateFloor: number(0.1, "least learning rate after the rise, over the peak", { min: 0, max: 1 }),
-  sftWeightDecay: number(0.01, "weight decay of linear weights", { min: 0 }),
-  sftBeta1: number(0.9, "momentum of Adam in the warm start", { min: 0, max: 0.9999 }),
-  sftBeta2: number(0.98, "memory of Adam's squared gradients in the warm start", { min: 0, max: 0.99999 }),
-  sftEpsilon: number(1e-8, "epsilon of Adam in the warm start", { min: 1e-12 }),
+  ) as NumberSetting,
+  sftSteps: integer(200, "length of the warm start", { min: 0, unit: "updates" }) as NumberSetting,
+  sftBatch: integer(32, "demonstrated steps in an update", { min: 1, unit: "steps" }) as NumberSetting,
+  sftLearningRate: number(1e-3, "peak learning rate", { min: 0 }) as NumberSetting,
+  sftWarmup: integer(50, "linear rise of the learning rate, then a cosine", {
+    min: 0,
+    unit: "updates",
+  }) as NumberSetting,
+  sftRateFloor: number(0.1, "least learning rate after the rise, over the peak", {
+    min: 0,
+    max: 1,
+  }) as NumberSetting,
+  sftWeightDecay: number(0.01, "weight decay of linear weights", { min: 0 }) as NumberSetting,
+  sftBeta1: number(0.9, "momentum of Adam in the warm start", { min: 0, max: 0.9999 }) as NumberSetting,
+  sftBeta2: number(0.98, "memory of Adam's squared gradients in the warm start", {
+    min: 0,
+    max: 0.99999,
+  }) as NumberSetting,
+  sftEpsilon: number(1e-8, "epsilon of Adam in the warm start", { min: 1e-12 }) as NumberSetting,
   sftGradientClip: number(1, "largest gradient norm, of the value head and of the rest; 0 clips nothing", {
     min: 0,
-  }),
+  }) as NumberSetting,
   sftValueCoefficient: number(0.1, "weight of the value loss, whose gradient reaches the whole model", {
     min: 0,
-  }),
+  }) as NumberSetting,
   perceptionGate: number(0.98, "share of picture fields read correctly (greedy) before RL may begin", {
     min: 0,
     max: 1,
-  }),
-  perceptionEpisodes: integer(64, "held-out episodes of a look at perception", { min: 1, unit: "episodes" }),
+  }) as NumberSetting,
+  perceptionEpisodes: integer(64, "held-out episodes of a look at perception", {
+    min: 1,
+    unit: "episodes",
+  }) as NumberSetting,
   perceptionExtraSteps: integer(400, "most SFT updates added, 50 at a time, until the gate is passed", {
     min: 0,
     unit: "updates",
-  }),
+  }) as NumberSetting,
   warmStart: path(
     "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
-  ),
+  ) as PathOption,
 };
 
 /** Settings of {@linkcode sftOptions}. */

@@ -7,8 +7,11 @@ import { formatShare } from "./cli/mod.ts";
 
 /** What an iteration says of its thoughts; shares, null without a chain of thought. */
 export interface ThoughtQuality {
+  /** How much thoughts say of their states, nats. */
   readonly thoughtInformation: number | null;
+  /** Share of picture fields read correctly. */
   readonly perception: number | null;
+  /** Share of thoughts that the action follows from. */
   readonly faithfulness: number | null;
 }
 

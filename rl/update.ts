@@ -9,22 +9,29 @@
  */
 import { NotFiniteError, type Slice } from "../kernels/gpu/mod.ts";
 import { type AdamW, scale, type StepSettings, Tape, type Tensor } from "../model/mod.ts";
-import { integer, number, type Values } from "./cli/mod.ts";
+import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
 
 /** What the updates of RL read, whichever algorithm runs. */
 export const updateOptions = {
-  epochs: integer(2, "over each iteration's steps", { min: 1, unit: "passes" }),
-  minibatch: integer(64, "steps in an update", { min: 1, unit: "steps" }),
+  epochs: integer(2, "over each iteration's steps", { min: 1, unit: "passes" }) as NumberSetting,
+  minibatch: integer(64, "steps in an update", { min: 1, unit: "steps" }) as NumberSetting,
   microBatchPositions: integer(2600, "most positions whose activations are in memory at once", {
     min: 1,
     unit: "positions",
-  }),
-  learningRate: number(1e-4, "learning rate, falling linearly to a tenth", { min: 0 }),
-  policyGradientClip: number(1, "largest gradient norm, value head apart; 0 clips nothing", { min: 0 }),
-  valueGradientClip: number(1, "largest gradient norm of the value head; 0 clips nothing", { min: 0 }),
-  adamBeta1: number(0.5, "momentum of Adam in RL", { min: 0, max: 0.9999 }),
-  adamBeta2: number(0.999, "memory of Adam's squared gradients in RL", { min: 0, max: 0.99999 }),
-  adamEpsilon: number(1e-8, "epsilon of Adam in RL", { min: 1e-12 }),
+  }) as NumberSetting,
+  learningRate: number(1e-4, "learning rate, falling linearly to a tenth", { min: 0 }) as NumberSetting,
+  policyGradientClip: number(1, "largest gradient norm, value head apart; 0 clips nothing", {
+    min: 0,
+  }) as NumberSetting,
+  valueGradientClip: number(1, "largest gradient norm of the value head; 0 clips nothing", {
+    min: 0,
+  }) as NumberSetting,
+  adamBeta1: number(0.5, "momentum of Adam in RL", { min: 0, max: 0.9999 }) as NumberSetting,
+  adamBeta2: number(0.999, "memory of Adam's squared gradients in RL", {
+    min: 0,
+    max: 0.99999,
+  }) as NumberSetting,
+  adamEpsilon: number(1e-8, "epsilon of Adam in RL", { min: 1e-12 }) as NumberSetting,
 };
 
 /** Settings of {@linkcode updateOptions}. */

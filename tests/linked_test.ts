@@ -17,7 +17,7 @@ Deno.test("a program that links the toolkit draws frames", () => {
   const folder = Deno.makeTempDirSync({ prefix: "ponder_linked_" });
   try {
     const links = [ROOT, `${ROOT}compat/std_assert`, `${ROOT}compat/std_cli`];
-    const config = { imports: { [PACKAGE]: `jsr:${PACKAGE}@^0.1` }, links };
+    const config = { imports: { [PACKAGE]: `jsr:${PACKAGE}@^0.2` }, links };
     Deno.writeTextFileSync(`${folder}/deno.json`, JSON.stringify(config));
     // With the lock nothing has to be asked of a registry.
     Deno.copyFileSync(`${ROOT}deno.lock`, `${folder}/deno.lock`);

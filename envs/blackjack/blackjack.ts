@@ -43,6 +43,22 @@ import { createParser } from "../shared/parse.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import { blackjackValues } from "./values.ts";
+import {
+  ACTION_FORMAT,
+  ANY_FIELD,
+  COT_FORMAT,
+  DEALER,
+  PLANS,
+  SOFT,
+  spell,
+  STATED_CARDS,
+  STATED_DEALER,
+  TASK,
+  THOUGHT,
+  THOUGHTS_KEY,
+  TOTAL,
+  unspell,
+} from "./texts.ts";
 import type {
   ActionValueSettings,
   DemonstrationSettings,
@@ -50,6 +66,7 @@ import type {
   Info,
   Judgement,
   Observation,
+  Parse,
   PromptSettings,
   ResetResult,
   ResetSettings,
@@ -57,6 +74,7 @@ import type {
   StepResult,
 } from "../types.ts";
 
+/** Settings of {@linkcode Blackjack}. */
 export interface BlackjackSettings {
   /** A win with ace and ten as the first two cards pays 1.5; ignored with `sab`. False by default, as published. */
   readonly natural?: boolean;
@@ -66,11 +84,15 @@ export interface BlackjackSettings {
   readonly seed?: number;
 }
 
+/** What is known of a hand beside its picture. */
 export interface BlackjackInfo extends Info {
   /** Names, in the order drawn: `["C2", "DK"]`. */
   readonly player: readonly string[];
+  /** Face of the card that the dealer shows. */
   readonly dealerCard: string;
+  /** Points of the player's hand. */
   readonly playerSum: number;
+  /** Points of the dealer's hand, hidden card included. */
   readonly dealerSum: number;
   /** Gymnasium's observation: the player's sum, the value of the dealer's open card (ace 1), 1 for a usable ace else 0. */
   readonly symbolic: readonly [playerSum: number, dealerValue: number, usableAce: number];
@@ -90,27 +112,6 @@ const STAND = 0;
 const HIT = 1;
 const ACTIONS = ["stand", "hit"] as const;
 
-const TASK = [
-  "You are a blackjack player.",
-  " You are observing the current game state, you can choose between ['stand', 'hit'].",
-  " Your response should be a valid json file in the following format: \n{\n",
-] as const;
-const COT_FORMAT =
-  ' "thoughts": "{first describe your total points and the dealer\'s total points then think about which action to choose}", \n';
-const ACTION_FORMAT = '"action": "stand" or "hit" \n}';
-
-// A thought: {"thoughts": "player 2 7 A is soft 20, dealer 5, stand is better", "action": "stand"}
-const THOUGHTS_KEY = '{"thoughts": "player';
-const TOTAL = " is";
-const SOFT = " soft";
-const DEALER = ", dealer";
-const PLANS = [", stand is better", ", hit is better"] as const;
-
-const THOUGHT = /player((?: (?:A|\d{1,2}))+) is (soft )?(\d{1,2}), dealer (A|\d{1,2}), (stand|hit) is better/;
-const STATED_CARDS = /player((?: (?:A|\d{1,2}))+)/;
-const STATED_DEALER = /, dealer (A|\d{1,2})\b/;
-const ANY_FIELD = /"thoughts":/;
-
 const parse = createParser(ACTIONS);
 
 interface Rules {
@@ -118,12 +119,19 @@ interface Rules {
   readonly sab: boolean;
 }
 
-/** See the table at the top of the file. */
-export class Blackjack implements Environment<BlackjackInfo> {
+/**
+ * See the table at the top of the file.
+ */
+export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
+  /** Short name. */
   readonly name = "Blackjack";
+  /** Name in the suite that published it. */
   readonly id = "gym_cards/Blackjack-v0";
+  /** What the agent may write. */
   readonly actions: readonly string[] = ACTIONS;
+  /** The scripted solver's default mistakes. */
   readonly bias: BlackjackBias = { misread: 0, flipStand: 0.4, flipHit: 0.15 };
+  /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[] = [
     ...TASK,
     COT_FORMAT,
@@ -147,6 +155,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
   #player: readonly Card[] = [];
   #phase: Phase = "before the first reset";
 
+  /** Throws `RangeError` on an illegal setting. */
   constructor({ natural = false, sab = false, seed = 0 }: BlackjackSettings = {}) {
     checkBooleans("make", "Blackjack", { natural, sab });
     this.#settings = this.#rules = { natural, sab };
@@ -178,6 +187,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
     return this.#show(false);
   }
 
+  /** See `Environment.step`. */
   step(action: number): StepResult<BlackjackInfo> {
     checkRunning(this.#phase, "step", this.name);
     if (action !== STAND && action !== HIT) {
@@ -196,6 +206,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
     return Object.assign(this.#show(reward > 0), { reward, terminated, truncated: false });
   }
 
+  /** See `Environment.randomAction`. */
   randomAction(): number {
     return this.#fallback.integer(ACTIONS.length);
   }
@@ -208,11 +219,13 @@ export class Blackjack implements Environment<BlackjackInfo> {
     return `${soft ? "soft " : ""}${total}${natural} ${cardValue(this.#dealer[0])}`;
   }
 
+  /** See `Environment.prompt`. */
   prompt(_info: BlackjackInfo, { cot }: PromptSettings): string {
     return TASK.join("") + (cot ? COT_FORMAT : " ") + ACTION_FORMAT;
   }
 
-  readonly parse = parse;
+  /** See `Environment.parse`. */
+  readonly parse: (text: string) => Parse = parse;
 
   /** The action that wins more often, see `optimal.ts`. */
   solve(): number {
@@ -228,6 +241,7 @@ export class Blackjack implements Environment<BlackjackInfo> {
     return blackjackValues(state, { ...this.#rules, discount: checkDiscount(this.name, settings) });
   }
 
+  /** See `Environment.demonstrate`. */
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
@@ -310,14 +324,6 @@ function drawRandom(random: Random): Card {
   const place = random.integer(RANKS.length);
   const face = place < 9 ? place : 10 + random.integer(3);
   return { rank: RANKS[face], suit: SUITS[random.integer(SUITS.length)] };
-}
-
-function spell(value: number): string {
-  return value === 1 ? " A" : ` ${value}`;
-}
-
-function unspell(word: string): number {
-  return word === "A" ? 1 : Number(word);
 }
 
 /** Whether the total is that of the stated cards, the plan optimal for what is stated, and the action the plan. */

@@ -66,8 +66,10 @@ import type {
 
 /** What the prompt says beside the task: the scene and the admissible commands, or nothing. */
 export const HOUSEHOLD_MODES = ["text-and-image", "image-only"] as const;
+/** What the model is shown of a room: see `HouseholdSettings.mode`. */
 export type HouseholdMode = typeof HOUSEHOLD_MODES[number];
 
+/** Settings of {@linkcode Household}. */
 export interface HouseholdSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
@@ -77,10 +79,15 @@ export interface HouseholdSettings {
   readonly split?: Split;
 }
 
+/** What is known of a state beside its picture. */
 export interface HouseholdInfo extends Info {
+  /** The task in words. */
   readonly task: string;
+  /** What kind of task it is. */
   readonly kind: TaskKind;
+  /** The room that the agent is in. */
   readonly room: string;
+  /** Which rooms episodes are drawn from. */
   readonly split: Split;
   /** What was said to the last command, or the room's description. */
   readonly scene: string;
@@ -131,15 +138,40 @@ interface Episode {
   phase: Phase;
 }
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
-export class Household implements Environment<HouseholdInfo> {
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example The solver's plan, step by step
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("Household");
+ * const { info } = env.reset({ seed: 3 });
+ * console.log(info.task);
+ * for (let isOver = false; !isOver;) {
+ *   const action = env.solve();
+ *   console.log(env.actions[action]);
+ *   const { terminated, truncated } = env.step(action);
+ *   isOver = terminated || truncated;
+ * }
+ * ```
+ */
+export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
+  /** Short name. */
   readonly name = "Household";
+  /** Name in the suite that published it. */
   readonly id = "alfworld/Household-v0";
+  /** What the agent may write. */
   readonly actions: readonly string[] = COMMANDS.map(({ text }) => text);
+  /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[] = listTokens();
+  /** Reaching the goal counts, since rewards are paid on the way as well. */
   readonly success = "goal";
+  /** The scripted solver's default mistakes. */
   readonly bias: HouseholdBias = { misread: 0, haste: 0.65, plan: 0.03, action: 0.05 };
+  /** What the model is shown. */
   readonly mode: HouseholdMode;
+  /** Which rooms episodes are drawn from. */
   readonly split: Split;
 
   #deals: Random;
@@ -148,6 +180,7 @@ export class Household implements Environment<HouseholdInfo> {
   /** The action that `randomAction` last gave, until the next step or episode. */
   #standIn: number | undefined;
 
+  /** Throws `RangeError` on an illegal setting. */
   constructor({ seed = 0, mode = "text-and-image", split = "seen" }: HouseholdSettings = {}) {
     checkChoice("make", "mode", mode, HOUSEHOLD_MODES);
     checkChoice("make", "split", split, SPLITS);
@@ -190,6 +223,7 @@ export class Household implements Environment<HouseholdInfo> {
     return this.#show(this.#episode);
   }
 
+  /** See `Environment.step`. */
   step(action: number): StepResult<HouseholdInfo> {
     const episode = this.#running("step");
     if (!Number.isInteger(action) || action < 0 || action >= COMMANDS.length) {
@@ -228,6 +262,7 @@ export class Household implements Environment<HouseholdInfo> {
     return this.#episode!.world.key();
   }
 
+  /** See `Environment.prompt`. */
   prompt(info: HouseholdInfo, { cot }: PromptSettings): string {
     return writePrompt(info, { cot, showsText: this.mode === "text-and-image" });
   }
@@ -262,6 +297,7 @@ export class Household implements Environment<HouseholdInfo> {
     return writeResponse(task, sight, decision, { cot });
   }
 
+  /** See `Environment.judge`. */
   judge(text: string): Judgement {
     const { world, task, room } = this.#running("judge a response to");
     const read = perception(text, task, sightOf(world));

@@ -17,6 +17,7 @@ import {
 
 /** Rooms to train in, and rooms kept for evaluation. */
 export const SPLITS = ["seen", "unseen"] as const;
+/** Which rooms episodes are drawn from. */
 export type Split = typeof SPLITS[number];
 
 /** The six task kinds of ALFWorld, in its order. */
@@ -24,6 +25,7 @@ export const TASK_KINDS = [
   ...["pick_and_place_simple", "look_at_obj_in_light", "pick_clean_then_place_in_recep"] as const,
   ...["pick_heat_then_place_in_recep", "pick_cool_then_place_in_recep", "pick_two_obj_and_place"] as const,
 ] as const;
+/** What kind of task it is. */
 export type TaskKind = typeof TASK_KINDS[number];
 
 /** What the object needs before it is put away. */

@@ -36,6 +36,7 @@ import type {
   Info,
   Judgement,
   Observation,
+  Parse,
   PromptSettings,
   ResetResult,
   ResetSettings,
@@ -43,6 +44,7 @@ import type {
   StepResult,
 } from "../types.ts";
 
+/** Settings of {@linkcode NumberLine}. */
 export interface NumberLineSettings {
   /** Largest number on the line, 1 to 999 (three digits fit the picture); 5 as published. */
   readonly maxPosition?: number;
@@ -50,8 +52,11 @@ export interface NumberLineSettings {
   readonly seed?: number;
 }
 
+/** What is known of a state beside its picture. */
 export interface NumberLineInfo extends Info {
+  /** The number now. */
   readonly current: number;
+  /** The number to reach. */
   readonly target: number;
 }
 
@@ -96,12 +101,28 @@ const ANY_FIELD = /"(?:current number|target number|thoughts)":/;
 
 const parse = createParser(ACTIONS);
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
-export class NumberLine implements Environment<NumberLineInfo> {
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Exact action values
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("NumberLine");
+ * env.reset({ seed: 0, options: { start: 1, target: 3 } });
+ * console.log(env.actions, env.actionValues!({ discount: 0.9 }));
+ * ```
+ */
+export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> {
+  /** Short name. */
   readonly name = "NumberLine";
+  /** Name in the suite that published it. */
   readonly id = "gym_cards/NumberLine-v0";
+  /** What the agent may write. */
   readonly actions: readonly string[] = ACTIONS;
+  /** The scripted solver's default mistakes. */
   readonly bias: NumberLineBias = { misread: 0.1, comparison: 0.1, flipPlus: 0.3, flipMinus: 0.55 };
+  /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[] = [
     ...TASK,
     COT_FORMAT,
@@ -112,6 +133,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
     ..."0123456789",
     ...ACTIONS,
   ];
+  /** Largest number on the line. */
   readonly maxPosition: number;
 
   #deals: Random;
@@ -121,6 +143,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
   #steps = 0;
   #phase: Phase = "before the first reset";
 
+  /** Throws `RangeError` on an illegal setting. */
   constructor({ maxPosition = 5, seed = 0 }: NumberLineSettings = {}) {
     if (!Number.isInteger(maxPosition) || maxPosition < 1 || maxPosition > 999) {
       throw new RangeError(
@@ -147,6 +170,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
     return this.#show();
   }
 
+  /** See `Environment.step`. */
   step(action: number): StepResult<NumberLineInfo> {
     checkRunning(this.#phase, "step", this.name);
     if (action !== MINUS && action !== PLUS) {
@@ -164,6 +188,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
     return Object.assign(this.#show(), { reward, terminated, truncated });
   }
 
+  /** See `Environment.randomAction`. */
   randomAction(): number {
     return this.#fallback.integer(ACTIONS.length);
   }
@@ -174,12 +199,15 @@ export class NumberLine implements Environment<NumberLineInfo> {
     return `${this.#current} ${this.#target}`;
   }
 
+  /** See `Environment.prompt`. */
   prompt(_info: NumberLineInfo, { cot }: PromptSettings): string {
     return TASK.join("") + (cot ? COT_FORMAT : " ") + ACTION_FORMAT;
   }
 
-  readonly parse = parse;
+  /** See `Environment.parse`. */
+  readonly parse: (text: string) => Parse = parse;
 
+  /** See `Environment.solve`. */
   solve(): number {
     checkRunning(this.#phase, "solve", this.name);
     return this.#current < this.#target ? PLUS : MINUS;
@@ -199,6 +227,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
     });
   }
 
+  /** See `Environment.demonstrate`. */
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
@@ -211,6 +240,7 @@ export class NumberLine implements Environment<NumberLineInfo> {
     return CURRENT_KEY + current + TARGET_KEY + target + THOUGHTS_KEY + thought + ACTION_KEY + action + CLOSE;
   }
 
+  /** See `Environment.judge`. */
   judge(text: string): Judgement {
     if (!ANY_FIELD.test(text)) return { perception: null, faithful: null };
     const current = STATED_CURRENT.exec(text)?.[1];

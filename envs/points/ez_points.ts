@@ -33,6 +33,7 @@ import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
+/** Settings of {@linkcode EZPoints}. */
 export interface EZPointsSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
@@ -56,12 +57,27 @@ const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
 const THOUGHT_END = ` makes ${TARGET}`;
 const STATED_PLAN = /^(.+) makes (\d{1,3})$/;
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Two cards, and the solver's next item
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("EZPoints");
+ * const { info } = env.reset({ seed: 0, options: { cards: ["H2", "DT"] } });
+ * console.log(info, env.actions[env.solve()]);
+ * ```
+ */
 export class EZPoints extends Points {
+  /** Name in the suite that published it. */
   readonly id = "gym_cards/EZPoints-v0";
+  /** The scripted solver's default mistakes. */
   readonly bias: PointsBias = { misread: 0.08, plan: 0.15, randomAction: 0.12, close: 0.55 };
+  /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[];
 
+  /** Throws `RangeError` on an illegal setting. */
   constructor({ seed = 0 }: EZPointsSettings = {}) {
     super({
       name: "EZPoints",
@@ -79,12 +95,14 @@ export class EZPoints extends Points {
     ];
   }
 
+  /** See `Environment.prompt`. */
   override prompt({ formula: items }: PointsInfo, { cot }: PromptSettings): string {
     const formula = items.join("");
     const fields = cot ? CARD_FIELDS + formula + THOUGHTS_FIELD : "";
     return START + formula + TASK + fields + ACTION_FIELD;
   }
 
+  /** Draws the cards. */
   protected override deal(random: Random): readonly Card[] {
     const first = dealCard(2 + random.integer(12), random);
     const value = cardValue(first);
@@ -93,21 +111,25 @@ export class EZPoints extends Points {
     return random.chance(0.5) ? [second, first] : [first, second];
   }
 
+  /** The number to reach, from the options of `reset`. */
   protected override resolveTarget(options: Readonly<Record<string, unknown>>): number {
     checkOptionNames(this.name, options, ["cards"]);
     return TARGET;
   }
 
+  /** Puts a plan in words. */
   protected override writeThought({ formula, rest }: Plan): string {
     return rest === null ? NO_PLAN : [...formula, ...rest].join("") + THOUGHT_END;
   }
 
+  /** The plan that a thought states; null when it states none. */
   protected override readThought(thought: string): StatedPlan | null {
     if (thought === NO_PLAN) return { formula: null };
     const [, formula, makes] = STATED_PLAN.exec(thought) ?? [];
     return formula === undefined ? null : { formula, makes: Number(makes) };
   }
 
+  /** Draws the formula so far. */
   protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {
     paintText(canvas, `Formula: ${formula.join(" ")}`, 258, 20);
   }

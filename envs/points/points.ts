@@ -43,11 +43,13 @@ import type {
   StepResult,
 } from "../types.ts";
 
+/** What is known of a state beside its picture. */
 export interface PointsInfo extends Info {
   /** Suit and rank, left to right: `["H7", "DT"]`. */
   readonly cards: readonly string[];
   /** What the cards count. */
   readonly numbers: readonly number[];
+  /** The number to reach. */
   readonly target: number;
   /** The items appended so far; an illegal number's is a space. */
   readonly formula: readonly string[];
@@ -67,13 +69,17 @@ export type PointsBias = {
 
 /** What sets the two games apart. */
 export interface PointsGame {
+  /** Short name. */
   readonly name: string;
+  /** Cards that are dealt. */
   readonly cardCount: number;
   /** A formula with more items than this ends the episode on the next action. */
   readonly maxItems: number;
+  /** What jack, queen and king count. */
   readonly faceValue: FaceValue;
   /** In the order of the actions, without `=`. */
   readonly operators: readonly string[];
+  /** The number to reach. */
   readonly target: number;
 }
 
@@ -85,6 +91,7 @@ export interface Plan {
   readonly formula: readonly string[];
   /** Items still to come before `=`; null when no plan is left. */
   readonly rest: readonly string[] | null;
+  /** The number to reach. */
   readonly target: number;
 }
 
@@ -119,15 +126,21 @@ const STATED_THOUGHTS = /"thoughts":\s{0,9}"([^"]{0,199})"/;
 const ANY_FIELD = /"(?:cards|current formula|thoughts)":/;
 
 /** See the top of the file. */
-export abstract class Points implements Environment<PointsInfo> {
+export abstract class Points implements Omit<Environment<PointsInfo>, "current"> {
+  /** Name in the suite that published it. */
   abstract readonly id: string;
+  /** Pieces that a compact tokenizer should hold as one token each. */
   abstract readonly tokens: readonly string[];
+  /** The scripted solver's default mistakes. */
   abstract readonly bias: PointsBias;
+  /** Short name. */
   readonly name: string;
+  /** What the agent may write. */
   readonly actions: readonly string[];
+  /** See `Environment.parse`. */
   readonly parse: (text: string) => Parse;
+  /** The rules of this game. */
   protected readonly game: PointsGame;
-
   readonly #rules: PlanRules;
   readonly #maxNumber: number;
   /** Longest number first. */
@@ -140,7 +153,7 @@ export abstract class Points implements Environment<PointsInfo> {
   #target: number;
   #formula: readonly string[] = [];
   #phase: Phase = "before the first reset";
-
+  /** Throws `RangeError` on an illegal setting. */
   constructor(game: PointsGame, seed: number) {
     this.game = game;
     this.name = game.name;
@@ -155,6 +168,7 @@ export abstract class Points implements Environment<PointsInfo> {
     this.#fallback = new Random(seed, "fallback");
   }
 
+  /** See `Environment.prompt`. */
   abstract prompt(info: PointsInfo, settings: PromptSettings): string;
 
   /** Draws cards as published, from left to right. */
@@ -165,6 +179,7 @@ export abstract class Points implements Environment<PointsInfo> {
   protected abstract writeThought(plan: Plan): string;
   /** Reads what `writeThought` writes; null when the thought has another form. */
   protected abstract readThought(thought: string, statedFormula: string): StatedPlan | null;
+  /** Draws the formula so far. */
   protected abstract paintFormula(canvas: Canvas2D, formula: readonly string[]): void;
 
   /** Options: `cards`, names such as `["H7", "DT"]`; those of the game. */
@@ -186,6 +201,7 @@ export abstract class Points implements Environment<PointsInfo> {
     return this.#show(false);
   }
 
+  /** See `Environment.step`. */
   step(action: number): StepResult<PointsInfo> {
     checkRunning(this.#phase, "step", this.name);
     const item = this.actions[action];
@@ -220,6 +236,7 @@ export abstract class Points implements Environment<PointsInfo> {
     });
   }
 
+  /** See `Environment.randomAction`. */
   randomAction(): number {
     return this.#fallback.integer(this.actions.length);
   }
@@ -238,6 +255,7 @@ export abstract class Points implements Environment<PointsInfo> {
     return this.actions.indexOf(rest?.[0] ?? "=");
   }
 
+  /** See `Environment.demonstrate`. */
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);

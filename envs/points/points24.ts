@@ -41,6 +41,7 @@ import {
 import type { Random } from "../shared/random.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
+/** Settings of {@linkcode Points24}. */
 export interface Points24Settings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
@@ -101,13 +102,28 @@ const PROMPT_TOKENS: readonly string[] = [
   ...[...THOUGHTS.slice(0, 3), THOUGHTS[3] + ACTION_FIELD],
 ];
 
-/** See the table at the top of the file. Throws `RangeError` on an illegal setting. */
+/**
+ * See the table at the top of the file. Throws `RangeError` on an illegal setting.
+ *
+ * @example Four cards, and the solver's next item
+ * ```ts
+ * import { makeEnv } from "@ponder/ponder/envs";
+ *
+ * const env = makeEnv("Points24");
+ * env.reset({ seed: 0, options: { cards: ["H2", "D3", "C4", "SA"] } });
+ * console.log(env.actions[env.solve()]);
+ * ```
+ */
 export class Points24 extends Points {
+  /** Name in the suite that published it. */
   readonly id = "gym_cards/Points24-v0";
+  /** The scripted solver's default mistakes. */
   readonly bias: PointsBias = { misread: 0, plan: 0, randomAction: 0, close: 0 };
+  /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[];
   readonly #solvableOnly: boolean;
 
+  /** Throws `RangeError` on an illegal setting. */
   constructor(
     { seed = 0, target = TARGET, faceValue = "ten", solvableOnly = false }: Points24Settings = {},
   ) {
@@ -130,6 +146,7 @@ export class Points24 extends Points {
     ];
   }
 
+  /** See `Environment.prompt`. */
   override prompt({ formula: items, target }: PointsInfo, { cot }: PromptSettings): string {
     const formula = items.join("");
     const fields = cot ? CARD_FIELDS + formula + THOUGHTS.join(String(target)) : "";
@@ -137,6 +154,7 @@ export class Points24 extends Points {
     return START_BEFORE + target + START_AFTER + task + fields + ACTION_FIELD;
   }
 
+  /** Draws the cards. */
   protected override deal(random: Random, target: number): readonly Card[] {
     for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
       const cards = Array.from({ length: 4 }, () => dealCard(1 + random.integer(13), random));
@@ -153,11 +171,13 @@ export class Points24 extends Points {
     return options.target === undefined ? this.game.target : checkTarget("reset", options.target);
   }
 
+  /** Puts a plan in words. */
   protected override writeThought({ numbers, rest }: Plan): string {
     const plan = rest === null ? LOST : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
     return SORTED + descending(numbers).join(CARD_SEPARATOR) + plan;
   }
 
+  /** The plan that a thought states; null when it states none. */
   protected override readThought(thought: string, formula: string): StatedPlan | null {
     const match = STATED.exec(thought);
     if (match === null) return null;
@@ -167,6 +187,7 @@ export class Points24 extends Points {
     return match[2].startsWith(APPEND) ? { formula: formula + match[2].slice(APPEND.length), sorted } : null;
   }
 
+  /** Draws the formula so far. */
   protected override paintFormula(canvas: Canvas2D, formula: readonly string[]): void {
     paintText(canvas, "Formula:", 210, 16);
     paintText(canvas, formula.join(" "), 240, 16);

@@ -13,18 +13,27 @@ import fonts from "dejavu-fonts-ttf/package.json" with { type: "json" };
 
 /** A raster image that `drawImage` takes; sizes in pixels. */
 export interface CanvasImage {
+  /** Pixels a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
 }
 
 /** The part of the standard `CanvasRenderingContext2D` that the environments draw with. */
 export interface Canvas2D {
+  /** Colour that is filled with. */
   fillStyle: unknown;
+  /** Font of texts, as in CSS. */
   font: string;
+  /** What `y` means for texts. */
   textBaseline: string;
+  /** Fills a rectangle. */
   fillRect(x: number, y: number, width: number, height: number): void;
+  /** Writes a text. */
   fillText(text: string, x: number, y: number): void;
+  /** Draws a picture. */
   drawImage(image: CanvasImage, x: number, y: number): void;
+  /** The pixels, 4 bytes each: RGBA. */
   getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
 }
 

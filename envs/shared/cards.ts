@@ -12,11 +12,16 @@ export const SUITS = ["C", "D", "H", "S"] as const;
 /** Ace to king; `T` is the ten. */
 export const RANKS = ["A", "2", "3", "4", "5", "6", "7", "8", "9", "T", "J", "Q", "K"] as const;
 
+/** One of the four suits. */
 export type Suit = (typeof SUITS)[number];
+/** One of the thirteen ranks. */
 export type Rank = (typeof RANKS)[number];
 
+/** A playing card. */
 export interface Card {
+  /** Which of the four suits. */
   readonly suit: Suit;
+  /** Which rank. */
   readonly rank: Rank;
 }
 

@@ -13,6 +13,7 @@ import { defaultTokens } from "./tokens.ts";
  * - `parse` finds the name that follows `"action":`;
  * - `tokens` are pieces of its own prompts and demonstrations, and single characters;
  * - `randomAction` is uniform over the legal actions, from a stream of its own that `reset` seeds;
+ * - `current` is what the last `reset` or `step` returned;
  * - `stateKey` is the prompt with every byte of the picture.
  */
 export type EnvironmentParts<I extends Info = Info> =
@@ -45,6 +46,7 @@ export function complete(parts: EnvironmentParts, settings: CompletionSettings):
   env.parse ??= createValueParser(env.actions);
   env.prompt ??= defaultPrompt({ name: env.name, actions: env.actions });
   if (env.randomAction === undefined) addRandomAction(env, settings.seed);
+  if (env.current === undefined) addCurrent(env);
   if (env.stateKey === undefined) addStateKey(env);
   if (env.tokens === undefined) {
     let tokens: readonly string[] | undefined;
@@ -63,6 +65,15 @@ export function complete(parts: EnvironmentParts, settings: CompletionSettings):
 /**
  * Checks a picture: `width` and `height` are whole numbers of at least 1, and `data` is a `Uint8Array` of 3 bytes a
  * pixel. Throws `RangeError` naming the environment, the field, and what was expected of it.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { checkFrame } from "@ponder/ponder/envs";
+ *
+ * const short = { width: 2, height: 2, data: new Uint8Array(11) };
+ * assertThrows(() => checkFrame("Maze", short), RangeError, "has 11 bytes");
+ * ```
  */
 export function checkFrame(name: string, observation: Observation): void {
   if (typeof observation !== "object" || observation === null) {
@@ -109,6 +120,7 @@ const METHODS = [
   "randomAction",
   "legalActions",
   "stateKey",
+  "current",
   "solve",
 ] as const;
 
@@ -151,16 +163,20 @@ function addRandomAction(env: Mutable, seed: number): void {
   };
 }
 
-function addStateKey(env: Mutable): void {
+function addCurrent(env: Mutable): void {
   let latest: ResetResult | undefined;
   onReset(env, (_, result) => latest = result);
   const step = env.step.bind(env);
   env.step = (action) => latest = step(action);
+  env.current = () => {
+    if (latest !== undefined) return latest;
+    throw new Error(`Cannot look at the state of ${env.name}: no episode has begun, call reset first`);
+  };
+}
+
+function addStateKey(env: Mutable): void {
   env.stateKey = () => {
-    if (latest === undefined) {
-      throw new Error(`Cannot name the state of ${env.name}: no episode has begun, call reset first`);
-    }
-    const { info, observation: { width, height, data } } = latest;
+    const { info, observation: { width, height, data } } = env.current();
     return `${env.prompt(info, { cot: true })}\n${width} x ${height}\n${latin1(data)}`;
   };
 }

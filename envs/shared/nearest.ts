@@ -2,6 +2,14 @@
  * Edit distance with swaps of neighbours counted as one edit (optimal string alignment).
  *
  * @returns edits from `a` to `b`, at most the longer length
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { editDistance } from "@ponder/ponder/envs";
+ *
+ * assertEquals(editDistance("stnad", "stand"), 1); // neighbours that changed places
+ * ```
  */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
@@ -22,6 +30,15 @@ export function editDistance(a: string, b: string): number {
 /**
  * The known word most like `word`, ignoring case; undefined when none is close enough to be a likely slip (more
  * than a third of the letters, and more than two, would have to change).
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { nearestName } from "@ponder/ponder/envs";
+ *
+ * assertEquals(nearestName("blackjak", ["NumberLine", "Blackjack"]), "Blackjack");
+ * assertEquals(nearestName("chess", ["NumberLine", "Blackjack"]), undefined);
+ * ```
  */
 export function nearestName(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;

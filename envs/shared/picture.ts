@@ -23,7 +23,7 @@ export function picture(width: number, height: number, paint: (canvas: Canvas2D)
  *
  * @example
  * ```ts
- * import { gridPicture } from "./mod.ts";
+ * import { gridPicture } from "@ponder/ponder/envs";
  *
  * const { width, height } = gridPicture(["A.", ".G"], {
  *   ".": [255, 255, 255],

@@ -24,7 +24,9 @@ import { THOUGHTS_KEY } from "./tokens.ts";
 
 /** What an action led to. */
 export interface Outcome<S> {
+  /** The state that follows. */
   readonly state: S;
+  /** What the step earns. */
   readonly reward: number;
   /** Whether the rules end the episode here; false when absent. */
   readonly terminated?: boolean;
@@ -39,6 +41,7 @@ export interface Outcome<S> {
  * All randomness comes from the stream that is handed in, so that the same seed gives the same episode.
  */
 export interface Rules<S, P> {
+  /** Letters, digits, `_` and `-`. */
   readonly name: string;
   /** What the agent may write; an action is an index into this list. */
   readonly actions: readonly string[];

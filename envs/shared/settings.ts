@@ -6,6 +6,7 @@ import { show } from "./checks.ts";
 export interface SettingSpec<T> {
   /** What it means to people, with its unit: "cells a side". */
   readonly meaning: string;
+  /** The value when it is not given. */
   readonly default: T;
   /** Smallest number, if there is one. */
   readonly min?: number;

@@ -3,6 +3,14 @@
 /**
  * `value` as text. Fields are sorted by name; lists, maps, sets, typed arrays, `undefined`, `NaN`, infinities and
  * big integers are told apart. Throws `TypeError` on functions and symbols, which are no data.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { keyOf } from "@ponder/ponder/envs";
+ *
+ * assertEquals(keyOf({ a: 1, b: [2] }), keyOf({ b: [2], a: 1 }));
+ * ```
  */
 export function keyOf(value: unknown): string {
   switch (typeof value) {

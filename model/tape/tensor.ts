@@ -19,12 +19,32 @@ export interface Tensor {
   readonly gradient: Slice | null;
 }
 
-/** Number of elements of a shape. */
+/**
+ * Number of elements of a shape.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sizeOf } from "@ponder/ponder/model";
+ *
+ * assertEquals(sizeOf([2, 17, 64]), 2176);
+ * ```
+ */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** `(2,17,64)`, as error messages quote shapes. */
+/**
+ * `(2,17,64)`, as error messages quote shapes.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatShape } from "@ponder/ponder/model";
+ *
+ * assertEquals(formatShape([2, 17, 64]), "(2,17,64)");
+ * ```
+ */
 export function formatShape(shape: readonly number[]): string {
   return `(${shape.join(",")})`;
 }

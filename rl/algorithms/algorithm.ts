@@ -37,10 +37,13 @@ export interface Scores {
 
 /** What an algorithm may use beside the rollout. */
 export interface LearnContext {
+  /** What learns. */
   readonly policy: Policy;
+  /** What steps its weights. */
   readonly optimizer: AdamW;
   /** Iterations done before this one. */
   readonly iteration: number;
+  /** Of this iteration. */
   readonly learningRate: number;
   /** Makes an environment of the run, to play a deal again. */
   readonly makeEnvironment: () => Environment;
@@ -56,6 +59,8 @@ export interface LearnContext {
 export interface Algorithm<O extends Options = Options> {
   /** As on the command line. */
   readonly name: string;
+  /** What finds it again: the file that it was loaded from; its name when absent. */
+  readonly reference?: string;
   /** One line: what it does. */
   readonly summary: string;
   /** Where it comes from. */
@@ -84,7 +89,40 @@ export interface Algorithm<O extends Options = Options> {
   ): Promise<Readonly<Record<string, number | null>>>;
 }
 
-/** Declares an algorithm, keeping the types of its settings. */
+/**
+ * Declares an algorithm, keeping the types of its settings.
+ *
+ * @example Return to go, without a baseline
+ * ```ts
+ * import { defineAlgorithm, improveOptions, returnsToGo } from "@ponder/ponder/rl";
+ *
+ * const plain = defineAlgorithm({
+ *   name: "plain",
+ *   summary: "return to go, one ratio a token",
+ *   source: "doi:10.1007/BF00992696",
+ *   options: improveOptions,
+ *   metrics: {},
+ *   collect: () => ({ kind: "episodes", groups: 16, groupSize: 1 }),
+ *   objective: (settings) => ({
+ *     ...settings,
+ *     ratio: "token",
+ *     clipLow: 0.2,
+ *     clipHigh: 0.2,
+ *     values: "none",
+ *     valueClip: 0,
+ *     valueCoefficient: 0,
+ *   }),
+ *   score: (rollout, { gamma }) => {
+ *     const samples = rollout.transitions.map((transition) => ({ transition, advantage: 0 }));
+ *     for (const episode of rollout.trajectories) {
+ *       returnsToGo(rollout, episode, gamma).forEach((toGo, t) => samples[episode.turns[t]].advantage = toGo);
+ *     }
+ *     return { samples };
+ *   },
+ * });
+ * console.log(plain.name);
+ * ```
+ */
 export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>): Algorithm<O> {
   return algorithm;
 }

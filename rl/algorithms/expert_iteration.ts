@@ -25,7 +25,7 @@ import type { Rollout } from "../rollout.ts";
 import { sftUpdate } from "../sft.ts";
 import { shuffled } from "../shuffled.ts";
 import { mean } from "../statistics.ts";
-import { defineAlgorithm, type LearnContext } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm, type LearnContext } from "./algorithm.ts";
 
 /** An episode that succeeded, or whose end did. */
 export interface KeptEpisode {
@@ -44,7 +44,7 @@ export interface KeptEpisode {
 }
 
 /** Imitation of one's own successes. */
-export const expertIteration = defineAlgorithm({
+export const expertIteration: Algorithm = defineAlgorithm({
   name: "expert-iteration",
   summary: "imitates its own episodes that succeeded, kept by deal or exact state; no critic, no ratio",
   source: "arXiv:1705.08439, arXiv:2203.14465, arXiv:2308.08998, arXiv:2304.06767",

@@ -27,11 +27,11 @@ import {
 import { improveOptions } from "../improve.ts";
 import type { Rollout, Trajectory } from "../rollout.ts";
 import { mean } from "../statistics.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 import { groupAdvantageOptions, groupSamples } from "./grpo.ts";
 
 /** Group-in-group policy optimisation. */
-export const gigpo = defineAlgorithm({
+export const gigpo: Algorithm = defineAlgorithm({
   name: "gigpo",
   summary:
     "group advantage of the episode plus that of each turn among those in the same state; a ratio a token",

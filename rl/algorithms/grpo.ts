@@ -21,7 +21,15 @@
  *
  * @module
  */
-import { boolean, choice, integer, number } from "../cli/mod.ts";
+import {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  number,
+  type NumberSetting,
+} from "../cli/mod.ts";
 import {
   collectGroups,
   deviationOf,
@@ -38,28 +46,28 @@ import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import type { Rollout } from "../rollout.ts";
 import { mean } from "../statistics.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 
 /** Settings of group-relative advantages. */
 export const groupAdvantageOptions = {
   ...groupOptions,
-  normalizeStd: boolean(true, "divide by the standard deviation of the deal's returns"),
-  dropEqualGroups: boolean(true, "leave out deals whose episodes all returned the same"),
+  normalizeStd: boolean(true, "divide by the standard deviation of the deal's returns") as BooleanSetting,
+  dropEqualGroups: boolean(true, "leave out deals whose episodes all returned the same") as BooleanSetting,
   lossMean: choice(
     "episode",
     LOSS_MEANS,
     "what tokens are averaged over: each turn's sum, each episode, all tokens, or a fixed length an episode",
-  ),
+  ) as ChoiceSetting<LossMean>,
   fixedLength: integer(128, "tokens that an episode is divided by with --loss-mean fixed", {
     min: 1,
     unit: "tokens",
-  }),
-  clipLow: number(0.2, "clip of the policy ratio below 1", { min: 0 }),
-  clipHigh: number(0.2, "clip of the policy ratio above 1", { min: 0 }),
+  }) as NumberSetting,
+  clipLow: number(0.2, "clip of the policy ratio below 1", { min: 0 }) as NumberSetting,
+  clipHigh: number(0.2, "clip of the policy ratio above 1", { min: 0 }) as NumberSetting,
 };
 
 /** Group-relative policy optimisation. */
-export const grpo = defineAlgorithm({
+export const grpo: Algorithm = defineAlgorithm({
   name: "grpo",
   summary: "return against the mean of the same deal's episodes, one ratio a token; --dr-grpo, --dapo",
   source: "arXiv:2402.03300, arXiv:2503.20783, arXiv:2503.14476",

@@ -3,16 +3,9 @@
  *
  * @module
  */
-import { suggestion, UsageError } from "../cli/mod.ts";
+import { nearestName, shown, UsageError } from "../cli/mod.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { expertIteration } from "./expert_iteration.ts";
-import { gigpo } from "./gigpo.ts";
-import { grpo } from "./grpo.ts";
-import { ppo } from "./ppo.ts";
-import { reinforcePlusPlus } from "./reinforce.ts";
-import { rloo } from "./rloo.ts";
-import { tokenPpo } from "./token_ppo.ts";
-import { vlDac } from "./vl_dac.ts";
+import * as table from "./table.ts";
 
 export {
   type Algorithm,
@@ -20,29 +13,37 @@ export {
   defineAlgorithm,
   learn,
   type LearnContext,
-  requireFeatures,
   type Scores,
 } from "./algorithm.ts";
-export { expertIteration, gigpo, grpo, ppo, reinforcePlusPlus, rloo, tokenPpo, vlDac };
+export * from "./table.ts";
 
 /** All algorithms by name, the default first. */
 export const algorithms: Readonly<Record<string, Algorithm>> = Object.fromEntries(
-  ([ppo, vlDac, tokenPpo, reinforcePlusPlus, rloo, grpo, gigpo, expertIteration] as Algorithm[]).map((
+  [table.ppo as Algorithm, ...Object.values(table) as Algorithm[]].map((algorithm) => [
+    algorithm.name,
     algorithm,
-  ) => [algorithm.name, algorithm]),
+  ]),
 );
 
 /**
  * An algorithm by its name.
  *
  * @throws {UsageError} listing the known ones.
+ *
+ * @example
+ * ```ts
+ * import { findAlgorithm } from "./mod.ts";
+ *
+ * console.log(findAlgorithm("grpo").summary);
+ * ```
  */
 export function findAlgorithm(name: string): Algorithm {
   if (Object.hasOwn(algorithms, name)) return algorithms[name];
   const known = Object.keys(algorithms);
+  const nearest = nearestName(name.slice(0, 100), known);
   throw new UsageError(
-    `Unknown algorithm "${name}"${suggestion(name, known)}; known: ${
-      known.join(", ")
-    }, or the path of a file`,
+    `Unknown algorithm ${shown(name)}${
+      nearest === undefined ? "." : `: did you mean ${nearest}?`
+    } Known are ${known.join(", ")}; or name a file, such as ./mine.ts`,
   );
 }

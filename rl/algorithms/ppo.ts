@@ -11,27 +11,33 @@
  * @module
  */
 import { advantageMetrics, advantageOptions, criticOptions, turnAdvantages } from "../advantages.ts";
-import { integer, number } from "../cli/mod.ts";
+import { integer, number, type NumberSetting } from "../cli/mod.ts";
 import { improveOptions } from "../improve.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 
 /** Settings of every algorithm that collects a fixed number of steps. */
 export const horizonOptions = {
-  rolloutSteps: integer(8, "steps of each environment in an iteration", { min: 1, unit: "steps" }),
+  rolloutSteps: integer(8, "steps of each environment in an iteration", {
+    min: 1,
+    unit: "steps",
+  }) as NumberSetting,
 };
 
 /** Settings of {@linkcode ppo}. */
 export const ppoOptions = {
-  lambda: number(0.5, "weight of the thought's log-probability in log pi", { min: 0, max: 1 }),
+  lambda: number(0.5, "weight of the thought's log-probability in log pi", {
+    min: 0,
+    max: 1,
+  }) as NumberSetting,
   ...horizonOptions,
-  clip: number(0.2, "clip of the policy ratio", { min: 0 }),
+  clip: number(0.2, "clip of the policy ratio", { min: 0 }) as NumberSetting,
   ...criticOptions,
   ...advantageOptions,
   ...improveOptions,
 };
 
 /** Proximal policy optimisation with one ratio a response and a lambda-weighted thought. */
-export const ppo = defineAlgorithm({
+export const ppo: Algorithm<typeof ppoOptions> = defineAlgorithm({
   name: "ppo",
   summary: "the paper's: advantages a turn, one ratio a response, the thought weighted by lambda",
   source: "arXiv:2405.10292, arXiv:1707.06347",

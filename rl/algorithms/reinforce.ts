@@ -20,10 +20,10 @@ import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import type { Rollout, Trajectory } from "../rollout.ts";
 import { mean, standardDeviation } from "../statistics.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 
 /** REINFORCE with a KL penalty in the reward and advantages whitened over the batch. */
-export const reinforcePlusPlus = defineAlgorithm({
+export const reinforcePlusPlus: Algorithm = defineAlgorithm({
   name: "reinforce++",
   summary: "return to go less a KL penalty, whitened over the batch, one ratio a token, no critic",
   source: "arXiv:2501.03262",

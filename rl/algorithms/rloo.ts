@@ -20,10 +20,10 @@ import { collectGroups, groupMetrics, groupOptions, groupsOf, measureGroups } fr
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import { standardDeviation } from "../statistics.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 
 /** REINFORCE with a leave-one-out baseline. */
-export const rloo = defineAlgorithm({
+export const rloo: Algorithm = defineAlgorithm({
   name: "rloo",
   summary: "return less the mean of the others of the same deal; a ratio a response or a token, no critic",
   source: "arXiv:2402.14740",

@@ -26,7 +26,7 @@ import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import type { Rollout } from "../rollout.ts";
 import { standardDeviation } from "../statistics.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 import { horizonOptions } from "./ppo.ts";
 
 /** Discounts and weights of longer returns, between turns and inside them. */
@@ -39,7 +39,7 @@ export interface TokenGae {
 }
 
 /** PPO with advantages and values a token. */
-export const tokenPpo = defineAlgorithm({
+export const tokenPpo: Algorithm = defineAlgorithm({
   name: "token-ppo",
   summary: "advantages and values a token, one ratio a token; --bi-level estimates turns first (VAGEN)",
   source: "arXiv:1506.02438, arXiv:2510.16907",

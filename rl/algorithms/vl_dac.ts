@@ -14,11 +14,11 @@
 import { advantageMetrics, advantageOptions, criticOptions, turnAdvantages } from "../advantages.ts";
 import { number } from "../cli/mod.ts";
 import { improveOptions } from "../improve.ts";
-import { defineAlgorithm } from "./algorithm.ts";
+import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 import { horizonOptions } from "./ppo.ts";
 
 /** Vision-language decoupled actor-critic. */
-export const vlDac = defineAlgorithm({
+export const vlDac: Algorithm = defineAlgorithm({
   name: "vl-dac",
   summary: "advantages a turn shared by its tokens, one ratio a token, a value a turn, no lambda",
   source: "arXiv:2508.04280",

@@ -12,46 +12,147 @@ import type {
   StringOption,
 } from "./options.ts";
 
-type Range = Pick<NumberOption, "min" | "max" | "unit">;
+/** What a number may be. */
+export type NumberRange = Pick<NumberOption, "min" | "max" | "unit">;
 
-/** A number with a default. */
-export function number<const R extends Range>(fallback: number, meaning: string, range: R = {} as R) {
-  return { type: "number", default: fallback, meaning, ...range } as const satisfies NumberOption;
+/** A number or a whole number with a default, as {@linkcode number} and {@linkcode integer} declare it. */
+export interface NumberSetting extends NumberOption {
+  /** The value when it is not given. */
+  readonly default: number;
 }
 
-/** A whole number with a default. */
-export function integer<const R extends Range>(fallback: number, meaning: string, range: R = {} as R) {
-  return { type: "integer", default: fallback, meaning, ...range } as const satisfies NumberOption;
+/** A switch with a default, as {@linkcode boolean} declares it. */
+export interface BooleanSetting extends BooleanOption {
+  /** The value when it is not given. */
+  readonly default: boolean;
 }
 
-/** A switch; `--no-name` turns one off that is on by default. */
-export function boolean(fallback: boolean, meaning: string) {
-  return { type: "boolean", default: fallback, meaning } as const satisfies BooleanOption;
+/** A text with a default, as {@linkcode text} declares it. */
+export interface TextSetting extends StringOption {
+  /** The value when it is not given. */
+  readonly default: string;
 }
 
-/** A text with a default. */
-export function text(fallback: string, meaning: string) {
-  return { type: "string", default: fallback, meaning } as const satisfies StringOption;
+/** One of a few texts, with a default, as {@linkcode choice} declares it. */
+export interface ChoiceSetting<C extends string = string> extends StringOption {
+  /** The value when it is not given. */
+  readonly default: C;
+  /** The only texts allowed. */
+  readonly choices: readonly C[];
+}
+
+/** Texts with a default, as {@linkcode list} declares them. */
+export interface ListSetting extends ListOption {
+  /** The value when it is not given. */
+  readonly default: readonly string[];
+}
+
+/**
+ * A number with a default.
+ *
+ * @example Two settings, and their values' types
+ * ```ts
+ * import { integer, number, type Values } from "./mod.ts";
+ *
+ * const options = {
+ *   decay: number(0.9, "how fast the mean forgets", { min: 0, max: 1 }),
+ *   batch: integer(32, "episodes of an update", { min: 1, unit: "episodes" }),
+ * };
+ * const settings: Values<typeof options> = { decay: 0.5, batch: 8 };
+ * console.log(settings);
+ * ```
+ */
+export function number(fallback: number, meaning: string, range: NumberRange = {}): NumberSetting {
+  return { type: "number", default: fallback, meaning, ...range };
+}
+
+/**
+ * A whole number with a default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { integer } from "@ponder/ponder/rl";
+ *
+ * assertEquals(integer(8, "deals of an iteration", { min: 1, unit: "deals" }).default, 8);
+ * ```
+ */
+export function integer(fallback: number, meaning: string, range: NumberRange = {}): NumberSetting {
+  return { type: "integer", default: fallback, meaning, ...range };
+}
+
+/**
+ * A switch; `--no-name` turns one off that is on by default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { boolean } from "@ponder/ponder/rl";
+ *
+ * assertEquals(boolean(true, "divide by the standard deviation").type, "boolean");
+ * ```
+ */
+export function boolean(fallback: boolean, meaning: string): BooleanSetting {
+  return { type: "boolean", default: fallback, meaning };
+}
+
+/**
+ * A text with a default.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { text } from "@ponder/ponder/rl";
+ *
+ * assertEquals(text("none", "what else to say").default, "none");
+ * ```
+ */
+export function text(fallback: string, meaning: string): TextSetting {
+  return { type: "string", default: fallback, meaning };
 }
 
 /** A text that may be absent. */
-export function optionalText(meaning: string) {
-  return { type: "string", meaning } as const satisfies StringOption;
+export function optionalText(meaning: string): StringOption {
+  return { type: "string", meaning };
 }
 
 /** A path that may be absent; a relative one starts in the folder that the user is in. */
-export function path(meaning: string) {
-  return { type: "path", meaning } as const satisfies PathOption;
+export function path(meaning: string): PathOption {
+  return { type: "path", meaning };
 }
 
-/** One of a few texts. */
-export function choice<const C extends string>(fallback: C, choices: readonly C[], meaning: string) {
-  return { type: "string", default: fallback, choices, meaning } as const satisfies StringOption;
+/**
+ * One of a few texts.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { choice } from "@ponder/ponder/rl";
+ *
+ * assertEquals(choice("deal", ["deal", "state"], "what episodes are kept by").choices.length, 2);
+ * ```
+ */
+export function choice<const C extends string>(
+  fallback: C,
+  choices: readonly C[],
+  meaning: string,
+): ChoiceSetting<C> {
+  return { type: "string", default: fallback, choices, meaning };
 }
 
-/** Texts, separated by commas on the command line. */
-export function list(fallback: readonly string[], meaning: string) {
-  return { type: "list", default: fallback, meaning } as const satisfies ListOption;
+/**
+ * Texts, separated by commas on the command line.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { list } from "@ponder/ponder/rl";
+ *
+ * assertEquals(list(["norm", "bias"], "tensors to leave as they are").default, ["norm", "bias"]);
+ * ```
+ */
+export function list(fallback: readonly string[], meaning: string): ListSetting {
+  return { type: "list", default: fallback, meaning };
 }
 
 /** The same options under a heading of `--help`. */

@@ -4,7 +4,23 @@
  * @module
  */
 export { type Command, commandLine, runCommand } from "./command.ts";
-export { boolean, choice, integer, list, number, optionalText, path, section, text } from "./declare.ts";
+export {
+  boolean,
+  type BooleanSetting,
+  choice,
+  type ChoiceSetting,
+  integer,
+  list,
+  type ListSetting,
+  number,
+  type NumberRange,
+  type NumberSetting,
+  optionalText,
+  path,
+  section,
+  text,
+  type TextSetting,
+} from "./declare.ts";
 export { failureMessage } from "./failure.ts";
 export {
   formatBytes,
@@ -24,12 +40,14 @@ export {
   type ListOption,
   type NumberOption,
   type Option,
+  type OptionBase,
   type Options,
   type PathOption,
   readValue,
   type StringOption,
   toFlag,
   type Values,
+  type ValueType,
 } from "./options.ts";
 export { userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";

@@ -4,7 +4,7 @@ import { userPath } from "./paths.ts";
 import { shown } from "./shown.ts";
 
 /** What every option says of itself, for `--help` and for error messages. */
-interface OptionBase {
+export interface OptionBase {
   /** One line: what it means. */
   readonly meaning: string;
   /** Unit of the value, e.g. `steps`, `px`. */
@@ -17,7 +17,9 @@ interface OptionBase {
 
 /** `--name text`. */
 export interface StringOption extends OptionBase {
+  /** What kind of value it takes. */
   readonly type: "string";
+  /** The value when it is not given; the setting is undefined when absent. */
   readonly default?: string;
   /** The only texts allowed. */
   readonly choices?: readonly string[];
@@ -27,6 +29,7 @@ export interface StringOption extends OptionBase {
 
 /** `--name path/to/it`; a relative path starts in the folder that the user is in, see {@linkcode userPath}. */
 export interface PathOption extends OptionBase {
+  /** What kind of value it takes. */
   readonly type: "path";
   /** As it is: a relative default starts in this process's folder. */
   readonly default?: string;
@@ -36,7 +39,9 @@ export interface PathOption extends OptionBase {
 
 /** `--name 0.5`; `integer` refuses fractions. */
 export interface NumberOption extends OptionBase {
+  /** What kind of value it takes. */
   readonly type: "number" | "integer";
+  /** The value when it is not given; the setting is undefined when absent. */
   readonly default?: number;
   /** Smallest value allowed, inclusive. */
   readonly min?: number;
@@ -46,13 +51,17 @@ export interface NumberOption extends OptionBase {
 
 /** `--name`, and `--no-name` for false. */
 export interface BooleanOption extends OptionBase {
+  /** What kind of value it takes. */
   readonly type: "boolean";
+  /** The value when it is not given; the setting is undefined when absent. */
   readonly default?: boolean;
 }
 
 /** `--name a,b,c`; a JSON list of strings in a file. */
 export interface ListOption extends OptionBase {
+  /** What kind of value it takes. */
   readonly type: "list";
+  /** The value when it is not given; the setting is undefined when absent. */
   readonly default?: readonly string[];
 }
 
@@ -62,7 +71,8 @@ export type Option = StringOption | PathOption | NumberOption | BooleanOption | 
 /** Options by setting name in camelCase; the flag is the same in kebab-case (`envSteps` is `--env-steps`). */
 export type Options = { readonly [name: string]: Option };
 
-type ValueType<O extends Option> = O extends { type: "string"; choices: readonly (infer C)[] } ? C
+/** The type of an option's value. */
+export type ValueType<O extends Option> = O extends { type: "string"; choices: readonly (infer C)[] } ? C
   : O extends StringOption | PathOption ? string
   : O extends NumberOption ? number
   : O extends BooleanOption ? boolean

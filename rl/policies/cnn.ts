@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { Environment, Observation } from "../../envs/mod.ts";
 import { type Gpu, requireFinite } from "../../kernels/gpu/mod.ts";
 import { sampleTokens } from "../../kernels/sampling/mod.ts";
 import {
@@ -24,14 +24,19 @@ import {
   Tape,
 } from "../../model/mod.ts";
 import type { CnnConfig } from "../../model/mod.ts";
+import { act, type Scene } from "../act.ts";
+import { DEFAULT_SAMPLING } from "../agent.ts";
 import { modelPicture } from "../image.ts";
 import type {
+  Act,
+  ActSettings,
   Batch,
   Decision,
   ForwardSettings,
   Outputs,
   Policy,
   RespondSettings,
+  Sampling,
   Situation,
 } from "../policy.ts";
 
@@ -51,28 +56,42 @@ export interface CnnBatch extends Batch {
 export class CnnPolicy implements Policy<CnnBatch> {
   readonly cot = false;
   readonly sharesFeatures = true;
-  readonly #actions: readonly string[];
 
   /** `actions` are the environment's. */
-  constructor(readonly cnn: Cnn, actions: readonly string[]) {
-    this.#actions = actions;
-  }
+  constructor(
+    readonly cnn: Cnn,
+    readonly actions: readonly string[],
+    readonly sampling: Sampling = DEFAULT_SAMPLING,
+  ) {}
 
   /** A network of the standard layers for an environment's actions, its weights zero. */
   static create(
     gpu: Gpu,
     actions: readonly string[],
-    settings: Pick<CnnConfig, "imageNormalization">,
+    settings: Pick<CnnConfig, "imageNormalization"> & Partial<Sampling>,
   ): CnnPolicy {
-    return new CnnPolicy(new Cnn(gpu, { ...CNN_LAYERS, ...settings, actions: actions.length }), actions);
+    const { imageNormalization, temperature, maxNewTokens } = { ...DEFAULT_SAMPLING, ...settings };
+    return new CnnPolicy(
+      new Cnn(gpu, { ...CNN_LAYERS, imageNormalization, actions: actions.length }),
+      actions,
+      { temperature, maxNewTokens },
+    );
   }
 
+  /** Where it runs. */
   get gpu(): Gpu {
     return this.cnn.gpu;
   }
 
+  /** Its weights. */
   get parameters(): Parameters {
     return this.cnn.parameters;
+  }
+
+  act(env: Environment, settings?: ActSettings): Promise<Act>;
+  act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
+  act(scene: Scene, ...rest: [(string | ActSettings)?, ActSettings?]): Promise<Act> {
+    return act(this, scene, ...rest);
   }
 
   promptOf({ env, observation }: Pick<Situation, "env" | "observation">): Segment[] {
@@ -127,7 +146,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
         value: value[b],
       },
       decoding: this.decode([actions[b]]),
-      parse: { action: actions[b], start: 0, end: this.#actions[actions[b]].length },
+      parse: { action: actions[b], start: 0, end: this.actions[actions[b]].length },
       judgement: { perception: null, faithful: null },
     }));
   }
@@ -151,7 +170,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
   }
 
   decode([action]: readonly number[]): Decoding {
-    const text = this.#actions[action];
+    const text = this.actions[action];
     return { text, starts: [0], ends: [text.length] };
   }
 

@@ -24,7 +24,7 @@ import {
   Vlm,
   type VlmConfig,
 } from "../../model/mod.ts";
-import { Agent } from "../agent.ts";
+import { Agent, DEFAULT_SAMPLING, type Sampling } from "../agent.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
@@ -58,10 +58,13 @@ export interface TrainerState {
 export interface Effort {
   /** Wall time in seconds. */
   readonly sft: number;
+  /** Of RL, rollouts included. */
   readonly rl: number;
+  /** Of all evaluations. */
   readonly evaluation: number;
   /** The part of `rl` that rollouts took, and the response tokens they wrote. */
   readonly rollout: number;
+  /** Response tokens that rollouts wrote. */
   readonly rolloutTokens: number;
 }
 
@@ -139,12 +142,14 @@ export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: Tr
 
 /** What describes the policy beside its weights. */
 function policyFiles(policy: Policy): Record<string, string> {
+  const acting = { sampling: policy.sampling, actionNames: policy.actions };
   if (policy instanceof CnnPolicy) {
-    return { "config.json": JSON.stringify({ policy: "cnn", ...policy.cnn.config }, null, 2) + "\n" };
+    const config = { policy: "cnn", ...policy.cnn.config, ...acting };
+    return { "config.json": JSON.stringify(config, null, 2) + "\n" };
   }
   const { vlm, cot, tokenizer } = policy as Agent;
   return {
-    "config.json": JSON.stringify({ ...vlm.config, cot }, null, 2) + "\n",
+    "config.json": JSON.stringify({ ...vlm.config, cot, ...acting }, null, 2) + "\n",
     "tokenizer.json": JSON.stringify(tokenizer.toJson(), null, 1) + "\n",
   };
 }
@@ -156,9 +161,10 @@ function policyFiles(policy: Policy): Record<string, string> {
 export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
   const { path, read } = await checkpointOf(source);
   const bytes = (await read("config.json"))["config.json"];
-  const { policy, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as CnnConfig & {
-    policy?: string;
-  };
+  const { policy, sampling, actionNames: _, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as
+    & CnnConfig
+    & Acting
+    & { policy?: string };
   if (policy !== "cnn") {
     const agent = await loadAgent(gpu, source);
     requireWords(agent.tokenizer, env, path);
@@ -173,7 +179,7 @@ export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Env
   const tensors = decodeTensors((await read(file))[file], `${path}/${file}`, cnnParameterSpecs(config), [""]);
   const cnn = new Cnn(gpu, config);
   cnn.parameters.fromHost(tensors);
-  return new CnnPolicy(cnn, env.actions);
+  return new CnnPolicy(cnn, env.actions, readActing({ sampling }, path).sampling);
 }
 
 /** The weights that a run's RL began with. Throws `Deno.errors.NotFound` before it began. */
@@ -196,12 +202,16 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   const { path, read } = await checkpointOf(source);
   const files = await read("config.json", "tokenizer.json", "model.safetensors");
   const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
-  const { cot, ...config } = (json("config.json") ?? {}) as VlmConfig & { cot: boolean };
+  const { cot, sampling, actionNames, ...config } = (json("config.json") ?? {}) as
+    & VlmConfig
+    & Acting
+    & { cot: boolean };
   if (typeof cot !== "boolean") {
     throw new SyntaxError(
       `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
     );
   }
+  const acting = readActing({ sampling, actionNames }, path);
   const tokenizer = Tokenizer.fromJson(json("tokenizer.json"));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw new RangeError(
@@ -213,7 +223,27 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
   const vlm = new Vlm(gpu, config);
   vlm.parameters.fromHost(tensors);
-  return new Agent(vlm, tokenizer, { cot });
+  return new Agent(vlm, tokenizer, { cot, ...acting });
+}
+
+/** What `config.json` says of acting. Checkpoints from before it was kept have none of it. */
+interface Acting {
+  readonly sampling?: Partial<Sampling>;
+  readonly actionNames?: readonly string[];
+}
+
+function readActing(
+  { sampling, actionNames = [] }: Acting,
+  path: string,
+): { sampling: Sampling; actions: readonly string[] } {
+  const { temperature, maxNewTokens } = { ...DEFAULT_SAMPLING, ...sampling };
+  const isGood = temperature > 0 && Number.isFinite(temperature) && Number.isSafeInteger(maxNewTokens) &&
+    maxNewTokens >= 1 && Array.isArray(actionNames) && actionNames.every((name) => typeof name === "string");
+  if (isGood) return { sampling: { temperature, maxNewTokens }, actions: actionNames };
+  throw new SyntaxError(
+    `Cannot load ${path}: "sampling" and "actionNames" in its config.json must be { temperature, maxNewTokens } and a ` +
+      `list of texts, got ${quote(sampling)} and ${quote(actionNames)}`,
+  );
 }
 
 /**

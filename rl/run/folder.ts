@@ -53,6 +53,7 @@ import {
 
 export type { CheckpointName, JsonObject, WarmStart } from "./store.ts";
 
+/** What to do with a folder that is there. */
 export interface RunFolderSettings {
   /** Replace a run that is already there. */
   readonly overwrite?: boolean;
@@ -155,6 +156,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     return Promise.resolve();
   }
 
+  /** Lets the folder go. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

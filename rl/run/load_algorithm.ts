@@ -7,17 +7,27 @@ import { toFileUrl } from "./user_module.ts";
 import { type Algorithm, requireAlgorithm } from "../algorithms/algorithm.ts";
 import { findAlgorithm } from "../algorithms/mod.ts";
 import { UsageError } from "../cli/mod.ts";
+import { commonOptions } from "../config.ts";
 
 /**
- * An algorithm by name, or by the path of a module whose default export, or only export of that kind, is one.
+ * An algorithm by name, or by the path of a module whose default export, or only export of that kind, is one. A relative path
+ * starts where the user is.
  *
  * @throws {UsageError} naming the known ones, or what is wrong with the file.
+ *
+ * @example
+ * ```ts
+ * import { loadAlgorithm } from "@ponder/ponder/rl";
+ *
+ * console.log((await loadAlgorithm("rloo")).source);
+ * ```
  */
 export async function loadAlgorithm(name: string): Promise<Algorithm> {
   if (!/[/\\]|\.[jt]s$/.test(name)) return findAlgorithm(name);
+  const url = toFileUrl(name);
   let module: Record<string, unknown>;
   try {
-    module = await import(toFileUrl(name));
+    module = await import(url);
   } catch (error) {
     throw new UsageError(`Cannot load the algorithm of ${name}: ${(error as Error).message}`, {
       cause: error,
@@ -30,7 +40,14 @@ export async function loadAlgorithm(name: string): Promise<Algorithm> {
       `Cannot use ${name}: it exports no algorithm, export one made by defineAlgorithm as its default`,
     );
   }
-  return requireAlgorithm(found, name);
+  const algorithm = requireAlgorithm(found, name);
+  const clash = Object.keys(algorithm.options).find((option) => Object.hasOwn(commonOptions, option));
+  if (clash !== undefined) {
+    throw new UsageError(
+      `Cannot use the algorithm of ${name}: its setting "${clash}" is one that every run has, give it another name`,
+    );
+  }
+  return { ...algorithm, reference: decodeURIComponent(new URL(url).pathname) };
 }
 
 /** The algorithm that a command line asks for, before its flags are read: they depend on it. */

@@ -15,6 +15,14 @@ const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, 
  *
  * @throws {UsageError} on an unknown name, naming the nearest known one; on a file that is missing, that does not run,
  * that exports no definition, or whose environment lacks a part or shows a frame of another size than it says.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { loadEnvironment } from "@ponder/ponder/rl";
+ *
+ * assertEquals((await loadEnvironment("Blackjack")).id, "gym_cards/Blackjack-v0");
+ * ```
  */
 export async function loadEnvironment(reference: string): Promise<EnvironmentDefinition> {
   if (!isFile(reference)) {

@@ -14,6 +14,7 @@ export const MANIFEST_FILE = "manifest.json";
 
 /** A file's size and SHA-256. */
 export interface FileDigest {
+  /** Size of the file. */
   readonly bytes: number;
   /** In hexadecimal. */
   readonly sha256: string;
@@ -33,6 +34,7 @@ export interface Extension {
 export interface Manifest {
   /** Version of this layout. */
   readonly format: 1;
+  /** What each file of the checkpoint held when it was written. */
   readonly files: Readonly<Record<string, FileDigest>>;
   /** The beginning of `metrics.jsonl` that belongs to the checkpoint. */
   readonly metrics: FileDigest & { readonly lines: number };

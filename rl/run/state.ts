@@ -54,8 +54,11 @@ export interface RunContext {
 export interface RunResult {
   /** What was trained. */
   readonly policy: Policy;
+  /** Of the warm start. */
   readonly afterSft: Evaluation | null;
+  /** Of the trained policy. */
   readonly afterRl: Evaluation | null;
+  /** Weights that the policy has. */
   readonly parameters: number;
   /** Of the warm start, with those that the perception gate added. */
   readonly sftUpdates: number;

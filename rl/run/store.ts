@@ -12,6 +12,7 @@ export type JsonObject = Record<string, unknown>;
 
 /** `checkpoint` is the latest one, `warm_start` the one from before RL. */
 export const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
+/** Which checkpoint: the latest, or what RL began with. */
 export type CheckpointName = typeof CHECKPOINT_NAMES[number];
 
 /** A checkpoint to read. */
@@ -45,6 +46,7 @@ export interface RunStore {
   readonly path: string;
   /** The settings of the run. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
   writeConfig(config: object): Promise<void>;
+  /** The settings of the run. */
   readConfig(): Promise<JsonObject>;
   /** Adds a line; NaN and infinities become null. */
   appendMetrics(metrics: object): void;
@@ -64,6 +66,7 @@ export interface RunStore {
   readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null>;
   /** What messages call the last whole checkpoint of that name; null when there is none yet. */
   checkpointPath(name?: CheckpointName): Promise<string | null>;
+  /** Keeps what the run came to. */
   writeSummary(summary: object): Promise<void>;
   /** Null while the run has no result. */
   readSummary(): Promise<JsonObject | null>;
@@ -77,6 +80,7 @@ export interface RunStore {
 export interface WarmStart {
   /** Its checkpoint, by name of the file. */
   readonly files: Readonly<Record<string, FileContent>>;
+  /** The lines of `metrics.jsonl`. */
   readonly metrics: readonly JsonObject[];
   /** Where it stands. */
   readonly progress: JsonObject;
@@ -102,7 +106,18 @@ export function encodeConfig(config: object): string {
   return text + "\n";
 }
 
-/** A run that leaves nothing on disk. It can be resumed as long as it lives. */
+/**
+ * A run that leaves nothing on disk. It can be resumed as long as it lives.
+ *
+ * @example A run that leaves no files
+ * ```ts
+ * import { MemoryRun } from "@ponder/ponder/rl";
+ *
+ * await using run = new MemoryRun();
+ * await run.writeConfig({ seed: 3 });
+ * console.log(await run.readConfig());
+ * ```
+ */
 export class MemoryRun implements RunStore, AsyncDisposable {
   readonly path = "memory";
   #config: JsonObject | null = null;
@@ -115,6 +130,7 @@ export class MemoryRun implements RunStore, AsyncDisposable {
     this.#config = JSON.parse(encodeConfig(config));
   }
 
+  /** The settings of the run. */
   async readConfig(): Promise<JsonObject> {
     return structuredClone(this.#config ?? {});
   }
@@ -191,6 +207,7 @@ export class MemoryRun implements RunStore, AsyncDisposable {
     return checkpoint;
   }
 
+  /** Keeps what the run came to. */
   async writeSummary(summary: object): Promise<void> {
     this.#summary = plain(summary);
   }
@@ -212,6 +229,7 @@ export class MemoryRun implements RunStore, AsyncDisposable {
   async close(): Promise<void> {
   }
 
+  /** Ends the run; what it kept stays readable. */
   async [Symbol.asyncDispose](): Promise<void> {
   }
 }

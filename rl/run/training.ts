@@ -31,24 +31,31 @@ export interface TrainOptions {
 
 /** How far a stage is. */
 export interface ProgressEvent {
+  /** Tells this event from others. */
   readonly stage: "progress";
   /** What is being done: `demonstrations`, `sft`, `rl` or an evaluation. */
   readonly of: string;
+  /** Steps done. */
   readonly step: number;
+  /** Steps in all. */
   readonly total: number;
 }
 
 /** Something to tell people. */
 export interface NoteEvent {
+  /** Tells this event from others. */
   readonly stage: "note";
+  /** What to say. */
   readonly text: string;
 }
 
 /** The end of a run. */
 export interface DoneEvent {
+  /** Tells this event from others. */
   readonly stage: "done";
   /** What was trained; see `Agent.act`. */
   readonly policy: Policy;
+  /** Evaluations and effort. */
   readonly result: Omit<RunResult, "policy">;
 }
 

@@ -69,6 +69,10 @@ const faults: Readonly<Record<string, [definition: ReturnType<typeof broken>, fa
     broken(() => ({ stateKey: () => String(Math.random()) })),
     "keys of the same state differ",
   ],
+  "a present state that is another": [
+    broken(({ reset }) => ({ current: () => reset({ seed: 0 }) })),
+    "current is not what reset returned",
+  ],
   "tokens that do not cover": [broken(() => ({ tokens: ["left", "right"] })), "no token covers"],
   "a span that is none": [
     broken(() => ({ parse: () => ({ action: 0, start: 0, end: 1 }) })),

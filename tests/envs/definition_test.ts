@@ -199,7 +199,9 @@ Deno.test("without a stateKey, states are told apart by prompt and by every byte
   const env = made({
     reset: () => ({ observation: { ...PIXEL, data }, info: { goalReached: false } }),
   }).make();
-  assertThrows(() => env.stateKey(), Error, "Cannot name the state of Made: no episode has begun");
+  for (const look of [() => env.stateKey(), () => env.current()]) {
+    assertThrows(look, Error, "Cannot look at the state of Made: no episode has begun, call reset first");
+  }
   const keyOf = (bytes: number[]) => {
     data = Uint8Array.from(bytes);
     env.reset();

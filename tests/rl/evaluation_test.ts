@@ -43,7 +43,7 @@ async function seedsOf(run: () => unknown): Promise<number[]> {
 }
 
 gpuTest("evaluation plays seeds that neither demonstrations nor RL ever see", async (gpu) => {
-  const seed = trainOptions.seed.max;
+  const seed = trainOptions.seed.max!;
   const config = tinyConfig({ seed, demonstrations: 64 });
   const agent = newAgent(gpu, numberLine, config);
   const demonstrated = await seedsOf(() => demonstrate(agent, numberLine, config));

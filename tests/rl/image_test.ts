@@ -1,6 +1,7 @@
 import { assertEquals, assertGreater, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { boxDownsample, boxResize, modelPicture } from "../../rl/image.ts";
+import { type BitDepth, encode } from "fast-png";
+import { boxDownsample, boxResize, decodePicture, modelPicture } from "../../rl/image.ts";
 import type { Observation } from "../../envs/types.ts";
 import { fastestMs } from "../processor_time.ts";
 
@@ -108,4 +109,83 @@ Deno.test("an illegal size and data of another length are refused", () => {
   assertThrows(() => boxDownsample(frame, 2.5), RangeError, "columns is 2.5");
   assertThrows(() => boxDownsample({ ...frame, width: 5 }, 2), RangeError, "5 x 4 pixels have 48 bytes");
   assertThrows(() => modelPicture({ ...frame, height: 0 }, 3), RangeError, "height is 0");
+});
+
+Deno.test("a PNG of any kind is read as RGB, and what is transparent lies over white", () => {
+  const read = (channels: number, depth: BitDepth, pixel: readonly number[]) => {
+    const data = depth === 16 ? Uint16Array.from(pixel) : Uint8Array.from(pixel);
+    const { width, height, data: rgb } = decodePicture(
+      encode({ width: 1, height: 1, channels, depth, data }),
+    );
+    assertEquals([width, height], [1, 1]);
+    return Array.from(rgb);
+  };
+  assertEquals(read(3, 8, [1, 2, 3]), [1, 2, 3]);
+  assertEquals(read(1, 8, [7]), [7, 7, 7]);
+  assertEquals(read(4, 8, [0, 100, 255, 51]), [204, 224, 255]);
+  assertEquals(read(2, 8, [0, 0]), [255, 255, 255]);
+  assertEquals(read(3, 16, [0x01ff, 0x8000, 0xffff]), [1, 128, 255]);
+});
+
+/** 3 x 2 pixels, written by hand: fast-png writes neither palettes nor shallow greys. */
+function shallowPng(
+  colorType: number,
+  depth: number,
+  rows: readonly number[][],
+  palette: readonly number[],
+): Uint8Array {
+  const chunk = (type: string, body: readonly number[]) => {
+    const bytes = [...new TextEncoder().encode(type), ...body];
+    return [...word(body.length), ...bytes, ...word(crc(bytes))];
+  };
+  const header = [...word(3), ...word(2), depth, colorType, 0, 0, 0];
+  const raw = rows.flatMap((row) => [0, ...row]);
+  const stored = [0x78, 0x01, 1, raw.length, 0, raw.length ^ 0xff, 0xff, ...raw, ...word(adler(raw))];
+  return Uint8Array.from([
+    ...[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+    ...chunk("IHDR", header),
+    ...palette.length > 0 ? chunk("PLTE", palette) : [],
+    ...chunk("IDAT", stored),
+    ...chunk("IEND", []),
+  ]);
+}
+
+const word = (value: number) => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+
+function crc(bytes: readonly number[]): number {
+  let sum = 0xffffffff;
+  for (const byte of bytes) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+  }
+  return ~sum >>> 0;
+}
+
+function adler(bytes: readonly number[]): number {
+  let low = 1, high = 0;
+  for (const byte of bytes) {
+    low = (low + byte) % 65521;
+    high = (high + low) % 65521;
+  }
+  return ((high << 16) | low) >>> 0;
+}
+
+Deno.test("palettes and greys of few bits are spread over 0 to 255", () => {
+  const palette = shallowPng(3, 2, [[0b00011000], [0b10010000]], [9, 8, 7, 0, 0, 1, 255, 254, 253]);
+  assertEquals(
+    Array.from(decodePicture(palette).data),
+    [[9, 8, 7], [0, 0, 1], [255, 254, 253], [255, 254, 253], [0, 0, 1], [9, 8, 7]].flat(),
+  );
+  const greys = shallowPng(0, 4, [[0x0f, 0x30], [0x10, 0xf0]], []);
+  const levels = [0, 255, 51, 17, 0, 255];
+  assertEquals(Array.from(decodePicture(greys).data), levels.flatMap((level) => [level, level, level]));
+});
+
+Deno.test("bytes that are no PNG, or a damaged one, are a SyntaxError", () => {
+  const png = encode({ width: 2, height: 2, channels: 3, data: new Uint8Array(12) });
+  assertThrows(() => decodePicture(new Uint8Array(0)), SyntaxError, "it is no PNG file, convert it to PNG");
+  assertThrows(() => decodePicture(Uint8Array.of(0xff, 0xd8, 0xff)), SyntaxError, "it is no PNG file");
+  for (const length of [8, 20, png.length - 20]) {
+    assertThrows(() => decodePicture(png.subarray(0, length)), SyntaxError, "Cannot read the picture");
+  }
 });

@@ -33,6 +33,9 @@ export class TablePolicy implements Policy<TableBatch> {
   values = unused;
   encode = unused;
   decode = unused;
+  act = unused;
+  readonly sampling = { temperature: 1, maxNewTokens: 2 };
+  readonly actions = [];
 
   constructor(readonly gpu: Gpu, table: Table) {
     const shape = [CONTEXTS, TOKENS];
