@@ -3,12 +3,10 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import type { Segment, Sequence } from "../model/mod.ts";
 import type { CommonSettings } from "./config.ts";
-import { type DemonstratedEpisode, demonstratedReturns } from "./demonstrated_returns.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import type { Policy } from "./policy.ts";
@@ -17,9 +15,13 @@ import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
 export interface Demonstration extends Sequence {
-  /** Discounted, scaled return from this step on, without the environment's step limit. */
+  /** Discounted, scaled return from this step on, as the rules end the episode. */
   readonly discountedReturn: number;
-  /** 0 where that return is unknown: its value is not learnt. 1 when absent. */
+  /**
+   * 0 where that return is unknown, in episodes that the step limit cut: their values are not learnt. 1 when absent.
+   *
+   * Source: Pardo et al. 2018 (arXiv:1712.00378): a limit that the state does not show must not look like an end.
+   */
   readonly valueWeight?: 0 | 1;
 }
 
@@ -53,8 +55,6 @@ function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => 
 
 /** Demonstrated steps between looks at the event loop. */
 const TURN_INTERVAL = 256;
-/** Keys of states that are longer are kept as digests: they may hold a whole picture. */
-const LONG_KEY = 64;
 
 /**
  * Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed.
@@ -68,20 +68,15 @@ export async function demonstrate(
 ): Promise<Demonstration[]> {
   const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
   const random = new Random(config.seed, "demonstrations");
-  const stateKey = () => {
-    const key = env.stateKey();
-    return key.length > LONG_KEY ? createHash("sha256").update(key).digest("base64") : key;
-  };
   const demonstrations: KeptDemonstration[] = [];
-  const episodes: DemonstratedEpisode[] = [];
   // Seeds from the far end of the run's range: RL's episodes count up from its start.
   let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
   while (demonstrations.length < config.demonstrations) {
     const before = demonstrations.length;
     let state = env.reset({ seed: --episodeSeed });
-    const states: string[] = [], rewards: number[] = [];
+    let isCut = false;
+    const rewards: number[] = [];
     for (let isOver = false; !isOver;) {
-      states.push(stateKey());
       const text = env.demonstrate(random, { cot: policy.cot });
       const prompt = policy.promptOf({ env, ...state });
       const response = policy.encode(env, text);
@@ -90,16 +85,16 @@ export async function demonstrate(
       rewards.push(result.reward * config.rewardScale);
       state = result;
       isOver = result.terminated || result.truncated;
-      if (isOver) episodes.push({ states, rewards, cutIn: result.truncated ? stateKey() : null });
+      isCut = result.truncated;
+    }
+    // A limit says nothing of the states: what a cut episode would have earned without it is unknown.
+    for (let t = rewards.length - 1, discountedReturn = 0; t >= 0 && !isCut; t--) {
+      discountedReturn = rewards[t] + config.gamma * discountedReturn;
+      Object.assign(demonstrations[before + t], { discountedReturn, valueWeight: 1 });
     }
     if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
     await eventLoopTurn();
     onProgress(Math.min(demonstrations.length, config.demonstrations));
   }
-  demonstratedReturns(episodes, config.gamma).flat().forEach((discountedReturn, step) => {
-    if (discountedReturn === null) return;
-    demonstrations[step].discountedReturn = discountedReturn;
-    demonstrations[step].valueWeight = 1;
-  });
   return demonstrations.slice(0, config.demonstrations);
 }

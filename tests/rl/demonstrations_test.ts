@@ -1,0 +1,69 @@
+/** Value targets of the warm start: the returns of episodes that the rules ended. */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { numberLine, Random } from "../../envs/mod.ts";
+import { demonstrate } from "../../rl/demonstrations.ts";
+import { TRAINING_SEEDS } from "../../rl/rollout.ts";
+import { newAgent, sftOptimizer } from "../../rl/setup.ts";
+import { sftUpdate } from "../../rl/sft.ts";
+import { gpuTest } from "../gpu.ts";
+import { tinyConfig } from "./tiny_run.ts";
+
+gpuTest(
+  "steps of an episode that the step limit cut have no value target, all others their return",
+  async (gpu) => {
+    const config = tinyConfig({ demonstrations: 200 });
+    const agent = newAgent(gpu, numberLine, config);
+    const all = await demonstrate(agent, numberLine, config);
+    // The same episodes, played again.
+    const env = numberLine.make(), random = new Random(config.seed, "demonstrations");
+    let [step, cut, ended] = [0, 0, 0];
+    for (let seed = (config.seed + 1) * TRAINING_SEEDS - 1; step < all.length; seed--) {
+      env.reset({ seed });
+      const rewards: number[] = [];
+      let isCut = false;
+      for (let isOver = false; !isOver;) {
+        const text = env.demonstrate!(random, { cot: agent.cot });
+        const { reward, terminated, truncated } = env.step(env.parse(text).action ?? env.randomAction());
+        rewards.push(reward);
+        isCut = truncated;
+        isOver = terminated || truncated;
+      }
+      rewards.forEach((_, t) => {
+        if (step === all.length) return;
+        const { discountedReturn, valueWeight } = all[step++];
+        assertEquals(valueWeight, isCut ? 0 : 1);
+        if (isCut) return void cut++;
+        ended++;
+        const expected = rewards.slice(t).reduceRight((later, reward) => reward + config.gamma * later, 0);
+        assertAlmostEquals(discountedReturn, expected, 1e-9);
+      });
+    }
+    // About a third of the episodes and half of the steps are cut.
+    assert(cut > 60 && ended > 60, `${cut} and ${ended}`);
+  },
+);
+
+gpuTest("the warm start learns values of steps whose return is known, and of no others", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 16 });
+  const agent = newAgent(gpu, numberLine, config);
+  const all = (await demonstrate(agent, numberLine, config)).map(({ prompt, response, ...step }) => ({
+    ...{ prompt, response, discountedReturn: step.discountedReturn },
+    valueWeight: 1 as const,
+  }));
+  const values = await agent.values(all.map(({ prompt }) => prompt));
+  const error = (index: number) => (values[index] - all[index].discountedReturn) ** 2 / 2;
+  const lossOf = async (weights: (0 | 1)[]) => {
+    const batch = all.map((step, index) => ({ ...step, valueWeight: weights[index % weights.length] }));
+    const optimizer = sftOptimizer(agent, config);
+    const { valueLoss } = await sftUpdate(agent, optimizer, batch, 0);
+    optimizer.dispose();
+    return valueLoss;
+  };
+  const meanError = (indices: readonly number[]) =>
+    indices.reduce((sum, index) => sum + error(index), 0) / indices.length;
+  const indices = all.map((_, index) => index);
+  assertAlmostEquals(await lossOf([1]), meanError(indices), 1e-4);
+  assertAlmostEquals(await lossOf([0, 1]), meanError(indices.filter((index) => index % 2 === 1)), 1e-4);
+  assertEquals(await lossOf([0]), 0);
+  assert(meanError(indices) > 0);
+});
