@@ -80,7 +80,7 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
 
 Deno.test("one process runs the command: the script becomes it", noWindows, () => {
   using sandbox = new Sandbox();
-  sandbox.stub("deno", deno("2.9.6").replace("run | test)", "run | test) echo process=$$$$;"));
+  sandbox.stub("deno", deno("2.9.6").replace("run | test | doc)", "run | test | doc) echo process=$$$$;"));
   const { out } = sandbox.shell(`"$0" train & echo process=$!; wait`, "ponder");
   const [started, became] = [...out.matchAll(/^process=(\d+)$/gm)].map(([, id]) => id);
   assertEquals(became, started);
@@ -144,7 +144,7 @@ Deno.test("under nohup a command is told to outlive its terminal", noWindows, ()
 Deno.test("a command runs with its streams closed or full", noWindows, () => {
   using sandbox = new Sandbox().stub(
     "deno",
-    deno("2.9.6").replace("run | test)", `run | test) : >"$HOME/ran";`),
+    deno("2.9.6").replace("run | test | doc)", `run | test | doc) : >"$HOME/ran";`),
   );
   for (const streams of [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"]) {
     const { code, err } = sandbox.shell(`exec "$0" envs ${streams}`, "ponder");

@@ -14,7 +14,7 @@ Deno.test("environment settings are numbers, booleans or words", () => {
 });
 
 Deno.test("an environment setting that is malformed, unknown or illegal is a usage error", () => {
-  assertThrows(() => readEnvSettings(points24, ["target"]), UsageError, 'key=value, got "target"');
+  assertThrows(() => readEnvSettings(points24, ["target"]), UsageError, '"target": write it as key=value');
   assertThrows(
     () => readEnvSettings(numberLine, ["target=3"]),
     UsageError,
