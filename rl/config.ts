@@ -9,7 +9,16 @@ import { agentOptions } from "./agent.ts";
 import { type Algorithm, requireFeatures } from "./algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "./algorithms/mod.ts";
 import { ppo, type ppoOptions } from "./algorithms/ppo.ts";
-import { defaultsOf, type Given, type Options, section, toFlag, UsageError, type Values } from "./cli/mod.ts";
+import {
+  defaultsOf,
+  type Given,
+  type Options,
+  section,
+  shown,
+  toFlag,
+  UsageError,
+  type Values,
+} from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { evaluationOptions } from "./evaluation.ts";
 import { policyPresets, presetOf } from "./presets.ts";
@@ -181,7 +190,7 @@ function readFreeze(freeze: readonly string[]): readonly string[] {
   for (const kind of freeze) {
     if (!KINDS.includes(kind)) {
       throw new UsageError(
-        `Cannot use --freeze: unknown kind "${kind}", known: ${KINDS.join(", ")}, or none alone`,
+        `Cannot use --freeze: unknown kind ${shown(kind)}, known: ${KINDS.join(", ")}, or none alone`,
       );
     }
   }

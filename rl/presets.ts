@@ -5,7 +5,7 @@
  * @module
  */
 import type { EnvironmentDefinition } from "../envs/mod.ts";
-import { type Given, type Options, readValue, UsageError } from "./cli/mod.ts";
+import { type Given, type Options, readValue, shown, UsageError } from "./cli/mod.ts";
 import type { trainOptions } from "./config.ts";
 
 type Preset = Given<typeof trainOptions>;
@@ -133,7 +133,7 @@ export function presetOf(
     if (Object.hasOwn(options, setting)) {
       return [setting, readValue(options[setting], value, `"${setting}" in the preset of ${name}`)];
     }
-    throw new UsageError(`Unknown setting "${setting}" in the preset of ${name}: see train --help`);
+    throw new UsageError(`Unknown setting ${shown(setting)} in the preset of ${name}: see train --help`);
   });
   return { ...reference === name && environmentPresets[name], ...Object.fromEntries(own) };
 }

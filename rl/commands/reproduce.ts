@@ -25,6 +25,7 @@ import {
   formatTable,
   processConsole,
   runCommand,
+  shown,
   suggestion,
   UsageError,
 } from "../cli/mod.ts";
@@ -168,7 +169,7 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
   const known = [...new Set(experiments.flatMap(idsOf))];
   for (const id of only) {
     if (known.includes(id)) continue;
-    throw new UsageError(`Unknown experiment "${id}"${suggestion(id, known)}`);
+    throw new UsageError(`Unknown experiment ${shown(id)}${suggestion(id, known)}`);
   }
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
 }
@@ -176,7 +177,7 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
 function readSeed(text: string): number {
   const seed = Number(text);
   if (/^\d+$/.test(text) && seed <= 1000) return seed;
-  throw new UsageError(`--seeds needs integers from 0 to 1000, got "${text}"`);
+  throw new UsageError(`--seeds needs integers from 0 to 1000, got ${shown(text)}`);
 }
 
 function flags(text: string): string[] {

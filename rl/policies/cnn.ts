@@ -26,6 +26,7 @@ import {
 import type { CnnConfig } from "../../model/mod.ts";
 import { act, type Scene } from "../act.ts";
 import { DEFAULT_SAMPLING } from "../agent.ts";
+import { shown } from "../cli/mod.ts";
 import { modelPicture } from "../image.ts";
 import type {
   Act,
@@ -164,7 +165,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
   encode(env: Environment, text: string): number[] {
     const { action } = env.parse(text);
     if (action === null) {
-      throw new RangeError(`Cannot imitate "${text.slice(0, 80)}": ${env.name} reads no action in it`);
+      throw new RangeError(`Cannot imitate ${shown(text)}: ${env.name} reads no action in it`);
     }
     return [action];
   }
