@@ -19,11 +19,11 @@ Deno.test("a program that links the toolkit draws frames", () => {
     const links = [ROOT, `${ROOT}compat/std_assert`, `${ROOT}compat/std_cli`];
     const config = { imports: { [PACKAGE]: `jsr:${PACKAGE}@^0.2` }, links };
     Deno.writeTextFileSync(`${folder}/deno.json`, JSON.stringify(config));
-    // With the lock nothing has to be asked of a registry.
+    // With the lock the packages are those of this checkout.
     Deno.copyFileSync(`${ROOT}deno.lock`, `${folder}/deno.lock`);
     Deno.writeTextFileSync(`${folder}/main.ts`, PROGRAM);
     const { code, stdout, stderr } = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--cached-only", "-R", "-E", "--allow-ffi", "--allow-sys", "main.ts"],
+      args: ["run", "--no-prompt", "-R", "-E", "--allow-ffi", "--allow-sys", "main.ts"],
       cwd: folder,
       env: { NO_COLOR: "1" },
     }).outputSync();

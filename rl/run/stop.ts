@@ -3,15 +3,16 @@
 /** Thrown out of work that the user stopped. */
 export class Stopped extends Error {}
 
+/** Signals that ask for a stop. A closed terminal sends SIGHUP, a job scheduler SIGTERM. */
+const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
 /**
- * Signals that ask for a stop. A closed terminal sends SIGHUP, a job scheduler SIGTERM.
- * `PONDER_SIGHUP=ignore` says that the command was started to outlive its terminal, as by `nohup`.
+ * Whether the command was started to outlive its terminal, as by `nohup`. A process that Deno starts no longer ignores SIGHUP
+ * by itself, so that it has to be told.
  */
-function stopSignals(): readonly Deno.Signal[] {
-  if (Deno.build.os === "windows") return ["SIGINT", "SIGBREAK"];
-  const outlivesTerminal = Deno.env.get("PONDER_SIGHUP") === "ignore";
-  return outlivesTerminal ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-}
+const outlivesTerminal = () => Deno.env.get("PONDER_SIGHUP") === "ignore";
 
 /** A repetition within this time is an echo: `deno task` hands on the Ctrl-C that the terminal sends to both processes. */
 const ECHO_MS = 500;
@@ -66,8 +67,10 @@ export async function stoppable<T>(
     onStop();
   };
   const requests = new StopRequests();
-  const listeners = stopSignals().map((signal) => {
+  const ignored = outlivesTerminal() ? "SIGHUP" : null;
+  const listeners = STOP_SIGNALS.map((signal) => {
     const listener = () => {
+      if (signal === ignored) return;
       const request = requests.next(signal, performance.now());
       if (request === "exit") Deno.exit(1);
       if (request === "stop") stop();

@@ -10,11 +10,15 @@ const noWindows = { ignore: Deno.build.os === "windows", sanitizeResources: fals
 /** A training far too long to end by itself. */
 const LONG = [...TINY_FLAGS, "--sft-steps", "1000000"];
 
-function start(program: string, args: readonly string[]): Deno.ChildProcess {
+function start(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Deno.ChildProcess {
   return new Deno.Command(program, {
     args: [...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1", PONDER_CWD: "" },
+    env: { NO_COLOR: "1", PONDER_CWD: "", PONDER_SIGHUP: "", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -50,6 +54,23 @@ Deno.test("a closed terminal and a full log end training with a save", noWindows
   child.kill("SIGHUP");
   const { code, out } = await outcomeOf(child);
   assertEquals([code, out], [1, ""]);
+  assert(isSaved(run));
+});
+
+Deno.test("a training that is to outlive its terminal goes on after SIGHUP", noWindows, async () => {
+  using temp = new TempFolder();
+  const run = `${temp.path}/run`;
+  const args = [...taskArguments("train"), ...LONG, "--out", run];
+  const child = start(Deno.execPath(), args, { PONDER_SIGHUP: "ignore" });
+  await waitForMetrics(run);
+  child.kill("SIGHUP");
+  const linesThen = metricsOf(run).split("\n").length;
+  while (metricsOf(run).split("\n").length < linesThen + 3) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill("SIGTERM");
+  const { code, err } = await outcomeOf(child);
+  assertEquals(code, 1, err);
   assert(isSaved(run));
 });
 
