@@ -15,6 +15,7 @@ import {
   runCommand,
   shellQuote,
   UsageError,
+  userFolder,
 } from "../cli/mod.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import {
@@ -63,7 +64,9 @@ export const trainCommand: Command<typeof commonOptions> = {
     const algorithm = await loadAlgorithm(values.algorithm);
     const environment = await loadEnvironment(values.env);
     const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
-    const out = values.out ?? `runs/${environment.name}${kind}-s${values.seed}`;
+    // The default folder is the repository's; elsewhere the user needs its whole path to go on with it.
+    const runs = userFolder() === Deno.cwd() ? "runs" : `${Deno.cwd()}/runs`;
+    const out = values.out ?? `${runs}/${environment.name}${kind}-s${values.seed}`;
     if (values.extend && given.envSteps === undefined) {
       throw new UsageError("Cannot use --extend without --env-steps: say how long the run shall be in all");
     }
