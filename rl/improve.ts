@@ -55,7 +55,7 @@ export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof impr
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
-  /** Of this iteration. */
+  /** The learning rate of this iteration. */
   readonly learningRate: number;
 }
 

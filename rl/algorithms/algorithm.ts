@@ -43,7 +43,7 @@ export interface LearnContext {
   readonly optimizer: AdamW;
   /** Iterations done before this one. */
   readonly iteration: number;
-  /** Of this iteration. */
+  /** The learning rate of this iteration. */
   readonly learningRate: number;
   /** Makes an environment of the run, to play a deal again. */
   readonly makeEnvironment: () => Environment;

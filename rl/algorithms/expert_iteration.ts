@@ -162,7 +162,7 @@ export function successesOf(
 type ChosenTurns = Map<KeptEpisode, Set<number>>;
 
 /**
- * Of a pool with the freshest first: the best `perKey` episodes of each deal, or turns of each state. A response without an
+ * Chooses the best `perKey` episodes of each deal, or turns of each state. The pool has the freshest first. A response without an
  * action is no example, whatever the action drawn for it earned.
  */
 export function chooseTurns(

@@ -80,7 +80,7 @@ export const tokenPpo: Algorithm = defineAlgorithm({
   },
 });
 
-/** Advantages of every response token, a row for each transition; `values` likewise. */
+/** Advantages of every response token, a row for each transition. `values` has the same rows. */
 export function tokenAdvantages(
   { transitions, bootstrapValues, trajectories }: Rollout,
   values: readonly Float32Array[],

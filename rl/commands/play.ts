@@ -22,6 +22,7 @@ const MAX_FRAME_COLUMNS = 60;
 
 const options = defineOptions({
   run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
@@ -191,8 +192,11 @@ export const playCommand: Command<typeof options> = {
   ],
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json } }) {
-    const { temperature } = given;
-    const trained = await findTrainedRun({ run, given: { ...temperature && { temperature } } });
+    const { env, temperature } = given;
+    const trained = await findTrainedRun({
+      run,
+      given: { ...env && { env }, ...temperature && { temperature } },
+    });
     const { config, environment } = trained;
     const gpu = await openTunedGpu({ note: console.error });
     try {

@@ -170,6 +170,11 @@ async function readWarmStart(
   );
 }
 
+/** The flag that names a user's own environment: `./ponder` lets a command read what its command line names. */
+function ownFileFlag({ name, reference }: EnvironmentDefinition): string {
+  return reference === name ? "" : ` --env ${shellQuote(reference)}`;
+}
+
 /** What a run is made of beside its settings. */
 interface Parts {
   readonly environment: EnvironmentDefinition;
@@ -193,7 +198,8 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
     progress.close();
     if (result.afterRl === null) {
       console.error(
-        `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}`,
+        `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}` +
+          ownFileFlag(environment),
       );
       return 1;
     }
@@ -232,7 +238,7 @@ async function announce(
   const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
   progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
   gpu.free(policy.parameters.values);
-  // Of a run that goes on, progress soon tells what is left.
+  // A run that goes on soon tells by its progress what is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
   const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
@@ -333,7 +339,7 @@ function report(
   console.error(
     `\nTook ${formatDuration(seconds * 1e3)}, peak memory ${formatBytes(peakBytes)}. Saved in ${out}`,
   );
-  const run = shellQuote(out);
+  const run = shellQuote(out) + ownFileFlag(environment);
   console.error(`Next: ./ponder play --run ${run}    ./ponder eval --run ${run}`);
 }
 
