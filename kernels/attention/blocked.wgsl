@@ -1,5 +1,5 @@
 // attention   the same as naive.wgsl: Y = softmax(scale * Q K^T) V over the keys that the prefix mask lets through
-// shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D, D a multiple of 4, at most 64
+// shapes      QKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)    C = H*D, E = C/GROUP, D a multiple of 4, at most 64
 // bindings    0 QKV read, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {T,H,scale} uniform
 // work        a workgroup has 64 queries of a head and walks over their keys, KEYS at a time, by two products of blocks in
 //             registers: S^T = K Q^T and Y = P^T V. Lane (tx, ty) of 8 x 16 has queries 4ty.. and keys 4tx.. (and 32 +
@@ -48,10 +48,11 @@ fn keyPlace(x: u32, d: u32) -> u32 {
 
 // Column j holds rows first to first + 3 at word 4d + j; zeros from row `end` on, which may hold anything, even NaN.
 fn block(first: u32, end: u32, d: u32, base: u32) -> mat4x4f {
+  let W4 = (params.H + 2 * (params.H / GROUP)) * (D / 4);
   var rows = mat4x4f();
   //@for r in 0..4
   if (first + $r < end) {
-    rows[$r] = QKV[base + (first + $r) * 3 * params.H * (D / 4) + d];
+    rows[$r] = QKV[base + (first + $r) * W4 + d];
   }
   //@end
   return transpose(rows);
@@ -103,16 +104,19 @@ fn main(
   let tx = lane % 8;
   let ty = lane / 8;
   let C4 = params.H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], params.T);
   let prefixB = prefix[b];
   let blockStart = (groups.x - 1 - group.x) * 64;
   let kEnd = select(0u, min(lengthB, max(blockStart + 64, prefixB)), blockStart < lengthB);
-  let base = b * params.T * 3 * C4 + h * (D / 4);
+  let queryBase = b * params.T * W4 + h * (D / 4);
+  let keyBase = b * params.T * W4 + C4 + h / GROUP * (D / 4);
 
   for (var i = lane; i < 4 * D; i += LANES) {
     let d = i % (D / 4);
     let x = i / (D / 4);
-    let words = block(blockStart + 4 * x, lengthB, d, base);
+    let words = block(blockStart + 4 * x, lengthB, d, queryBase);
     //@for j in 0..4
     Q[d][$j][swizzle(x, d)] = words[$j] * params.scale;
     //@end
@@ -134,7 +138,7 @@ fn main(
     let i_$s = lane + $s * LANES;
     let d_$s = i_$s % (D / 4);
     let x_$s = i_$s / (D / 4);
-    let k_$s = block(tile + 4 * x_$s, kEnd, d_$s, base + C4);
+    let k_$s = block(tile + 4 * x_$s, kEnd, d_$s, keyBase);
     //@end
     //@for s in 0..K_STEPS
     if (x_$s < KEYS / 4) {
@@ -147,7 +151,7 @@ fn main(
     let at_$s = lane + $s * LANES;
     var v_$s = vec4f();
     if (tile + at_$s / WIDTH < kEnd && at_$s % WIDTH < D / 4) {
-      v_$s = QKV[base + (tile + at_$s / WIDTH) * 3 * C4 + 2 * C4 + at_$s % WIDTH];
+      v_$s = QKV[keyBase + (tile + at_$s / WIDTH) * W4 + E4 + at_$s % WIDTH];
     }
     //@end
     //@for s in 0..V_STEPS

@@ -21,6 +21,8 @@ interface Mask {
 interface Setting {
   readonly name: string;
   readonly sizes: readonly [B: number, T: number, H: number, D: number];
+  /** Key-value heads; as many as heads when absent. */
+  readonly K?: number;
   readonly mask: Mask;
   /** Every score is the same, -7e37 or so: values below what masks are often made of. */
   readonly isLowest?: boolean;
@@ -56,6 +58,10 @@ const settings: readonly Setting[] = [
   { name: "longest", sizes: [1, 600, 1, 64], mask: causal(600) },
   { name: "longest bidirectional", sizes: [1, 600, 1, 64], mask: bidirectional(600) },
   { name: "one token", sizes: [1, 1, 1, 4], mask: causal(1) },
+  { name: "ragged", sizes: [5, 45, 6, 8], K: 2, mask: ragged(45) },
+  { name: "shared by all", sizes: [2, 70, 3, 64], K: 1, mask: causal(70) },
+  { name: "odd heads", sizes: [5, 11, 6, 7], K: 3, mask: ragged(11) },
+  { name: "many", sizes: [2, 21, 16, 20], K: 4, mask: ragged(21) },
 ];
 
 /** Variants of a width: all but the naive one read whole vec4s. */
@@ -85,22 +91,24 @@ function withLowestScores(QKV: Float32Array, C: number): Float32Array {
   );
 }
 
-function shapeOf({ sizes: [B, T, H, D] }: Setting) {
-  return { B, T, H, D };
+function shapeOf({ sizes: [B, T, H, D], K = H }: Setting) {
+  return { B, T, H, K, D };
 }
 
-const caseName = ({ name, sizes: [B, T, H, D] }: Setting) => `${name} B${B} T${T} H${H} D${D}`;
+const caseName = ({ name, sizes: [B, T, H, D], K }: Setting) =>
+  `${name} B${B} T${T} H${H}${K === undefined ? "" : ` K${K}`} D${D}`;
 
 function forwardCase(setting: Setting): KernelCase {
   const shape = shapeOf(setting);
-  const { B, T, H, D } = shape;
+  const { B, T, H, K, D } = shape;
+  const width = (H + 2 * K) * D;
   const { prefix, length } = maskOperands(setting);
   return {
     kernel: "attention",
     name: caseName(setting),
     variants: variantsOf(D, "texture", "tiled", ...D <= 64 ? ["blocked"] : []),
     inputs: () => {
-      const QKV = paddedValues(setting, 3 * H * D, 1, 2);
+      const QKV = paddedValues(setting, width, 1, 2);
       return { QKV: setting.isLowest ? withLowestScores(QKV, H * D) : QKV, prefix, length };
     },
     outputs: { Y: B * T * H * D, lse: B * H * T },
@@ -109,76 +117,79 @@ function forwardCase(setting: Setting): KernelCase {
     reference: (inputs) => attentionReference(inputs, shape),
     tolerance: 5e-6,
     flops: 4 * D * H * visiblePairs(T, prefix, length),
-    bytes: 16 * B * T * H * D + 4 * B * H * T,
+    bytes: 4 * B * T * (width + H * D) + 4 * B * H * T,
   };
 }
 
 function backwardCase(setting: Setting): KernelCase {
   const shape = shapeOf(setting);
-  const { B, T, H, D } = shape;
+  const { B, T, H, K, D } = shape;
+  const width = (H + 2 * K) * D;
   const { prefix, length } = maskOperands(setting);
   return {
     kernel: "attention backward",
     name: caseName(setting),
     variants: variantsOf(D, "texture", "tiled"),
     inputs: () => {
-      const QKV = paddedValues(setting, 3 * H * D, 2, 2);
+      const QKV = paddedValues(setting, width, 2, 2);
       const { Y, lse } = attentionReference({ QKV, prefix, length }, shape);
       const dY = paddedValues(setting, H * D, 3, 1);
       return { QKV, prefix, length, Y: Float32Array.from(Y), lse: Float32Array.from(lse), dY };
     },
-    outputs: { delta: B * H * T, dQKV: B * T * 3 * H * D },
+    outputs: { delta: B * H * T, dQKV: B * T * width },
     launch: (gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, variant) =>
       attentionBackward(gpu, { QKV, prefix, length, Y, lse, dY, delta, dQKV }, { ...shape, variant }),
     reference: (inputs) => attentionBackwardReference(inputs, shape),
     tolerance: 1e-5,
     flops: 10 * D * H * visiblePairs(T, prefix, length),
-    bytes: 32 * B * T * H * D + 8 * B * H * T,
+    bytes: 8 * B * T * (width + H * D) + 8 * B * H * T,
   };
 }
 
-function fillCacheCase(B: number, T: number, C: number, capacity: number): KernelCase {
-  const shape = { B, T, C, capacity };
+function fillCacheCase(B: number, T: number, C: number, capacity: number, E = C): KernelCase {
+  const shape = { B, T, C, E, capacity };
   return {
     kernel: "fill cache",
-    name: `B${B} T${T} C${C} capacity ${capacity}`,
-    variants: variantsOf(C, "texture"),
-    inputs: () => ({ QKV: caseValues(B * T * 3 * C, 4), cache: caseValues(B * capacity * 2 * C, 5) }),
-    outputs: { cache: B * capacity * 2 * C },
+    name: `B${B} T${T} C${C}${E === C ? "" : ` E${E}`} capacity ${capacity}`,
+    variants: variantsOf(C % 4 || E, "texture"),
+    inputs: () => ({ QKV: caseValues(B * T * (C + 2 * E), 4), cache: caseValues(B * capacity * 2 * E, 5) }),
+    outputs: { cache: B * capacity * 2 * E },
     launch: (gpu, { QKV, cache }, variant) => fillCache(gpu, { QKV, cache }, { ...shape, variant }),
     reference: (inputs) => fillCacheReference(inputs, shape),
     tolerance: 0,
     flops: 0,
-    bytes: 16 * B * T * C,
+    bytes: 16 * B * T * E,
   };
 }
 
 function decodeCase(
   [B, H, D, capacity]: readonly [B: number, H: number, D: number, capacity: number],
   positions: number[],
-  isLowest = false,
+  { isLowest = false, K = H }: { isLowest?: boolean; K?: number } = {},
 ): KernelCase {
-  const shape = { B, H, D, capacity };
+  const shape = { B, H, K, D, capacity };
   const position = Uint32Array.from({ length: B }, (_, b) => positions[b % positions.length]);
   const keys = position.reduce((total, p) => total + (p < capacity ? p + 1 : 0), 0);
   return {
     kernel: "attention decode",
-    name: `B${B} H${H} D${D} capacity ${capacity}${isLowest ? ", lowest scores" : ""}`,
+    name: `B${B} H${H}${K === H ? "" : ` K${K}`} D${D} capacity ${capacity}${
+      isLowest ? ", lowest scores" : ""
+    }`,
     variants: variantsOf(D, "vec4", "tiled"),
     inputs: () => {
-      const QKV = caseValues(B * 3 * H * D, 6, 2);
-      const cache = caseValues(B * capacity * 2 * H * D, 7, 2);
+      const QKV = caseValues(B * (H + 2 * K) * D, 6, 2);
+      const cache = caseValues(B * capacity * 2 * K * D, 7, 2);
       if (!isLowest) return { QKV, cache, position };
       const keys = cache.map((value, i) => i % (2 * H * D) < H * D ? -4e18 : value);
       return { QKV: withLowestScores(QKV, H * D), cache: keys, position };
     },
-    outputs: { cache: B * capacity * 2 * H * D, Y: B * H * D },
+    outputs: { cache: B * capacity * 2 * K * D, Y: B * H * D },
     launch: (gpu, { QKV, cache, position, Y }, variant) =>
       attentionDecode(gpu, { QKV, cache, position, Y }, { ...shape, variant }),
     reference: (inputs) => attentionDecodeReference(inputs, shape),
     tolerance: 5e-6,
     flops: 4 * D * H * keys,
-    bytes: 8 * D * H * keys,
+    bytes: 8 * D * K * keys,
   };
 }
 
@@ -197,5 +208,10 @@ export const cases: readonly KernelCase[] = [
   decodeCase([1, 1, 4, 1], [0]),
   decodeCase([1, 1, 64, 601], [600]),
   decodeCase([2, 1, 128, 130], [129, 64]),
-  decodeCase([3, 2, 20, 75], [70, 0, 3], true),
+  decodeCase([3, 2, 20, 75], [70, 0, 3], { isLowest: true }),
+  fillCacheCase(3, 5, 36, 7, 12),
+  fillCacheCase(2, 3, 14, 4, 7),
+  decodeCase([5, 6, 8, 9], [0, 8, 9, 3, 12], { K: 2 }),
+  decodeCase([3, 3, 64, 75], [70, 0, 33], { K: 1 }),
+  decodeCase([3, 6, 7, 6], [0, 5, 2], { K: 3 }),
 ];

@@ -17,6 +17,17 @@ export function checkSizes(action: string, sizes: Readonly<Record<string, number
   }
 }
 
+/** Heads that share a key-value head. Throws a `RangeError` unless K, if it is given, divides H. */
+export function headsPerKey({ H, K = H }: { readonly H: number; readonly K?: number }): number {
+  if (Number.isInteger(K) && K >= 1 && H % K === 0) return H / K;
+  throw new RangeError(`Cannot share keys and values: the ${K} key-value heads must divide the ${H} heads`);
+}
+
+/** Words of a row `[q | k | v]`. */
+export function rowWidth(shape: { readonly H: number; readonly K?: number; readonly D: number }): number {
+  return (shape.H + 2 * shape.H / headsPerKey(shape)) * shape.D;
+}
+
 /** Throws a `RangeError` when a slice is too short for the product of its dimensions. */
 export function checkWords(
   action: string,
@@ -44,10 +55,17 @@ const MAX_ROUNDS = 65535;
 export function checkRounds(
   action: string,
   gpu: Gpu,
-  { name, rows, D, variant }: { name: string; rows: number; D: number; variant: string },
+  { name, rows, D, variant, turns = 1 }: {
+    name: string;
+    rows: number;
+    D: number;
+    variant: string;
+    /** How often it walks over them. */
+    turns?: number;
+  },
 ): void {
   // The loops before and after the walk over the rows.
-  const limit = Math.floor((MAX_ROUNDS - 2 * (D + 1)) / roundsPerRow(variant, D));
+  const limit = Math.floor((MAX_ROUNDS - 2 * (D + 1)) / roundsPerRow(variant, D) / turns);
   if (!gpu.isSoftware || rows <= limit) return;
   throw new RangeError(
     `Cannot ${action} with the ${variant} variant: ${name} is ${rows}, ` +

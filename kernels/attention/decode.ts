@@ -4,7 +4,7 @@
  * @module
  */
 import { chooseVariant, type Gpu, params, read, type Slice, texels, write } from "../gpu/mod.ts";
-import { checkRounds, checkSizes, checkWords, vec4Obstacle } from "./checks.ts";
+import { checkRounds, checkSizes, checkWords, headsPerKey, rowWidth, vec4Obstacle } from "./checks.ts";
 import decodeSource from "./decode.wgsl" with { type: "text" };
 import decodeVec4Source from "./decode_vec4.wgsl" with { type: "text" };
 import fillCacheSource from "./fill_cache.wgsl" with { type: "text" };
@@ -18,8 +18,10 @@ export interface FillCacheShape {
   readonly B: number;
   /** Tokens of a sequence to copy, at most `capacity`. */
   readonly T: number;
-  /** Width of a key or value row. */
+  /** Width of q. */
   readonly C: number;
+  /** Width of k and of v; C when absent. */
+  readonly E?: number;
   /** Rows of the cache of a sequence. */
   readonly capacity: number;
   /** `naive`, or `texture` for C a multiple of 4; chosen by adapter when absent. */
@@ -27,7 +29,7 @@ export interface FillCacheShape {
 }
 
 /**
- * Copies k and v of all `T` rows of QKV (B,T,3C) to the first rows of the cache (B,capacity,2C), rows `[k | v]`. Rows
+ * Copies k and v of all `T` rows of QKV (B,T,C+2E) to the first rows of the cache (B,capacity,2E), rows `[k | v]`. Rows
  * from `T` on keep their contents.
  *
  * @throws {RangeError} when `T` exceeds the capacity, an operand is too short, or the variant cannot do the shape.
@@ -35,35 +37,39 @@ export interface FillCacheShape {
 export function fillCache(
   gpu: Gpu,
   { QKV, cache }: { readonly QKV: Slice; readonly cache: Slice },
-  { B, T, C, capacity, variant }: FillCacheShape,
+  { B, T, C, E = C, capacity, variant }: FillCacheShape,
 ): void {
   const action = "fill the cache";
-  checkSizes(action, { B, T, C, capacity });
+  checkSizes(action, { B, T, C, E, capacity });
   if (T > capacity) {
     throw new RangeError(`Cannot ${action}: T is ${T}, it must be at most the capacity of ${capacity}`);
   }
-  checkWords(action, "QKV", QKV, [B, T, 3 * C]);
-  checkWords(action, "cache", cache, [B, capacity, 2 * C]);
+  checkWords(action, "QKV", QKV, [B, T, C + 2 * E]);
+  checkWords(action, "cache", cache, [B, capacity, 2 * E]);
   const chosen = chooseVariant(gpu, {
     kernel: "attention",
     action,
     software: ["texture", "naive"],
     hardware: ["naive"],
     variant,
-    obstacle: vec4Obstacle("C", C),
+    obstacle: (name) => vec4Obstacle("C", C)(name) ?? vec4Obstacle("E", E)(name),
   });
   if (chosen === "texture") {
     gpu.dispatch({
       kernel: { name: "attention/fill_cache_texture", source: fillCacheTextureSource, constants: {} },
-      bindings: [texels(QKV), write(cache), params({ base: QKV.offset / 4, T, C4: C / 4, capacity })],
-      workgroups: [Math.ceil(T * C / 2 / 64), B],
+      bindings: [
+        texels(QKV),
+        write(cache),
+        params({ base: QKV.offset / 4, T, C4: C / 4, E4: E / 4, capacity }),
+      ],
+      workgroups: [Math.ceil(T * E / 2 / 64), B],
     });
     return;
   }
   gpu.dispatch({
     kernel: { name: "attention/fill_cache", source: fillCacheSource, constants: {} },
-    bindings: [read(QKV), write(cache), params({ T, C, capacity })],
-    workgroups: [Math.ceil(2 * C / 64), T, B],
+    bindings: [read(QKV), write(cache), params({ T, C, E, capacity })],
+    workgroups: [Math.ceil(2 * E / 64), T, B],
   });
 }
 
@@ -73,6 +79,8 @@ export interface AttentionDecodeShape {
   readonly B: number;
   /** Heads. */
   readonly H: number;
+  /** Key-value heads, a divisor of H; H when absent. */
+  readonly K?: number;
   /** Size of a head, at most 128. */
   readonly D: number;
   /** Rows of the cache of a sequence, at most 16384. */
@@ -83,9 +91,9 @@ export interface AttentionDecodeShape {
 
 /** Operands of {@linkcode attentionDecode}. */
 export interface AttentionDecodeOperands {
-  /** (B,3C): `[q | k | v]` of the one new token of each sequence. */
+  /** (B,C+2E): `[q | k | v]` of the one new token of each sequence. */
   readonly QKV: Slice;
-  /** (B,capacity,2C) rows `[k | v]`: read, and written at each sequence's position. */
+  /** (B,capacity,2E) rows `[k | v]`: read, and written at each sequence's position. */
   readonly cache: Slice;
   /** (B) u32: row of the new token. A sequence at or beyond the capacity writes nothing and gets Y = 0. */
   readonly position: Slice;
@@ -104,15 +112,17 @@ const MAX_CAPACITY = 16384;
 export function attentionDecode(
   gpu: Gpu,
   { QKV, cache, position, Y }: AttentionDecodeOperands,
-  { B, H, D, capacity, variant }: AttentionDecodeShape,
+  shape: AttentionDecodeShape,
 ): void {
+  const { B, H, D, capacity, variant } = shape;
+  const GROUP = headsPerKey(shape);
   const action = "decode attention";
   checkSizes(action, { B, H, D, capacity });
   if (capacity > MAX_CAPACITY) {
     throw new RangeError(`Cannot ${action}: capacity is ${capacity}, use at most ${MAX_CAPACITY}`);
   }
-  checkWords(action, "QKV", QKV, [B, 3 * H * D]);
-  checkWords(action, "cache", cache, [B, capacity, 2 * H * D]);
+  checkWords(action, "QKV", QKV, [B, rowWidth(shape)]);
+  checkWords(action, "cache", cache, [B, capacity, 2 * H / GROUP * D]);
   checkWords(action, "position", position, [B]);
   checkWords(action, "Y", Y, [B, H * D]);
   const chosen = chooseVariant(gpu, {
@@ -127,7 +137,7 @@ export function attentionDecode(
   const scale = 1 / Math.sqrt(D);
   if (chosen === "tiled") {
     gpu.dispatch({
-      kernel: { name: "attention/tiled_decode", source: tiledDecodeSource, constants: { D } },
+      kernel: { name: "attention/tiled_decode", source: tiledDecodeSource, constants: { D, GROUP } },
       bindings: [read(QKV), read(position), write(cache), write(Y), params({ H, capacity, scale })],
       workgroups: [H, B],
     });
@@ -136,8 +146,8 @@ export function attentionDecode(
   const isVec4 = chosen === "vec4";
   gpu.dispatch({
     kernel: isVec4
-      ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D } }
-      : { name: "attention/decode", source: decodeSource, constants: { D, UNROLL: naiveUnroll(D) } },
+      ? { name: "attention/decode_vec4", source: decodeVec4Source, constants: { D, GROUP } }
+      : { name: "attention/decode", source: decodeSource, constants: { D, GROUP, UNROLL: naiveUnroll(D) } },
     bindings: [read(QKV), read(position), write(cache), write(Y), params({ B, H, capacity, scale })],
     workgroups: [Math.ceil(B * H / (isVec4 ? 8 : 32))],
   });

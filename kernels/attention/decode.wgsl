@@ -1,5 +1,5 @@
 // attention_decode   cache[b,p] = [k|v] of QKV[b];  Y[b] = sum_{t<=p} softmax_t(q.K[t] / sqrt(D)) V[t],  p = position[b]
-// shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)     C = H*D
+// shapes             QKV (B,C+2E) rows [q|k|v]  cache (B,capacity,2E) rows [k|v]  position (B)  Y (B,C)  C = H*D, E = C/GROUP
 // bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {B,H,capacity,scale} uniform
 // work               one invocation per (batch, head); it reads the new token from QKV and only older rows from the
 //                    cache, so no invocation waits for another's write; f32 streaming softmax; UNROLL as in naive.wgsl
@@ -23,7 +23,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let b = id.x / params.H;
   let h = id.x % params.H;
   let C = params.H * D;
-  let row = b * 3 * C + h * D;
+  let E = C / GROUP;
+  let row = b * (C + 2 * E) + h * D;
+  let newKey = b * (C + 2 * E) + C + h / GROUP * D;
   let end = position[b];
   if (end >= params.capacity) {
     for (var d = 0u; d < D; d++) { Y[b * C + h * D + d] = 0; }
@@ -33,19 +35,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var y: array<f32, D>;
   var maximum = 0.0;
-  let slot = (b * params.capacity + end) * 2 * C + h * D;
+  let slot = (b * params.capacity + end) * 2 * E + h / GROUP * D;
   for (var d = 0u; d < D; d++) {
-    let k = QKV[row + C + d];
-    let v = QKV[row + 2 * C + d];
+    let k = QKV[newKey + d];
+    let v = QKV[newKey + E + d];
     maximum += QKV[row + d] * k;
     y[d] = v;
-    cache[slot + d] = k;
-    cache[slot + C + d] = v;
+    // Of the heads that share it, the first writes.
+    if (h % GROUP == 0) {
+      cache[slot + d] = k;
+      cache[slot + E + d] = v;
+    }
   }
   maximum *= params.scale;
   var sum = ownWeight(maximum);
   for (var t = 0u; t < end; t++) {
-    let key = (b * params.capacity + t) * 2 * C + h * D;
+    let key = (b * params.capacity + t) * 2 * E + h / GROUP * D;
     var s = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
@@ -60,7 +65,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     sum = sum * decay + p;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
-      y[d + $i] = y[d + $i] * decay + p * cache[key + C + d + $i];
+      y[d + $i] = y[d + $i] * decay + p * cache[key + E + d + $i];
       //@end
     }
   }

@@ -1,6 +1,6 @@
 // attention_decode   cache[b,p] = [k|v] of QKV[b];  Y[b] = sum_{t<=p} softmax_t(q.K[t] / sqrt(D)) V[t],  p = position[b]
-// shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)
-//                    C = H*D, D a multiple of 4
+// shapes             QKV (B,C+2E) rows [q|k|v]  cache (B,capacity,2E) rows [k|v]  position (B)  Y (B,C)
+//                    C = H*D, E = C/GROUP, D a multiple of 4
 // bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {B,H,capacity,scale} uniform
 // work               one invocation per (batch, head), q and the sums in registers, streaming softmax over cache rows; older
 //                    rows come from the cache, the new one from QKV, so no invocation waits for another's write; f32
@@ -27,7 +27,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let b = id.x / params.H;
   let h = id.x % params.H;
   let C4 = params.H * (D / 4);
-  let row = b * 3 * C4 + h * (D / 4);
+  let E4 = C4 / GROUP;
+  let row = b * (C4 + 2 * E4) + h * (D / 4);
+  let newKey = b * (C4 + 2 * E4) + C4 + h / GROUP * (D / 4);
   let end = position[b];
   if (end >= params.capacity) {
     //@for d in 0..D/4
@@ -38,20 +40,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   // The new token starts the softmax: its score is the first maximum, its weight exp(0).
   var maximum = 0.0;
-  let headBase = b * params.capacity * 2 * C4 + h * (D / 4);
-  let slot = headBase + end * 2 * C4;
+  let headBase = b * params.capacity * 2 * E4 + h / GROUP * (D / 4);
+  let slot = headBase + end * 2 * E4;
   //@for d in 0..D/4
   let q_$d = QKV[row + $d] * params.scale;
-  let k_$d = QKV[row + C4 + $d];
-  var y_$d = QKV[row + 2 * C4 + $d];
+  let k_$d = QKV[newKey + $d];
+  var y_$d = QKV[newKey + E4 + $d];
   maximum += dot(q_$d, k_$d);
-  cache[slot + $d] = k_$d;
-  cache[slot + C4 + $d] = y_$d;
   //@end
+  // Of the heads that share it, the first writes.
+  if (h % GROUP == 0) {
+    //@for d in 0..D/4
+    cache[slot + $d] = k_$d;
+    cache[slot + E4 + $d] = y_$d;
+    //@end
+  }
 
   var sum = ownWeight(maximum);
   for (var t = 0u; t < end; t++) {
-    let key = headBase + t * 2 * C4;
+    let key = headBase + t * 2 * E4;
     var s = 0.0;
     //@for d in 0..D/4
     s += dot(q_$d, cache[key + $d]);
@@ -62,7 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     maximum = newMaximum;
     sum = sum * decay + p;
     //@for d in 0..D/4
-    y_$d = y_$d * decay + p * cache[key + C4 + $d];
+    y_$d = y_$d * decay + p * cache[key + E4 + $d];
     //@end
   }
   //@for d in 0..D/4

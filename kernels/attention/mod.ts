@@ -1,8 +1,9 @@
 /**
  * Multi-head attention over packed QKV with a prefix mask, its backward, and decoding against a cache.
  *
- * Dimensions: `B` sequences, `T` tokens, `H` heads of size `D`, `C = H * D`. A row of QKV is `[q | k | v]`, `C` words
- * each, head `h` in columns `h*D` to `h*D + D`. Key `k` is visible to query `q` when
+ * Dimensions: `B` sequences, `T` tokens, `H` heads of size `D`, `C = H * D`. A row of QKV is `[q | k | v]`: `C` words of q,
+ * head `h` in columns `h*D` to `h*D + D`, then `E = K * D` words each of k and v. The `K` key-value heads are as many as
+ * `H`, or a divisor: `H / K` neighbouring heads then share one. Key `k` is visible to query `q` when
  * `k < length[b] && (k <= q || k < prefix[b])`: prefix 0 is causal, prefix `T` bidirectional. Scores are scaled by
  * `1 / sqrt(D)`. All arithmetic is f32.
  *
@@ -18,7 +19,7 @@ import {
   type WgslConstants,
   write,
 } from "../gpu/mod.ts";
-import { checkRounds, checkSizes, checkWords, vec4Obstacle } from "./checks.ts";
+import { checkRounds, checkSizes, checkWords, headsPerKey, rowWidth, vec4Obstacle } from "./checks.ts";
 import blockedSource from "./blocked.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import naiveDkvSource from "./naive_dkv.wgsl" with { type: "text" };
@@ -55,6 +56,8 @@ export interface AttentionShape {
   readonly T: number;
   /** Heads. */
   readonly H: number;
+  /** Key-value heads, a divisor of H; H when absent. */
+  readonly K?: number;
   /** Size of a head, at most 128. */
   readonly D: number;
   /** `naive`; `texture` or `tiled` for D a multiple of 4; forward `blocked`, for D to 64; chosen by adapter when absent. */
@@ -63,7 +66,7 @@ export interface AttentionShape {
 
 /** Operands of {@linkcode attention}. */
 export interface AttentionOperands {
-  /** (B,T,3C) rows `[q | k | v]`. */
+  /** (B,T,C+2E) rows `[q | k | v]`. */
   readonly QKV: Slice;
   /** (B) u32: keys before it are visible to every query of the sequence. */
   readonly prefix: Slice;
@@ -81,7 +84,7 @@ export interface AttentionBackwardOperands extends AttentionOperands {
   readonly dY: Slice;
   /** (B,H,T) scratch: becomes `rowsum(dY * Y)`. */
   readonly delta: Slice;
-  /** (B,T,3C), written completely; 0 in padding rows. */
+  /** (B,T,C+2E), written completely; 0 in padding rows. */
   readonly dQKV: Slice;
 }
 
@@ -99,10 +102,11 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const action = "compute attention";
   checkForward(action, operands, shape);
   const scale = 1 / Math.sqrt(D);
+  const GROUP = headsPerKey(shape);
   const variant = sequenceVariant(action, gpu, shape, false);
   if (variant === "texture") {
     const tile = textureTile(shape, false);
-    const constants = { D, ...tile, KEYS: textureKeys(D) };
+    const constants = { D, GROUP, ...tile, KEYS: textureKeys(D) };
     gpu.dispatch({
       kernel: { name: "attention/texture", source: textureSource, constants },
       bindings: [
@@ -118,7 +122,7 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
     return;
   }
   if (variant === "blocked") {
-    const constants = { D, ...blockTile(D, workgroupBytes(gpu))!, SUBGROUP: gpu.subgroupSize >= 8 };
+    const constants = { D, GROUP, ...blockTile(D, workgroupBytes(gpu))!, SUBGROUP: gpu.subgroupSize >= 8 };
     gpu.dispatch({
       kernel: { name: "attention/blocked", source: blockedSource, constants },
       bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params({ T, H, scale })],
@@ -130,8 +134,8 @@ export function attention(gpu: Gpu, operands: AttentionOperands, shape: Attentio
   const isTiled = variant === "tiled";
   gpu.dispatch({
     kernel: isTiled
-      ? { name: "attention/tiled", source: tiledSource, constants: { D, ...tile } }
-      : { name: "attention/naive", source: naiveSource, constants: { D, UNROLL: naiveUnroll(D) } },
+      ? { name: "attention/tiled", source: tiledSource, constants: { D, GROUP, ...tile } }
+      : { name: "attention/naive", source: naiveSource, constants: { D, GROUP, UNROLL: naiveUnroll(D) } },
     bindings: [read(QKV), read(prefix), read(length), write(Y), write(lse), params({ T, H, scale })],
     workgroups: [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B],
   });
@@ -153,7 +157,7 @@ function sequenceVariant(action: string, gpu: Gpu, shape: AttentionShape, isBack
     variant: asked,
     obstacle: (name) => needsVec4(name) ?? (name === "blocked" ? blockObstacle(gpu, D) : null),
   });
-  checkRounds(action, gpu, { name: "T", rows: T, D, variant });
+  checkRounds(action, gpu, { name: "T", rows: T, D, variant, turns: isBackward ? headsPerKey(shape) : 1 });
   return variant;
 }
 
@@ -180,14 +184,15 @@ export function attentionBackward(
   checkForward(action, operands, shape);
   checkWords(action, "dY", dY, [B, T, H * D]);
   checkWords(action, "delta", delta, [B, H, T]);
-  checkWords(action, "dQKV", dQKV, [B, T, 3 * H * D]);
+  checkWords(action, "dQKV", dQKV, [B, T, rowWidth(shape)]);
   const variant = sequenceVariant(action, gpu, shape, true);
   if (variant === "texture") return textureBackward(gpu, operands, shape);
   const isTiled = variant === "tiled";
   const tile = workgroupTile(T, D, true);
-  const constants: WgslConstants = isTiled ? { D, ...tile } : { D, UNROLL: naiveUnroll(D) };
+  const GROUP = headsPerKey(shape);
+  const constants: WgslConstants = { D, GROUP, ...isTiled ? tile : { UNROLL: naiveUnroll(D) } };
   const uniform = params({ T, H, scale: 1 / Math.sqrt(D) });
-  const workgroups = [Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP)), H, B] as const;
+  const blocks = Math.ceil(T / (isTiled ? 16 * tile.ROWS : NAIVE_ROWS_PER_GROUP));
   gpu.dispatch({
     kernel: isTiled
       ? { name: "attention/tiled_dq", source: tiledDqSource, constants }
@@ -198,14 +203,15 @@ export function attentionBackward(
       write(dQKV),
       uniform,
     ],
-    workgroups,
+    workgroups: [blocks, H, B],
   });
+  const grouped = { ...constants, GROUPED: GROUP > 1 };
   gpu.dispatch({
     kernel: isTiled
-      ? { name: "attention/tiled_dkv", source: tiledDkvSource, constants }
-      : { name: "attention/naive_dkv", source: naiveDkvSource, constants },
+      ? { name: "attention/tiled_dkv", source: tiledDkvSource, constants: grouped }
+      : { name: "attention/naive_dkv", source: naiveDkvSource, constants: grouped },
     bindings: [...[QKV, prefix, length, lse, dY, delta].map(read), write(dQKV), uniform],
-    workgroups,
+    workgroups: [blocks, H / GROUP, B],
   });
 }
 
@@ -216,43 +222,42 @@ function textureBackward(
 ): void {
   const { QKV, prefix, length, Y, lse, dY, delta, dQKV } = operands;
   const { B, T, H, D } = shape;
-  const uniform = params({
-    baseQKV: QKV.offset / 4,
-    baseDY: dY.offset / 4,
-    BH: B * H,
-    T,
-    H,
-    scale: 1 / Math.sqrt(D),
-  });
+  const GROUP = headsPerKey(shape);
+  const uniform = { baseQKV: QKV.offset / 4, baseDY: dY.offset / 4, T, H, scale: 1 / Math.sqrt(D) };
   const tile = textureTile(shape, true);
-  const constants = { D, ...tile };
-  const workgroups = textureWorkgroups(shape, tile);
   gpu.dispatch({
-    kernel: { name: "attention/texture_dq", source: textureDqSource, constants },
+    kernel: { name: "attention/texture_dq", source: textureDqSource, constants: { D, GROUP, ...tile } },
     bindings: [
       ...[QKV, dY].map(texels),
       ...[prefix, length, Y, lse].map(read),
       write(delta),
       write(dQKV),
-      uniform,
+      params({ ...uniform, BH: B * H }),
     ],
-    workgroups,
+    workgroups: textureWorkgroups(shape, tile),
   });
+  const keyShape = { B, T, H: H / GROUP, D };
+  const keyTile = textureTile(keyShape, true);
   gpu.dispatch({
-    kernel: { name: "attention/texture_dkv", source: textureDkvSource, constants },
+    kernel: {
+      name: "attention/texture_dkv",
+      source: textureDkvSource,
+      constants: { D, GROUP, GROUPED: GROUP > 1, ...keyTile },
+    },
     bindings: [
       ...[QKV, dY].map(texels),
       ...[prefix, length, lse, delta].map(read),
       write(dQKV),
-      uniform,
+      params({ ...uniform, BK: B * H / GROUP }),
     ],
-    workgroups,
+    workgroups: textureWorkgroups(keyShape, keyTile),
   });
 }
 
-function checkForward(action: string, operands: AttentionOperands, { B, T, H, D }: AttentionShape): void {
+function checkForward(action: string, operands: AttentionOperands, shape: AttentionShape): void {
+  const { B, T, H, D } = shape;
   checkSizes(action, { B, T, H, D });
-  checkWords(action, "QKV", operands.QKV, [B, T, 3 * H * D]);
+  checkWords(action, "QKV", operands.QKV, [B, T, rowWidth(shape)]);
   checkWords(action, "prefix", operands.prefix, [B]);
   checkWords(action, "length", operands.length, [B]);
   checkWords(action, "Y", operands.Y, [B, T, H * D]);

@@ -1,6 +1,6 @@
 // attention   Y[q] = sum_k P[q,k] V[k],  P[q,k] = exp(S[q,k] - lse[q]),  S[q,k] = Q[q].K[k] / sqrt(D),
 //             lse[q] = log sum_k exp S[q,k];  k visible to q: k < length && (k <= q || k < prefix)
-// shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D
+// shapes      QKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)    C = H*D, E = C/GROUP
 // bindings    0 QKV read, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {T,H,scale} uniform
 // work        one invocation per (q, head, batch); f32 running maximum and sum (streaming softmax); UNROLL divides D and
 //             keeps the rounds few: llvmpipe ends all loops of an invocation after 65535 rounds in sum
@@ -28,7 +28,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let b = id.z;
   if (q >= T) { return; }
   let C = H * D;
-  let row = (b * T + q) * 3 * C + h * D;
+  let E = C / GROUP;
+  let W = C + 2 * E;
+  let row = (b * T + q) * W + h * D;
   // The visible keys of a query are one range that starts at 0; it is empty for padding rows.
   let visible = min(min(length[b], T), max(q + 1, prefix[b]));
   let kEnd = select(0u, visible, q < length[b]);
@@ -38,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var maximum = -3.4028235e38;
   var sum = 0.0;
   for (var k = 0u; k < kEnd; k++) {
-    let key = (b * T + k) * 3 * C + C + h * D;
+    let key = (b * T + k) * W + C + h / GROUP * D;
     var s = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
@@ -53,7 +55,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     sum = sum * decay + p;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
-      y[d + $i] = y[d + $i] * decay + p * QKV[key + C + d + $i];
+      y[d + $i] = y[d + $i] * decay + p * QKV[key + E + d + $i];
       //@end
     }
   }

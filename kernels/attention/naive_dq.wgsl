@@ -1,6 +1,6 @@
 // attention_dq   forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
 //                delta[q] = dY[q].Y[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dQ[q] = scale * sum_k dS[q,k] K[k]
-// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)     C = H*D
+// shapes         QKV,dQKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)  C = H*D, E = C/GROUP
 // bindings       0 QKV read, 1 prefix read, 2 length read, 3 Y read, 4 lse read, 5 dY read, 6 delta write,
 //                7 dQKV write (q columns only), 8 {T,H,scale} uniform
 // work           one invocation per (q, head, batch); P is recomputed from lse; f32 sums; UNROLL as in naive.wgsl
@@ -30,7 +30,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let b = id.z;
   if (q >= T) { return; }
   let C = H * D;
-  let row = (b * T + q) * 3 * C + h * D;
+  let E = C / GROUP;
+  let W = C + 2 * E;
+  let row = (b * T + q) * W + h * D;
   let out = (b * T + q) * C + h * D;
   let statistic = (b * H + h) * T + q;
   let isPadding = q >= length[b];
@@ -43,13 +45,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   var dQ: array<f32, D>;
   for (var k = 0u; k < kEnd; k++) {
-    let key = (b * T + k) * 3 * C + C + h * D;
+    let key = (b * T + k) * W + C + h / GROUP * D;
     var s = 0.0;
     var dP = 0.0;
     for (var d = 0u; d < D; d += UNROLL) {
       //@for i in 0..UNROLL
       s += QKV[row + d + $i] * QKV[key + d + $i];
-      dP += dY[out + d + $i] * QKV[key + C + d + $i];
+      dP += dY[out + d + $i] * QKV[key + E + d + $i];
       //@end
     }
     let dS = exp(s * scale - lse[statistic]) * (dP - rowDelta) * scale;

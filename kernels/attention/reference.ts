@@ -23,18 +23,19 @@ export function visiblePairs(T: number, prefix: ArrayLike<number>, length: Array
 }
 
 /** Y and lse of {@linkcode attention}. */
-export function attentionReference({ QKV, prefix, length }: Arrays, { B, T, H, D }: AttentionShape) {
-  const C = H * D;
+export function attentionReference({ QKV, prefix, length }: Arrays, { B, T, H, K = H, D }: AttentionShape) {
+  const [C, E] = [H * D, K * D];
   const Y = new Float64Array(B * T * C);
   const lse = new Float64Array(B * H * T);
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < H; h++) {
       for (let q = 0; q < T; q++) {
-        const at = (t: number, part: number, d: number) => QKV[(b * T + t) * 3 * C + part * C + h * D + d];
+        const row = (t: number) => (b * T + t) * (C + 2 * E);
+        const keyHead = C + Math.floor(h * K / H) * D;
         const scores: number[] = [];
         for (let k = 0; k < visibleKeys(q, prefix[b], length[b]); k++) {
           let score = 0;
-          for (let d = 0; d < D; d++) score += at(q, 0, d) * at(k, 1, d);
+          for (let d = 0; d < D; d++) score += QKV[row(q) + h * D + d] * QKV[row(k) + keyHead + d];
           scores.push(score / Math.sqrt(D));
         }
         if (scores.length === 0) continue;
@@ -43,7 +44,9 @@ export function attentionReference({ QKV, prefix, length }: Arrays, { B, T, H, D
         lse[(b * H + h) * T + q] = maximum + Math.log(sum);
         scores.forEach((score, k) => {
           const weight = Math.exp(score - maximum) / sum;
-          for (let d = 0; d < D; d++) Y[(b * T + q) * C + h * D + d] += weight * at(k, 2, d);
+          for (let d = 0; d < D; d++) {
+            Y[(b * T + q) * C + h * D + d] += weight * QKV[row(k) + keyHead + E + d];
+          }
         });
       }
     }
@@ -54,23 +57,23 @@ export function attentionReference({ QKV, prefix, length }: Arrays, { B, T, H, D
 /** delta and dQKV of {@linkcode attentionBackward}; P is recomputed from scores, not read from lse. */
 export function attentionBackwardReference(inputs: Arrays, shape: AttentionShape) {
   const { QKV, prefix, length, dY } = inputs;
-  const { B, T, H, D } = shape;
-  const C = H * D;
+  const { B, T, H, K = H, D } = shape;
+  const [C, E] = [H * D, K * D];
   const { Y, lse } = attentionReference(inputs, shape);
   const delta = new Float64Array(B * H * T);
-  const dQKV = new Float64Array(B * T * 3 * C);
+  const dQKV = new Float64Array(B * T * (C + 2 * E));
   for (let b = 0; b < B; b++) {
     for (let h = 0; h < H; h++) {
       for (let q = 0; q < T; q++) {
-        const qAt = (b * T + q) * 3 * C + h * D;
+        const qAt = (b * T + q) * (C + 2 * E) + h * D;
         const out = (b * T + q) * C + h * D;
         const statistic = (b * H + h) * T + q;
         const end = visibleKeys(q, prefix[b], length[b]);
         if (end === 0) continue;
         for (let d = 0; d < D; d++) delta[statistic] += dY[out + d] * Y[out + d];
         for (let k = 0; k < end; k++) {
-          const kAt = (b * T + k) * 3 * C + C + h * D;
-          const vAt = kAt + C;
+          const kAt = (b * T + k) * (C + 2 * E) + C + Math.floor(h * K / H) * D;
+          const vAt = kAt + E;
           let score = 0;
           let dP = 0;
           for (let d = 0; d < D; d++) {
@@ -92,12 +95,12 @@ export function attentionBackwardReference(inputs: Arrays, shape: AttentionShape
 }
 
 /** The cache of {@linkcode fillCache}. */
-export function fillCacheReference({ QKV, cache }: Arrays, { B, T, C, capacity }: FillCacheShape) {
+export function fillCacheReference({ QKV, cache }: Arrays, { B, T, C, E = C, capacity }: FillCacheShape) {
   const filled = Float64Array.from(cache);
   for (let b = 0; b < B; b++) {
     for (let t = 0; t < T; t++) {
-      for (let c = 0; c < 2 * C; c++) {
-        filled[(b * capacity + t) * 2 * C + c] = QKV[(b * T + t) * 3 * C + C + c];
+      for (let c = 0; c < 2 * E; c++) {
+        filled[(b * capacity + t) * 2 * E + c] = QKV[(b * T + t) * (C + 2 * E) + C + c];
       }
     }
   }
@@ -107,21 +110,22 @@ export function fillCacheReference({ QKV, cache }: Arrays, { B, T, C, capacity }
 /** The cache and Y of {@linkcode attentionDecode}: the last row of a causal attention over the sequence so far. */
 export function attentionDecodeReference(
   { QKV, cache, position }: Arrays,
-  { B, H, D, capacity }: AttentionDecodeShape,
+  { B, H, K = H, D, capacity }: AttentionDecodeShape,
 ) {
-  const C = H * D;
+  const [C, E] = [H * D, K * D];
   const filled = Float64Array.from(cache);
   const Y = new Float64Array(B * C);
   for (let b = 0; b < B; b++) {
     const end = position[b];
     if (end >= capacity) continue;
-    for (let c = 0; c < 2 * C; c++) filled[(b * capacity + end) * 2 * C + c] = QKV[b * 3 * C + C + c];
+    const row = b * (C + 2 * E);
+    for (let c = 0; c < 2 * E; c++) filled[(b * capacity + end) * 2 * E + c] = QKV[row + C + c];
     for (let h = 0; h < H; h++) {
       const at = (t: number, part: number, d: number) =>
-        filled[(b * capacity + t) * 2 * C + part * C + h * D + d];
+        filled[(b * capacity + t) * 2 * E + part * E + Math.floor(h * K / H) * D + d];
       const scores = Array.from({ length: end + 1 }, (_, t) => {
         let score = 0;
-        for (let d = 0; d < D; d++) score += QKV[b * 3 * C + h * D + d] * at(t, 0, d);
+        for (let d = 0; d < D; d++) score += QKV[row + h * D + d] * at(t, 0, d);
         return score / Math.sqrt(D);
       });
       const maximum = Math.max(...scores);

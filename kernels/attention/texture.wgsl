@@ -1,5 +1,5 @@
 // attention   the same as naive.wgsl: Y = softmax(scale * Q K^T) V over the keys that the prefix mask lets through
-// shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D, D a multiple of 4
+// shapes      QKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)    C = H*D, E = C/GROUP, D a multiple of 4
 // bindings    0 QKV texels, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {base,BH,T,H,scale} uniform, BH = B*H
 // work        a lane holds ROWS queries of one head; the 8 lanes of a workgroup are 8 heads (ROWS neighbouring queries each)
 //             or one head's queries, 8 apart; KEYS keys a step of the streaming softmax
@@ -52,15 +52,18 @@ fn main(
   let first = blockStart + local.x;
   //@end
   let C4 = H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
   let kEnd = select(0u, min(lengthB, max(blockStart + ROWS * ROW_STEP, prefixB)), blockStart < lengthB);
-  let headBase = params.base + b * T * 3 * C4 + h * (D / 4);
+  let queryBase = params.base + b * T * W4 + h * (D / 4);
+  let keyBase = params.base + b * T * W4 + C4 + h / GROUP * (D / 4);
 
   //@for r in 0..ROWS
   let q_$r = first + $r * ROW_STEP;
   let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
-  let row_$r = headBase + min(q_$r, T - 1) * 3 * C4;
+  let row_$r = queryBase + min(q_$r, T - 1) * W4;
   var maximum_$r = LOWEST;
   var sum_$r = 0.0;
   //@for d in 0..D/4
@@ -71,7 +74,7 @@ fn main(
 
   for (var k = 0u; k < kEnd; k += KEYS) {
     //@for j in 0..KEYS
-    let key_$j = headBase + min(k + $j, kEnd - 1) * 3 * C4 + C4;
+    let key_$j = keyBase + min(k + $j, kEnd - 1) * W4;
     //@for r in 0..ROWS
     var s_$r_$j = 0.0;
     //@end
@@ -102,7 +105,7 @@ fn main(
 
     //@for d in 0..D/4
     //@for j in 0..KEYS
-    let v_$j_$d = qkv(key_$j + C4 + $d);
+    let v_$j_$d = qkv(key_$j + E4 + $d);
     //@end
     //@for r in 0..ROWS
     var t_$r_$d = p_$r_0 * v_0_$d;

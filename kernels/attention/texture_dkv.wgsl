@@ -1,18 +1,18 @@
 // attention_dkv  forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
 //                dV[k] = sum_q P[q,k] dY[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dK[k] = scale * sum_q dS[q,k] Q[q]
-// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
-//                C = H*D, D a multiple of 4
+// shapes         QKV,dQKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, E = C/GROUP, D a multiple of 4
 // bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 lse read, 5 delta read,
-//                6 dQKV write (k and v columns only), 7 {baseQKV,baseDY,BH,T,H,scale} uniform, BH = B*H
-// work           a lane holds ROWS keys (k, v, dK, dV) of one head, lanes as in texture.wgsl; one query a step; f32 sums in
-//                query order
+//                6 dQKV write (k and v columns only), 7 {baseQKV,baseDY,BK,T,H,scale} uniform, BK = B*H/GROUP
+// work           a lane holds ROWS keys (k, v, dK, dV) of one of their heads, lanes as in texture.wgsl; one query a step;
+//                f32 sums in query order, one query head of the GROUP after another
 // traffic        24BTC + 8BHT bytes
 // steps          as texture.wgsl
 // source         arXiv:2205.14135, appendix B
 
 //@include "texel.wgsl"
 
-struct Params { baseQKV: u32, baseDY: u32, BH: u32, T: u32, H: u32, scale: f32 }
+struct Params { baseQKV: u32, baseDY: u32, BK: u32, T: u32, H: u32, scale: f32 }
 
 const ROW_STEP = select(8u, 1u, LANES_ARE_HEADS);
 @group(0) @binding(0) var QKV: texture_storage_2d<rgba32float, read>;
@@ -39,24 +39,24 @@ fn main(
   let H = params.H;
   //@if LANES_ARE_HEADS
   let head = group.y * 8 + local.x;
-  let tokens = select(0u, T, head < params.BH);
-  let b = min(head, params.BH - 1) / H;
-  let h = min(head, params.BH - 1) % H;
+  let tokens = select(0u, T, head < params.BK);
+  let b = min(head, params.BK - 1) / (H / GROUP);
+  let keyHead = min(head, params.BK - 1) % (H / GROUP);
   let blockStart = block * ROWS;
   let first = blockStart;
   //@else
   let tokens = T;
   let b = group.z;
-  let h = group.y;
+  let keyHead = group.y;
   let blockStart = block * (8 * ROWS);
   let first = blockStart + local.x;
   //@end
   let C4 = H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
-  let headBase = b * T * 3 * C4 + h * (D / 4);
-  let outBase = params.baseDY + b * T * C4 + h * (D / 4);
-  let statistics = (b * H + h) * T;
+  let keyBase = b * T * W4 + C4 + keyHead * (D / 4);
   // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
   let qStart = select(blockStart, 0u, blockStart < prefixB);
   let qEnd = select(0u, lengthB, blockStart < lengthB);
@@ -64,17 +64,26 @@ fn main(
   //@for r in 0..ROWS
   let k_$r = first + $r * ROW_STEP;
   let first_$r = select(k_$r, 0u, k_$r < prefixB);
-  let key_$r = headBase + min(k_$r, T - 1) * 3 * C4 + C4;
+  let key_$r = keyBase + min(k_$r, T - 1) * W4;
   //@for d in 0..D/4
   let k_$r_$d = qkv(params.baseQKV + key_$r + $d) * params.scale;
-  let v_$r_$d = qkv(params.baseQKV + key_$r + C4 + $d);
+  let v_$r_$d = qkv(params.baseQKV + key_$r + E4 + $d);
   var dK_$r_$d = vec4f();
   var dV_$r_$d = vec4f();
   //@end
   //@end
 
+  //@if GROUPED
+  for (var g = 0u; g < GROUP; g++) {
+  let h = keyHead * GROUP + g;
+  //@else
+  let h = keyHead;
+  //@end
+  let queryBase = params.baseQKV + b * T * W4 + h * (D / 4);
+  let outBase = params.baseDY + b * T * C4 + h * (D / 4);
+  let statistics = (b * H + h) * T;
   for (var q = qStart; q < qEnd; q++) {
-    let row = params.baseQKV + headBase + q * 3 * C4;
+    let row = queryBase + q * W4;
     let out = outBase + q * C4;
     let rowLse = lse[statistics + q];
     let rowDelta = delta[statistics + q];
@@ -101,13 +110,16 @@ fn main(
     //@end
     //@end
   }
+  //@if GROUPED
+  }
+  //@end
 
   //@for r in 0..ROWS
   if (k_$r < tokens) {
     let isPadding = k_$r >= lengthB;
     //@for d in 0..D/4
     dQKV[key_$r + $d] = select(dK_$r_$d * params.scale, vec4f(), isPadding);
-    dQKV[key_$r + C4 + $d] = select(dV_$r_$d, vec4f(), isPadding);
+    dQKV[key_$r + E4 + $d] = select(dV_$r_$d, vec4f(), isPadding);
     //@end
   }
   //@end

@@ -1,7 +1,7 @@
 // attention_dq   forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
 //                delta[q] = dY[q].Y[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dQ[q] = scale * sum_k dS[q,k] K[k]
-// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
-//                C = H*D, D a multiple of 4
+// shapes         QKV,dQKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, E = C/GROUP, D a multiple of 4
 // bindings       0 QKV texels, 1 dY texels, 2 prefix read, 3 length read, 4 Y read, 5 lse read, 6 delta write,
 //                7 dQKV write (q columns only), 8 {baseQKV,baseDY,BH,T,H,scale} uniform, BH = B*H
 // work           a lane holds ROWS queries (q, dY, dQ) of one head, lanes as in texture.wgsl; one key a step; f32 sums
@@ -53,17 +53,20 @@ fn main(
   let first = blockStart + local.x;
   //@end
   let C4 = H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], tokens);
   let prefixB = prefix[b];
   let kEnd = select(0u, min(lengthB, max(blockStart + ROWS * ROW_STEP, prefixB)), blockStart < lengthB);
-  let headBase = b * T * 3 * C4 + h * (D / 4);
+  let queryBase = b * T * W4 + h * (D / 4);
+  let keyBase = params.baseQKV + b * T * W4 + C4 + h / GROUP * (D / 4);
   let statistics = (b * H + h) * T;
 
   //@for r in 0..ROWS
   let q_$r = first + $r * ROW_STEP;
   let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
   let clamped_$r = min(q_$r, T - 1);
-  let row_$r = headBase + clamped_$r * 3 * C4;
+  let row_$r = queryBase + clamped_$r * W4;
   let out_$r = (b * T + clamped_$r) * C4 + h * (D / 4);
   let lse_$r = lse[statistics + clamped_$r];
   var delta_$r = 0.0;
@@ -76,14 +79,14 @@ fn main(
   //@end
 
   for (var k = 0u; k < kEnd; k++) {
-    let key = params.baseQKV + headBase + k * 3 * C4 + C4;
+    let key = keyBase + k * W4;
     //@for r in 0..ROWS
     var s_$r = 0.0;
     var dP_$r = 0.0;
     //@end
     //@for d in 0..D/4
     let k_$d = qkv(key + $d);
-    let v_$d = qkv(key + C4 + $d);
+    let v_$d = qkv(key + E4 + $d);
     //@for r in 0..ROWS
     s_$r += dot(q_$r_$d, k_$d);
     dP_$r += dot(dY_$r_$d, v_$d);

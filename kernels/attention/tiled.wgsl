@@ -1,5 +1,5 @@
 // attention   the same as naive.wgsl: Y = softmax(scale * Q K^T) V over the keys that the prefix mask lets through
-// shapes      QKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)      C = H*D, D a multiple of 4
+// shapes      QKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y (B,T,C)  lse (B,H,T)    C = H*D, E = C/GROUP, D a multiple of 4
 // bindings    0 QKV read, 1 prefix read, 2 length read, 3 Y write, 4 lse write, 5 {T,H,scale} uniform
 // work        a workgroup has 16 ROWS queries of a head. Four lanes share ROWS of them, 16 apart; part p of the four holds
 //             vec4s p, p + 4, .. (PART of them, zeros behind D/4) of q and y in registers. TILE keys and values at a time
@@ -39,12 +39,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let b = group.z;
   let part = lane % 4;
   let C4 = params.H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], params.T);
   let prefixB = prefix[b];
   let lastQ = params.T - 1;
   let blockStart = group.x * (16 * ROWS);
   let kEnd = select(0u, min(lengthB, max(blockStart + 16 * ROWS, prefixB)), blockStart < lengthB);
-  let headBase = b * params.T * 3 * C4 + h * (D / 4);
+  let queryBase = b * params.T * W4 + h * (D / 4);
+  let keyBase = b * params.T * W4 + C4 + h / GROUP * (D / 4);
 
   //@for r in 0..ROWS
   let q_$r = blockStart + $r * 16 + lane / 4;
@@ -52,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var maximum_$r = LOWEST;
   var sum_$r = 0.0;
   //@for d in 0..PART
-  let q_$r_$d = qkv(headBase + min(q_$r, lastQ) * 3 * C4, $d * 4 + part) * params.scale;
+  let q_$r_$d = qkv(queryBase + min(q_$r, lastQ) * W4, $d * 4 + part) * params.scale;
   var y_$r_$d = vec4f();
   //@end
   //@end
@@ -64,9 +67,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //@for s in 0..4
     let i_$s = lane + $s * 64;
     let isKey_$s = tile + i_$s / STRIDE < kEnd;
-    let key_$s = headBase + min(tile + i_$s / STRIDE, lastQ) * 3 * C4 + C4;
+    let key_$s = keyBase + min(tile + i_$s / STRIDE, lastQ) * W4;
     let k_$s = select(vec4f(), qkv(key_$s, i_$s % STRIDE), isKey_$s);
-    let v_$s = select(vec4f(), qkv(key_$s + C4, i_$s % STRIDE), isKey_$s);
+    let v_$s = select(vec4f(), qkv(key_$s + E4, i_$s % STRIDE), isKey_$s);
     //@end
     //@for s in 0..4
     if (i_$s < TILE * STRIDE) {

@@ -1,6 +1,6 @@
 // attention_decode   cache[b,p] = [k|v] of QKV[b];  Y[b] = sum_{t<=p} softmax_t(q.K[t] / sqrt(D)) V[t],  p = position[b]
-// shapes             QKV (B,3C) rows [q|k|v]  cache (B,capacity,2C) rows [k|v]  position (B)  Y (B,C)
-//                    C = H*D, D a multiple of 4
+// shapes             QKV (B,C+2E) rows [q|k|v]  cache (B,capacity,2E) rows [k|v]  position (B)  Y (B,C)
+//                    C = H*D, E = C/GROUP, D a multiple of 4
 // bindings           0 QKV read, 1 position read, 2 cache read-write, 3 Y write, 4 {H,capacity,scale} uniform
 // work               one workgroup per (head, batch), 64 positions a step: a lane scores one, then lanes take columns
 //                    (vec4s of V) and every GROUPS-th position, and add up over the groups at the end; streaming
@@ -34,7 +34,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let c = lane % COLUMNS;
   let g = lane / COLUMNS;
   let C4 = params.H * COLUMNS;
-  let row = b * 3 * C4 + h * COLUMNS;
+  let E4 = C4 / GROUP;
+  let row = b * (C4 + 2 * E4) + h * COLUMNS;
+  let newKey = b * (C4 + 2 * E4) + C4 + h / GROUP * COLUMNS;
   let out = b * C4 + h * COLUMNS;
   let end = position[b];
   if (end >= params.capacity) {
@@ -43,26 +45,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   // The new token starts the softmax: its score is the first maximum, its weight exp(0). Group 0 counts it.
-  let headBase = b * params.capacity * 2 * C4 + h * COLUMNS;
+  let headBase = b * params.capacity * 2 * E4 + h / GROUP * COLUMNS;
   var maximum = 0.0;
   //@for d in 0..D/4
   let q_$d = QKV[row + $d] * params.scale;
-  maximum += dot(q_$d, QKV[row + C4 + $d]);
+  maximum += dot(q_$d, QKV[newKey + $d]);
   //@end
   var sum = 0.0;
   var y = vec4f();
   if (g == 0) {
     sum = ownWeight(maximum);
-    y = QKV[row + 2 * C4 + c];
-    cache[headBase + end * 2 * C4 + c] = QKV[row + C4 + c];
-    cache[headBase + end * 2 * C4 + C4 + c] = y;
+    y = QKV[newKey + E4 + c];
+    // Of the heads that share it, the first writes.
+    if (h % GROUP == 0) {
+      cache[headBase + end * 2 * E4 + c] = QKV[newKey + c];
+      cache[headBase + end * 2 * E4 + E4 + c] = y;
+    }
   }
 
   for (var tile = 0u; tile < end; tile += 64) {
     // The lowest f32: it does not raise the maximum.
     var s = -3.4028235e38;
     if (tile + lane < end) {
-      let key = headBase + (tile + lane) * 2 * C4;
+      let key = headBase + (tile + lane) * 2 * E4;
       s = 0;
       //@for d in 0..D/4
       s += dot(q_$d, cache[key + $d]);
@@ -83,7 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var i = g; i < min(64, end - tile); i += GROUPS) {
         let p = exp(scores[i] - maximum);
         sum += p;
-        y += p * cache[headBase + (tile + i) * 2 * C4 + C4 + c];
+        y += p * cache[headBase + (tile + i) * 2 * E4 + E4 + c];
       }
     }
   }

@@ -1,11 +1,12 @@
 // attention_dkv  forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
 //                dV[k] = sum_q P[q,k] dY[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dK[k] = scale * sum_q dS[q,k] Q[q]
-// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
-//                C = H*D, D a multiple of 4
+// shapes         QKV,dQKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, E = C/GROUP, D a multiple of 4
 // bindings       0 QKV read, 1 prefix read, 2 length read, 3 lse read, 4 dY read, 5 delta read,
 //                6 dQKV write (k and v columns only), 7 {T,H,scale} uniform
-// work           as tiled_dq.wgsl with the sides exchanged: a workgroup has 16 ROWS keys of a head, four lanes share ROWS
-//                of them (k, v, dK, dV), and TILE queries at a time are staged (q and dY); f32 sums in query order
+// work           as tiled_dq.wgsl with the sides exchanged: a workgroup has 16 ROWS keys of a head of keys, four lanes share
+//                ROWS of them (k, v, dK, dV), and TILE queries at a time are staged (q and dY); f32 sums in query order,
+//                one query head of the GROUP after another
 // memory         8 KiB of tiles and 4 KiB * ROWS of partial sums, of the 16 KiB that WebGPU promises
 // traffic        24BTC + 8BHT bytes (Q and dY once a workgroup)
 // steps          as tiled.wgsl
@@ -44,17 +45,17 @@ fn total(first: u32) -> vec4f {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let h = group.y;
+  let keyHead = group.y;
   let b = group.z;
   let part = lane % 4;
   let C4 = params.H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], params.T);
   let prefixB = prefix[b];
   let last = params.T - 1;
   let blockStart = group.x * (16 * ROWS);
-  let headBase = b * params.T * 3 * C4 + h * (D / 4);
-  let outBase = b * params.T * C4 + h * (D / 4);
-  let statistics = (b * params.H + h) * params.T;
+  let keyBase = b * params.T * W4 + C4 + keyHead * (D / 4);
   // The queries that see a key are one range: from the key on, or all of them for a key in the prefix.
   let qStart = select(blockStart, 0u, blockStart < prefixB);
   let qEnd = select(0u, lengthB, blockStart < lengthB);
@@ -62,16 +63,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //@for r in 0..ROWS
   let k_$r = blockStart + $r * 16 + lane / 4;
   let first_$r = select(k_$r, 0u, k_$r < prefixB);
-  let key_$r = headBase + min(k_$r, last) * 3 * C4 + C4;
+  let key_$r = keyBase + min(k_$r, last) * W4;
   //@for d in 0..PART
   let k_$r_$d = qkv(key_$r, $d * 4 + part) * params.scale;
-  let v_$r_$d = qkv(key_$r + C4, $d * 4 + part);
+  let v_$r_$d = qkv(key_$r + E4, $d * 4 + part);
   var dK_$r_$d = vec4f();
   var dV_$r_$d = vec4f();
   //@end
   //@end
 
   var buffer = 0u;
+  //@if GROUPED
+  for (var g = 0u; g < GROUP; g++) {
+  let h = keyHead * GROUP + g;
+  //@else
+  let h = keyHead;
+  //@end
+  let queryBase = b * params.T * W4 + h * (D / 4);
+  let outBase = b * params.T * C4 + h * (D / 4);
+  let statistics = (b * params.H + h) * params.T;
   for (var tile = qStart; tile < qEnd; tile += TILE) {
     workgroupBarrier();
     // All words are under way at once. Queries behind the last one may hold anything, even NaN: they count as zeros.
@@ -79,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let i_$s = lane + $s * 64;
     let isQuery_$s = tile + i_$s / STRIDE < qEnd;
     let q_$s = min(tile + i_$s / STRIDE, last);
-    let staged_q_$s = select(vec4f(), qkv(headBase + q_$s * 3 * C4, i_$s % STRIDE), isQuery_$s);
+    let staged_q_$s = select(vec4f(), qkv(queryBase + q_$s * W4, i_$s % STRIDE), isQuery_$s);
     let staged_dY_$s = select(vec4f(), dy(outBase + q_$s * C4, i_$s % STRIDE), isQuery_$s);
     //@end
     //@for s in 0..4
@@ -128,6 +138,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       buffer = 2 * SUMS - buffer;
     }
   }
+  //@if GROUPED
+  }
+  //@end
 
   //@for r in 0..ROWS
   if (k_$r < params.T) {
@@ -135,7 +148,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //@for d in 0..PART
     if ($d * 4 + part < D / 4) {
       dQKV[key_$r + $d * 4 + part] = select(dK_$r_$d * params.scale, vec4f(), isPadding);
-      dQKV[key_$r + C4 + $d * 4 + part] = select(dV_$r_$d, vec4f(), isPadding);
+      dQKV[key_$r + E4 + $d * 4 + part] = select(dV_$r_$d, vec4f(), isPadding);
     }
     //@end
   }

@@ -1,7 +1,7 @@
 // attention_dq   forward Y[q] = sum_k P[q,k] V[k],  P = exp(S - lse),  S[q,k] = scale * Q[q].K[k]
 //                delta[q] = dY[q].Y[q];  dS[q,k] = P[q,k] * (dY[q].V[k] - delta[q]);  dQ[q] = scale * sum_k dS[q,k] K[k]
-// shapes         QKV,dQKV (B,T,3C) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
-//                C = H*D, D a multiple of 4
+// shapes         QKV,dQKV (B,T,C+2E) rows [q|k|v]  prefix,length (B)  Y,dY (B,T,C)  lse,delta (B,H,T)
+//                C = H*D, E = C/GROUP, D a multiple of 4
 // bindings       0 QKV read, 1 prefix read, 2 length read, 3 Y read, 4 lse read, 5 dY read, 6 delta write,
 //                7 dQKV write (q columns only), 8 {T,H,scale} uniform
 // work           as tiled.wgsl: a workgroup has 16 ROWS queries of a head, four lanes share ROWS of them (q, dY, dQ); the
@@ -53,19 +53,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let b = group.z;
   let part = lane % 4;
   let C4 = params.H * (D / 4);
+  let E4 = C4 / GROUP;
+  let W4 = C4 + 2 * E4;
   let lengthB = min(length[b], params.T);
   let prefixB = prefix[b];
   let lastQ = params.T - 1;
   let blockStart = group.x * (16 * ROWS);
   let kEnd = select(0u, min(lengthB, max(blockStart + 16 * ROWS, prefixB)), blockStart < lengthB);
-  let headBase = b * params.T * 3 * C4 + h * (D / 4);
+  let queryBase = b * params.T * W4 + h * (D / 4);
+  let keyBase = b * params.T * W4 + C4 + h / GROUP * (D / 4);
   let outBase = b * params.T * C4 + h * (D / 4);
   let statistics = (b * params.H + h) * params.T;
 
   //@for r in 0..ROWS
   let q_$r = blockStart + $r * 16 + lane / 4;
   let visible_$r = select(0u, min(lengthB, max(q_$r + 1, prefixB)), q_$r < lengthB);
-  let row_$r = headBase + min(q_$r, lastQ) * 3 * C4;
+  let row_$r = queryBase + min(q_$r, lastQ) * W4;
   let out_$r = outBase + min(q_$r, lastQ) * C4;
   let lse_$r = lse[statistics + min(q_$r, lastQ)];
   var deltaPart_$r = 0.0;
@@ -89,9 +92,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //@for s in 0..4
     let i_$s = lane + $s * 64;
     let isKey_$s = tile + i_$s / STRIDE < kEnd;
-    let key_$s = headBase + min(tile + i_$s / STRIDE, lastQ) * 3 * C4 + C4;
+    let key_$s = keyBase + min(tile + i_$s / STRIDE, lastQ) * W4;
     let k_$s = select(vec4f(), qkv(key_$s, i_$s % STRIDE), isKey_$s);
-    let v_$s = select(vec4f(), qkv(key_$s + C4, i_$s % STRIDE), isKey_$s);
+    let v_$s = select(vec4f(), qkv(key_$s + E4, i_$s % STRIDE), isKey_$s);
     //@end
     //@for s in 0..4
     if (i_$s < TILE * STRIDE) {
