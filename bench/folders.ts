@@ -13,10 +13,14 @@ import { cases as embeddingCases } from "../kernels/embedding/cases.ts";
 import { cases as imageCases } from "../kernels/image/cases.ts";
 import { cases as layernormCases } from "../kernels/layernorm/cases.ts";
 import { cases as logSoftmaxCases } from "../kernels/log_softmax/cases.ts";
+import { cases as logitsCases } from "../kernels/logits/cases.ts";
 import { cases as matmulCases, halfCases } from "../kernels/matmul/cases.ts";
 import { cases as reduceCases } from "../kernels/reduce/cases.ts";
+import { cases as rmsnormCases } from "../kernels/rmsnorm/cases.ts";
+import { cases as rotaryCases } from "../kernels/rotary/cases.ts";
 import { cases as samplingCases } from "../kernels/sampling/cases.ts";
 import { cases as logprobCases } from "../kernels/softmax_logprob/cases.ts";
+import { cases as swigluCases } from "../kernels/swiglu/cases.ts";
 
 /** The cases of the tests, by folder under `kernels/`. */
 export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
@@ -33,6 +37,10 @@ export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
   image: imageCases,
   convolution: convolutionCases,
   decode: decodeCases,
+  rmsnorm: rmsnormCases,
+  rotary: rotaryCases,
+  swiglu: swigluCases,
+  logits: logitsCases,
 };
 
 /** The variants that a kernel's cases have: headline shapes suit all of them. */

@@ -16,6 +16,7 @@ import {
 } from "../gpu/mod.ts";
 import embedSource from "./embed.wgsl" with { type: "text" };
 import gatherSource from "./gather_rows.wgsl" with { type: "text" };
+import rowsSource from "./rows.wgsl" with { type: "text" };
 import sumSource from "./sum_rows.wgsl" with { type: "text" };
 
 export { bucketRows, type RowBuckets } from "./bucket_rows.ts";
@@ -54,6 +55,44 @@ export function embed(gpu: Gpu, operands: EmbedOperands, { N, C }: { N: number; 
       ...tables.map(read),
       write(Y),
       params({ N, C: width, tokenRows, positionRows, imageRows }),
+    ],
+    workgroups: rowGrid(N, width),
+  });
+}
+
+/** What {@linkcode embedRows} reads and writes. */
+export interface EmbedRowsOperands {
+  /** (N) i32: `s >= 0` is a row of the whole table, `s < 0` row `-s - 1` of `imageTokens`. */
+  readonly sources: Slice;
+  /** (rows,C): rows `row0` to `row0 + rows - 1` of the whole table. */
+  readonly table: Slice;
+  /** (any,C); absent for a piece after the first, or if no source is negative. */
+  readonly imageTokens?: Slice;
+  /** (N,C): the rows whose source is at hand are written. */
+  readonly Y: Slice;
+}
+
+/** Y[n] = (token or image row named by `sources[n]`), for sources in this piece of the table. No positions are added. */
+export function embedRows(
+  gpu: Gpu,
+  { sources, table, imageTokens, Y }: EmbedRowsOperands,
+  { N, C, row0, rows }: { N: number; C: number; row0: number; rows: number },
+): void {
+  requireWords(`embed ${N} rows of ${C}`, [[sources, N], [table, rows * C], [Y, N * C]]);
+  const [vector, width] = valuesPerRow(C);
+  const imageRows = Math.max(1, Math.floor((imageTokens?.length ?? 0) / C));
+  gpu.dispatch({
+    kernel: {
+      name: "embedding/rows",
+      source: rowsSource,
+      constants: { VECTOR: vector, IMAGES: imageTokens !== undefined },
+    },
+    bindings: [
+      read(sources),
+      read(table),
+      read(imageTokens ?? gpu.placeholder),
+      write(Y),
+      params({ N, C: width, row0, rows, imageRows }),
     ],
     workgroups: rowGrid(N, width),
   });
