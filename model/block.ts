@@ -9,6 +9,7 @@
  */
 import type { Slice } from "../kernels/gpu/mod.ts";
 import { gptBlock } from "./blocks/gpt.ts";
+import { llamaBlock } from "./blocks/llama.ts";
 import type { VlmConfig } from "./config.ts";
 import type { DecodingState } from "./decode.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
@@ -16,7 +17,7 @@ import { quote } from "./quote.ts";
 import type { Tape, Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
-/** How a block's positions exchange information: packed QKV (..,3C) with rows [q | k | v] -> (..,C). */
+/** How a block's positions exchange information: packed QKV (..,C+2E) with rows [q | k | v] -> (..,C). */
 export type Attend = (QKV: Tensor) => Tensor;
 
 /** Sizes of a stack of blocks. */
@@ -27,6 +28,12 @@ export interface BlockSizes {
   readonly heads: number;
   /** Blocks of the stack. */
   readonly layers: number;
+  /** K, heads of keys and values; H when absent. */
+  readonly keyValueHeads?: number;
+  /** D, size of a head; C / H when absent. */
+  readonly headSize?: number;
+  /** Width inside the MLP; 4 C when absent. */
+  readonly inner?: number;
 }
 
 /** What a block runs in, beside its parameters. */
@@ -37,6 +44,8 @@ export interface BlockContext {
   readonly attend: Attend;
   /** u32, the position of each row of X: for kinds that rotate by it. */
   readonly positions: Slice;
+  /** (positions, D) rows [cos | sin], if the model's blocks turn by position. */
+  readonly rotaryTable?: Slice;
   /** Added to the variance in norms. */
   readonly epsilon: number;
   /**
@@ -79,7 +88,7 @@ export interface BlockKind {
   fastDecode?(vlm: Vlm, decoding: DecodingState): ((step: Tape) => Tensor) | null;
 }
 
-const blockKinds = new Map<string, BlockKind>([gptBlock].map((kind) => [kind.name, kind]));
+const blockKinds = new Map<string, BlockKind>([gptBlock, llamaBlock].map((kind) => [kind.name, kind]));
 
 /** The kind of a language model's blocks: `gpt` if its config names none. Throws a `RangeError` for an unknown one. */
 export function blockKindOf({ block = gptBlock.name }: Pick<VlmConfig, "block">): BlockKind {

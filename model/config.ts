@@ -40,6 +40,27 @@ export interface VlmConfig {
   readonly normEpsilon: number;
   /** Kind of the language model's blocks, by name; `gpt` unless said otherwise. */
   readonly block?: string;
+  /** K, heads of keys and values of `llama` blocks, a divisor of `heads`; as many when absent. */
+  readonly keyValueHeads?: number;
+  /** D of `llama` blocks; width / heads when absent. */
+  readonly headSize?: number;
+  /** Width inside the MLP of `llama` blocks; 4 width when absent. */
+  readonly innerWidth?: number;
+  /** Base of rotary frequencies of `llama` blocks; 10000 when absent. */
+  readonly ropeTheta?: number;
+  /** Width inside the MLP of the vision encoder; 4 visionWidth when absent. */
+  readonly visionInnerWidth?: number;
+  /** As `normEpsilon`, of the vision encoder alone. */
+  readonly visionNormEpsilon?: number;
+  /** `mlp` has two layers with biases, `linear` one matrix; `mlp` when absent. */
+  readonly projector?: "mlp" | "linear";
+  /**
+   * `matrix` is (C,V), `table` (V,C) as embeddings are, and `tied` is the token embedding itself; `matrix` when absent. With
+   * the last two V may be any number.
+   */
+  readonly head?: "matrix" | "table" | "tied";
+  /** Whether prompts see all of themselves, or each position only what came before; `prefix` when absent. */
+  readonly promptAttention?: "prefix" | "causal";
 }
 
 /**
@@ -118,6 +139,50 @@ export const modelPresets = {
     valueWidth: 384,
     normEpsilon: 1e-5,
   },
+  /** As `nano`, with the parts of SmolVLM: Llama blocks, a projector of one matrix, a head that is a table, causal prompts. */
+  "nano-llama": {
+    imageSize: 64,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 64,
+    visionLayers: 2,
+    visionHeads: 2,
+    mergeFactor: 2,
+    contextLength: 96,
+    width: 96,
+    layers: 3,
+    heads: 4,
+    valueWidth: 128,
+    normEpsilon: 1e-5,
+    block: "llama",
+    keyValueHeads: 2,
+    innerWidth: 256,
+    projector: "linear",
+    head: "table",
+    promptAttention: "causal",
+  },
+  /** As `micro`, with the parts of SmolVLM. */
+  "micro-llama": {
+    imageSize: 64,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 128,
+    visionLayers: 4,
+    visionHeads: 4,
+    mergeFactor: 2,
+    contextLength: 128,
+    width: 192,
+    layers: 5,
+    heads: 6,
+    valueWidth: 256,
+    normEpsilon: 1e-5,
+    block: "llama",
+    keyValueHeads: 2,
+    innerWidth: 512,
+    projector: "linear",
+    head: "table",
+    promptAttention: "causal",
+  },
 } as const satisfies Record<string, Omit<VlmConfig, "vocabularySize">>;
 
 /** A name in {@linkcode modelPresets}. */
@@ -155,6 +220,22 @@ const COUNTS: Readonly<Record<CountField, readonly [min: number, max: number]>> 
 type CountField = {
   [Name in keyof VlmConfig]-?: VlmConfig[Name] extends number ? Name : never;
 }[Exclude<keyof VlmConfig, "normEpsilon">];
+
+/** The same of fields that may be absent. */
+const OPTIONAL_COUNTS = {
+  keyValueHeads: [1, 4096],
+  headSize: [2, 128],
+  innerWidth: [1, 262_144],
+  ropeTheta: [1, 1_000_000_000],
+  visionInnerWidth: [1, 262_144],
+} as const satisfies Partial<Record<keyof VlmConfig, readonly [number, number]>>;
+
+/** What fields that name something may be; the first stands for an absent one. */
+const CHOICES = {
+  projector: ["mlp", "linear"],
+  head: ["matrix", "table", "tied"],
+  promptAttention: ["prefix", "causal"],
+} as const satisfies Partial<Record<keyof VlmConfig, readonly string[]>>;
 
 /**
  * Requires a field of a config to be a whole number between two bounds.
@@ -207,17 +288,42 @@ export function deriveSizes(config: VlmConfig): VlmSizes {
     );
   }
   requireNormalization(config.imageNormalization);
+  requireOptional(config);
   // Pixels are packed four bytes to a word, three to a pixel.
   requireMultiple("imageSize", imageSize, "a packed word", 2);
   requireMultiple("imageSize", imageSize, "patchSize", patchSize);
-  requireMultiple("width", width, "heads", heads);
+  if (config.headSize === undefined) requireMultiple("width", width, "heads", heads);
+  else requireMultiple("headSize", config.headSize, "a vec4", 4);
   requireMultiple("visionWidth", visionWidth, "visionHeads", visionHeads);
   const gridSide = imageSize / patchSize;
   requireMultiple("imageSize / patchSize", gridSide, "mergeFactor", mergeFactor);
-  requireMultiple("width / heads", width / heads, "a vec4", 4);
+  requireMultiple("width", width, "a vec4", 4);
+  if (config.headSize === undefined) requireMultiple("width / heads", width / heads, "a vec4", 4);
   requireMultiple("visionWidth / visionHeads", visionWidth / visionHeads, "a vec4", 4);
-  requireMultiple("vocabularySize", config.vocabularySize, "a vec4", 4);
+  if ((config.head ?? "matrix") === "matrix") {
+    requireMultiple("vocabularySize", config.vocabularySize, "a vec4", 4);
+  }
   return { gridSide, patches: gridSide ** 2, imageTokens: (gridSide / mergeFactor) ** 2 };
+}
+
+function requireOptional(config: VlmConfig): void {
+  for (const [name, bounds] of Object.entries(OPTIONAL_COUNTS)) {
+    const value = config[name as keyof typeof OPTIONAL_COUNTS];
+    if (value !== undefined) requireCount(name, value, bounds);
+  }
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const value = config[name as keyof typeof CHOICES];
+    if (value === undefined || (choices as readonly string[]).includes(value)) continue;
+    throw new RangeError(
+      `Cannot use this model: ${name} must be one of ${choices.join(", ")}, got ${quote(value)}`,
+    );
+  }
+  const { heads, keyValueHeads = heads, visionNormEpsilon: epsilon } = config;
+  requireMultiple("heads", heads, "keyValueHeads", keyValueHeads);
+  if (epsilon === undefined || (typeof epsilon === "number" && epsilon > 0 && epsilon <= 1)) return;
+  throw new RangeError(
+    `Cannot use this model: visionNormEpsilon must be a number above 0, at most 1, got ${quote(epsilon)}`,
+  );
 }
 
 function requireMultiple(name: string, value: number, divisorName: string, divisor: number): void {

@@ -4,11 +4,12 @@
  * @module
  */
 import { attentionDecode } from "../kernels/attention/mod.ts";
-import { embed } from "../kernels/embedding/mod.ts";
+import { embed, embedRows } from "../kernels/embedding/mod.ts";
 import { type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { blockKindOf } from "./block.ts";
-import { headOf, languageBlocks, positionTableOf } from "./language.ts";
-import { linear, type Tape, type Tensor } from "./tape/mod.ts";
+import type { VlmConfig } from "./config.ts";
+import { languageBlocks } from "./language.ts";
+import type { Tape, Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
 /** What one decoding step starts from: a token of each sequence and all that came before it. */
@@ -17,7 +18,7 @@ export interface DecodingState {
   readonly B: number;
   /** Positions that the cache has room for. */
   readonly capacity: number;
-  /** (layers, B, capacity, 2C) rows `[k | v]` */
+  /** (layers, B, capacity, 2E) rows `[k | v]` */
   readonly cache: Tensor;
   /** (B) u32 */
   readonly current: Slice;
@@ -25,7 +26,13 @@ export interface DecodingState {
   readonly position: Slice;
 }
 
-/** A layer's part of the cache, (B, capacity, 2C). */
+/** Heads of the language model's attention, and widths: C of queries, E of keys and of values. */
+export function attentionSizes(config: VlmConfig) {
+  const { width, heads: H, keyValueHeads: K = H, headSize: D = width / H } = config;
+  return { H, K, D, C: H * D, E: K * D };
+}
+
+/** A layer's part of the cache, (B, capacity, 2E). */
 export function cacheOf({ cache: { shape, data } }: DecodingState, layer: number): Slice {
   const words = data.length / shape[0];
   return subslice(data, layer * words, words, `cache.${layer}`);
@@ -37,24 +44,31 @@ export function chooseDecode(vlm: Vlm, decoding: DecodingState): (step: Tape) =>
 }
 
 /** Appends each sequence's token to the cache and computes the logits (B, V) of the next, whatever the blocks are. */
-function decodeByOps({ gpu, config, parameters }: Vlm, step: Tape, decoding: DecodingState): Tensor {
+function decodeByOps(vlm: Vlm, step: Tape, decoding: DecodingState): Tensor {
+  const { gpu, config, parameters } = vlm;
   const { B, capacity, current, position } = decoding;
-  const { width: C, heads: H } = config;
-  const X = step.output([B, C], "decode.embedding");
-  embed(gpu, {
-    sources: current,
-    positions: position,
-    tokenTable: parameters.get("language.token_embedding.weight").data,
-    positionTable: positionTableOf(step, parameters, config).data,
-    imageTokens: gpu.placeholder,
-    Y: X.data,
-  }, { N: B, C });
+  const { H, K, D, C } = attentionSizes(config);
+  const X = step.output([B, config.width], "decode.embedding");
+  const table = parameters.get("language.token_embedding.weight").data;
+  if (blockKindOf(config).learnsPositions) {
+    embed(gpu, {
+      sources: current,
+      positions: position,
+      tokenTable: table,
+      positionTable: parameters.get("language.position_embedding.weight").data,
+      imageTokens: gpu.placeholder,
+      Y: X.data,
+    }, { N: B, C: config.width });
+  } else {
+    const shape = { N: B, C: config.width, row0: 0, rows: config.vocabularySize };
+    embedRows(gpu, { sources: current, table, Y: X.data }, shape);
+  }
   const attendIn = (layer: number) => (QKV: Tensor) => {
     const Y = step.output([B, C], "decode.attention");
     const cache = cacheOf(decoding, layer);
-    attentionDecode(gpu, { QKV: QKV.data, cache, position, Y: Y.data }, { B, H, D: C / H, capacity });
+    attentionDecode(gpu, { QKV: QKV.data, cache, position, Y: Y.data }, { B, H, K, D, capacity });
     return Y;
   };
   const hidden = languageBlocks(step, parameters, config, X, { attendIn, positions: position }); // (B, C)
-  return linear(step, hidden, headOf(parameters));
+  return vlm.logits(step, hidden);
 }

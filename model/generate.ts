@@ -7,10 +7,9 @@
 import { fillCache } from "../kernels/attention/mod.ts";
 import { fixed, requireFinite, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
-import { cacheOf, chooseDecode, type DecodingState } from "./decode.ts";
-import { headOf } from "./language.ts";
+import { attentionSizes, cacheOf, chooseDecode, type DecodingState } from "./decode.ts";
 import { type Layout, layOut, type Segment } from "./sequence.ts";
-import { linear, Tape, type Tensor } from "./tape/mod.ts";
+import { Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
 /** How to sample. */
@@ -116,9 +115,10 @@ function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
   const { gpu, config } = vlm;
   const { layout, steps, capacity, temperature, greedy, endId, padId } = inputs;
   const { B, T } = layout;
-  const { width: C, layers, vocabularySize: V } = config;
+  const { layers, vocabularySize: V } = config;
+  const { C, E } = attentionSizes(config);
   using tape = new Tape(gpu, { record: false });
-  const cache = tape.output([layers, B, capacity, 2 * C], "cache");
+  const cache = tape.output([layers, B, capacity, 2 * E], "cache");
   const random = tape.indices(inputs.random, "random");
   const done = tape.indices(fixed(new Uint32Array(B)), "done");
   const current = tape.indices(fixed(new Uint32Array(B)), "current");
@@ -146,10 +146,10 @@ function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
   const decoding: DecodingState = { B, capacity, cache, current, position };
   // Without responses the last prompt positions are the only readouts.
   const hidden = vlm.hidden(tape, layout, (layer, QKV) => {
-    fillCache(gpu, { QKV: QKV.data, cache: cacheOf(decoding, layer) }, { B, T, C, capacity });
+    fillCache(gpu, { QKV: QKV.data, cache: cacheOf(decoding, layer) }, { B, T, C, E, capacity });
   }); // (B, C)
   const values = vlm.values(tape, hidden, layout);
-  sample(linear(tape, hidden, headOf(vlm.parameters)), 0);
+  sample(vlm.logits(tape, hidden), 0);
   // The GPU reads the prompts while the host records what follows.
   gpu.flush();
 

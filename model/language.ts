@@ -2,16 +2,28 @@
  * The decoder-only language model over image and text positions.
  *
  * Features: learned positions if its blocks need them, prefix attention (all queries see the prompt and its images,
- * responses see what came before), untied output head without bias. Its blocks are of the config's kind.
+ * responses see what came before) or causal attention, output head without bias. Its blocks are of the config's kind.
  *
  * @module
  */
 import { fixed, type Slice } from "../kernels/gpu/mod.ts";
+import { rotaryTable } from "../kernels/rotary/mod.ts";
 import { type Attend, blockKindOf, type BlockSizes } from "./block.ts";
 import type { VlmConfig } from "./config.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import type { Layout } from "./sequence.ts";
-import { type Affine, attention, embed, linearLogprob, reshape, type Tape, type Tensor } from "./tape/mod.ts";
+import {
+  attention,
+  embed,
+  embedRows,
+  linear,
+  linearLogprob,
+  reshape,
+  tableLogits,
+  tableLogprob,
+  type Tape,
+  type Tensor,
+} from "./tape/mod.ts";
 
 /** Parameters of the language model, in data-flow order. */
 export function languageSpecs(config: VlmConfig): ParameterSpec[] {
@@ -25,7 +37,10 @@ export function languageSpecs(config: VlmConfig): ParameterSpec[] {
     specs.push(...kind.specs(`language.blocks.${layer}`, blockSizes(config)));
   }
   specs.push(...kind.normSpecs("language.norm", C));
-  specs.push(specOf("language.head.weight", "head", [C, V], linearStd(C)));
+  const { head = "matrix" } = config;
+  if (head !== "tied") {
+    specs.push(specOf("language.head.weight", "head", head === "matrix" ? [C, V] : [V, C], linearStd(C)));
+  }
   return specs;
 }
 
@@ -44,18 +59,19 @@ export function readSequences(
   const { B, T, sources, positions, prefix, length, readouts } = layout;
   const images = imageTokens &&
     reshape(tape, imageTokens, [imageTokens.shape[0] * imageTokens.shape[1], config.width]);
-  const X = embed(
-    tape,
-    {
-      tokens: parameters.get("language.token_embedding.weight"),
-      positions: positionTableOf(tape, parameters, config),
-      images,
-    },
-    { sources, positions, shape: [B, T] },
-  ); // (B, T, C)
+  const tokens = parameters.get("language.token_embedding.weight");
+  const X = blockKindOf(config).learnsPositions
+    ? embed(
+      tape,
+      { tokens, positions: parameters.get("language.position_embedding.weight"), images },
+      { sources, positions, shape: [B, T] },
+    )
+    : embedRows(tape, { tokens, images }, { sources, shape: [B, T] }); // (B, T, C)
+  const { heads, keyValueHeads, promptAttention } = config;
+  const seen = promptAttention === "causal" ? fixed(new Uint32Array(B)) : prefix;
   const attendIn = (layer: number) => (QKV: Tensor) => {
     onQkv?.(layer, QKV);
-    return attention(tape, QKV, { prefix, length, heads: config.heads });
+    return attention(tape, QKV, { prefix: seen, length, heads, keyValueHeads });
   };
   return languageBlocks(tape, parameters, config, X, {
     attendIn,
@@ -85,6 +101,7 @@ export function languageBlocks(
       sizes,
       attend: attendIn(layer),
       positions,
+      rotaryTable: parameters.constants.get(ROTARY),
       epsilon,
       rows: layer === layers - 1 ? rows : undefined,
     });
@@ -92,25 +109,40 @@ export function languageBlocks(
   return kind.norm(tape, parameters, "language.norm", X, epsilon);
 }
 
+/** Name of the table of sines and cosines among a model's constants. */
+const ROTARY = "language.rotary";
+
+/** What the language model reads beside its parameters: angles of all positions, for blocks that do not learn positions. */
+export function languageConstants(config: VlmConfig): Record<string, Float32Array> {
+  const { width, heads, headSize: D = width / heads, contextLength: positions, ropeTheta = 10_000 } = config;
+  if (blockKindOf(config).learnsPositions || D % 2 !== 0) return {};
+  return { [ROTARY]: rotaryTable({ positions, D, theta: ropeTheta }) };
+}
+
 /** Hidden states (N, C) -> log-probabilities (N) of targets (N) at a temperature, entropies (N) of the distributions. */
 export function targetLogprobs(
   tape: Tape,
   parameters: Parameters,
+  config: VlmConfig,
   hidden: Tensor,
   attributes: { targets: Uint32Array; temperature: number },
 ): { logprob: Tensor; entropy: Tensor } {
-  return linearLogprob(tape, hidden, headOf(parameters).weight, attributes);
+  const head = headOf(parameters, config);
+  return (config.head ?? "matrix") === "matrix"
+    ? linearLogprob(tape, hidden, head, attributes)
+    : tableLogprob(tape, hidden, head, attributes);
 }
 
-/** The output head: hidden states (..,C) -> logits (..,V). */
-export function headOf(parameters: Parameters): Affine {
-  return { weight: parameters.get("language.head.weight"), bias: null };
+/** The output head: hidden states (..,C) -> logits (..,V). No gradient flows through a head that is a table. */
+export function logitsOf(tape: Tape, parameters: Parameters, config: VlmConfig, hidden: Tensor): Tensor {
+  const weight = headOf(parameters, config);
+  return (config.head ?? "matrix") === "matrix"
+    ? linear(tape, hidden, { weight, bias: null })
+    : tableLogits(tape, hidden, weight);
 }
 
-/** Rows (positions, C) that embeddings add; one row of zeros, which stands for all, if blocks know positions by themselves. */
-export function positionTableOf(tape: Tape, parameters: Parameters, config: VlmConfig): Tensor {
-  if (blockKindOf(config).learnsPositions) return parameters.get("language.position_embedding.weight");
-  return tape.constant(fixed(new Float32Array(config.width)), [1, config.width], "no positions");
+function headOf(parameters: Parameters, { head }: VlmConfig): Tensor {
+  return parameters.get(head === "tied" ? "language.token_embedding.weight" : "language.head.weight");
 }
 
 /** Floating-point operations of a forward pass over B sequences of T positions, with R response tokens of each read. */
@@ -123,6 +155,7 @@ export function languageFlops(config: VlmConfig, { B, T, R }: { B: number; T: nu
     2 * rows * C * V;
 }
 
-function blockSizes({ width, heads, layers }: VlmConfig): BlockSizes {
-  return { width, heads, layers };
+function blockSizes(config: VlmConfig): BlockSizes {
+  const { width, heads, layers, keyValueHeads, headSize, innerWidth } = config;
+  return { width, heads, layers, keyValueHeads, headSize, inner: innerWidth };
 }

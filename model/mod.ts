@@ -52,6 +52,17 @@ export {
 } from "./block.ts";
 export type { DecodingState } from "./decode.ts";
 export { forwardFlops, parameterSpecs, Vlm } from "./vlm.ts";
+export { type PretrainedConfig, type PretrainedFormat, readPretrainedConfig } from "./pretrained/config.ts";
+export {
+  isDerived,
+  pretrainedEntries,
+  type PretrainedEntry,
+  type PretrainedTensor,
+  toOurs,
+  toPretrained,
+  toTheirs,
+} from "./pretrained/names.ts";
+export { type Pretrained, readPretrained } from "./pretrained/read.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { assess, type Assessment, type AssessOptions } from "./assess.ts";
 export {

@@ -68,12 +68,25 @@ export class Parameters {
   readonly values: Slice;
   /** Gradients in the same layout, once {@linkcode Parameters.train} was called. */
   gradients: Slice | null = null;
+  /** What layers read and nobody trains or saves, by name: rotary tables. */
+  readonly constants: ReadonlyMap<string, Slice>;
   readonly #gpu: Gpu;
   #tensors = new Map<string, Tensor>();
 
   /** Allocates all of them, zero until they get values. */
-  constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
+  constructor(
+    gpu: Gpu,
+    specs: readonly ParameterSpec[],
+    constants: Readonly<Record<string, Float32Array>> = {},
+  ) {
     this.#gpu = gpu;
+    this.constants = new Map(
+      Object.entries(constants).map(([name, values]) => {
+        const slice = gpu.allocate(values.length, name);
+        gpu.write(slice, values);
+        return [name, slice];
+      }),
+    );
     let offset = 0;
     this.list = specs.map((spec) => {
       const parameter = { ...spec, offset };
@@ -101,10 +114,12 @@ export class Parameters {
     return { weight: this.get(`${name}.weight`), bias: this.get(`${name}.bias`) };
   }
 
-  /** Draws initial values from a seed. */
-  initialize(seed: number): void {
+  /** Draws initial values from a seed, for all parameters or those chosen; others are then zero. */
+  initialize(seed: number, isChosen: (parameter: Parameter) => boolean = () => true): void {
     const values = new Float32Array(this.values.length);
-    this.list.forEach(({ name, shape, kind, std, offset }, index) => {
+    this.list.forEach((parameter, index) => {
+      if (!isChosen(parameter)) return;
+      const { name, shape, kind, std, offset } = parameter;
       const isScale = kind === "norm" && name.endsWith(".weight");
       const parameterSeed = (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
       for (let i = 0; i < sizeOf(shape); i++) {

@@ -34,7 +34,7 @@ export function encodeImages(
   { pixels, images }: { pixels: Uint8Array; images: number },
 ): Tensor {
   const { patches } = deriveSizes(config);
-  const { visionHeads: heads, visionWidth: Cv, normEpsilon: epsilon } = config;
+  const { visionHeads: heads, visionWidth: Cv, visionNormEpsilon: epsilon = config.normEpsilon } = config;
   const patchTokens = linear(
     tape,
     patchesOf(tape, config, { pixels, images }),
@@ -76,8 +76,8 @@ export function visionFlops(config: VlmConfig, images: number): number {
   return embedding + visionLayers * gptBlock.flops(blockSizes(config), work);
 }
 
-function blockSizes({ visionWidth, visionHeads, visionLayers }: VlmConfig): BlockSizes {
-  return { width: visionWidth, heads: visionHeads, layers: visionLayers };
+function blockSizes({ visionWidth, visionHeads, visionLayers, visionInnerWidth }: VlmConfig): BlockSizes {
+  return { width: visionWidth, heads: visionHeads, layers: visionLayers, inner: visionInnerWidth };
 }
 
 /** Normalised patches (images, patches, patchSize^2 * 3); nothing here is trained. */

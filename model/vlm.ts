@@ -10,7 +10,14 @@
  */
 import { fixed, type Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
-import { languageFlops, languageSpecs, readSequences, targetLogprobs } from "./language.ts";
+import {
+  languageConstants,
+  languageFlops,
+  languageSpecs,
+  logitsOf,
+  readSequences,
+  targetLogprobs,
+} from "./language.ts";
 import { Parameters, type ParameterSpec } from "./parameters.ts";
 import { projectImages, projectorFlops, projectorSpecs } from "./projector.ts";
 import type { Layout } from "./sequence.ts";
@@ -74,18 +81,24 @@ export class Vlm {
     deriveSizes(config);
     this.gpu = gpu;
     this.config = config;
-    this.parameters = new Parameters(gpu, parameterSpecs(config));
+    this.parameters = new Parameters(gpu, parameterSpecs(config), languageConstants(config));
   }
 
   /** Hidden states (B max(R,1), C) of a batch, where something is read from them: at the layout's readouts. */
   hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor) => void): Tensor {
-    const imageTokens = layout.images === 0 ? null : projectImages(
-      tape,
-      this.parameters,
-      this.config,
-      encodeImages(tape, this.parameters, this.config, layout),
-    );
+    const imageTokens = layout.images === 0 ? null : this.imageTokens(tape, layout);
     return readSequences(tape, this.parameters, this.config, { layout, imageTokens, onQkv });
+  }
+
+  /** Image tokens (images, P, C) of pixels (images, imageSize, imageSize, 3). */
+  imageTokens(tape: Tape, images: Pick<Layout, "pixels" | "images">): Tensor {
+    const seen = encodeImages(tape, this.parameters, this.config, images);
+    return projectImages(tape, this.parameters, this.config, seen);
+  }
+
+  /** Logits (..,V) of hidden states (..,C), to draw from: gradients are of {@linkcode Vlm.responseLogprobs}. */
+  logits(tape: Tape, hidden: Tensor): Tensor {
+    return logitsOf(tape, this.parameters, this.config, hidden);
   }
 
   /** Log-probabilities (B, R) of the responses' tokens at a temperature, and the entropies (B, R) they came from. */
@@ -95,7 +108,10 @@ export class Vlm {
     { B, R, targets }: Layout,
     temperature: number,
   ): { logprob: Tensor; entropy: Tensor } {
-    const { logprob, entropy } = targetLogprobs(tape, this.parameters, hidden, { targets, temperature });
+    const { logprob, entropy } = targetLogprobs(tape, this.parameters, this.config, hidden, {
+      targets,
+      temperature,
+    });
     return { logprob: reshape(tape, logprob, [B, R]), entropy: reshape(tape, entropy, [B, R]) };
   }
 

@@ -1,7 +1,7 @@
 /**
  * The block of GPT-2, for vision encoder and language model.
  *
- * Features: pre-LN, packed qkv, GELU (tanh form), MLP of width 4C, biases, learned positions, no dropout.
+ * Features: pre-LN, packed qkv, GELU (tanh form), MLP of width 4C unless said otherwise, biases, learned positions, no dropout.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export const gptBlock: BlockKind = {
   name: "gpt",
   learnsPositions: true,
 
-  specs(name: string, { width: C, layers }: BlockSizes): ParameterSpec[] {
+  specs(name: string, { width: C, layers, inner = 4 * C }: BlockSizes): ParameterSpec[] {
     // Residual branches shrink with depth (GPT-2).
     const residualGain = 1 / Math.sqrt(2 * layers);
     return [
@@ -31,8 +31,8 @@ export const gptBlock: BlockKind = {
       ...linearSpecs(`${name}.attention.qkv`, C, 3 * C),
       ...linearSpecs(`${name}.attention.out`, C, C, residualGain),
       ...normSpecs(`${name}.norm_2`, C),
-      ...linearSpecs(`${name}.mlp.up`, C, 4 * C),
-      ...linearSpecs(`${name}.mlp.down`, 4 * C, C, residualGain),
+      ...linearSpecs(`${name}.mlp.up`, C, inner),
+      ...linearSpecs(`${name}.mlp.down`, inner, C, residualGain),
     ];
   },
 
@@ -53,10 +53,10 @@ export const gptBlock: BlockKind = {
     return linear(tape, hidden, part("mlp.down"), { residual: X }); // (..,C)
   },
 
-  flops({ width: C }: BlockSizes, { B, T, rows }: BlockWork): number {
+  flops({ width: C, inner = 4 * C }: BlockSizes, { B, T, rows }: BlockWork): number {
     const qkv = 2 * B * T * C * 3 * C;
     const attention = 2 * B * T ** 2 * 2 * C; // scores, and the sum of values
-    const rest = 2 * rows * C * (C + 4 * C + 4 * C); // out, up, down
+    const rest = 2 * rows * C * (C + 2 * inner); // out, up, down
     return qkv + attention + rest;
   },
 

@@ -20,6 +20,17 @@ export { gatherRows, gatherRowsRule } from "./ops/gather_rows.ts";
 export { layernorm, layernormRule } from "./ops/layernorm.ts";
 export { type Affine, linear, linearRule } from "./ops/linear.ts";
 export { linearLogprob, type LinearLogprobAttributes, linearLogprobRule } from "./ops/linear_logprob.ts";
+export { rmsnorm, rmsnormRule } from "./ops/rmsnorm.ts";
+export { rotary, type RotaryAttributes, rotaryRule } from "./ops/rotary.ts";
+export { swiglu, swigluRule } from "./ops/swiglu.ts";
+export {
+  embedRows,
+  type EmbedRowsAttributes,
+  embedRowsRule,
+  tableLogits,
+  tableLogprob,
+  tableLogprobRule,
+} from "./ops/table.ts";
 export { pixelShuffleMerge, pixelShuffleMergeRule } from "./ops/pixel_shuffle_merge.ts";
 export { reshape, reshapeRule } from "./ops/reshape.ts";
 export { rowSum, rowSumRule } from "./ops/row_sum.ts";

@@ -9,6 +9,7 @@ import {
   unaryOps,
 } from "../../kernels/elementwise/mod.ts";
 import type { AnyOpRule, OpRule, Tensor } from "../../model/mod.ts";
+import { rotaryTable } from "../../kernels/rotary/mod.ts";
 import * as table from "../../model/tape/ops.ts";
 import { onGpu, testGpu } from "../gpu.ts";
 import { type OpCase, requireGradients } from "./finite_differences.ts";
@@ -50,6 +51,12 @@ const binaryCase = (op: BinaryOp): CaseOf<"binaryRule"> => {
 
 const V = 36;
 
+/** What the cases of rotary embedding share; nothing if tests on the GPU are skipped. */
+const turning = onGpu.ignore ? null : {
+  positions: (await testGpu()).upload(Uint32Array.of(0, 3, 9, 5001), "positions"),
+  table: (await testGpu()).upload(rotaryTable({ positions: 6000, D: 8, theta: 1e4 }), "table"),
+};
+
 /** An op without an entry does not compile; one with an empty entry fails below. */
 const cases: { readonly [Name in RuleName]: readonly CaseOf<Name>[] } = {
   linearRule: [
@@ -72,6 +79,54 @@ const cases: { readonly [Name in RuleName]: readonly CaseOf<Name>[] } = {
       name: "with a frozen weight",
       inputs: [{ shape: [4, 6] }, { shape: [6, 5], isTrainable: false }, { shape: [5] }, { shape: [4, 5] }],
       attributes: { gelu: true },
+    },
+  ],
+  rmsnormRule: [
+    {
+      name: "on rows of 12",
+      inputs: [{ shape: [2, 3, 12] }, { shape: [12] }],
+      attributes: { epsilon: 1e-5 },
+    },
+    {
+      name: "on ragged rows of 7, the weight frozen",
+      inputs: [{ shape: [5, 7] }, { shape: [7], isTrainable: false }],
+      attributes: { epsilon: 0.1 },
+    },
+  ],
+  rotaryRule: [
+    {
+      name: "of three heads of five",
+      inputs: [{ shape: [2, 2, 40] }],
+      attributes: { ...turning!, headSize: 8, rotated: 3 },
+    },
+  ],
+  swigluRule: [
+    { name: "on rows of 2 x 6", inputs: [{ shape: [2, 2, 12] }], attributes: undefined },
+    { name: "on ragged rows of 2 x 5", inputs: [{ shape: [3, 10] }], attributes: undefined },
+  ],
+  embedRowsRule: [
+    {
+      name: "tokens and image rows, some repeated",
+      inputs: [{ shape: [9, 6] }, { shape: [3, 6] }],
+      attributes: { sources: Int32Array.of(8, -1, -3, 0, 8, 8, 2, -2), shape: [2, 4] },
+    },
+    {
+      name: "tokens alone",
+      inputs: [{ shape: [5, 8] }, null],
+      attributes: { sources: Int32Array.of(4, 0, 4), shape: [3] },
+    },
+  ],
+  tableLogprobRule: [
+    {
+      name: "log-probabilities and entropies of 37 classes at temperature 0.7",
+      inputs: [{ shape: [5, 8] }, { shape: [37, 8] }],
+      attributes: { targets: Uint32Array.of(0, 36, 4, 4, 17), temperature: 0.7 },
+    },
+    {
+      name: "log-probabilities alone, the table frozen",
+      inputs: [{ shape: [3, 12] }, { shape: [32, 12], isTrainable: false }],
+      attributes: { targets: Uint32Array.of(31, 0, 9), temperature: 1 },
+      outputs: [0],
     },
   ],
   layernormRule: [

@@ -16,20 +16,22 @@ export interface AttentionAttributes {
   readonly length: Uint32Array;
   /** H; a head's size D is C/H. */
   readonly heads: number;
+  /** K, heads of keys and values, which divide H; H when absent. */
+  readonly keyValueHeads?: number;
 }
 
-/** Multi-head attention of packed QKV (B,T,3C) -> (B,T,C). */
+/** Multi-head attention of packed QKV (B,T,C+2KD) -> (B,T,C). */
 export function attention(tape: Tape, QKV: Tensor, attributes: AttentionAttributes): Tensor {
   return tape.apply(attentionRule, [QKV], attributes)[0];
 }
 
-/** QKV (B,T,3C) with rows [q | k | v] -> Y (B,T,C) = softmax(q k^T / sqrt(D)) v per head */
+/** QKV (B,T,C+2KD) with rows [q | k | v] -> Y (B,T,C) = softmax(q k^T / sqrt(D)) v per head */
 export const attentionRule: OpRule<[QKV: Tensor], [Y: Tensor], AttentionAttributes> = defineOp({
   name: "attention",
   arity: 1,
-  forward(tape, [QKV], { prefix, length, heads: H }) {
+  forward(tape, [QKV], { prefix, length, heads: H, keyValueHeads: K = H }) {
     const [B, T, width] = QKV.shape;
-    const D = width / 3 / H;
+    const D = width / (H + 2 * K);
     const Y = tape.output([B, T, H * D], "attention");
     const lse = tape.save(B * H * T, "attention.lse");
     launchAttention(tape.gpu, {
@@ -38,11 +40,11 @@ export const attentionRule: OpRule<[QKV: Tensor], [Y: Tensor], AttentionAttribut
       length: tape.indices(length, "length"),
       Y: Y.data,
       lse,
-    }, { B, T, H, D });
+    }, { B, T, H, K, D });
     return [Y];
   },
   backward(tape, { inputs: [QKV], outputs: [Y], saved: [lse], attributes }, [dY]) {
-    const { prefix, length, heads: H } = attributes;
+    const { prefix, length, heads: H, keyValueHeads: K = H } = attributes;
     const [B, T, width] = QKV.shape;
     const dQKV = tape.gradientOf(QKV);
     attentionBackward(tape.gpu, {
@@ -54,7 +56,7 @@ export const attentionRule: OpRule<[QKV: Tensor], [Y: Tensor], AttentionAttribut
       dY,
       delta: tape.scratch(B * H * T, "attention.delta"),
       dQKV,
-    }, { B, T, H, D: width / 3 / H });
+    }, { B, T, H, K, D: width / (H + 2 * K) });
     return [dQKV];
   },
 });

@@ -1,0 +1,83 @@
+/**
+ * A pretrained model from its `config.json` and its weights.
+ *
+ * @module
+ */
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { quoteName } from "../quote.ts";
+import { Vlm } from "../vlm.ts";
+import type { Weights } from "../weights.ts";
+import { type PretrainedConfig, readPretrainedConfig } from "./config.ts";
+import { isDerived, pretrainedEntries, type PretrainedEntry, toOurs } from "./names.ts";
+
+/** A pretrained model on a GPU. */
+export interface Pretrained extends PretrainedConfig {
+  /** The model, its value head newly drawn. */
+  readonly vlm: Vlm;
+  /** `config.json` as it was read. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What the folder's weights are kept in, such as `BF16`. */
+  readonly dtype: string;
+}
+
+/**
+ * Makes the model that a `config.json` describes, with these weights. F16 and BF16 become f32; buffers of whole numbers are
+ * passed over by name. The value head, which no folder has, is drawn from the seed.
+ *
+ * @throws {RangeError} when the architecture is not known, or tensors are missing, unknown or of another shape: it names them.
+ */
+export async function readPretrained(
+  gpu: Gpu,
+  config: unknown,
+  weights: Weights,
+  { seed = 0 }: { readonly seed?: number } = {},
+): Promise<Pretrained> {
+  const read = readPretrainedConfig(config);
+  const entries = pretrainedEntries(read.format, read.model);
+  requireTensors(weights, entries);
+  const vlm = new Vlm(gpu, read.model);
+  vlm.parameters.initialize(seed, ({ part }) => part === "value_head");
+  for (const entry of entries) {
+    const data: Float32Array[] = [];
+    for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
+    const values = toOurs(entry, data);
+    if (!values.every(Number.isFinite)) {
+      throw new RangeError(`Cannot load ${entry.theirs[0].name}: it has values that are NaN or infinite`);
+    }
+    gpu.write(vlm.parameters.get(entry.ours).data, values);
+  }
+  const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;
+  return { ...read, vlm, config: config as Record<string, unknown>, dtype };
+}
+
+/** At most so many names in a message. */
+const MOST_NAMES = 5;
+
+function requireTensors(weights: Weights, entries: readonly PretrainedEntry[]): void {
+  const expected = new Map(entries.flatMap(({ theirs }) => theirs.map(({ name, shape }) => [name, shape])));
+  const missing = [...expected.keys()].filter((name) => !weights.tensors.has(name));
+  const extra = [...weights.tensors.keys()].filter((name) => !expected.has(name) && !isDerived(name));
+  const complaints = [
+    missing.length > 0 ? `the folder lacks ${listed(missing)}` : "",
+    extra.length > 0 ? `its config.json has no place for ${listed(extra)}` : "",
+  ].filter((complaint) => complaint !== "");
+  if (complaints.length > 0) {
+    throw new RangeError(
+      `Cannot load the weights: ${complaints.join("; ")}; use the config.json and weights of one model`,
+    );
+  }
+  for (const [name, shape] of expected) {
+    const found = weights.tensors.get(name)!.shape;
+    if (found.join() === shape.join()) continue;
+    throw new RangeError(
+      `Cannot load tensor ${name}: the folder has it as (${found.join(",")}), its config.json says (${
+        shape.join(",")
+      }), use the config.json and weights of one model`,
+    );
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_NAMES).map(quoteName).join(", ");
+  return names.length > MOST_NAMES ? `${shown} and ${names.length - MOST_NAMES} more` : shown;
+}

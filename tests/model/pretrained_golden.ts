@@ -1,0 +1,140 @@
+/** Compares a pretrained folder with exact answers of an independent model, kept beside it in `golden.json`. */
+import { assert, assertEquals } from "@std/assert";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
+import {
+  AdamW,
+  generate,
+  layOut,
+  type Picture,
+  pictureOf,
+  scale,
+  type Segment,
+  sum,
+  Tape,
+  toPretrained,
+} from "../../model/mod.ts";
+import { loadPretrained } from "../../model/pretrained/folder.ts";
+
+interface Golden {
+  readonly image_token_id: number;
+  readonly pixels_u8: number[][][][];
+  readonly input_ids: number[][];
+  readonly labels: number[][];
+  readonly image_features_first_image: number[];
+  readonly logits_last_7_positions: number[][];
+  readonly loss: number;
+  readonly gradients: Record<string, { norm: number; first: number[] }>;
+  readonly "adamw_lr1e-3_wd0.01_losses": number[];
+  readonly greedy_8_after_prompt: number[][];
+  readonly prompt_length: number;
+  readonly rope_far: { readonly logits: number[] };
+}
+
+/** Texts and pictures of a row of ids; a run of image tokens is one picture. */
+function segmentsOf(ids: readonly number[], imageToken: number, picture: Picture): Segment[] {
+  const segments: Segment[] = [];
+  let text: number[] = [];
+  const endText = () => {
+    if (text.length > 0) segments.push({ kind: "text", ids: text });
+    text = [];
+  };
+  ids.forEach((id, i) => {
+    if (id !== imageToken) text.push(id);
+    else if (ids[i - 1] !== imageToken) {
+      endText();
+      segments.push({ kind: "image", picture });
+    }
+  });
+  endText();
+  return segments;
+}
+
+function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
+  assertEquals(got.length, want.length, what);
+  for (let i = 0; i < got.length; i++) {
+    assert(Math.abs(got[i] - want[i]) <= tolerance, `${what}[${i}] is ${got[i]}, want ${want[i]}`);
+  }
+}
+
+/** Requires a folder's logits, loss, gradients, training losses and greedy tokens to be those of its `golden.json`. */
+export async function checkGolden(gpu: Gpu, folder: string): Promise<void> {
+  const golden: Golden = JSON.parse(await Deno.readTextFile(`${folder}/golden.json`));
+  const { vlm } = await loadPretrained(folder, gpu);
+  const { config, parameters } = vlm;
+  const { image_token_id: imageToken, prompt_length: start } = golden;
+  const pictures = golden.pixels_u8.map((image) => pictureOf(Uint8Array.from(image.flat(2))));
+  const sequences = golden.input_ids.map((ids, b) => ({
+    prompt: segmentsOf(ids.slice(0, start), imageToken, pictures[b]),
+    response: ids.slice(start),
+  }));
+  const layout = layOut(sequences, config);
+
+  {
+    using tape = new Tape(gpu, { record: false });
+    const features = vlm.imageTokens(tape, { pixels: pictures[0].pixels, images: 1 });
+    const last = golden.input_ids.flatMap((ids, b) =>
+      Array.from({ length: 7 }, (_, i) => b * layout.T + ids.length - 7 + i)
+    );
+    const logits = vlm.logits(tape, vlm.hidden(tape, { ...layout, readouts: Int32Array.from(last) }));
+    const [gotFeatures, gotLogits] = await gpu.read(features.data, logits.data);
+    assertClose(gotFeatures, golden.image_features_first_image, 2e-5, "image features");
+    assertClose(gotLogits, golden.logits_last_7_positions.flat(), 2e-5, "logits");
+  }
+
+  {
+    using tape = new Tape(gpu, { record: false });
+    const ids = golden.input_ids[0].slice(-5);
+    const far = layOut([{ prompt: [{ kind: "text", ids }], response: [] }], config);
+    const positions = far.positions.map((position) => position + 4096);
+    const logits = vlm.logits(tape, vlm.hidden(tape, { ...far, positions }));
+    assertClose((await gpu.read(logits.data))[0], golden.rope_far.logits, 2e-5, "logits far out");
+  }
+
+  const greedy = await generate(vlm, sequences.map(({ prompt }) => prompt), {
+    maxNewTokens: 8,
+    temperature: 1,
+    greedy: true,
+    endId: 1e6,
+    padId: 0,
+    random: new Uint32Array(4),
+  });
+  assertEquals(greedy.map(({ ids }) => ids), golden.greedy_8_after_prompt);
+
+  const optimizer = new AdamW(gpu, parameters, () => ({
+    learningRateScale: 1,
+    weightDecay: 0.01,
+    clipGroup: "policy",
+  }));
+  const tokens = layout.mask.reduce((a, b) => a + b);
+  for (const [step, want] of golden["adamw_lr1e-3_wd0.01_losses"].entries()) {
+    using tape = new Tape(gpu, { record: true });
+    const { logprob } = vlm.responseLogprobs(tape, vlm.hidden(tape, layout), layout, 1);
+    const loss = tape.keep(scale(tape, sum(tape, logprob), -1 / tokens));
+    tape.backward(loss);
+    const [[got], gradients] = await gpu.read(loss.data, parameters.gradients!);
+    assertClose([got], [want], step === 0 ? 2e-5 : 1e-4, `loss ${step}`);
+    if (step === 0) {
+      // Gradients have the names of Idefics3, whatever the folder.
+      const theirs = toPretrained("idefics3", config, parameters.split(gradients));
+      for (const [name, { norm, first }] of Object.entries(golden.gradients)) {
+        const { data } = theirs.get(name)!;
+        const length = Math.hypot(...data);
+        assert(
+          Math.abs(length - norm) <= 1e-4 * norm + 1e-7,
+          `the norm of d${name} is ${length}, want ${norm}`,
+        );
+        assertClose(data.slice(0, 4), first, 1e-4 * norm + 1e-7, `d${name}`);
+      }
+      assertEquals(theirs.size, Object.keys(golden.gradients).length);
+    }
+    optimizer.update({
+      learningRate: 1e-3,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      policyClip: 0,
+      valueClip: 0,
+    });
+  }
+  optimizer.dispose();
+}

@@ -1,0 +1,96 @@
+/** Pretrained folders against the exact answers of an independent model. */
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  encodeSafetensors,
+  inMemory,
+  pretrainedEntries,
+  readPretrained,
+  readPretrainedConfig,
+  toOurs,
+  toPretrained,
+  Weights,
+} from "../../model/mod.ts";
+import { openWeights } from "../../model/weights_folder.ts";
+import { onGpu, testGpu } from "../gpu.ts";
+import { checkGolden } from "./pretrained_golden.ts";
+
+const folderOf = (name: string) => new URL(`data/pretrained/${name}`, import.meta.url).pathname;
+const configOf = async (name: string) => JSON.parse(await Deno.readTextFile(`${folderOf(name)}/config.json`));
+
+for (const name of ["idefics3-tiny", "nanovlm-tiny"]) {
+  Deno.test({
+    name: `${name}: logits, loss, gradients, training and greedy tokens are those of an independent model`,
+    ...onGpu,
+    fn: async () => await checkGolden(await testGpu(), folderOf(name)),
+  });
+
+  Deno.test(`${name}: tensors become our parameters and the same tensors again`, async () => {
+    const { format, model } = readPretrainedConfig(await configOf(name));
+    using weights = await openWeights(folderOf(name));
+    const ours = new Map<string, { data: Float32Array }>();
+    for (const entry of pretrainedEntries(format, model)) {
+      const theirs = await Promise.all(entry.theirs.map(({ name }) => weights.read(name)));
+      ours.set(entry.ours, { data: toOurs(entry, theirs.map(({ data }) => data)) });
+    }
+    const again = toPretrained(format, model, ours);
+    assertEquals(again.size, weights.tensors.size);
+    for (const [name, tensor] of again) assertEquals(tensor, await weights.read(name), name);
+  });
+}
+
+Deno.test("an architecture or a field that our model cannot be is named", async () => {
+  const config = await configOf("idefics3-tiny");
+  assertThrows(
+    () => readPretrainedConfig({ model_type: "llava" }),
+    RangeError,
+    'its architecture is "llava", known are idefics3 (SmolVLM) and nanoVLM',
+  );
+  assertThrows(
+    () => readPretrainedConfig({ ...config, text_config: { ...config.text_config, hidden_act: "gelu" } }),
+    RangeError,
+    'text_config.hidden_act is "gelu", it must be "silu"',
+  );
+  assertThrows(
+    () => readPretrainedConfig({ ...config, text_config: { ...config.text_config, hidden_size: null } }),
+    RangeError,
+    "text_config.hidden_size must be a number",
+  );
+});
+
+Deno.test({
+  name: "missing, unknown and misshapen tensors are named, buffers of whole numbers are passed over",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const config = await configOf("idefics3-tiny");
+    using whole = await openWeights(folderOf("idefics3-tiny"));
+    const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+    for (const name of whole.tensors.keys()) tensors.set(name, await whole.read(name));
+    const load = async (
+      change: (tensors: Map<string, { shape: readonly number[]; data: Float32Array }>) => void,
+    ) => {
+      const changed = new Map(tensors);
+      change(changed);
+      using weights = await Weights.open([inMemory("m.safetensors", encodeSafetensors(changed))]);
+      return await readPretrained(gpu, config, weights);
+    };
+    await load((all) =>
+      all.set("model.vision_model.embeddings.position_ids", { shape: [2], data: new Float32Array(2) })
+    );
+    await assertRejects(
+      () => load((all) => all.delete("lm_head.weight")),
+      RangeError,
+      "the folder lacks lm_head.weight",
+    );
+    await assertRejects(
+      () => load((all) => all.set("surplus.weight", { shape: [1], data: new Float32Array(1) })),
+      RangeError,
+      "its config.json has no place for surplus.weight",
+    );
+    await assertRejects(
+      () => load((all) => all.set("lm_head.weight", { shape: [1, 48], data: new Float32Array(48) })),
+      RangeError,
+      "the folder has it as (1,48), its config.json says (160,48)",
+    );
+  },
+});
