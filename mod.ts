@@ -71,6 +71,8 @@ export {
   Vlm,
   type VlmConfig,
 } from "./model/mod.ts";
+export { type Pretrained } from "./model/mod.ts";
+export { loadPretrained } from "./model/pretrained/folder.ts";
 
 // envs
 export {

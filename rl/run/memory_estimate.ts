@@ -98,14 +98,14 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
   }
   const { model, promptTokens = 1 } = memory;
   const { imageTokens, patches } = deriveSizes(model);
-  const { layers, width, visionLayers, visionWidth, contextLength } = model;
+  const { layers, width, heads, keyValueHeads = heads, visionLayers, visionWidth, contextLength } = model;
   const positions = imageTokens + promptTokens;
   const written = Math.min(contextLength, positions + maxNewTokens);
   return {
     pictureBytes: 3 * model.imageSize ** 2,
     parameters: countOf(parameterSpecs(model)),
     // The cache rounds its positions up to a multiple of eight.
-    cache: layers * Math.ceil(written / 8) * 8 * 2 * width,
+    cache: layers * Math.ceil(written / 8) * 8 * 2 * width * keyValueHeads / heads,
     activations: patches * visionLayers * visionWidth + positions * layers * width,
     // In an MLP the hidden width is four times the block's.
     widest: 4 * Math.max(patches * visionWidth, positions * width),
