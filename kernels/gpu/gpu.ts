@@ -78,7 +78,9 @@ export class Gpu {
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
     this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
     this.pool = new StoragePool(device);
-    this.pipelines = new PipelineCache(device, isSoftware, this.subgroupSize > 0 && !isDeno);
+    // Browsers refuse a barrier in a loop whose bounds stand in a variable, and theirs is no lavapipe.
+    const hidesUniforms = isSoftware && isDeno;
+    this.pipelines = new PipelineCache(device, hidesUniforms, this.subgroupSize > 0 && !isDeno);
     this.profile = new Profile(device);
     this.plans = new Plans(this);
     this.#readback = new Readback(device);

@@ -65,14 +65,14 @@ export class PipelineCache {
   readonly #enablesSubgroups: boolean;
 
   /**
-   * On a software adapter a kernel's uniforms are bound as read-only storage. lavapipe writes loop bounds that it finds in
-   * uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
+   * With `hidesUniforms` a kernel's uniforms are bound as read-only storage, for lavapipe. It writes loop bounds that it finds
+   * in uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
    * Uniforms are read once, at the start: a word of storage is a loop over lanes at every mention. With
    * `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
-  constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
+  constructor(device: GPUDevice, hidesUniforms: boolean, enablesSubgroups: boolean) {
     this.#device = device;
-    this.#hidesUniforms = isSoftware;
+    this.#hidesUniforms = hidesUniforms;
     this.#enablesSubgroups = enablesSubgroups;
   }
 
