@@ -51,12 +51,25 @@ export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof impr
   readonly seed: number;
 }
 
+/** Looks on at updates; changes nothing. */
+export interface UpdateObserver {
+  /** What a minibatch measured before its step: KL and share of clipped ratios as logged, and the ratios themselves. */
+  updated(minibatch: {
+    readonly kl: number;
+    readonly clipFraction: number;
+    readonly policyLoss: number;
+    readonly ratios: readonly number[];
+  }): void;
+}
+
 /** Which iteration it is. */
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
   /** The learning rate of this iteration. */
   readonly learningRate: number;
+  /** Looks on. */
+  readonly observer?: UpdateObserver;
 }
 
 /** Updates the policy on an iteration's samples. */
@@ -66,7 +79,7 @@ export async function improve(
   bSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  { order, learningRate }: Iteration,
+  { order, learningRate, observer }: Iteration,
 ): Promise<ImproveMetrics> {
   // Turns that weigh nothing are left out; what is left keeps the shape of its minibatches.
   const live = bSamples.filter(({ weight }) => weight !== 0);
@@ -80,13 +93,15 @@ export async function improve(
       const mbSamples = padded(Array.from(mbIndices, (index) => live[index]), settings.minibatch);
       const result = await minibatchUpdate(policy, optimizer, mbSamples, objective, settings, learningRate);
       results.push(result);
+      observer?.updated(result);
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
       if (result.kl > settings.klStop) break epochs;
     }
   }
-  const average = (key: keyof MinibatchMetrics) => meanOf(results.map((result) => result[key]!));
-  const isMeasured = (key: keyof MinibatchMetrics) => results[0]?.[key] !== undefined;
+  type Averaged = Exclude<keyof MinibatchMetrics, "ratios">;
+  const average = (key: Averaged) => meanOf(results.map((result) => result[key]!));
+  const isMeasured = (key: Averaged) => results[0]?.[key] !== undefined;
   return {
     policyLoss: average("policyLoss"),
     ...isMeasured("valueLoss") && { valueLoss: average("valueLoss") },
@@ -189,6 +204,7 @@ function measure(
     clipFraction: meanOf(ratios.map((r) => Number(r - 1 > clipHigh || 1 - r > clipLow))),
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm,
+    ratios,
   };
 }
 
@@ -202,6 +218,7 @@ interface MinibatchMetrics {
   readonly clipFraction: number;
   readonly largestRatioError: number;
   readonly gradientNorm: number;
+  readonly ratios: readonly number[];
 }
 
 /** What the updates of one iteration measured, means over its minibatches unless said otherwise. */

@@ -30,6 +30,7 @@ import {
   rescueForeign,
 } from "./entries.ts";
 import { RunLock } from "./lock.ts";
+import { Recording, RECORDING_FOLDER } from "./recording.ts";
 import {
   checkpointIdentity,
   explained,
@@ -72,6 +73,7 @@ export interface RunFolderSettings {
  *     summary.json         the result
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
+ *     recording/           a sample of what the policy saw, wrote and earned; see docs/recording.md
  *     run.lock             the process that trains in it
  *
  * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
@@ -199,6 +201,11 @@ export class RunFolder implements RunStore, AsyncDisposable {
   async writeProfile(trace: object): Promise<string> {
     await writeFileAtomic(this.#at("profile.json"), JSON.stringify(trace) + "\n");
     return this.#at("profile.json");
+  }
+
+  /** The recording, which begins empty; call {@linkcode Recording.resume} to go on with what is there. */
+  record(limitBytes: number): Recording {
+    return new Recording(this.#at(RECORDING_FOLDER), limitBytes);
   }
 
   appendMetrics(metrics: object): void {
