@@ -46,7 +46,7 @@ export const runOptions = {
   ) as ListSetting,
   trainingSettings: list(
     [],
-    "the same for the warm start and RL alone, such as solvableOnly=true",
+    "more such settings, for the warm start and RL but not for evaluation, such as solvableOnly=true",
   ) as ListSetting,
   seed: integer(0, "seed of everything random", { min: 0, max: 1000 }) as NumberSetting,
 };

@@ -25,7 +25,7 @@ import type { SftSettings } from "./sft.ts";
 export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
-    "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
+    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; or none",
   ) as ListSetting,
   visionLearningRateScale: number(
     0.1,

@@ -69,7 +69,7 @@ export const sftOptions = {
     unit: "updates",
   }) as NumberSetting,
   warmStart: path(
-    "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
+    "run folder whose warm start to use: the same result, sooner; if that run trained on another environment, its weights",
   ) as PathOption,
 };
 

@@ -34,7 +34,11 @@ export const rloo: Algorithm = defineAlgorithm({
     groups: { ...groupOptions.groups, default: 16 },
     groupSize: { ...groupOptions.groupSize, default: 4 },
     ...scaleOptions,
-    ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
+    ratio: choice(
+      "response",
+      ["response", "token"],
+      "one policy ratio for each response, or one for each token",
+    ),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
       min: 0,
       max: 1,

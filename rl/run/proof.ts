@@ -172,7 +172,7 @@ export async function restoreRun(run: string): Promise<string[]> {
       }
       await new MetricsFile(`${run}/metrics.jsonl`).truncate(manifest.metrics.bytes);
       done.push(
-        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before it, and removed the result.`,
+        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before the checkpoint, and removed the result.`,
       );
     }
     return done;
