@@ -35,7 +35,7 @@ export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
   decode: decodeCases,
 };
 
-/** The variants that a kernel's cases have: headline shapes suit all of them. */
+/** Lists the variants that a kernel's cases have. Headline shapes suit all of them. */
 export function variantsOf(kernel: string): string[] {
   const own = Object.values(casesByFolder).flat().filter((each) => each.kernel === kernel);
   return [...new Set(own.flatMap(({ variants }) => variants))];
