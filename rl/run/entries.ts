@@ -37,9 +37,9 @@ export function requireRun(path: string, entries: readonly string[] | null): voi
   throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
 }
 
-/** Throws `Deno.errors.AlreadyExists` when there is anything. */
+/** Throws `Deno.errors.AlreadyExists` when there is anything but what a run leaves that was killed before it began. */
 export function requireNothing(path: string, entries: readonly string[] | null): void {
-  if (entries === null || entries.length === 0) return;
+  if (entries === null || entries.every(isUnbegun)) return;
   throw new Deno.errors.AlreadyExists(
     entries.includes("config.json")
       ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
@@ -50,6 +50,11 @@ export function requireNothing(path: string, entries: readonly string[] | null):
 /** Is it what a write leaves that was cut short? */
 export function isLeftover(entry: string): boolean {
   return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
+}
+
+/** Is it half of a run's first file? */
+export function isUnbegun(entry: string): boolean {
+  return isLeftover(entry) && entry.startsWith("config.json.");
 }
 
 /** The first of these entries, or of what is in its checkpoints, that is not a run's; null when all are. */

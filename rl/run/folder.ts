@@ -125,6 +125,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       const folder = new RunFolder(path, lock);
       if (resume) await folder.#mend(entries);
       else if (overwrite) await removeRun(path, entries);
+      else for (const entry of entries) await folder.#remove(entry); // of a run killed before it began
       return folder;
     } catch (error) {
       lock.release();
