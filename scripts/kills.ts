@@ -24,6 +24,20 @@ const TINY_CNN =
   "--sft-steps 104 --sft-batch 8 --demonstrations 32 --env-steps 416 --envs 4 --rollout-steps 8 " +
   "--minibatch 16 --epochs 1 --eval-episodes 2";
 
+/** An environment that nobody demonstrates, in the words of NumberLine. */
+const UNSOLVED = `
+import { defineEnvironment, numberLine } from "${new URL("../envs/mod.ts", import.meta.url).href}";
+const make = (settings) => {
+  const env = numberLine.make(settings);
+  return {
+    actions: env.actions, tokens: env.tokens,
+    reset: (options) => env.reset(options), step: (action) => env.step(action),
+    prompt: (info, options) => env.prompt(info, options), parse: (text) => env.parse(text),
+  };
+};
+export default defineEnvironment({ name: "Unsolved", make });
+`;
+
 /** What is killed. Every command runs in a folder of its own; the run is `run` there. */
 export interface Scenario {
   readonly name: string;
@@ -69,9 +83,17 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "train --warm-start",
-    share: 0.1,
+    share: 0.05,
     before: [`train ${SHORT} --out first`],
     command: `train ${SHORT} --lambda 0.9 --warm-start first --out run`,
+    again: "train --resume --out run",
+  },
+  {
+    name: "train --warm-start, of weights",
+    share: 0.05,
+    before: [`train ${SHORT} --out first`],
+    prepare: (folder) => Deno.writeTextFile(`${folder}/unsolved.ts`, UNSOLVED),
+    command: `train ${SHORT} --demonstrations 0 --env ./unsolved.ts --warm-start first --out run`,
     again: "train --resume --out run",
   },
   {

@@ -6,9 +6,12 @@
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
 
+/** Names the run whose warm start is yet to be taken. */
+export const UNTAKEN_FILE = "warm_start.json";
+
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
 /** What a run writes into its checkpoints. A checkpoint's manifest lists what else is the run's. */
 const CHECKPOINT_FILES: readonly string[] = [
@@ -52,9 +55,9 @@ export function isLeftover(entry: string): boolean {
   return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
 }
 
-/** Is it half of a run's first file? */
+/** Is it what a run has before its config.json? */
 export function isUnbegun(entry: string): boolean {
-  return isLeftover(entry) && entry.startsWith("config.json.");
+  return entry === UNTAKEN_FILE || isLeftover(entry) && /^(config|warm_start)\.json\./.test(entry);
 }
 
 /** The first of these entries, or of what is in its checkpoints, that is not a run's; null when all are. */
@@ -77,8 +80,8 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
 export async function removeRun(path: string, entries: readonly string[]): Promise<void> {
   if (entries.length === 0) return;
   const foreign = await foreignEntry(path, entries);
-  // A run killed while it wrote its first config.json has only that file's temporary.
-  if (foreign !== null || !entries.some((entry) => entry.startsWith("config.json"))) {
+  const isRun = entries.includes("config.json") || entries.every(isUnbegun);
+  if (foreign !== null || !isRun) {
     const state = foreign === null ? "it has no config.json" : `it holds ${foreign}`;
     throw new Deno.errors.AlreadyExists(
       `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,

@@ -73,6 +73,7 @@ export interface RunFolderSettings {
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
  *     run.lock             the process that trains in it
+ *     warm_start.json      the run to begin from, until its warm start is taken
  *
  * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
  * What is resumed, evaluated or begun from is proven first to be what was written.
