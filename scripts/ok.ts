@@ -23,6 +23,8 @@ const TEST = [
   "--allow-ffi=./node_modules",
   "--allow-sys",
   "--allow-run",
+  // The tests in a browser serve pages to it.
+  "--allow-net=127.0.0.1",
 ];
 const ARROWS = "tests/imports_test.ts";
 
