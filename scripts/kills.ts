@@ -24,9 +24,10 @@ const TINY_CNN =
   "--sft-steps 104 --sft-batch 8 --demonstrations 32 --env-steps 416 --envs 4 --rollout-steps 8 " +
   "--minibatch 16 --epochs 1 --eval-episodes 2";
 
+const ENVS = new URL("../envs/mod.ts", import.meta.url).href;
+
 /** An environment that nobody demonstrates, in the words of NumberLine. */
-const UNSOLVED = `
-import { defineEnvironment, numberLine } from "${new URL("../envs/mod.ts", import.meta.url).href}";
+const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
 const make = (settings) => {
   const env = numberLine.make(settings);
   return {

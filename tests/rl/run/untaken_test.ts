@@ -6,9 +6,10 @@ import { noteUntaken, untaken } from "../../../rl/run/untaken.ts";
 import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "../tiny_run.ts";
 import { touch } from "./scratch_run.ts";
 
+const ENVS = new URL("../../../envs/mod.ts", import.meta.url).href;
+
 /** NumberLine's rules, without anybody who knows how to play: its runs have no warm start of their own. */
-const UNSOLVED = `
-import { defineEnvironment, numberLine } from "${new URL("../../../envs/mod.ts", import.meta.url).href}";
+const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
 const make = (settings) => {
   const env = numberLine.make(settings);
   return {
