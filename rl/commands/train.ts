@@ -43,6 +43,7 @@ import { RunFolder } from "../run/folder.ts";
 import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
 import { readRunSettings } from "../run/trained.ts";
+import { noteTaken, noteUntaken, removeTaken, untaken } from "../run/untaken.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
 
 /** The `train` command. Its flags are those of every run, and those of the chosen algorithm. */
@@ -81,7 +82,7 @@ export const trainCommand: Command<typeof commonOptions> = {
       return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
         if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
         begun ??= fresh === null
-          ? await resumed(await RunFolder.create(out, { resume: true }), given)
+          ? await resumed(gpu, await RunFolder.create(out, { resume: true }), given)
           : await begin(gpu, fresh, warmStart, {
             environment,
             algorithm,
@@ -107,18 +108,30 @@ async function begin(
   warmStart: WarmStart | string | null,
   parts: Parts,
 ): Promise<Begun> {
-  const { environment, folder } = parts;
+  const { folder } = parts;
   return await orClosed(folder, async () => {
+    if (warmStart !== null) await noteUntaken(folder.path, config.warmStart!);
     await folder.writeConfig(settingsOf(config));
-    if (typeof warmStart === "string") {
-      await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
-    } else if (warmStart !== null) await writeWarmStart(folder, warmStart);
+    if (warmStart !== null) await take(gpu, config, warmStart, parts);
     return [{ ...config, resume: warmStart !== null }, parts];
   });
 }
 
+/** Lets a new run, which has only its settings, begin RL with a warm start, or with the weights of the run at a path. */
+async function take(
+  gpu: Gpu,
+  config: CommonSettings,
+  warmStart: WarmStart | string,
+  { environment, folder }: Parts,
+): Promise<void> {
+  if (typeof warmStart === "string") {
+    await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
+  } else await writeWarmStart(folder, warmStart);
+  await noteTaken(folder.path);
+}
+
 /** Opens a run to go on with. Flags may repeat its settings but not change them; with `--extend` its length may grow. */
-async function resumed(folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
+async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
   return await orClosed(folder, async () => {
     const { settings: earlier, algorithm } = await readRunSettings(folder);
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
@@ -133,8 +146,15 @@ async function resumed(folder: RunFolder, given: Given<typeof commonOptions>): P
     }
     const settings = settingsOf(config);
     await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
+    const parts = { environment, algorithm, folder };
+    const source = await untaken(folder.path);
+    if (source !== null) {
+      const warmStart = await readWarmStart(source, config, parts);
+      await removeTaken(folder.path);
+      await take(gpu, config, warmStart, parts);
+    }
     if (isLonger) await folder.extend({ envSteps });
-    return [config, { environment, algorithm, folder }];
+    return [config, parts];
   });
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ceiling } from "../../envs/blackjack/optimal.ts";
+import { blackjack } from "../../envs/mod.ts";
 import { formatDuration, formatMarkdown } from "../cli/mod.ts";
 import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
@@ -22,7 +22,7 @@ const EXACT: Readonly<Record<string, { readonly title: string; readonly success:
     // 20,870 of the 13^4 deals have a solution: tests/envs/points/points24_solver_test.ts.
     success: () => 100 * 20_870 / 28_561,
   },
-  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
+  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * blackjack.ceiling()! },
 };
 
 const NOT_RUN = "not run";

@@ -6,9 +6,12 @@
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
 
+/** Names the run whose warm start is yet to be taken. */
+export const UNTAKEN_FILE = "warm_start.json";
+
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
 /** What a run writes into its checkpoints. A checkpoint's manifest may list more files of the run. */
 const CHECKPOINT_FILES: readonly string[] = [
@@ -41,9 +44,9 @@ export function requireRun(path: string, entries: readonly string[] | null): voi
   throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
 }
 
-/** Throws `Deno.errors.AlreadyExists` when the folder holds anything. */
+/** Throws `Deno.errors.AlreadyExists` when the folder holds more than a run killed before it began leaves. */
 export function requireNothing(path: string, entries: readonly string[] | null): void {
-  if (entries === null || entries.length === 0) return;
+  if (entries === null || entries.every(isUnbegun)) return;
   throw new Deno.errors.AlreadyExists(
     entries.includes("config.json")
       ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
@@ -54,6 +57,11 @@ export function requireNothing(path: string, entries: readonly string[] | null):
 /** Is this entry left over from a write that was cut short? */
 export function isLeftover(entry: string): boolean {
   return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
+}
+
+/** Tells whether a run has such an entry before its config.json. */
+export function isUnbegun(entry: string): boolean {
+  return entry === UNTAKEN_FILE || isLeftover(entry) && /^(config|warm_start)\.json\./.test(entry);
 }
 
 /** Finds the first entry that is not a run's, in the folder or inside its checkpoints; null when there is none. */
@@ -76,8 +84,8 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
 export async function removeRun(path: string, entries: readonly string[]): Promise<void> {
   if (entries.length === 0) return;
   const foreign = await foreignEntry(path, entries);
-  // A run killed while it wrote its first config.json has only that file's temporary.
-  if (foreign !== null || !entries.some((entry) => entry.startsWith("config.json"))) {
+  const isRun = entries.includes("config.json") || entries.every(isUnbegun);
+  if (foreign !== null || !isRun) {
     const state = foreign === null ? "it has no config.json" : `it holds ${foreign}`;
     throw new Deno.errors.AlreadyExists(
       `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,

@@ -73,6 +73,7 @@ export interface RunFolderSettings {
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
  *     run.lock             the process that trains in it
+ *     warm_start.json      the run to begin from, until its warm start is taken
  *
  * If the process is killed at any moment, config, summary and checkpoints are the old ones or the new ones, whole.
  * Before a run is resumed, evaluated or begun from, its files are proven to be what was written.
@@ -127,6 +128,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       const folder = new RunFolder(path, lock);
       if (resume) await folder.#mend(entries);
       else if (overwrite) await removeRun(path, entries);
+      else for (const entry of entries) await folder.#remove(entry); // of a run killed before it began
       return folder;
     } catch (error) {
       lock.release();
