@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { Random } from "../../envs/mod.ts";
+import { Random } from "../../envs/shared/random.ts";
 import { decodeRecorded, encodeRecorded, type RecordedLine, sha256 } from "./recorded.ts";
 
 /** Name of the folder in a run folder. */
