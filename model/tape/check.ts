@@ -1,6 +1,5 @@
 /**
- * Checks an op's backward rule against central differences of its forward. For tests, ours and those of other people's
- * ops.
+ * Checks an op's backward rule against central differences of its forward rule. Tests use it, for our ops and for yours.
  *
  * @module
  */
@@ -18,7 +17,7 @@ export interface CheckedOperand {
   readonly shape: readonly number[];
   /** Row-major; reproducible values in [-1, 1) by default. */
   readonly values?: Float32Array;
-  /** Whether it is a parameter, whose gradient is checked; true unless said otherwise. */
+  /** Is it a parameter, whose gradient is checked? True when absent. */
   readonly isTrainable?: boolean;
 }
 
@@ -27,7 +26,7 @@ export type CheckedOperands<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: CheckedOperand | null;
 };
 
-/** Where the gradient of an operand is furthest from the differences. */
+/** The element at which the gradient of an operand is furthest from the differences. */
 export interface GradientError {
   /** Index of the operand. */
   readonly input: number;
