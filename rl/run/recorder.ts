@@ -240,7 +240,8 @@ export class Recorder {
         : clippedOf(ratio, advantage, objective),
       alternatives: alternatives &&
         alternatives.map((each) =>
-          each.map(([id, p]) => [id, policy.decode([id]).text, shortest(p)] as const)
+          each.filter(([, p], i) => i === 0 || p >= LEAST_PROBABILITY)
+            .map(([id, p]) => [id, policy.decode([id]).text, Number(p.toPrecision(4))] as const)
         ),
       attention: attention && encodeAttention(attention.shares),
       imageShare: attention && attention.shares.map((share) => shortest(share.reduce((a, b) => a + b, 0))),
