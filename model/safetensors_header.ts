@@ -2,8 +2,8 @@
  * The header of a safetensors file, read as the reference implementation reads it: UTF-8, then JSON, then whole numbers
  * below 2^64 for sizes and offsets.
  *
- * It is stricter in three places, because such files mean two things at once: a name twice in one object, an entry
- * written as a list, and a dtype written as an object are refused.
+ * It is stricter in three places, because such files could be read in two ways. It refuses a name twice in one object, an entry
+ * that is a list, and a dtype that is an object.
  *
  * Source: https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs (`read_metadata`, `validate`)
  *
@@ -28,7 +28,7 @@ const MAX_U64 = 2n ** 64n - 1n;
 /** Objects and lists inside each other, the bound of the reference implementation's JSON reader. */
 const MAX_DEPTH = 127;
 
-/** Where a tensor lies in a file. */
+/** The place of a tensor in a file. */
 export interface Entry {
   readonly name: string;
   readonly dtype: string;
@@ -43,20 +43,22 @@ export interface Header {
   /** In the order of their data; together they cover every byte of it. */
   readonly entries: readonly Entry[];
   readonly metadata: Record<string, string>;
-  /** Where the data begin in the file. */
+  /** First byte of the data in the file. */
   readonly dataStart: number;
 }
 
 /**
  * Reads a file's header and checks it against the file's length. Allocates nothing for the tensors.
  *
+ * @param bytes The file, or its first bytes as far as the header goes.
+ * @param fileBytes Length of the file.
  * @throws {SyntaxError} If the bytes are no safetensors file.
  * @throws {RangeError} If an entry's numbers cannot be.
  */
-export function readHeader(bytes: Uint8Array): Header {
-  const { text, dataStart } = headerText(bytes);
-  const header = parse(text);
-  const dataBytes = bytes.length - dataStart;
+export function readHeader(bytes: Uint8Array, fileBytes: number = bytes.length): Header {
+  const dataStart = headerEnd(bytes, fileBytes);
+  const header = parse(headerText(bytes.subarray(LENGTH_BYTES, dataStart)));
+  const dataBytes = fileBytes - dataStart;
   let metadata: Record<string, string> = {};
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header)) {
@@ -87,22 +89,31 @@ export function shapeText(shape: readonly unknown[]): string {
   return `(${sizes.join(", ")}${shape.length > 8 ? ", ..." : ""})`;
 }
 
-function headerText(bytes: Uint8Array): { text: string; dataStart: number } {
-  if (bytes.length < LENGTH_BYTES) {
-    throw malformed(`${bytes.length} bytes, too few for the header's length`);
+/**
+ * Where the header ends and the data begin.
+ *
+ * @param bytes At least the first {@linkcode LENGTH_BYTES} bytes of the file, as far as it has them.
+ * @param fileBytes Length of the file.
+ * @throws {SyntaxError} If the file cannot hold such a header.
+ */
+export function headerEnd(bytes: Uint8Array, fileBytes: number): number {
+  if (fileBytes < LENGTH_BYTES) {
+    throw malformed(`${fileBytes} bytes, too few for the header's length`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = view.getBigUint64(0, true);
-  if (headerBytes > BigInt(bytes.length - LENGTH_BYTES)) {
-    throw malformed(`a header of ${headerBytes} bytes in a file of ${bytes.length}`);
+  if (headerBytes > BigInt(fileBytes - LENGTH_BYTES)) {
+    throw malformed(`a header of ${headerBytes} bytes in a file of ${fileBytes}`);
   }
   if (headerBytes > BigInt(MAX_HEADER_BYTES)) {
     throw malformed(`a header of ${headerBytes} bytes, more than ${MAX_HEADER_BYTES}`);
   }
-  const dataStart = LENGTH_BYTES + Number(headerBytes);
+  return LENGTH_BYTES + Number(headerBytes);
+}
+
+function headerText(bytes: Uint8Array): string {
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    return { text: decoder.decode(bytes.subarray(LENGTH_BYTES, dataStart)), dataStart };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw malformed("its header is not JSON", cause);
   }
@@ -199,8 +210,8 @@ function requireDepth(json: string): void {
 }
 
 /**
- * Refuses, in a valid JSON text, an object with a key twice, which `JSON.parse` takes in silence, and half a surrogate
- * pair, which no other reader takes. A loop over characters: recursion would overflow the stack on hostile headers.
+ * Refuses two things in a valid JSON text: an object with the same key twice, which `JSON.parse` accepts silently, and half a
+ * surrogate pair, which no other reader accepts. It is a loop, since recursion would overflow the stack on hostile headers.
  */
 function checkStrings(json: string): void {
   const open: (Set<string> | null)[] = []; // keys seen of each open object; null for an array

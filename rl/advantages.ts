@@ -1,5 +1,5 @@
 /**
- * A critic's advantages, one a turn, and how they are scaled: what PPO and VL-DAC share.
+ * A critic's advantages, one for each turn, and their scale. PPO and VL-DAC share them.
  *
  * @module
  */
@@ -30,20 +30,20 @@ export const criticOptions = {
   valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }) as NumberSetting,
 };
 
-/** Settings of {@linkcode turnAdvantages}; gamma discounts what a turn later is worth. */
+/** Settings of {@linkcode turnAdvantages}; gamma is the discount from one turn to the next. */
 export type AdvantageSettings = Values<typeof advantageOptions> & { readonly gamma: number };
 
-/** Definitions of what {@linkcode turnAdvantages} logs. */
+/** Definitions of the metrics that {@linkcode turnAdvantages} logs. */
 export const advantageMetrics = {
   advantageStd: "standard deviation of the advantages before normalisation, in units of scaled return",
   explainedVariance: "share of the returns' variance that the values explained when acting",
 } as const;
 
 /**
- * Generalised advantages of a rollout's turns, scaled, and the value targets.
+ * Computes generalised advantages of a rollout's turns, scaled, and the value targets.
  *
- * They are not centred: once nearly all goes well, subtracting the mean would punish what is right when the value is a
- * little too high. The floor keeps such noise small.
+ * They are not centred. When nearly all episodes succeed, the mean is noise of the values; subtracting it would punish right
+ * actions. The floor keeps that noise small.
  */
 export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): Scores {
   const { transitions, bootstrapValues } = rollout;
@@ -78,11 +78,11 @@ export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): S
   return { samples, metrics: { advantageStd, explainedVariance: explainedVariance(residuals, returns) } };
 }
 
-/** 1 less the residuals' variance over the targets'; null when all targets are the same: there is nothing to explain. */
+/** 1 - variance(residuals) / variance(targets); null when all targets are the same, so that there is nothing to explain. */
 export function explainedVariance(residuals: ArrayLike<number>, targets: ArrayLike<number>): number | null {
   const isConstant = Array.prototype.every.call(targets, (target) => target === targets[0]);
   return isConstant ? null : 1 - standardDeviation(residuals) ** 2 / standardDeviation(targets) ** 2;
 }
 
-/** `value` within [-bound, bound]. */
+/** Clamps `value` to [-bound, bound]. */
 export const limit = (value: number, bound: number): number => Math.max(-bound, Math.min(bound, value));

@@ -1,5 +1,5 @@
 /**
- * Evaluation on held-out seeds: strict success, goal reached, parse rate, perception, each over whole episodes.
+ * Evaluation on held-out seeds, over whole episodes: success, goal reached, parse rate, perception and more.
  *
  * @module
  */
@@ -11,12 +11,13 @@ import type {
   Observation,
   Parse,
   ResetResult,
+  StepResult,
 } from "../envs/mod.ts";
 import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
-import { isSuccess, samplerState } from "./rollout.ts";
+import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 
@@ -28,12 +29,12 @@ export const evaluationOptions = {
   }) as NumberSetting,
 };
 
-/** Episodes of evaluation have seeds from here on; training's are all below. */
+/** Episodes of evaluations have seeds from here on. The seeds of training are all below. */
 export const EVALUATION_SEEDS = 2_000_000_000;
 
-/** What one way of decoding achieved. */
+/** What a policy achieved with one way of decoding. Shares are in [0, 1]. */
 export interface EvaluationResult {
-  /** Share of episodes with a return above 0, or that reached the goal if that is the environment's measure. */
+  /** Share of episodes that succeeded: with a return above 0, or at the goal if that is the environment's measure. */
   readonly success: number;
   /** 95% interval of `success` (Wilson). */
   readonly ci95: readonly [lo: number, hi: number];
@@ -41,7 +42,7 @@ export interface EvaluationResult {
   readonly goalReached: number;
   /** Mean undiscounted return of an episode, unscaled. */
   readonly meanReturn: number;
-  /** Mean steps an episode. */
+  /** Mean number of steps in an episode. */
   readonly meanSteps: number;
   /** Share of responses in which an action was found. */
   readonly parseRate: number;
@@ -49,9 +50,9 @@ export interface EvaluationResult {
   readonly perception: number | null;
   /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null without a thought. */
   readonly faithfulness: number | null;
-  /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
+  /** Number of different thoughts over number of different states; null without a thought. See `thought_tally.ts`. */
   readonly thoughtDiversity: number | null;
-  /** How much thoughts tell of the state, 0 nothing to 1 all; null without a thought. See `thought_tally.ts`. */
+  /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
 }
 
@@ -63,13 +64,13 @@ export interface Evaluation {
   readonly greedy: EvaluationResult;
 }
 
-/** A decision, its response only from what writes one. */
+/** A decision to evaluate. Prompt and decoding are there if the policy writes text. */
 export type Judged =
   & { readonly parse: Pick<Parse, "action" | "start"> }
   & Pick<Decision, "judgement">
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
-/** What can be evaluated: a policy, or anything else that decides in situations. */
+/** What can be evaluated: a policy, or anything else that chooses actions in situations. */
 export interface Responder {
   /** Responds to all situations at once. */
   respond(
@@ -80,13 +81,13 @@ export interface Responder {
 
 /** What to evaluate. */
 export interface EvaluationSettings {
-  /** Where to play. */
+  /** The environment to play in. */
   readonly environment: EnvironmentDefinition;
   /** Its settings; the defaults when absent. */
   readonly envSettings?: EnvironmentSettings;
-  /** How many episodes to play. */
+  /** Number of episodes to play. */
   readonly episodes: number;
-  /** Which set of held-out episodes. */
+  /** Chooses the set of held-out episodes. */
   readonly seed: number;
   /** Takes the most likely token each time. */
   readonly greedy: boolean;
@@ -94,14 +95,39 @@ export interface EvaluationSettings {
   readonly temperature: number;
   /** Longest response in tokens. */
   readonly maxNewTokens: number;
-  /** Environments side by side. */
+  /** Number of environments side by side; 64 when absent. */
   readonly envs?: number;
-  /** Called after each batch of steps; what it throws ends the evaluation. */
+  /** Called after each batch of steps. If it throws, the evaluation ends with that error. */
   readonly onProgress?: (episodesDone: number) => void;
+  /** Sees every turn of the episodes that count. */
+  readonly onTurn?: (turn: EvaluatedTurn) => void;
+}
+
+/** A turn of a held-out episode. */
+export interface EvaluatedTurn {
+  /** Which episode, from 0. */
+  readonly episode: number;
+  /** What it was reset with. */
+  readonly deal: number;
+  /** Turns before it. */
+  readonly turn: number;
+  readonly decision: Judged;
+  /** Names the state that was acted in. */
+  readonly state: string;
+  /** The action taken; a random legal one when none was found. */
+  readonly action: number;
+  /** Unscaled. */
+  readonly reward: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+  /** The sampler's generator seed and first counter. */
+  readonly random: readonly [seed: number, counter: number];
+  /** Set at the episode's last turn. */
+  readonly outcome: EpisodeOutcome | null;
 }
 
 /**
- * Plays `episodes` held-out episodes. Deterministic by seed.
+ * Plays held-out episodes and measures them. The same seed gives the same episodes and draws.
  *
  * @example The solver always succeeds
  * ```ts
@@ -115,7 +141,7 @@ export interface EvaluationSettings {
  * ```
  */
 export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
-  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
+  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress, onTurn } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
   let next = 0;
@@ -130,15 +156,24 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
     const decisions = await agent.respond(slots, { temperature, greedy, maxNewTokens, random });
     decisions.forEach((decision, index) => {
       const slot = slots[index];
-      // The batch keeps its size to the end; episodes beyond the last one count for nothing.
+      // The batch keeps its size to the end. Episodes beyond the last one are not counted.
       if (slot.episode < episodes) responses.add(decision);
-      const { action } = decision.parse;
-      const isOver = slot.step(action ?? slot.env.randomAction());
+      const state = onTurn === undefined ? "" : slot.env.stateKey();
+      const action = decision.parse.action ?? slot.env.randomAction();
+      const { reward, terminated, truncated } = slot.step(action);
+      const isOver = terminated || truncated;
+      if (slot.episode < episodes) {
+        onTurn?.({
+          ...{ episode: slot.episode, deal: slot.deal, turn: slot.steps - 1, decision, state, action },
+          ...{ reward, terminated, truncated, random: [random[2 * index], random[2 * index + 1]] },
+          outcome: isOver ? slot.outcome : null,
+        });
+      }
       if (!isOver) return;
       if (slot.episode < episodes) {
-        const { goalReached } = slot.info;
+        const { goalReached, success } = slot.outcome;
         returns[slot.episode] = slot.episodeReturn;
-        successes += Number(isSuccess(slot.env, slot.episodeReturn, goalReached));
+        successes += Number(success);
         goals += Number(goalReached);
         steps += slot.steps;
         done++;
@@ -159,14 +194,14 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
   };
 }
 
-/** A held-out episode under way. Its picture is drawn when it is looked at: some policies never do. */
+/** A held-out episode under way. Its picture is drawn only if the policy looks at it. */
 class Episode implements Situation {
   episodeReturn = 0;
   steps = 0;
   #state: ResetResult;
 
-  constructor(readonly env: Environment, readonly episode: number, seed: number) {
-    this.#state = env.reset({ seed });
+  constructor(readonly env: Environment, readonly episode: number, readonly deal: number) {
+    this.#state = env.reset({ seed: deal });
   }
 
   get info(): Info {
@@ -177,27 +212,39 @@ class Episode implements Situation {
     return this.#state.observation;
   }
 
-  /** True when the action ended the episode. */
-  step(action: number): boolean {
+  /** How the episode ended, once it has. */
+  get outcome(): EpisodeOutcome {
+    const { goalReached } = this.info;
+    const { episodeReturn, steps } = this;
+    return { episodeReturn, steps, goalReached, success: isSuccess(this.env, episodeReturn, goalReached) };
+  }
+
+  /** Does a step. */
+  step(action: number): StepResult {
     const result = this.env.step(action);
     this.#state = result;
     this.episodeReturn += result.reward;
     this.steps++;
-    return result.terminated || result.truncated;
+    return result;
   }
 }
 
-/** Evaluates sampling, then greedy decoding; `onProgress` counts the episodes of both. */
+/** Evaluates sampled, then greedy decoding. `onProgress` counts the episodes of both. */
 export async function evaluateBoth(
   agent: Responder,
-  settings: Omit<EvaluationSettings, "greedy">,
+  { onTurn, ...settings }: Omit<EvaluationSettings, "greedy" | "onTurn"> & {
+    readonly onTurn?: (turn: EvaluatedTurn, how: "sampled" | "greedy") => void;
+  },
 ): Promise<Evaluation> {
   const { episodes, onProgress } = settings;
-  const sampled = await evaluate(agent, { ...settings, greedy: false });
+  const seeing = (how: "sampled" | "greedy") =>
+    onTurn && { onTurn: (turn: EvaluatedTurn) => onTurn(turn, how) };
+  const sampled = await evaluate(agent, { ...settings, greedy: false, ...seeing("sampled") });
   const greedy = await evaluate(agent, {
     ...settings,
     greedy: true,
     onProgress: (done) => onProgress?.(episodes + done),
+    ...seeing("greedy"),
   });
   return { sampled, greedy };
 }
@@ -224,7 +271,7 @@ export class ResponseTally {
     this.#faithful += Number(judgement.faithful === true);
   }
 
-  /** If any response states a thought, one that states none counts as misread and unfaithful. */
+  /** Computes the rates. If any response states a thought, one without a thought counts as misread and unfaithful. */
   rates(): Pick<EvaluationResult, "parseRate" | "perception" | "faithfulness" | keyof ThoughtRates> {
     const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
     return {

@@ -1,6 +1,5 @@
 /**
- * Published success rates, for comparison. Source unless said otherwise: Zhai et al. 2024 (arXiv:2405.10292), tables 1
- * and 2.
+ * Published success rates, for comparison. Source if no other is named: Zhai et al. 2024 (arXiv:2405.10292), tables 1 and 2.
  *
  * @module
  */
@@ -8,15 +7,15 @@
 /** One published number. */
 export interface PublishedRow {
   readonly system: string;
-  /** Parameters of its model; "-" if they are not public or there are none to speak of. */
+  /** Parameters of its model; "-" if they are few or not public. */
   readonly size: string;
-  /** In percent. */
+  /** Success in percent. */
   readonly success: number;
-  /** The peak of a moving average over training episodes, not an evaluation. */
+  /** Is it the peak of a moving average over training episodes, instead of an evaluation? */
   readonly isPeak?: boolean;
 }
 
-/** Names of rows that the overview quotes. */
+/** Names of the rows that the overview quotes. */
 export const RL4VLM = "RL4VLM";
 export const BEST_SINCE = "best since";
 
@@ -33,7 +32,7 @@ const rowsOf = (
   ...since === undefined ? [] : [{ system: BEST_SINCE, size: "2B to 7B", success: since }],
 ];
 
-/** By environment, if there are any: ALFWorld is another environment than Household. */
+/** Published rows by environment. Household has none: ALFWorld is another environment. */
 export const published: Readonly<Record<string, readonly PublishedRow[] | undefined>> = {
   NumberLine: rowsOf([89.4, 26.9, 87.1, 65.5, 82.5, 24.8], 100),
   EZPoints: rowsOf([50, 29.9, 0, 10.5, 2, 23], 100),
