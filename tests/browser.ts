@@ -136,10 +136,13 @@ export interface ModulePage extends TestPage {
 /** Bundles a module, named from the repository's root, and opens a page that has loaded it. */
 export async function openModule(entry: string): Promise<ModulePage> {
   const { bundle, endBundling } = await import("../web/bundle.ts");
-  const { outputFiles } = await bundle([entry]).finally(endBundling);
+  const { outputFiles } = await bundle([entry], { entryNames: "module" }).finally(endBundling);
+  const files = Object.fromEntries(
+    outputFiles.map(({ path, contents }) => [path.split(/[\\/]/).at(-1)!, contents]),
+  );
   const html = `<!doctype html><title>${entry}</title>` +
     '<script type="module">import * as tested from "./module.js"; globalThis.tested = tested;</script>';
-  const server = serveFiles({ "index.html": html, "module.js": outputFiles[0].text });
+  const server = serveFiles({ "index.html": html, ...files });
   const opened = await openPage(server.url);
   const { page } = opened;
   // What the module throws as it loads is among the errors.

@@ -38,6 +38,10 @@ export function forBrowsers(): esbuild.Plugin {
         const stand = files.get(fileURLToPath(new URL(path, `file://${resolveDir}/`)));
         return stand === undefined ? null : { path: stand };
       });
+      build.onLoad({ filter: /\.woff2$/ }, async ({ path }) => ({
+        contents: await Deno.readFile(path),
+        loader: "file",
+      }));
     },
   };
 }
@@ -67,7 +71,7 @@ export async function bundle(
     format: "esm",
     platform: "browser",
     target: "es2024",
-    loader: { ".wgsl": "text", ".woff2": "binary" },
+    loader: { ".wgsl": "text" },
     plugins: [forBrowsers()],
     logLevel: "silent",
   });
