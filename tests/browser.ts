@@ -133,16 +133,19 @@ export interface ModulePage extends TestPage {
   call<Result>(name: string, ...args: readonly unknown[]): Promise<Result>;
 }
 
-/** Bundles a module, named from the repository's root, and opens a page that has loaded it. */
-export async function openModule(entry: string): Promise<ModulePage> {
+/** Bundles a module, named from the repository's root, and opens a page that has loaded it, beside `more` files. */
+export async function openModule(
+  entry: string,
+  more: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<ModulePage> {
   const { bundle, endBundling } = await import("../web/bundle.ts");
   const { outputFiles } = await bundle([entry], { entryNames: "module" }).finally(endBundling);
   const files = Object.fromEntries(
     outputFiles.map(({ path, contents }) => [path.split(/[\\/]/).at(-1)!, contents]),
   );
-  const html = `<!doctype html><title>${entry}</title>` +
+  const html = `<!doctype html><title>${entry}</title><link rel="icon" href="data:,">` +
     '<script type="module">import * as tested from "./module.js"; globalThis.tested = tested;</script>';
-  const server = serveFiles({ "index.html": html, ...files });
+  const server = serveFiles({ "index.html": html, ...files, ...more });
   const opened = await openPage(server.url);
   const { page } = opened;
   // What the module throws as it loads is among the errors.

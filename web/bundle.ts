@@ -49,7 +49,7 @@ export function forBrowsers(): esbuild.Plugin {
 /** What {@linkcode bundle} is told beside the entries. */
 export type BundleOptions = Pick<
   esbuild.BuildOptions,
-  "minify" | "sourcemap" | "outdir" | "entryNames" | "metafile"
+  "minify" | "sourcemap" | "outdir" | "entryNames" | "metafile" | "splitting"
 >;
 
 /**

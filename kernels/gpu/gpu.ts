@@ -42,6 +42,8 @@ export class Gpu {
   readonly subgroupSize: number;
   /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
+  /** Rows of a register tile that pay at most: in browsers 32 are no faster than 16, and compile twice as long. */
+  readonly maxTileRows: number;
   /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
   /** Compiled kernels. */
@@ -77,6 +79,7 @@ export class Gpu {
     this.isSoftware = isSoftware;
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
     this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
+    this.maxTileRows = isDeno ? Infinity : 16;
     this.pool = new StoragePool(device);
     // Browsers refuse a barrier in a loop whose bounds stand in a variable, and theirs is no lavapipe.
     const hidesUniforms = isSoftware && isDeno;

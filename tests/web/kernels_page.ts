@@ -1,48 +1,58 @@
-/** Runs in the browser: every kernel case of the tests. */
-import { casesByFolder } from "../../bench/folders.ts";
+/** Runs in the browser: kernel cases of the tests. */
+import type { KernelCase } from "../../kernels/case.ts";
 import { checkOutputs, clearErrors, runOnce, uploadOperands } from "../../kernels/check.ts";
-import { Gpu, openGpu } from "../../kernels/gpu/mod.ts";
+import { openGpu } from "../../kernels/gpu/mod.ts";
 
-/** A variant of a case that failed, and why. */
-interface Failure {
-  readonly label: string;
-  readonly message: string;
+/** What checking a folder's cases came to. */
+export interface Checked {
+  readonly adapterName: string;
+  /** Launches that were checked. */
+  readonly count: number;
+  /** Those that failed, and why. */
+  readonly failures: readonly { readonly label: string; readonly message: string }[];
+  /** Milliseconds by variant. */
+  readonly times: Readonly<Record<string, number>>;
 }
 
-/** Runs every variant of every case that the adapter can, and says how many there were and which failed. */
-export async function checkCases(folders: readonly string[] = Object.keys(casesByFolder)) {
+/** Runs the variants of the cases of a folder under `kernels/`; of those named in `sampled`, on every so many cases only. */
+export async function checkCases(
+  folder: string,
+  sampled: Readonly<Record<string, number>> = {},
+): Promise<Checked> {
+  // The bundler makes a map of all modules that fit.
+  const module: Record<string, unknown> = await import(`../../kernels/${folder}/cases.ts`);
+  const cases = Object.entries(module).filter(([name]) => /^cases$|Cases$/.test(name))
+    .flatMap(([, value]) => value as readonly KernelCase[]);
   const gpu = await openGpu();
-  const failures: Failure[] = [];
+  const failures: { label: string; message: string }[] = [];
   let count = 0;
   const times: Record<string, number> = {};
-  const skipped = new Set<string>();
-  for (const kernelCase of folders.flatMap((folder) => casesByFolder[folder])) {
+  for (const [index, kernelCase] of cases.entries()) {
+    const variants = kernelCase.variants.filter((variant) =>
+      index % (sampled[variant] ?? 1) === 0 &&
+      (variant !== "tiled-f16" || gpu.device.features.has("shader-f16"))
+    );
+    if (variants.length === 0) continue;
     const inputs = kernelCase.inputs();
-    const startMs = performance.now();
-    let want: Record<string, ArrayLike<number>> | null = null;
-    for (const variant of kernelCase.variants) {
+    const want = kernelCase.reference(inputs);
+    for (const variant of variants) {
       const label = `${kernelCase.kernel} (${variant}) at ${kernelCase.name}`;
-      const { feature } = kernelCase;
-      if (variant === "tiled-f16" || feature !== undefined && !gpu.device.features.has(feature)) {
-        skipped.add(variant);
-        continue;
-      }
       count++;
+      const startMs = performance.now();
       const operands = uploadOperands(gpu, kernelCase, inputs);
       try {
-        want ??= kernelCase.reference(inputs);
         checkOutputs(label, await runOnce(gpu, kernelCase, operands, variant), want, kernelCase);
       } catch (error) {
         await clearErrors(gpu);
         failures.push({ label, message: (error as Error).message });
       }
       for (const slice of Object.values(operands)) gpu.release(slice);
+      times[variant] = (times[variant] ?? 0) + performance.now() - startMs;
     }
-    times[kernelCase.kernel] = (times[kernelCase.kernel] ?? 0) + performance.now() - startMs;
   }
-  const { adapterName, isSoftware, subgroupSize } = gpu;
+  const { adapterName } = gpu;
   gpu.destroy();
-  return { adapterName, isSoftware, subgroupSize, count, failures, skipped: [...skipped], times };
+  return { adapterName, count, failures, times };
 }
 
 /** What the device says of a kernel that does not compile. */
@@ -63,5 +73,3 @@ export async function compileError(source: string, constants: Record<string, num
     gpu.destroy();
   }
 }
-
-export { Gpu };
