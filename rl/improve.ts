@@ -5,7 +5,7 @@
  */
 import { Random } from "../envs/mod.ts";
 import type { AdamW } from "../model/mod.ts";
-import { number, type NumberSetting, type Values } from "./cli/mod.ts";
+import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -24,9 +24,13 @@ export const improveOptions = {
   ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", {
     min: 1,
   }) as NumberSetting,
-  klStop: number(0.04, "ends an iteration's updates when a minibatch's KL estimate exceeds it", {
+  klStop: number(0.005, "ends an iteration's updates when the KL of a weighted token exceeds it", {
     min: 0,
     unit: "nats",
+  }) as NumberSetting,
+  klWindow: integer(4, "that the KL of the stop is measured over, the latest ones", {
+    min: 1,
+    unit: "minibatches",
   }) as NumberSetting,
   entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", {
     min: 0,
@@ -46,7 +50,8 @@ export type GuardSettings = Values<typeof improveOptions>;
 export const FIRST_RATIO_TOLERANCE = RATIO_ROUNDING;
 
 /** What {@linkcode improve} depends on beside the samples. */
-export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop"> {
+export interface ImproveSettings
+  extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop" | "klWindow"> {
   /** Seed of the minibatches' order. */
   readonly seed: number;
 }
@@ -72,6 +77,7 @@ export async function improve(
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
   const results: MinibatchMetrics[] = [];
+  let kl = 0, klStopped = false;
   epochs:
   for (let epoch = 0; epoch < settings.epochs; epoch++) {
     const bIndices = shuffled(live.length, new Random(settings.seed, `${order} ${epoch}`));
@@ -82,18 +88,21 @@ export async function improve(
       results.push(result);
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
-      if (result.kl > settings.klStop) break epochs;
+      kl = divergence(results.slice(-settings.klWindow));
+      klStopped = kl > settings.klStop;
+      if (klStopped) break epochs;
     }
   }
-  const average = (key: keyof MinibatchMetrics) => meanOf(results.map((result) => result[key]!));
-  const isMeasured = (key: keyof MinibatchMetrics) => results[0]?.[key] !== undefined;
+  const average = (key: keyof MinibatchMeans) => meanOf(results.map((result) => result[key]!));
+  const isMeasured = (key: keyof MinibatchMeans) => results[0][key] !== undefined;
   return {
     policyLoss: average("policyLoss"),
     ...isMeasured("valueLoss") && { valueLoss: average("valueLoss") },
     ...isMeasured("referenceKl") && { referenceKl: average("referenceKl") },
     ...isMeasured("correctionLoss") && { correctionLoss: average("correctionLoss") },
     entropy: average("entropy"),
-    kl: results[results.length - 1].kl,
+    kl,
+    klStopped,
     clipFraction: average("clipFraction"),
     firstRatioError: results[0].largestRatioError,
     gradientNorm: average("gradientNorm"),
@@ -104,7 +113,15 @@ export async function improve(
 /** The metrics of an iteration in which every group was filtered out. */
 function nothingLearnt(samples: readonly Sample[]): ImproveMetrics {
   const entropy = meanOf(samples.flatMap(({ transition }) => Array.from(transition.entropies)));
-  const zero = { policyLoss: 0, kl: 0, clipFraction: 0, firstRatioError: 0, gradientNorm: 0, updates: 0 };
+  const zero = {
+    policyLoss: 0,
+    kl: 0,
+    klStopped: false,
+    clipFraction: 0,
+    firstRatioError: 0,
+    gradientNorm: 0,
+    updates: 0,
+  };
   return { ...zero, entropy };
 }
 
@@ -166,41 +183,59 @@ function measure(
   widths: readonly number[],
   { ratio, clipLow, clipHigh }: ObjectiveSettings,
 ): MinibatchMetrics {
-  // By turn: the log-ratio of the response, or those of its tokens. Turns without weight fill the shape.
-  const turns = slices.flatMap((samples, part) =>
-    samples.flatMap(({ weight, transition: { response } }, b) => {
-      if (weight === 0) return [];
-      const words = readouts.logRatio[part];
+  const logRatios: number[] = [];
+  const kl = { sum: 0, weight: 0 };
+  slices.forEach((samples, part) =>
+    samples.forEach(({ weight: turnWeight, transition: { response, logprobs, weights } }, b) => {
+      if (turnWeight === 0) return; // It only fills the minibatch's shape.
       const first = b * widths[part];
-      return [ratio === "response" ? [words[b]] : Array.from(words.subarray(first, first + response.length))];
+      if (ratio === "response") logRatios.push(readouts.logRatio[part][b]);
+      for (let r = 0; r < response.length; r++) {
+        const change = readouts.logprob[part][first + r] - logprobs[r];
+        if (ratio === "token") logRatios.push(change);
+        // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
+        kl.sum += weights[r] * (Math.expm1(change) - change);
+        kl.weight += weights[r];
+      }
     })
   );
-  const logRatios = turns.flat();
   const ratios = logRatios.map(Math.exp);
-  const k3 = ratios.map((r, i) => r - 1 - logRatios[i]);
   return {
     policyLoss: losses.policyLoss,
     valueLoss: losses.valueLoss,
     referenceKl: losses.referenceKl,
     correctionLoss: losses.correctionLoss,
     entropy: losses.entropy,
-    // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
-    kl: k3.reduce((sum, value) => sum + value, 0) / turns.length,
+    kl,
     clipFraction: meanOf(ratios.map((r) => Number(r - 1 > clipHigh || 1 - r > clipLow))),
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm,
   };
 }
 
-interface MinibatchMetrics {
+/** KL divergence of a weighted token over minibatches: 0 without any. */
+function divergence(results: readonly MinibatchMetrics[]): number {
+  const total = (part: keyof WeightedSum) => results.reduce((sum, { kl }) => sum + kl[part], 0);
+  return total("sum") / Math.max(total("weight"), Number.MIN_VALUE);
+}
+
+interface WeightedSum {
+  readonly sum: number;
+  readonly weight: number;
+}
+
+interface MinibatchMetrics extends MinibatchMeans {
+  readonly kl: WeightedSum;
+  readonly largestRatioError: number;
+}
+
+interface MinibatchMeans {
   readonly policyLoss: number;
   readonly valueLoss: number | undefined;
   readonly referenceKl: number | undefined;
   readonly correctionLoss: number | undefined;
   readonly entropy: number;
-  readonly kl: number;
   readonly clipFraction: number;
-  readonly largestRatioError: number;
   readonly gradientNorm: number;
 }
 
@@ -217,11 +252,16 @@ export interface ImproveMetrics {
   /** Mean entropy of the response tokens' distributions at the sampling temperature, in nats. */
   readonly entropy: number;
   /**
-   * k3 estimate from the ratios, of the last minibatch, in nats a response. For a response's ratio it is a KL divergence of
-   * behaviour and policy only with lambda 1: the thought's share counts about lambda^2 of its own, so that a small lambda
-   * lets thoughts drift further. For tokens' ratios it is the sum over the response.
+   * How far the policy is from the one that acted, in nats a weighted token:
+   *
+   *     sum_t w_t k3_t / sum_t w_t,   k3_t = r_t - 1 - log r_t,   r_t = p_t / p_t when acting
+   *
+   * over the response tokens of the last `klWindow` minibatches. `w` are the weights in log pi: lambda for thoughts, 1 for
+   * actions. k3 estimates each token's KL divergence of behaviour and policy.
    */
   readonly kl: number;
+  /** Whether that ended the iteration's updates. */
+  readonly klStopped: boolean;
   /** Share of ratios outside the clips. */
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */

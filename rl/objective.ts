@@ -4,7 +4,7 @@
  *     ratio          a response's:  exp(sum_t w_t (log p_t - log p_old_t)), one for the whole response
  *                    a token's:     exp(log p_t - log p_old_t), one for each token
  *     policy loss    -mean over turns of  weight * min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
- *     value loss     half the mean of the larger squared error, of the value and of its clipped change
+ *     value loss     half the mean of the larger squared error, of the value and of its clipped change; or of the value alone
  *     entropy        mean over the response tokens
  *     reference KL   mean over turns of  weight * sum_t (k3 = exp(d) - d - 1),  d = log p_ref - log p
  *     correction     mean -log p over the tokens of corrected responses
@@ -113,7 +113,7 @@ export function policyObjective(policy: Policy): Objective<PolicyPart> {
   return { name: "policy", losses: (tape, part) => policyLosses(tape, policy, part) };
 }
 
-/** The losses of one part. Readouts: `logRatio`, (B) or (B, R). */
+/** The losses of one part. Readouts: `logRatio`, (B) or (B, R); `logprob` of the response tokens, (B, R). */
 export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses {
   const { settings, batch } = mb;
   const { B, R } = batch;
@@ -138,7 +138,7 @@ export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses
     const loss = sum(tape, multiply(tape, corrected.logprob, mbCorrection));
     losses.correctionLoss = [loss, settings.correctionCoefficient];
   }
-  return { losses, readouts: { logRatio } };
+  return { losses, readouts: { logRatio, logprob } };
 }
 
 /** Clipped surrogate of one ratio a response; `logPi` (B) is the policy's as it is. */
@@ -187,17 +187,22 @@ function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPar
 /** The least guard leaves ratios their gradient that are 1 but for rounding. */
 const guardOf = (ratioGuard: number): number => Math.max(ratioGuard, 1 + RATIO_ROUNDING);
 
-/** Half the larger of the squared errors of the value and of its clipped change. */
+/** Half the larger of the squared errors of the value and of its clipped change; of the value alone without a clip. */
 function valueLoss(tape: Tape, values: Tensor, mb: PolicyPart): Tensor {
   const { valueClip } = mb.settings;
   const size = mb.values!.length;
   const mbReturns = tape.constant(mb.returns!, [size], "returns");
-  const mbValues = tape.constant(mb.values!, [size], "values");
   const flat = values.shape.length === 1 ? values : reshape(tape, values, [size]);
-  const [error] = chain(tape, [flat, mbValues, mbReturns], (value, mbValue, target) => {
-    const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-valueClip, valueClip));
-    return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
-  });
+  const [error] = valueClip === 0
+    ? chain(tape, [flat, mbReturns], (value, target) => [value.subtract(target).square()])
+    : chain(
+      tape,
+      [flat, tape.constant(mb.values!, [size], "values"), mbReturns],
+      (value, mbValue, target) => {
+        const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-valueClip, valueClip));
+        return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
+      },
+    );
   const weighted = mb.valueWeights === undefined
     ? error
     : multiply(tape, error, tape.constant(mb.valueWeights, [size], "value weights"));

@@ -47,9 +47,9 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
 /**
  * The weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
- * If the text has no action, the action taken was drawn at random and no token stands for it. All tokens are then thought,
- * so that the text is reinforced no more than any other thought. The published code credits the random action to the
- * tokens at a fixed place.
+ * If the text has no action, the action taken was drawn at random and no token stands for it. All of the text is then to
+ * blame, and every token weighs 1: at lambda, what such a step costs would shrink with lambda. The published code credits
+ * the random action to the tokens at a fixed place.
  *
  * Throws `RangeError` when lambda is outside [0, 1].
  *
@@ -70,6 +70,6 @@ export function responseWeights(
   if (!(lambda >= 0 && lambda <= 1)) {
     throw new RangeError(`Cannot weigh a response: lambda is ${lambda}, use a number in [0, 1]`);
   }
-  const first = actionTokenStart(response, parse);
+  const first = parse.action === null ? 0 : actionTokenStart(response, parse);
   return new Float32Array(response.ends.length).fill(lambda, 0, first).fill(1, first);
 }

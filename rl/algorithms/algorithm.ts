@@ -129,7 +129,8 @@ export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>
 
 /** What every algorithm logs of an iteration, and what its own page defines. */
 export type LearnMetrics = Partial<ImproveMetrics> & Partial<CreditMetrics> & {
-  readonly advantageStd?: number;
+  readonly advantageRms?: number;
+  readonly advantageMean?: number;
   readonly explainedVariance?: number | null;
 };
 
