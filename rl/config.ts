@@ -25,6 +25,7 @@ import { policyPresets, presetOf } from "./presets.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
+import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
 
@@ -169,6 +170,12 @@ function requireFitting(environment: EnvironmentDefinition, config: CommonSettin
       "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",
     );
   }
+  if (config.sftThoughts && config.cot) {
+    throw new UsageError(
+      "Cannot use --sft-thoughts with a chain of thought: all demonstrations have theirs, add --no-cot or leave it out",
+    );
+  }
+  readMistakes(environment.make(), config.mistakes);
   readEnvSettings(environment, config.envSettings);
   readEnvSettings(environment, [...config.envSettings, ...config.trainingSettings]);
 }

@@ -6,11 +6,12 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import type { Segment, Sequence } from "../model/mod.ts";
+import { UsageError } from "./cli/mod.ts";
 import type { CommonSettings } from "./config.ts";
 import { trainingEnvSettings } from "./env_settings.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import type { Policy } from "./policy.ts";
-import { requireDemonstrations } from "./requirements.ts";
+import { readMistakes, requireDemonstrations } from "./requirements.ts";
 import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
@@ -57,7 +58,8 @@ function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => 
 const TURN_INTERVAL = 256;
 
 /**
- * Has the environment's solver play `config.demonstrations` steps, with its default bias. Deterministic by seed.
+ * Has the environment's solver play `config.demonstrations` steps, with its mistakes. Deterministic by seed. With
+ * `config.sftThoughts` each step is demonstrated twice: as the policy responds, and with a thought.
  * `onProgress` is told of the steps done now and then, and may throw to stop.
  */
 export async function demonstrate(
@@ -68,20 +70,25 @@ export async function demonstrate(
 ): Promise<Demonstration[]> {
   const env = requireDemonstrations(environment.make(trainingEnvSettings(environment, config)));
   const random = new Random(config.seed, "demonstrations");
+  const bias = readMistakes(env, config.mistakes);
+  const writers = config.sftThoughts ? [policy, thinking(policy)] : [policy];
   const demonstrations: KeptDemonstration[] = [];
+  const wanted = config.demonstrations * writers.length;
   // Seeds from the far end of the run's range: RL's episodes count up from its start.
   let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
-  while (demonstrations.length < config.demonstrations) {
+  while (demonstrations.length < wanted) {
     const before = demonstrations.length;
     let state = env.reset({ seed: --episodeSeed });
     let isCut = false;
     const rewards: number[] = [];
     for (let isOver = false; !isOver;) {
-      const text = env.demonstrate(random, { cot: policy.cot });
-      const prompt = policy.promptOf({ env, ...state });
-      const response = policy.encode(env, text);
-      const result = env.step(env.parse(text).action ?? env.randomAction());
-      demonstrations.push(new KeptDemonstration({ prompt, response }));
+      const texts = writers.map(({ cot }) => env.demonstrate(random, { cot, bias }));
+      const shown = writers.map((writer, i) => ({
+        prompt: writer.promptOf({ env, ...state }),
+        response: writer.encode(env, texts[i]),
+      }));
+      const result = env.step(env.parse(texts[0]).action ?? env.randomAction());
+      demonstrations.push(...shown.map((sequence) => new KeptDemonstration(sequence)));
       rewards.push(result.reward * config.rewardScale);
       state = result;
       isOver = result.terminated || result.truncated;
@@ -90,11 +97,20 @@ export async function demonstrate(
     // A limit says nothing of the states: what a cut episode would have earned without it is unknown.
     for (let t = rewards.length - 1, discountedReturn = 0; t >= 0 && !isCut; t--) {
       discountedReturn = rewards[t] + config.gamma * discountedReturn;
-      Object.assign(demonstrations[before + t], { discountedReturn, valueWeight: 1 });
+      for (let w = 0; w < writers.length; w++) {
+        const demonstration = demonstrations[before + t * writers.length + w];
+        Object.assign(demonstration, { discountedReturn, valueWeight: 1 });
+      }
     }
     if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
     await eventLoopTurn();
-    onProgress(Math.min(demonstrations.length, config.demonstrations));
+    onProgress(Math.min(Math.floor(demonstrations.length / writers.length), config.demonstrations));
   }
-  return demonstrations.slice(0, config.demonstrations);
+  return demonstrations.slice(0, wanted);
+}
+
+/** The same policy, writing a thought before the action. */
+export function thinking(policy: Policy): Policy {
+  if (policy.withThought !== undefined) return policy.withThought();
+  throw new UsageError("Cannot demonstrate thoughts: this policy writes none, leave out --sft-thoughts");
 }

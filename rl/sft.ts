@@ -9,8 +9,12 @@
 import { Random } from "../envs/mod.ts";
 import { type AdamW, mean, multiply, square, subtract, sum } from "../model/mod.ts";
 import {
+  boolean,
+  type BooleanSetting,
   defaultsOf,
   integer,
+  list,
+  type ListSetting,
   number,
   type NumberSetting,
   path,
@@ -68,6 +72,14 @@ export const sftOptions = {
     min: 0,
     unit: "updates",
   }) as NumberSetting,
+  mistakes: list(
+    [],
+    "the demonstrator's mistakes as kind=probability, such as flipMinus=0.3, over its defaults; none makes none",
+  ) as ListSetting,
+  sftThoughts: boolean(
+    false,
+    "with --no-cot: demonstrate every step with its thought as well, so that reading is learnt as with a thought",
+  ) as BooleanSetting,
   warmStart: path(
     "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
   ) as PathOption,

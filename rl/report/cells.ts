@@ -167,6 +167,7 @@ async function startFlags(places: Places, cell: Cell): Promise<string[]> {
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
+  ...["klStopped", "clipFraction", "explainedVariance"],
 ];
 
 async function trainingResult(run: string): Promise<JsonObject> {

@@ -18,6 +18,8 @@ const result = {
   faithfulness: null,
   thoughtDiversity: null,
   thoughtInformation: null,
+  panel: "0123456789ab",
+  outcomes: "01",
 };
 
 Deno.test("the table has a line a policy and a dash for what is not known", () => {

@@ -22,6 +22,8 @@ export function resultOf(success: number): EvaluationResult {
     faithfulness: 0.875,
     thoughtDiversity: 1.25,
     thoughtInformation: 0.9,
+    panel: "0123456789ab",
+    outcomes: Array.from({ length: 8 }, (_, i) => Number(i < 8 * success)).join(""),
   };
 }
 
