@@ -5,8 +5,12 @@
  */
 import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
-import { taskArguments } from "../cli/mod.ts";
+import { findEnvironment } from "../../envs/mod.ts";
+import { parseOptions, taskArguments } from "../cli/mod.ts";
+import { optionsOf, resolveConfig } from "../config.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";
+import { algorithmOf } from "../run/load_algorithm.ts";
+import { changesSince, LATEST, settingsDigest } from "./changes.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 
@@ -29,17 +33,17 @@ export interface Places {
 export const PLACES: Places = { results: "results", runs: "runs/results" };
 
 /**
- * `done`: there is a result. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
+ * `done`: there is a result. `older`: there is one from before a change that touches it. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
  * whose checkpoint is gone or in the middle of being trained again.
  */
-export type CellState = "done" | "begun" | "to run" | "no weights";
+export type CellState = "done" | "older" | "begun" | "to run" | "no weights";
 
-/** The cells of experiments, for each seed if they have seeds. */
-export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
+/** The cells of experiments, for each seed if they have seeds: their own, or those given. */
+export function cellsOf(chosen: readonly Experiment[], seeds?: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
       ? [{ experiment, seed: null }]
-      : seeds.map((seed) => ({ experiment, seed }))
+      : (seeds ?? experiment.seeds).map((seed) => ({ experiment, seed }))
   );
 }
 
@@ -79,7 +83,11 @@ export function cellCommand(places: Places, cell: Cell): string[] {
 
 /** How far a cell is. */
 export async function cellState(places: Places, cell: Cell): Promise<CellState> {
-  if (await exists(resultPath(places, cell))) return "done";
+  const kept = resultPath(places, cell);
+  if (await exists(kept)) {
+    const { version } = await readJson(kept) as CellResult["summary"];
+    return changesSince(cell.experiment, version).length > 0 ? "older" : "done";
+  }
   const { command, environment } = cell.experiment;
   if (command === "policy") return "to run";
   const run = runPath(places, cell);
@@ -129,7 +137,10 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   const isTraining = command === "train" || command === "baseline";
   const run = runPath(places, cell);
   const startMs = performance.now();
-  const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
+  const [name, ...own] = [
+    ...args,
+    ...isTraining ? await startFlags(places, cell, extra[command]) : ["--json"],
+  ];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...taskArguments(name), ...own],
     // The child ends with this process, and its paths start in this process's folder.
@@ -145,7 +156,7 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   if (code !== 0) return code;
   const commandLine = `./ponder ${args.join(" ")}`;
   const summary = isTraining
-    ? { ...await trainingResult(run), command: commandLine }
+    ? { ...await trainingResult(run), command: commandLine, version: LATEST }
     : { command: commandLine, seed, ...evaluationResult(stdout, (performance.now() - startMs) / 1e3) };
   const path = resultPath(places, cell);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -154,13 +165,31 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 }
 
 /** Where training happens, and how it begins: where it stopped, or anew. */
-async function startFlags(places: Places, cell: Cell): Promise<string[]> {
+async function startFlags(places: Places, cell: Cell, extra: readonly string[]): Promise<string[]> {
   const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await exists(`${runPath(places, cell)}/config.json`)) return [...out, "--resume"];
+  const folder = runPath(places, cell);
+  if (await exists(`${folder}/config.json`)) {
+    // A folder of other settings is an older version's: there is nothing to go on with.
+    const settings = await todaysSettings(cell, extra);
+    const kept = await settingsDigest(await readJson(`${folder}/config.json`) as JsonObject);
+    return [...out, kept === settings ? "--resume" : "--overwrite"];
+  }
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
+}
+
+/** The digest of the settings that a cell's training has with the code as it is. */
+async function todaysSettings(
+  { experiment: { command, environment, flags }, seed }: Cell,
+  extra: readonly string[],
+): Promise<string> {
+  const algorithm = await algorithmOf(flags);
+  const { given } = parseOptions([...flags, ...extra], optionsOf(algorithm));
+  const policy = command === "baseline" ? { policy: "cnn" as const } : {};
+  const all = { ...policy, ...given, seed: seed ?? 0 };
+  return await settingsDigest(resolveConfig(all, findEnvironment(environment), algorithm));
 }
 
 /** What of `metrics.jsonl` a result keeps: enough for curves, and to see how thoughts changed. */
@@ -174,10 +203,10 @@ async function trainingResult(run: string): Promise<JsonObject> {
   const folder = await RunFolder.open(run);
   const lines = (await folder.readMetrics()).filter(({ stage }) => stage === "rl");
   const curve = lines.map((line) => Object.fromEntries(CURVE_KEYS.map((key) => [key, line[key]])));
-  return { ...await folder.readSummary(), curve };
+  return { ...await folder.readSummary(), settings: await settingsDigest(await folder.readConfig()), curve };
 }
 
 function evaluationResult(stdout: string, total: number): JsonObject {
   const { adapter, temperature, evaluation } = JSON.parse(stdout);
-  return { adapter, temperature, evaluation, wall_seconds: { total } };
+  return { adapter, temperature, evaluation, wall_seconds: { total }, version: LATEST };
 }

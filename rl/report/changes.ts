@@ -57,7 +57,8 @@ export function changesSince(experiment: Experiment, version = 0): readonly Resu
 
 /** First 12 hexadecimal digits of SHA-256 over the settings of a run, sorted by name. */
 export async function settingsDigest(config: object): Promise<string> {
-  const sorted = Object.entries(settingsOf(config)).sort(([a], [b]) => a < b ? -1 : 1);
+  const sorted = Object.entries(settingsOf(config)).filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => a < b ? -1 : 1);
   const bytes = new TextEncoder().encode(JSON.stringify(sorted));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");

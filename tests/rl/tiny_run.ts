@@ -119,7 +119,7 @@ export async function signAgain(path: string): Promise<void> {
 
 /** A command started as its task starts it. */
 export function startCommand(
-  name: "train" | "eval" | "play" | "reproduce" | "check",
+  name: "train" | "eval" | "play" | "reproduce" | "check" | "compare",
   args: readonly string[],
   { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
 ): Deno.ChildProcess {
