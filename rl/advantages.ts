@@ -27,7 +27,11 @@ export const advantageOptions = {
 /** Settings of a critic. */
 export const criticOptions = {
   valueClip: number(0, "clip of the value's change; 0 clips nothing", { min: 0 }) as NumberSetting,
-  valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }) as NumberSetting,
+  valueCoefficient: number(
+    0.5,
+    "weight of the value loss, of a policy whose critic shares its features: cnn",
+    { min: 0 },
+  ) as NumberSetting,
 };
 
 /** Settings of {@linkcode turnAdvantages}; gamma discounts what a turn later is worth. */

@@ -124,7 +124,9 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   const unused = Object.keys(given).find((name) => policy.without.includes(name));
   if (unused !== undefined) {
     throw new UsageError(
-      `Cannot use --${toFlag(unused)}: a policy of kind ${given.policy} has no such setting`,
+      `Cannot use --${toFlag(unused)}: a policy of kind ${
+        given.policy ?? commonOptions.policy.default
+      } has no such setting`,
     );
   }
   const presets = {

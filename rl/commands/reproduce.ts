@@ -188,10 +188,10 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
 
 /** The first experiment of each table and command of a task: a smoke run need not see all that differ in a number. */
 function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
-  return [
-    ...Map.groupBy(chosen, ({ environment, group, command }) => `${environment} ${group} ${command}`)
-      .values(),
-  ].map(([first]) => first);
+  // Policies without a model take no time.
+  const kind = ({ environment, group, command, name }: Experiment) =>
+    [environment, group, command, ...command === "policy" ? [name] : []].join();
+  return [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
 }
 
 function readSeed(text: string): number {

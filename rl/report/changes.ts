@@ -5,6 +5,7 @@
  */
 import { settingsOf } from "../config.ts";
 import type { Experiment } from "./experiments.ts";
+import type { CellResult } from "./result.ts";
 
 /** A change after which training computes something else. */
 export interface ResultChange {
@@ -37,7 +38,9 @@ export const changes: readonly ResultChange[] = [
   {
     version: 3,
     what:
-      "The KL stop looks at the KL of a weighted token over the last four minibatches; before, at one minibatch's k3 of whole responses.",
+      "The KL stop looks at the KL of a weighted token over the last four minibatches, a VLM's values are not clipped, and " +
+      "advantages are divided by their root mean square; before, at one minibatch's k3 of whole responses, by 0.2, and by " +
+      "their standard deviation.",
     touches: isTrained,
   },
   {
@@ -53,6 +56,18 @@ export const LATEST: number = changes[changes.length - 1].version;
 /** The changes that an experiment's result of a version is from before. */
 export function changesSince(experiment: Experiment, version = 0): readonly ResultChange[] {
   return changes.filter((change) => change.version > version && change.touches(experiment));
+}
+
+/**
+ * The cells that tables are made of: of each experiment those that are from before the fewest changes, so that no mean mixes
+ * what was trained by different rules.
+ */
+export function newestCells<C extends Pick<CellResult, "experiment" | "summary">>(cells: readonly C[]): C[] {
+  const age = ({ experiment, summary }: C) => changesSince(experiment, summary.version).length;
+  return [...Map.groupBy(cells, ({ experiment }) => experiment).values()].flatMap((own) => {
+    const least = Math.min(...own.map(age));
+    return own.filter((cell) => age(cell) === least);
+  });
 }
 
 /** First 12 hexadecimal digits of SHA-256 over the settings of a run, sorted by name. */

@@ -10,7 +10,7 @@ import { successMeaning } from "./evaluation.ts";
 import { tasks } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 import { aggregateTable } from "./aggregate.ts";
-import { changes } from "./changes.ts";
+import { changes, newestCells } from "./changes.ts";
 import {
   algorithmTable,
   commandTable,
@@ -51,7 +51,8 @@ names the changes below that a cell is from before: it says what was true then.
 /** What cells may be older than. */
 const CHANGES = [
   "## Changes since",
-  "What changed in training, and the column _older than_ refers to. A cell without a number is from after all that touch it.",
+  "What changed in training, and the column _older than_ refers to. A cell without a number is from after all that touch it. " +
+  "Once an experiment has a newer cell, its older ones are in the table of commands alone.",
   changes.map(({ version, what }) => `${version}. ${what}`).join("\n"),
 ].join("\n\n");
 
@@ -68,7 +69,8 @@ export async function resultsPage(
   cells: readonly CellResult[],
 ): Promise<{ markdown: string; plots: Record<string, string> }> {
   const plots: Record<string, string> = {};
-  const bySeed = cells.toSorted((a, b) => (a.seed ?? 0) - (b.seed ?? 0));
+  const all = cells.toSorted((a, b) => (a.seed ?? 0) - (b.seed ?? 0));
+  const bySeed = newestCells(all);
   const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed), aggregateTable(bySeed), CHANGES];
   for (const task of tasks) {
     const own = bySeed.filter(({ experiment }) => experiment.environment === task);
@@ -94,7 +96,8 @@ export async function resultsPage(
     for (const [title, text] of Object.entries(sections)) {
       if (text !== null) blocks.push(`### ${title}`, text);
     }
-    blocks.push("### Commands", ...commandTable(task, own));
+    const everyCell = all.filter(({ experiment }) => experiment.environment === task);
+    blocks.push("### Commands", ...commandTable(task, everyCell));
   }
   return { markdown: blocks.join("\n\n") + "\n", plots };
 }

@@ -37,7 +37,14 @@ export function overviewTable(cells: Cells): string {
     const success = (name: string) => {
       const own = of(name);
       const planned = own[0]?.experiment.seeds.length ?? 0;
-      const seeds = own.length < planned ? ` (${own.length} of ${planned} seeds)` : "";
+      const isOlder = own.some(({ experiment, summary }) =>
+        changesSince(experiment, summary.version).length > 0
+      );
+      const notes = [
+        ...own.length < planned ? [`${own.length} of ${planned} seeds`] : [],
+        ...isOlder ? ["older"] : [],
+      ];
+      const seeds = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
       return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
     };
     const quoted = (system: string) =>

@@ -1,6 +1,7 @@
 /** Value targets of the warm start: the returns of episodes that the rules ended. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { numberLine, Random } from "../../envs/mod.ts";
+import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { demonstrate } from "../../rl/demonstrations.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
 import { newAgent, sftOptimizer } from "../../rl/setup.ts";
@@ -67,3 +68,60 @@ gpuTest("the warm start learns values of steps whose return is known, and of no 
   assertEquals(await lossOf([0]), 0);
   assert(meanError(indices) > 0);
 });
+
+gpuTest("mistakes are the demonstrator's own, those that are given, or none", async (gpu) => {
+  const perfect = (await demonstrated(gpu, ["none"])).filter(({ perception, faithful }) =>
+    perception === 1 && faithful
+  );
+  assertEquals(perfect.length, 300);
+  const own = (await demonstrated(gpu, [])).filter(({ perception }) => perception === 1).length;
+  const misread = (await demonstrated(gpu, ["misread=0.9"])).filter(({ perception }) =>
+    perception === 1
+  ).length;
+  // Each of two digits is misread in 10% and 90%: 81% and 1% of the thoughts are right.
+  assert(own > 210 && own < 270 && misread < 15, `${own} and ${misread}`);
+});
+
+/** Judgements of 300 demonstrations; the number line's solver makes mistakes by itself. */
+async function demonstrated(gpu: Gpu, mistakes: readonly string[]) {
+  const config = tinyConfig({ demonstrations: 300, mistakes });
+  const agent = newAgent(gpu, numberLine, config);
+  const env = numberLine.make();
+  const all = await demonstrate(agent, numberLine, config);
+  let step = 0, seed = (config.seed + 1) * TRAINING_SEEDS;
+  const judgements = [];
+  while (step < all.length) {
+    env.reset({ seed: --seed });
+    for (let isOver = false; !isOver && step < all.length;) {
+      const { text } = agent.decode(all[step++].response);
+      judgements.push(env.judge!(text));
+      const { terminated, truncated } = env.step(env.parse(text).action!);
+      isOver = terminated || truncated;
+    }
+  }
+  return judgements;
+}
+
+gpuTest(
+  "with --sft-thoughts each step is shown without a thought and with one, with the same return",
+  async (gpu) => {
+    const config = tinyConfig({ demonstrations: 40, cot: false, sftThoughts: true });
+    const agent = newAgent(gpu, numberLine, config);
+    const all = await demonstrate(agent, numberLine, config);
+    assertEquals(all.length, 80);
+    for (let step = 0; step < 80; step += 2) {
+      const [plain, thought] = [all[step], all[step + 1]];
+      assertEquals([plain.discountedReturn, plain.valueWeight], [
+        thought.discountedReturn,
+        thought.valueWeight,
+      ]);
+      assert(!agent.decode(plain.response).text.includes("thoughts"));
+      assert(agent.decode(thought.response).text.includes("thoughts"));
+      const pictures = [plain, thought].map(({ prompt }) =>
+        prompt.map((part) => part.kind === "image" ? part.picture.id : "")
+      );
+      assertEquals(pictures[0], pictures[1]);
+    }
+    assertEquals(agent.cot, false);
+  },
+);

@@ -245,7 +245,7 @@ Deno.test("learning curves have a line and a colour an experiment, a band over s
   const lines = (svg: string) => [...svg.matchAll(/<path [^>]*aria-roledescription="line mark"[^>]*>/g)];
   const colors = (name: string) =>
     new Set(lines(plots[name]).map(([path]) => path.match(/stroke="([^"]+)"/)?.[1]));
-  assertEquals(colors("numberline_curves.svg").size, 4);
+  assertEquals(colors("numberline_curves.svg").size, 6);
   // The default among four others.
   assertEquals(colors("numberline_lambda.svg").size, 5);
 
@@ -269,6 +269,21 @@ Deno.test("a cell names the changes that it is from before, and one made now nam
   assertEquals(await olderThan("EZPoints/cnn", 2), "3");
   assertEquals(await olderThan("NumberLine/default", LATEST), "-");
   assertEquals(changes.map(({ version }) => version), changes.map((_, i) => i + 1));
+});
+
+Deno.test("a mean never mixes cells of different rules: the newest are in the tables, all in the list of commands", async () => {
+  const cells = [cell("NumberLine/default", 0, 0.5, { version: 0 }), cell("NumberLine/default", 1, 1)];
+  const { markdown } = await resultsPage(cells);
+  assertEquals(rowOf(sectionOf(markdown, "NumberLine"), "SFT + RL").success, "100.0");
+  const lines = sectionOf(markdown, "NumberLine", "Commands").split("\n").filter((l) =>
+    l.startsWith("| SFT + RL ")
+  );
+  assertEquals(lines.map((line) => line.split("|")[3].trim()).slice(0, 2), ["50.0", "100.0"]);
+  const old = await resultsPage(cells.slice(0, 1));
+  assertStringIncludes(
+    rowOf(old.markdown.split(/^## /m)[0], "NumberLine")["SFT + RL"],
+    "(1 of 10 seeds, older)",
+  );
 });
 
 Deno.test("aggregates are over the tasks that all rows were run on, 0 as random play and 100 as the solver", async () => {
