@@ -181,7 +181,7 @@ function measure(
   { losses, readouts, gradientNorm }: UpdateResult,
   slices: readonly (readonly Sample[])[],
   widths: readonly number[],
-  { ratio, clipLow, clipHigh }: ObjectiveSettings,
+  { ratio, clipLow, clipHigh, ratioGuard }: ObjectiveSettings,
 ): MinibatchMetrics {
   const logRatios: number[] = [];
   const kl = { sum: 0, weight: 0 };
@@ -194,7 +194,8 @@ function measure(
         const change = readouts.logprob[part][first + r] - logprobs[r];
         if (ratio === "token") logRatios.push(change);
         // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
-        kl.sum += weights[r] * (Math.expm1(change) - change);
+        const bounded = Math.min(change, Math.log(ratioGuard));
+        kl.sum += weights[r] * (Math.expm1(bounded) - bounded);
         kl.weight += weights[r];
       }
     })
@@ -254,10 +255,11 @@ export interface ImproveMetrics {
   /**
    * How far the policy is from the one that acted, in nats a weighted token:
    *
-   *     sum_t w_t k3_t / sum_t w_t,   k3_t = r_t - 1 - log r_t,   r_t = p_t / p_t when acting
+   *     sum_t w_t k3_t / sum_t w_t,   k3_t = r_t - 1 - log r_t,   r_t = min(p_t / p_t when acting, ratioGuard)
    *
    * over the response tokens of the last `klWindow` minibatches. `w` are the weights in log pi: lambda for thoughts, 1 for
-   * actions. k3 estimates each token's KL divergence of behaviour and policy.
+   * actions. k3 estimates each token's KL divergence of behaviour and policy. Its tail is heavy: one token of ratio 90 weighs as
+   * much as a thousand usual ones, and has no gradient any more. The guard keeps one from ending an iteration.
    */
   readonly kl: number;
   /** Whether that ended the iteration's updates. */
