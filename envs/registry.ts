@@ -1,22 +1,22 @@
 /** The environments that come with ponder, by name. Names exist only where people write them: on the command line. */
 
-import { blackjack } from "./blackjack/blackjack.ts";
-import type { EnvironmentDefinition, EnvironmentSettings } from "./definition.ts";
-import { household } from "./household/household.ts";
-import { numberLine } from "./number_line/number_line.ts";
-import { ezPoints } from "./points/ez_points.ts";
-import { points24 } from "./points/points24.ts";
+import {
+  type EnvironmentDefinition,
+  type EnvironmentSettings,
+  isEnvironmentDefinition,
+} from "./definition.ts";
 import { editDistance } from "./shared/nearest.ts";
+import * as table from "./table.ts";
 import type { SolvedEnvironment } from "./types.ts";
 
+/** The published suite. An environment that is not part of it comes after, in the order of the table. */
+const SUITE = ["NumberLine", "EZPoints", "Points24", "Blackjack", "Household"];
+const placeOf = ({ name }: { name: string }) => SUITE.includes(name) ? SUITE.indexOf(name) : SUITE.length;
+
 /** The environments that come with ponder, in the order of the published suite. */
-export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] = [
-  numberLine,
-  ezPoints,
-  points24,
-  blackjack,
-  household,
-];
+export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] = Object.values<unknown>(table)
+  .filter((value): value is EnvironmentDefinition<SolvedEnvironment> => isEnvironmentDefinition(value))
+  .sort((a, b) => placeOf(a) - placeOf(b));
 
 /**
  * Their short names.

@@ -3,7 +3,7 @@
  *
  * Pure functions over bytes; `model/files.ts` reads and writes the files. Reading trusts nothing: every length is
  * checked against the bytes at hand before anything is allocated, so a hostile file costs at most a few times its
- * own size. Typed arrays are taken to be little-endian, as on every platform with WebGPU.
+ * own size.
  *
  * Source: https://huggingface.co/docs/safetensors/index#format
  *
@@ -18,6 +18,7 @@ import {
   readHeader,
   shapeText,
 } from "./safetensors_header.ts";
+import { decodeFloats, encodeFloats, FLOAT_BYTES, type FloatDtype, isFloatDtype } from "./floats.ts";
 import { quote, quoteName } from "./quote.ts";
 
 /** A tensor in host memory: row-major f32. */
@@ -54,21 +55,41 @@ export interface ExpectedTensor {
   readonly shape: readonly number[];
 }
 
-/** How to read each dtype of floats as f32, from an aligned copy. */
-const TO_F32: Record<string, (buffer: ArrayBuffer) => Float32Array<ArrayBuffer>> = {
-  F64: (buffer) => Float32Array.from(new Float64Array(buffer)),
-  F32: (buffer) => new Float32Array(buffer),
-  F16: (buffer) => Float32Array.from(new Uint16Array(buffer), f16ToNumber),
-  // A bf16 is the upper half of an f32.
-  BF16: (buffer) => new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer),
-};
+/** A tensor to be written, its bytes only when their turn comes. */
+export interface TensorToWrite {
+  /** Unique in its file. */
+  readonly name: string;
+  /** As the format names it. */
+  readonly dtype: string;
+  /** Extents, outermost first. */
+  readonly shape: readonly number[];
+  /** Length of its data. */
+  readonly byteLength: number;
+  /** Its data, row-major and little-endian. */
+  readonly bytes: () => Uint8Array | Promise<Uint8Array>;
+}
+
+/** A tensor of f32 values, to be written in a dtype. */
+export function tensorToWrite(name: string, { shape, data }: HostTensor, dtype: FloatDtype): TensorToWrite {
+  if (elementCount(shape) !== BigInt(data.length)) {
+    throw new RangeError(
+      `Cannot write tensor ${quoteName(name)}: shape ${
+        shapeText(shape)
+      } does not match ${data.length} elements, pass its shape`,
+    );
+  }
+  const byteLength = data.length * FLOAT_BYTES[dtype];
+  return { name, dtype, shape, byteLength, bytes: () => encodeFloats(data, dtype) };
+}
 
 /**
- * Writes tensors, in the map's order, as a safetensors file of dtype F32.
+ * Writes tensors, in the map's order, as a safetensors file of one dtype.
  *
  * @param metadata Free text under `__metadata__`.
+ * @param dtype Of all tensors.
  * @throws {RangeError} If no other reader would take the file: a shape does not match its data, a tensor is called
- * `__metadata__`, a text holds half a surrogate pair, the header has more than 100,000,000 bytes.
+ * `__metadata__`, a text holds half a surrogate pair, the header has more than 100,000,000 bytes; or if a value is too
+ * large for the dtype.
  * @throws {TypeError} If a value of the metadata is no text.
  *
  * @example
@@ -82,6 +103,49 @@ const TO_F32: Record<string, (buffer: ArrayBuffer) => Float32Array<ArrayBuffer>>
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  dtype: FloatDtype = "F32",
+): Uint8Array<ArrayBuffer> {
+  const entries = Array.from(tensors, ([name, tensor]) => tensorToWrite(name, tensor, dtype));
+  const head = encodeHeader(entries, metadata);
+  const file = new Uint8Array(entries.reduce((bytes, { byteLength }) => bytes + byteLength, head.length));
+  file.set(head);
+  let at = head.length;
+  for (const { data } of tensors.values()) {
+    const bytes = dtype === "F32"
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : encodeFloats(data, dtype);
+    file.set(bytes, at);
+    at += bytes.length;
+  }
+  return file;
+}
+
+/**
+ * A safetensors file piece by piece: the header, then each tensor's data. At no time is more than one tensor in memory.
+ *
+ * @throws {RangeError} As {@linkcode encodeSafetensors}, before the first piece; later, if a tensor's data are not as long
+ * as they were said to be.
+ */
+export async function* safetensorsPieces(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> = {},
+): AsyncGenerator<Uint8Array, void> {
+  yield encodeHeader(tensors, metadata);
+  for (const { name, byteLength, bytes } of tensors) {
+    const data = await bytes();
+    if (data.length !== byteLength) {
+      throw new RangeError(
+        `Cannot write tensor ${quoteName(name)}: its data have ${data.length} bytes, not ${byteLength}`,
+      );
+    }
+    yield data;
+  }
+}
+
+/** Length and header of a file with these tensors, in this order. */
+function encodeHeader(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   // Entries are joined as text: an object would move names that look like integers to the front.
   const entries: string[] = [];
@@ -91,21 +155,14 @@ export function encodeSafetensors(
   }
   if (Object.keys(metadata).length > 0) entries.push(`"${METADATA_KEY}":${JSON.stringify(metadata)}`);
   let dataBytes = 0;
-  for (const [name, { shape, data }] of tensors) {
+  for (const { name, dtype, shape, byteLength } of tensors) {
     if (name === METADATA_KEY) {
       throw new RangeError(`Cannot write tensor ${name}: the format keeps this name, choose another`);
     }
     requireText(name, "a tensor's name");
-    if (elementCount(shape) !== BigInt(data.length)) {
-      throw new RangeError(
-        `Cannot write tensor ${quoteName(name)}: shape ${
-          shapeText(shape)
-        } does not match ${data.length} elements, pass its shape`,
-      );
-    }
-    const end = dataBytes + data.byteLength;
+    const end = dataBytes + byteLength;
     entries.push(
-      `${JSON.stringify(name)}:{"dtype":"F32","shape":[${
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${
         shape.join(",")
       }],"data_offsets":[${dataBytes},${end}]}`,
     );
@@ -120,16 +177,10 @@ export function encodeSafetensors(
         "shorten the metadata or write several files",
     );
   }
-  const file = new Uint8Array(LENGTH_BYTES + headerBytes + dataBytes);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, LENGTH_BYTES, LENGTH_BYTES + headerBytes);
-  file.set(unpadded, LENGTH_BYTES);
-  let at = LENGTH_BYTES + headerBytes;
-  for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return file;
+  const head = new Uint8Array(LENGTH_BYTES + headerBytes).fill(0x20, LENGTH_BYTES);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(unpadded, LENGTH_BYTES);
+  return head;
 }
 
 /**
@@ -146,12 +197,12 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
   const others = new Map<string, OtherTensor>();
   // Copies are made only once the whole header is known to fit the file.
   for (const { name, shape, dtype, begin, end } of entries) {
-    if (!Object.hasOwn(TO_F32, dtype)) {
+    if (!isFloatDtype(dtype)) {
       others.set(name, { shape, dtype });
       continue;
     }
     const data = bytes.slice(dataStart + begin, dataStart + end);
-    tensors.set(name, { shape, data: TO_F32[dtype](data.buffer) });
+    tensors.set(name, { shape, data: decodeFloats(data, dtype) });
   }
   return { tensors, metadata, others };
 }
@@ -228,14 +279,4 @@ function requireText(value: unknown, what: string): void {
   if (!value.isWellFormed()) {
     throw new RangeError(`Cannot write safetensors: ${what} holds half a surrogate pair, ${quote(value)}`);
   }
-}
-
-/** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
-function f16ToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -4,14 +4,19 @@
  * @module
  */
 
+import type { ByteSource } from "./weights.ts";
+
 /** A file's content: bytes, or text written as UTF-8. */
 export type FileContent = Uint8Array | string;
+
+/** A file's content, or its pieces, which are made while they are written. */
+export type StreamedContent = FileContent | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file so that a reader, or a crash at any time, finds the old content or the new one, never a part.
  * Makes the parent folder if it is missing.
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(path: string, content: StreamedContent): Promise<void> {
   await explainingFailure(path, async () => {
     await Deno.mkdir(parentOf(path), { recursive: true });
     // Beside the target: a rename is atomic only within a file system.
@@ -43,7 +48,7 @@ export interface FolderSettings {
  */
 export async function writeFolderAtomic(
   folder: string,
-  files: Readonly<Record<string, FileContent>>,
+  files: Readonly<Record<string, StreamedContent>>,
   { keepPrevious = false }: FolderSettings = {},
 ): Promise<void> {
   for (const name of Object.keys(files)) {
@@ -109,17 +114,57 @@ export async function syncFolder(path: string): Promise<void> {
  * @throws {Error} If it cannot be read, saying why.
  */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new Deno.errors.NotFound(`Cannot read ${path}: no such file, check the path`, { cause: error });
-    }
-    if (await isFolder(path)) throw new TypeError(`Cannot read ${path}: it is a folder, name a file in it`);
-    throw new Error(`Cannot read ${path}: ${messageOf(error)}, check the path and its permissions`, {
-      cause: error,
-    });
+  return await explainingRead(path, () => Deno.readFile(path), "file");
+}
+
+/**
+ * Opens a file to be read in parts.
+ *
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {Error} If it cannot be opened, saying why.
+ */
+export async function openBytes(path: string): Promise<ByteSource> {
+  const file = await explainingRead(path, () => Deno.open(path, { read: true }));
+  const { size, isFile } = await file.stat();
+  if (!isFile) {
+    file.close();
+    throw new TypeError(`Cannot read ${path}: it is no plain file, name another`);
   }
+  const read = (begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const bytes = new Uint8Array(end - begin);
+    // Synchronous, so that two readers cannot move each other's place in the file.
+    file.seekSync(begin, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) {
+      const count = file.readSync(bytes.subarray(done));
+      if (count === null) {
+        throw new RangeError(
+          `Cannot read ${path}: it has become shorter while it was read, download it again`,
+        );
+      }
+      done += count;
+    }
+    return Promise.resolve(bytes);
+  };
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) file.close();
+    isOpen = false;
+  };
+  return { name: path.slice(parentOf(path).length).replace(/^[/\\]/, ""), size, read, close };
+}
+
+/**
+ * Names of what a folder holds, sorted.
+ *
+ * @throws {Deno.errors.NotFound} If there is no such folder.
+ * @throws {Error} If it cannot be read, saying why.
+ */
+export async function namesIn(folder: string): Promise<string[]> {
+  const names = await explainingRead(
+    folder,
+    () => Array.fromAsync(Deno.readDir(folder), ({ name }) => name),
+  );
+  return names.sort();
 }
 
 /**
@@ -143,13 +188,19 @@ function namesOf(folder: string) {
   return { target, fresh: `${target}.new`, old: `${target}.old`, previous: `${target}.previous` };
 }
 
-async function writeSynced(path: string, content: FileContent): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+async function writeSynced(path: string, content: StreamedContent): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true });
-  // One write may take only a part of a large array.
-  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  for await (const bytes of piecesOf(content)) {
+    // One write may take only a part of a large array.
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  }
   // Before the rename: else a power cut could leave the new name with no content.
   await file.sync();
+}
+
+function piecesOf(content: StreamedContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof content === "string") return [new TextEncoder().encode(content)];
+  return content instanceof Uint8Array ? [content] : content;
 }
 
 async function explainingFailure<T>(path: string, write: () => Promise<T>): Promise<T> {
@@ -162,6 +213,22 @@ async function explainingFailure<T>(path: string, write: () => Promise<T>): Prom
         cause: error,
       },
     );
+  }
+}
+
+async function explainingRead<T>(path: string, read: () => Promise<T>, kind?: "file"): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Deno.errors.NotFound(`Cannot read ${path}: no such file, check the path`, { cause: error });
+    }
+    if (kind === "file" && await isFolder(path)) {
+      throw new TypeError(`Cannot read ${path}: it is a folder, name a file in it`);
+    }
+    throw new Error(`Cannot read ${path}: ${messageOf(error)}, check the path and its permissions`, {
+      cause: error,
+    });
   }
 }
 

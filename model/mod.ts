@@ -86,7 +86,12 @@ export {
   type HostTensor,
   type OtherTensor,
   type SafetensorsContent,
+  safetensorsPieces,
+  type TensorToWrite,
+  tensorToWrite,
 } from "./checkpoint.ts";
+export { type FloatDtype } from "./floats.ts";
+export { type ByteSource, inMemory, Weights } from "./weights.ts";
 export { quote, quoteName } from "./quote.ts";
 
 // tensors and gradients

@@ -50,13 +50,15 @@ export interface Header {
 /**
  * Reads a file's header and checks it against the file's length. Allocates nothing for the tensors.
  *
+ * @param bytes The file, or its first bytes as far as the header goes.
+ * @param fileBytes Length of the file.
  * @throws {SyntaxError} If the bytes are no safetensors file.
  * @throws {RangeError} If an entry's numbers cannot be.
  */
-export function readHeader(bytes: Uint8Array): Header {
-  const { text, dataStart } = headerText(bytes);
-  const header = parse(text);
-  const dataBytes = bytes.length - dataStart;
+export function readHeader(bytes: Uint8Array, fileBytes: number = bytes.length): Header {
+  const dataStart = headerEnd(bytes, fileBytes);
+  const header = parse(headerText(bytes.subarray(LENGTH_BYTES, dataStart)));
+  const dataBytes = fileBytes - dataStart;
   let metadata: Record<string, string> = {};
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header)) {
@@ -87,22 +89,31 @@ export function shapeText(shape: readonly unknown[]): string {
   return `(${sizes.join(", ")}${shape.length > 8 ? ", ..." : ""})`;
 }
 
-function headerText(bytes: Uint8Array): { text: string; dataStart: number } {
-  if (bytes.length < LENGTH_BYTES) {
-    throw malformed(`${bytes.length} bytes, too few for the header's length`);
+/**
+ * Where the header ends and the data begin.
+ *
+ * @param bytes At least the first {@linkcode LENGTH_BYTES} bytes of the file, as far as it has them.
+ * @param fileBytes Length of the file.
+ * @throws {SyntaxError} If the file cannot hold such a header.
+ */
+export function headerEnd(bytes: Uint8Array, fileBytes: number): number {
+  if (fileBytes < LENGTH_BYTES) {
+    throw malformed(`${fileBytes} bytes, too few for the header's length`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerBytes = view.getBigUint64(0, true);
-  if (headerBytes > BigInt(bytes.length - LENGTH_BYTES)) {
-    throw malformed(`a header of ${headerBytes} bytes in a file of ${bytes.length}`);
+  if (headerBytes > BigInt(fileBytes - LENGTH_BYTES)) {
+    throw malformed(`a header of ${headerBytes} bytes in a file of ${fileBytes}`);
   }
   if (headerBytes > BigInt(MAX_HEADER_BYTES)) {
     throw malformed(`a header of ${headerBytes} bytes, more than ${MAX_HEADER_BYTES}`);
   }
-  const dataStart = LENGTH_BYTES + Number(headerBytes);
+  return LENGTH_BYTES + Number(headerBytes);
+}
+
+function headerText(bytes: Uint8Array): string {
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    return { text: decoder.decode(bytes.subarray(LENGTH_BYTES, dataStart)), dataStart };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw malformed("its header is not JSON", cause);
   }

@@ -8,15 +8,15 @@ import { decodePicture } from "./image.ts";
 import type { Act, ActSettings, Policy } from "./policy.ts";
 import { samplerState } from "./rollout.ts";
 
-/** What a policy may be shown: an environment that has been reset, or a picture, as pixels or as the bytes of a PNG. */
+/** What a policy can be shown: an environment that has been reset, or a picture as pixels or as the bytes of a PNG. */
 export type Scene = Environment | Observation | Uint8Array;
 
-/** Responses that each policy has given so far: the next one draws other random numbers. */
+/** How many responses each policy has given so far. The next response draws other random numbers. */
 const responses = new WeakMap<Policy, number>();
 
 /**
- * Shows a policy an environment's present state, or a picture with a prompt, and returns what it wrote and the action in it.
- * The environment is not stepped. See `Policy.act`.
+ * Shows a policy an environment's present state, or a picture with a prompt. Returns the response and the action in it. The
+ * environment is not stepped. See `Policy.act`, also for what it throws.
  */
 export async function act(
   policy: Policy,
@@ -49,7 +49,7 @@ function isEnvironment(scene: Scene): scene is Environment {
   return "reset" in scene;
 }
 
-/** An environment that shows one picture and asks one thing. */
+/** An environment that shows one picture and has one prompt. */
 function pictureEnvironment(
   picture: Observation | Uint8Array,
   prompt: string,

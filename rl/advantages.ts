@@ -1,5 +1,5 @@
 /**
- * A critic's advantages, one a turn, and how they are scaled: what PPO and VL-DAC share.
+ * A critic's advantages, one for each turn, and their scale. PPO and VL-DAC share them.
  *
  * @module
  */
@@ -34,10 +34,10 @@ export const criticOptions = {
   ) as NumberSetting,
 };
 
-/** Settings of {@linkcode turnAdvantages}; gamma discounts what a turn later is worth. */
+/** Settings of {@linkcode turnAdvantages}; gamma is the discount from one turn to the next. */
 export type AdvantageSettings = Values<typeof advantageOptions> & { readonly gamma: number };
 
-/** Definitions of what {@linkcode turnAdvantages} logs. */
+/** Definitions of the metrics that {@linkcode turnAdvantages} logs. */
 export const advantageMetrics = {
   advantageRms: "root mean square of the advantages before normalisation, in units of scaled return",
   advantageMean: "their mean: how far the values are too low",
@@ -45,11 +45,11 @@ export const advantageMetrics = {
 } as const;
 
 /**
- * Generalised advantages of a rollout's turns, scaled, and the value targets.
+ * Computes generalised advantages of a rollout's turns, scaled, and the value targets.
  *
- * They are not centred: once nearly all goes well, subtracting the mean would punish what is right when the value is a
- * little too high. What they are divided by is therefore not the standard deviation, which is about a mean, but the root
- * mean square. The floor keeps noise small.
+ * They are not centred. When nearly all episodes succeed, the mean is noise of the values; subtracting it would punish right
+ * actions. They are therefore not divided by the standard deviation, which is about a mean, but by the root mean square. The
+ * floor keeps noise small.
  */
 export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): Scores {
   const { transitions, bootstrapValues } = rollout;
@@ -89,11 +89,11 @@ export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): S
   return { samples, metrics };
 }
 
-/** 1 less the residuals' variance over the targets'; null when all targets are the same: there is nothing to explain. */
+/** 1 - variance(residuals) / variance(targets); null when all targets are the same, so that there is nothing to explain. */
 export function explainedVariance(residuals: ArrayLike<number>, targets: ArrayLike<number>): number | null {
   const isConstant = Array.prototype.every.call(targets, (target) => target === targets[0]);
   return isConstant ? null : 1 - standardDeviation(residuals) ** 2 / standardDeviation(targets) ** 2;
 }
 
-/** `value` within [-bound, bound]. */
+/** Clamps `value` to [-bound, bound]. */
 export const limit = (value: number, bound: number): number => Math.max(-bound, Math.min(bound, value));

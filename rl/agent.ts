@@ -1,5 +1,5 @@
 /**
- * The agent: a vision-language model and its tokenizer, facing environments. Shows it a state, has it write, and reads an action.
+ * The agent: a vision-language model with its tokenizer. It sees a state, writes a response, and the action is read from that.
  *
  * @module
  */
@@ -45,7 +45,7 @@ import type {
 
 export type { Act, ActSettings, Decision, RespondSettings, Sampling, Situation } from "./policy.ts";
 
-/** What the model is, and how it writes. */
+/** Settings of the model and of how it writes. */
 export const agentOptions = {
   preset: choice(
     "nano",
@@ -60,27 +60,27 @@ export const agentOptions = {
   maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }) as NumberSetting,
 };
 
-/** Prompts whose values are computed at once. */
+/** Number of prompts whose values are computed in one batch. */
 const VALUE_BATCH = 32;
 
-/** How an agent writes that was not told: the defaults of a run. */
+/** How an agent writes if nobody says otherwise: the defaults of a run. */
 export const DEFAULT_SAMPLING: Sampling = {
   temperature: agentOptions.temperature.default,
   maxNewTokens: agentOptions.maxNewTokens.default,
 };
 
-/** What an agent is beside its model and tokenizer. */
+/** Settings of an agent beside its model and tokenizer. */
 export interface AgentSettings {
-  /** Whether it writes a thought before the action. */
+  /** Does it write a thought before the action? */
   readonly cot: boolean;
   /** How it writes when it acts; a run's defaults when absent. */
   readonly sampling?: Sampling;
-  /** The actions that it was trained with. */
+  /** Names of the actions that it was trained with; none when absent. */
   readonly actions?: readonly string[];
 }
 
 /**
- * A model, its tokenizer, and whether it thinks before it acts.
+ * A policy that writes: a vision-language model with its tokenizer. It may write a thought before the action.
  *
  * @example An untrained agent acts, on noise
  * ```ts
@@ -101,7 +101,7 @@ export interface AgentSettings {
 export class Agent implements Policy<Layout> {
   /** The model. */
   readonly vlm: Vlm;
-  /** Its words. */
+  /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
   readonly cot: boolean;
   readonly sampling: Sampling;
@@ -109,7 +109,7 @@ export class Agent implements Policy<Layout> {
   readonly sharesFeatures = false;
   readonly #promptIds = new Map<string, number[]>();
 
-  /** `settings` say how it writes, and what its actions are called. */
+  /** Makes an agent of a model and a tokenizer. `settings` say how it writes and name its actions. */
   constructor(vlm: Vlm, tokenizer: Tokenizer, settings: AgentSettings) {
     const { cot, sampling = DEFAULT_SAMPLING, actions = [] } = settings;
     this.vlm = vlm;
@@ -119,7 +119,7 @@ export class Agent implements Policy<Layout> {
     this.actions = actions;
   }
 
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   get gpu(): Gpu {
     return this.vlm.gpu;
   }
@@ -155,7 +155,7 @@ export class Agent implements Policy<Layout> {
     let ids = this.#promptIds.get(text);
     if (ids === undefined) {
       ids = this.tokenizer.encode(text).ids;
-      // Prompts that quote the state are many; the few of one task need not be encoded at every step.
+      // Most tasks have few prompts, which need not be encoded at every step. Prompts that quote the state may be many.
       if (this.#promptIds.size < 4096) this.#promptIds.set(text, ids);
     }
     return [
@@ -184,7 +184,7 @@ export class Agent implements Policy<Layout> {
   async values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {
     if (prompts.length === 0) return new Float32Array(0);
     const { vlm } = this;
-    // Padded to whole batches, so that the number of prompts does not make a new shape each time.
+    // Padded to whole batches: the number of prompts then does not make a new shape each time.
     const padded = [...prompts];
     while (padded.length % VALUE_BATCH !== 0) padded.push(prompts[0]);
     const layout = layOut(padded.map((prompt) => ({ prompt, response: [] })), vlm.config);

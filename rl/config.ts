@@ -1,6 +1,6 @@
 /**
- * The settings of a run, put together from the files that read them. Flags, `--config` files, `--help` and `config.json`
- * all come from here; `presets.ts` holds what each environment and kind of policy changes.
+ * The settings of a run, put together from the files that read them. Flags, `--config` files, `--help` and `config.json` come
+ * from here. `presets.ts` holds what each environment and each kind of policy changes.
  *
  * @module
  */
@@ -62,10 +62,10 @@ export const commonOptions:
     ...sections.evaluation,
   };
 
-/** What every run reads. */
+/** Values of the settings that every run reads. */
 export type CommonSettings = Values<typeof commonOptions>;
 
-/** The options of `train` with an algorithm. */
+/** Joins the options of every run with an algorithm's. */
 export function optionsOf<O extends Options>(algorithm: Algorithm<O>): typeof commonOptions & O {
   return { ...commonOptions, ...section(`Algorithm (${algorithm.name})`, algorithm.options) };
 }
@@ -73,13 +73,13 @@ export function optionsOf<O extends Options>(algorithm: Algorithm<O>): typeof co
 /** The options of `train` with the default algorithm. */
 export const trainOptions: typeof commonOptions & typeof ppoOptions = optionsOf(ppo);
 
-/** All settings of a run; those of an algorithm, the default one's when not said otherwise. */
+/** All settings of a run: those of every run, and those of its algorithm, `ppo` by default. */
 export type TrainConfig<O extends Options = typeof ppoOptions> = CommonSettings & Values<O>;
 
-/** What was given of a run's settings, and those of any algorithm. */
+/** The settings that a user gave, an algorithm's among them. */
 export type GivenSettings = Given<typeof commonOptions> & { readonly [name: string]: unknown };
 
-/** What a run computes, as its `config.json` keeps it. */
+/** Picks the settings that `config.json` keeps: those that decide what a run computes. */
 export function settingsOf(config: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(config).filter(([name]) =>
@@ -88,15 +88,16 @@ export function settingsOf(config: object): Record<string, unknown> {
   );
 }
 
-/** Is this a setting that RL alone reads? Runs that differ in no other have the same warm start. */
+/** Is this a setting that only RL reads? Runs that differ in such settings alone have the same warm start. */
 export function isRlSetting(name: string, algorithm: Options): boolean {
   return name === "algorithm" || Object.hasOwn(sections.rollout, name) || Object.hasOwn(algorithm, name);
 }
 
 /**
- * Lays what was given over the presets of environment and policy over the defaults, and checks what no single option can.
+ * Resolves the settings of a run. Given settings override the presets of policy and environment, which override the defaults.
+ * It then checks what no single option can check.
  *
- * @throws {UsageError} naming the settings that do not fit together.
+ * @throws {UsageError} naming the settings that are unknown or do not fit together, or what the environment lacks.
  *
  * @example The preset of an environment, and one setting of one's own
  * ```ts
@@ -150,12 +151,12 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   return { ...config, freeze };
 }
 
-/** The options of all algorithms, and those at hand. */
+/** The options of all algorithms, and these. */
 function everyOption(options: Options): Options {
   return Object.assign({}, ...Object.values(algorithms).map((algorithm) => algorithm.options), options);
 }
 
-/** What no single option can check. */
+/** Checks that settings fit together, and that the environment accepts its own. */
 function requireFitting(environment: EnvironmentDefinition, config: CommonSettings): void {
   if (config.overwrite && config.resume) {
     throw new UsageError(

@@ -1,5 +1,5 @@
 /**
- * How good an algorithm's advantages are, in an environment whose action values are known exactly.
+ * Measures how good an algorithm's advantages are, in an environment whose action values are known exactly.
  *
  * @module
  */
@@ -7,20 +7,22 @@ import type { Sample } from "./objective.ts";
 import type { Transition } from "./rollout.ts";
 import { mean } from "./statistics.ts";
 
-/** What `--exact-credit` logs. Q* is the environment's: the best expected discounted return after an action. */
+/** What `--exact-credit` logs. Q* is the environment's exact value: the best expected discounted return after an action. */
 export interface CreditMetrics {
   /**
-   * Cosine of the advantages with Q* - V, over turns whose state was acted in more than once and whose loss has a weight. V is
-   * the mean of Q* over this iteration's turns in the same state: the worth of acting once as the policy does and as well
-   * as possible from then on. A token's advantages count by their mean. Null when there is nothing to compare, or when an
-   * algorithm has no advantages.
+   * Cosine of the advantages with Q* - V. It is over turns that have a weight in the loss and share their state with another.
+   *
+   * V is the mean of Q* over this iteration's turns in the same state. It is the worth of acting once as the policy does, and
+   * then as well as possible. If tokens have advantages, their mean over the turn counts.
+   *
+   * Null if there is nothing to compare, or if the algorithm has no advantages.
    */
   readonly advantageCosine: number | null;
-  /** Mean of max Q* - Q* of the action taken: what a turn gives away, in units of return. */
+  /** What a turn gives away: the mean of max Q* less the taken action's Q*, in units of return. Null without turns. */
   readonly regret: number | null;
 }
 
-/** Compares samples with exact values; transitions must carry their action values. */
+/** Compares samples with exact values. The transitions must hold their action values. */
 export function measureCredit(
   transitions: readonly Transition[],
   samples: readonly Sample[] | null,

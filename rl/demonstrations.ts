@@ -1,5 +1,5 @@
 /**
- * Demonstrations of the warm start: what the environment's scripted solver does, mistakes included.
+ * Demonstrations for the warm start: what the environment's scripted solver does, with its deliberate mistakes.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
 export interface Demonstration extends Sequence {
-  /** Discounted, scaled return from this step on, as the rules end the episode. */
+  /** Discounted, scaled return from this step to the end of the episode by the rules. */
   readonly discountedReturn: number;
   /**
-   * 0 where that return is unknown, in episodes that the step limit cut: their values are not learnt. 1 when absent.
+   * 0 if that return is unknown, since the step limit cut the episode. The value of such a step is not learnt. 1 when absent.
    *
-   * Source: Pardo et al. 2018 (arXiv:1712.00378): a limit that the state does not show must not look like an end.
+   * Source: Pardo et al. 2018 (arXiv:1712.00378). A limit that the state does not show must not look like an end.
    */
   readonly valueWeight?: 0 | 1;
 }
 
-/** A demonstrated step among tens of thousands: its pictures are deflated, to a fifth of their size. */
+/** A demonstrated step with deflated pictures, at about a fifth of their size: a run keeps tens of thousands. */
 class KeptDemonstration implements Demonstration {
   readonly response: readonly number[];
   discountedReturn = 0;
@@ -38,29 +38,31 @@ class KeptDemonstration implements Demonstration {
     this.#prompt = withPixels(prompt, (pixels) => deflateRawSync(pixels, { level: 1 }));
   }
 
-  /** Inflated anew at each use. */
+  /** The prompt, inflated anew at each use. */
   get prompt(): readonly Segment[] {
     return withPixels(this.#prompt, (pixels) => inflateRawSync(pixels));
   }
 }
 
-/** A prompt whose pictures are changed. */
+/** A copy of a prompt with its pictures' bytes changed. */
 function withPixels(prompt: readonly Segment[], change: (pixels: Uint8Array) => Uint8Array): Segment[] {
   return prompt.map((part) =>
     part.kind === "image"
-      // Copied: what comes out of node:zlib is the beginning of 16 KiB.
+      // Copied, since node:zlib returns a view of a buffer of 16 KiB.
       ? { ...part, picture: { ...part.picture, pixels: new Uint8Array(change(part.picture.pixels)) } }
       : part
   );
 }
 
-/** Demonstrated steps between looks at the event loop. */
+/** Demonstrated steps from one turn of the event loop to the next. */
 const TURN_INTERVAL = 256;
 
 /**
- * Has the environment's solver play `config.demonstrations` steps, with its mistakes. Deterministic by seed. With
+ * Lets the environment's solver play `config.demonstrations` steps, with its mistakes. The same seed gives the same steps. With
  * `config.sftThoughts` each step is demonstrated twice: as the policy responds, and with a thought.
- * `onProgress` is told of the steps done now and then, and may throw to stop.
+ *
+ * @param onProgress Receives the number of steps done from time to time. It may throw, to stop.
+ * @throws {UsageError} when the environment has no solver.
  */
 export async function demonstrate(
   policy: Policy,
@@ -74,7 +76,7 @@ export async function demonstrate(
   const writers = config.sftThoughts ? [policy, thinking(policy)] : [policy];
   const demonstrations: KeptDemonstration[] = [];
   const wanted = config.demonstrations * writers.length;
-  // Seeds from the far end of the run's range: RL's episodes count up from its start.
+  // Seeds count down from the end of the run's range; those of RL's episodes count up from its start.
   let episodeSeed = (config.seed + 1) * TRAINING_SEEDS;
   while (demonstrations.length < wanted) {
     const before = demonstrations.length;
@@ -94,7 +96,7 @@ export async function demonstrate(
       isOver = result.terminated || result.truncated;
       isCut = result.truncated;
     }
-    // A limit says nothing of the states: what a cut episode would have earned without it is unknown.
+    // If the step limit cut the episode, what it would have earned without the limit is unknown.
     for (let t = rewards.length - 1, discountedReturn = 0; t >= 0 && !isCut; t--) {
       discountedReturn = rewards[t] + config.gamma * discountedReturn;
       for (let w = 0; w < writers.length; w++) {

@@ -6,7 +6,7 @@ import type { CommonSettings } from "./config.ts";
 /**
  * Reads environment settings as flags write them: `["target=30", "faceValue=11-13"]`.
  *
- * @throws {UsageError} on an item that is no `key=value`, a key the environment does not have, or an illegal value.
+ * @throws {UsageError} for an item that is no `key=value`, a key that the environment does not have, or an illegal value.
  */
 export function readEnvSettings(
   environment: EnvironmentDefinition,
@@ -33,7 +33,7 @@ export function readEnvSettings(
   return settings;
 }
 
-/** Settings of the environment that a run is evaluated in. */
+/** Settings of the environment in evaluations. Throws as {@linkcode readEnvSettings} does. */
 export function evaluationEnvSettings(
   environment: EnvironmentDefinition,
   { envSettings }: Pick<CommonSettings, "envSettings">,
@@ -41,7 +41,7 @@ export function evaluationEnvSettings(
   return readEnvSettings(environment, envSettings);
 }
 
-/** Settings of the environment in the warm start and in RL. */
+/** Settings of the environment in the warm start and in RL. Throws as {@linkcode readEnvSettings} does. */
 export function trainingEnvSettings(
   environment: EnvironmentDefinition,
   { envSettings, trainingSettings }: Pick<CommonSettings, "envSettings" | "trainingSettings">,

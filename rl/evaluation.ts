@@ -1,5 +1,5 @@
 /**
- * Evaluation on held-out seeds: strict success, goal reached, parse rate, perception, each over whole episodes.
+ * Evaluation on held-out seeds, over whole episodes: success, goal reached, parse rate, perception and more.
  *
  * @module
  */
@@ -28,12 +28,12 @@ export const evaluationOptions = {
   }) as NumberSetting,
 };
 
-/** Episodes of evaluation have seeds from here on; training's are all below. */
+/** Episodes of evaluations have seeds from here on. The seeds of training are all below. */
 export const EVALUATION_SEEDS = 2_000_000_000;
 
-/** What one way of decoding achieved. */
+/** What a policy achieved with one way of decoding. Shares are in [0, 1]. */
 export interface EvaluationResult {
-  /** Share of episodes with a return above 0, or that reached the goal if that is the environment's measure. */
+  /** Share of episodes that succeeded: with a return above 0, or at the goal if that is the environment's measure. */
   readonly success: number;
   /** 95% interval of `success` (Wilson). */
   readonly ci95: readonly [lo: number, hi: number];
@@ -41,7 +41,7 @@ export interface EvaluationResult {
   readonly goalReached: number;
   /** Mean undiscounted return of an episode, unscaled. */
   readonly meanReturn: number;
-  /** Mean steps an episode. */
+  /** Mean number of steps in an episode. */
   readonly meanSteps: number;
   /** Share of responses in which an action was found. */
   readonly parseRate: number;
@@ -49,9 +49,9 @@ export interface EvaluationResult {
   readonly perception: number | null;
   /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null without a thought. */
   readonly faithfulness: number | null;
-  /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
+  /** Number of different thoughts over number of different states; null without a thought. See `thought_tally.ts`. */
   readonly thoughtDiversity: number | null;
-  /** How much thoughts tell of the state, 0 nothing to 1 all; null without a thought. See `thought_tally.ts`. */
+  /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
   /** Names the held-out deals; see {@linkcode panelName}. Results with the same panel played the same deals. */
   readonly panel: string;
@@ -67,13 +67,13 @@ export interface Evaluation {
   readonly greedy: EvaluationResult;
 }
 
-/** A decision, its response only from what writes one. */
+/** A decision to evaluate. Prompt and decoding are there if the policy writes text. */
 export type Judged =
   & { readonly parse: Pick<Parse, "action" | "start"> }
   & Pick<Decision, "judgement">
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
-/** What can be evaluated: a policy, or anything else that decides in situations. */
+/** What can be evaluated: a policy, or anything else that chooses actions in situations. */
 export interface Responder {
   /** Responds to all situations at once. */
   respond(
@@ -84,13 +84,13 @@ export interface Responder {
 
 /** What to evaluate. */
 export interface EvaluationSettings {
-  /** Where to play. */
+  /** The environment to play in. */
   readonly environment: EnvironmentDefinition;
   /** Its settings; the defaults when absent. */
   readonly envSettings?: EnvironmentSettings;
-  /** How many episodes to play. */
+  /** Number of episodes to play. */
   readonly episodes: number;
-  /** Which set of held-out episodes. */
+  /** Chooses the set of held-out episodes. */
   readonly seed: number;
   /** Episodes played of each deal, 1 when absent; `episodes` counts all. */
   readonly samples?: number;
@@ -100,14 +100,14 @@ export interface EvaluationSettings {
   readonly temperature: number;
   /** Longest response in tokens. */
   readonly maxNewTokens: number;
-  /** Environments side by side. */
+  /** Number of environments side by side; 64 when absent. */
   readonly envs?: number;
-  /** Called after each batch of steps; what it throws ends the evaluation. */
+  /** Called after each batch of steps. If it throws, the evaluation ends with that error. */
   readonly onProgress?: (episodesDone: number) => void;
 }
 
 /**
- * Plays `episodes` held-out episodes. Deterministic by seed.
+ * Plays held-out episodes and measures them. The same seed gives the same episodes and draws.
  *
  * @example The solver always succeeds
  * ```ts
@@ -144,7 +144,7 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
     const decisions = await agent.respond(slots, { temperature, greedy, maxNewTokens, random });
     decisions.forEach((decision, index) => {
       const slot = slots[index];
-      // The batch keeps its size to the end; episodes beyond the last one count for nothing.
+      // The batch keeps its size to the end. Episodes beyond the last one are not counted.
       if (slot.episode < episodes) responses.add(decision);
       const { action } = decision.parse;
       const isOver = slot.step(action ?? slot.env.randomAction());
@@ -186,7 +186,7 @@ export async function panelName(environment: string, deals: readonly string[]): 
   return Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A held-out episode under way. Its picture is drawn when it is looked at: some policies never do. */
+/** A held-out episode under way. Its picture is drawn only if the policy looks at it. */
 class Episode implements Situation {
   episodeReturn = 0;
   steps = 0;
@@ -204,7 +204,7 @@ class Episode implements Situation {
     return this.#state.observation;
   }
 
-  /** True when the action ended the episode. */
+  /** Does a step. Returns whether the action ended the episode. */
   step(action: number): boolean {
     const result = this.env.step(action);
     this.#state = result;
@@ -215,7 +215,7 @@ class Episode implements Situation {
 }
 
 /**
- * Evaluates sampling, then greedy decoding, which plays each of the `episodes` deals once; `onProgress` counts the episodes of
+ * Evaluates sampled, then greedy decoding, which plays each of the `episodes` deals once. `onProgress` counts the episodes of
  * both.
  */
 export async function evaluateBoth(
@@ -255,7 +255,7 @@ export class ResponseTally {
     this.#faithful += Number(judgement.faithful === true);
   }
 
-  /** If any response states a thought, one that states none counts as misread and unfaithful. */
+  /** Computes the rates. If any response states a thought, one without a thought counts as misread and unfaithful. */
   rates(): Pick<EvaluationResult, "parseRate" | "perception" | "faithfulness" | keyof ThoughtRates> {
     const rate = (sum: number) => this.#judged === 0 ? null : sum / this.#count;
     return {

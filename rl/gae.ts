@@ -3,23 +3,23 @@
 /**
  * A rollout of `steps` x `envs`, row-major: element `t * envs + e` belongs to step `t` of environment `e`.
  *
- * Notation: `s[t]` is the state in which action `a[t]` was taken; it earned `rewards[t]` and led to `s'[t]`, the state as seen
- * before any automatic reset. Within an episode `s'[t]` is `s[t+1]`.
+ * Notation: action `a[t]` was taken in state `s[t]`. It earned `rewards[t]` and led to `s'[t]`, the state before any automatic
+ * reset. Within an episode `s'[t]` is `s[t+1]`.
  */
 export interface RolloutRewards {
   /** Reward of each step, already scaled. */
   readonly rewards: ArrayLike<number>;
   /** V(s[t]). */
   readonly values: ArrayLike<number>;
-  /** 1 if the rules ended the episode at this step: nothing can be earned after it. */
+  /** 1 if the rules ended the episode at this step, so that nothing can be earned after it; else 0. */
   readonly terminated: ArrayLike<number>;
-  /** 1 if the step limit ended the episode: the state had a future, of worth `bootstrapValues`. */
+  /** 1 if the step limit ended the episode at this step; else 0. The state had a future then, worth `bootstrapValues`. */
   readonly truncated: ArrayLike<number>;
-  /** V(s'[t]); read only at truncated steps and at the last step of the rollout, so other elements may hold anything. */
+  /** V(s'[t]). It is read only at truncated steps and at the last step of the rollout; other elements may hold anything. */
   readonly bootstrapValues: ArrayLike<number>;
-  /** Steps of each environment. */
+  /** Number of steps of each environment. */
   readonly steps: number;
-  /** Environments side by side. */
+  /** Number of environments side by side. */
   readonly envs: number;
   /** Discount, in [0, 1]. */
   readonly gamma: number;
@@ -27,7 +27,7 @@ export interface RolloutRewards {
   readonly lambda: number;
 }
 
-/** Both `steps` x `envs`, row-major. */
+/** Advantages and value targets, both `steps` x `envs`, row-major. */
 export interface Advantages {
   /** A[t]. */
   readonly advantages: Float32Array;
@@ -36,15 +36,15 @@ export interface Advantages {
 }
 
 /**
- * Advantages and value targets of a rollout:
+ * Computes the advantages and value targets of a rollout:
  *
  *     delta[t] = r[t] + gamma * V(s'[t]) - V(s[t])          V(s'[t]) is 0 if terminated
  *     A[t]     = delta[t] + gamma * lambda * A[t+1]         A[t+1] is left out if an episode ended at t
  *
  * A truncated step bootstraps from the final state of its own episode, never from the first state of the next one. A
- * step that is both terminated and truncated counts as terminated. Accumulates in f64.
+ * step that is both terminated and truncated counts as terminated. Sums are in f64.
  *
- * Throws `RangeError` when an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
+ * @throws {RangeError} when an array's length is not `steps * envs`, or gamma or lambda is outside [0, 1].
  *
  * @example Two steps of one environment; the second ends the episode
  * ```ts

@@ -22,13 +22,13 @@ export const groupOptions = {
   ) as NumberSetting,
 };
 
-/** Settings of {@linkcode groupOptions}. */
+/** Values of {@linkcode groupOptions}. */
 export type GroupSettings = Values<typeof groupOptions>;
 
 /**
- * How an algorithm collects that compares the episodes of a deal.
+ * Says how an algorithm collects if it compares the episodes of a deal.
  *
- * @throws {UsageError} when a deal has one episode: there is nothing to compare.
+ * @throws {UsageError} when `groupSize` is below 2, so that there is nothing to compare.
  *
  * @example
  * ```ts
@@ -48,27 +48,29 @@ export function collectGroups(name: string, { groups, groupSize }: GroupSettings
 
 /** The episodes of one deal. */
 export interface Group {
-  /** Seed of the episodes. */
+  /** Seed that the episodes were reset with. */
   readonly deal: number;
   /** The episodes that share the deal. */
   readonly episodes: readonly Trajectory[];
-  /** Sum of the scaled rewards of each. */
+  /** Return of each episode: the undiscounted sum of its scaled rewards. */
   readonly returns: readonly number[];
   /** 0 when the filter leaves the group out. */
   readonly weight: 0 | 1;
 }
 
-/** What groups log. */
+/** Definitions of the metrics that {@linkcode measureGroups} computes. */
 export const groupMetrics = {
   groupStd: "mean standard deviation of the returns of a deal's episodes, in units of scaled reward",
   groupsKept: "share of the deals that were learnt from",
 } as const;
 
 /**
- * A rollout's episodes by deal. A deal whose episodes all returned the same teaches nothing and is left out when
- * `dropsEqual`. SNR-aware filtering (RAGEN-2, Wang et al. 2026, arXiv:2604.06268: its top-p by variance, with shares that add up
- * linearly) leaves out those of least variance: deals are kept in falling order of variance until their sum reaches the
- * share `snrFilter` of the whole. No deal is played again in place of one that was left out.
+ * Groups a rollout's episodes by deal, and weights the groups. A group of weight 0 is left out. None is played in its place.
+ *
+ * A deal whose episodes all returned the same teaches nothing; `dropsEqual` leaves it out. `snrFilter` leaves out the deals of
+ * least variance: deals are kept in falling order of variance until their sum reaches this share of the whole.
+ *
+ * Source: SNR-aware filtering of RAGEN-2, Wang et al. 2026 (arXiv:2604.06268), its top-p by variance with linear shares.
  */
 export function groupsOf(
   { trajectories, transitions }: Rollout,
@@ -104,7 +106,7 @@ function varianceOf(values: readonly number[]): number {
 /** Population standard deviation; exactly 0 when all values are the same. */
 export const deviationOf = (values: readonly number[]): number => Math.sqrt(varianceOf(values));
 
-/** The metrics of {@linkcode groupMetrics}. */
+/** Computes the metrics of {@linkcode groupMetrics}. */
 export function measureGroups(groups: readonly Group[]): { groupStd: number; groupsKept: number } {
   return {
     groupStd: mean(groups.map(({ returns }) => deviationOf(returns))),
@@ -112,7 +114,7 @@ export function measureGroups(groups: readonly Group[]): { groupStd: number; gro
   };
 }
 
-/** Discounted sums of the rewards from each turn on, in the order of the episode's turns. */
+/** Computes the discounted return to go from each turn of an episode on, in scaled reward, in the order of its turns. */
 export function returnsToGo(rollout: Rollout, { turns }: Trajectory, gamma: number): number[] {
   const sums: number[] = new Array(turns.length);
   let later = 0;
@@ -122,20 +124,21 @@ export function returnsToGo(rollout: Rollout, { turns }: Trajectory, gamma: numb
   return sums;
 }
 
-/** What a token's loss is divided by. */
+/** Names of the means that a loss can be over: see {@linkcode lossWeights}. */
 export const LOSS_MEANS = ["turn", "episode", "tokens", "fixed"] as const;
-/** What tokens are averaged over, see {@linkcode LOSS_MEANS}. */
+/** Name of the mean that a loss is over: one of {@linkcode LOSS_MEANS}. */
 export type LossMean = typeof LOSS_MEANS[number];
 
 /**
- * The weight that makes the machine's mean over the N turns of an iteration another mean:
+ * Computes the weight of each episode's tokens. An update takes the mean over the N kept turns of an iteration; the weights
+ * turn that into the chosen mean:
  *
- *     turn      1                        tokens of a turn are added up, turns averaged
- *     episode   N / (E tokens(episode))  tokens of an episode are averaged, then the E episodes: a long one counts no more
+ *     turn      1                        the tokens of a turn are added up, turns are averaged
+ *     episode   N / (E tokens(episode))  the tokens of an episode are averaged, then the E episodes: all count alike
  *     tokens    N / tokens(iteration)    all tokens count alike
- *     fixed     N / (E fixedLength)      tokens of an episode are added up and divided by a constant
+ *     fixed     N / (E fixedLength)      the tokens of an episode are added up and divided by a constant
  *
- * Episodes that are left out count neither as episodes nor as tokens.
+ * Only kept episodes count in N, E and tokens.
  */
 export function lossWeights(
   rollout: Rollout,

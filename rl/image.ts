@@ -1,19 +1,22 @@
-/** From an environment's frame to the model's image: an exact area-weighted box filter. */
-
+/**
+ * Pictures: an exact area-weighted box filter from an environment's frame to the model's picture, and PNG files.
+ *
+ * @module
+ */
 import { convertIndexedToRgb, decode, encode, hasPngSignature } from "fast-png";
 import type { Observation } from "../envs/types.ts";
 import { type Picture, pictureOf } from "../model/mod.ts";
 
 /**
- * How `size` boxes cover `source` pixels of one axis. With a unit of 1/size of a source pixel, a box is `source` units
- * long and a source pixel `size` units, so all overlaps are whole numbers and sums of them are exact.
+ * How `size` boxes cover `source` pixels of one axis. The unit is 1/size of a source pixel. A box is then `source` units long
+ * and a source pixel `size` units. All overlaps are whole numbers, and their sums are exact.
  */
 interface BoxAxis {
   /** First source pixel under each box. */
   readonly first: Int32Array;
   /** `overlaps.subarray(offset[box], offset[box + 1])` belongs to the pixels from `first[box]` on. */
   readonly offset: Int32Array;
-  /** In units; those of one box sum to `source`. */
+  /** Overlaps of boxes with pixels, in units. The overlaps of one box sum to `source`. */
   readonly overlaps: Float64Array;
 }
 
@@ -37,11 +40,11 @@ function boxAxis(source: number, size: number): BoxAxis {
 }
 
 /**
- * The frame as `columns` x `rows` x 3 bytes, row-major: each pixel is the mean of the part of the frame under it,
+ * Resizes a frame to `columns` x `rows` x 3 bytes, row-major. Each pixel is the mean of the part of the frame under it,
  * weighted by area and rounded to the nearest integer (halves up). The sums are whole numbers, so the result is the
- * same on every machine. Sizes may be larger than the frame's.
+ * same on every machine. The new size may be larger than the frame's.
  *
- * Throws `RangeError` on an illegal size, or where `data` is not `width` x `height` x 3 bytes.
+ * @throws {RangeError} for an illegal size, or when `data` is not `width` x `height` x 3 bytes.
  */
 export function boxResize(observation: Observation, columns: number, rows: number): Uint8Array {
   const { width, height, data } = observation;
@@ -58,7 +61,7 @@ export function boxResize(observation: Observation, columns: number, rows: numbe
   const across = boxAxis(width, columns), down = boxAxis(height, rows);
   const area = width * height;
   const stride = width * 3;
-  const sums = new Float64Array(stride); // of one row of boxes, columns not yet joined
+  const sums = new Float64Array(stride); // one row of boxes, its columns not yet joined
   const image = new Uint8Array(columns * rows * 3);
   for (let y = 0, to = 0; y < rows; y++) {
     sums.fill(0);
@@ -82,7 +85,7 @@ export function boxResize(observation: Observation, columns: number, rows: numbe
   return image;
 }
 
-/** The frame as the model's `size` x `size` x 3 picture, by `boxResize`; one that is not square is stretched. */
+/** Resizes a frame to the model's `size` x `size` x 3 bytes, by `boxResize`. A frame that is not square is stretched. */
 export function boxDownsample(observation: Observation, size: number): Uint8Array {
   return boxResize(observation, size, size);
 }
@@ -90,9 +93,9 @@ export function boxDownsample(observation: Observation, size: number): Uint8Arra
 const pictures = new WeakMap<Uint8Array, Map<number, Picture>>();
 
 /**
- * The model's picture of a frame, by `boxDownsample`, made once a frame and size: environments return the same `data` for
- * equal states, so the picture is known by that array's identity and forgotten with it. Other frames that look the same at
- * this size give the same picture. It is shared: do not write to its pixels.
+ * Makes the model's picture of a frame, by `boxDownsample`, once for each frame and size. Environments return the same `data`
+ * for equal states. The picture is found again by that array, and forgotten with it. Frames that look alike at this size give
+ * the same picture. It is shared: do not write to its pixels.
  */
 export function modelPicture(observation: Observation, size: number): Picture {
   let sizes = pictures.get(observation.data);
@@ -103,7 +106,7 @@ export function modelPicture(observation: Observation, size: number): Picture {
 }
 
 /**
- * The pixels of a PNG file of any kind, as RGB. What is transparent is laid over white.
+ * Reads the pixels of a PNG file of any kind, as RGB. Transparent parts are laid over white.
  *
  * @throws {SyntaxError} when the bytes are no PNG, or a damaged one.
  *
@@ -142,7 +145,7 @@ export function decodePicture(png: Uint8Array): Observation {
   return { width, height, data: pixels };
 }
 
-/** One byte a channel: palettes looked up, deep channels cut to their upper byte, shallow ones spread over 0 to 255. */
+/** One byte for each channel. Palettes are looked up; 16 bits keep their upper byte; fewer than 8 are spread over 0 to 255. */
 function asBytes(image: ReturnType<typeof decode>): Uint8Array {
   const { data, depth, palette } = image;
   if (palette !== undefined) return convertIndexedToRgb(image);
@@ -154,7 +157,7 @@ function asBytes(image: ReturnType<typeof decode>): Uint8Array {
 }
 
 /**
- * A picture as a PNG file; {@linkcode decodePicture} reads the same pixels back.
+ * Makes a PNG file of a picture. {@linkcode decodePicture} reads the same pixels back.
  *
  * @throws {RangeError} when `data` is not `width` x `height` x 3 bytes.
  *

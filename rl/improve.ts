@@ -1,5 +1,5 @@
 /**
- * What every algorithm with policy ratios does with its samples: epochs of minibatches, until the KL stop.
+ * How every algorithm with policy ratios learns from its samples: epochs of minibatches, until the KL stop.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { shuffled } from "./shuffled.ts";
 import { mean as meanOf } from "./statistics.ts";
 import { partSize, stepSettings, update, type UpdateResult, type UpdateSettings } from "./update.ts";
 
-/** Guards that every algorithm with policy ratios has. */
+/** Settings that every algorithm with policy ratios has: guards, and weights of further losses. */
 export const improveOptions = {
   ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", {
     min: 1,
@@ -43,20 +43,20 @@ export const improveOptions = {
   }) as NumberSetting,
 };
 
-/** Settings of {@linkcode improveOptions}. */
+/** Values of {@linkcode improveOptions}. */
 export type GuardSettings = Values<typeof improveOptions>;
 
-/** How far the first minibatch's ratios may be from 1: it has the weights that collected it. */
+/** How far the ratios of the first minibatch may be from 1. Its weights are still those that collected it. */
 export const FIRST_RATIO_TOLERANCE = RATIO_ROUNDING;
 
-/** What {@linkcode improve} depends on beside the samples. */
+/** Settings that {@linkcode improve} reads. */
 export interface ImproveSettings
   extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop" | "klWindow"> {
   /** Seed of the minibatches' order. */
   readonly seed: number;
 }
 
-/** Which iteration it is. */
+/** What differs from one iteration to the next. */
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
@@ -64,7 +64,12 @@ export interface Iteration {
   readonly learningRate: number;
 }
 
-/** Updates the policy on an iteration's samples. */
+/**
+ * Updates the policy on an iteration's samples.
+ *
+ * @throws {Error} when a ratio of the first minibatch differs from 1 by more than {@linkcode FIRST_RATIO_TOLERANCE}.
+ * @throws {NotFiniteError} when a loss or the gradient is not finite.
+ */
 export async function improve(
   policy: Policy,
   optimizer: AdamW,
@@ -73,7 +78,7 @@ export async function improve(
   settings: ImproveSettings,
   { order, learningRate }: Iteration,
 ): Promise<ImproveMetrics> {
-  // Turns that weigh nothing are left out; what is left keeps the shape of its minibatches.
+  // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
   const results: MinibatchMetrics[] = [];
@@ -110,7 +115,7 @@ export async function improve(
   };
 }
 
-/** The metrics of an iteration in which every group was filtered out. */
+/** The metrics of an iteration in which every turn was left out. */
 function nothingLearnt(samples: readonly Sample[]): ImproveMetrics {
   const entropy = meanOf(samples.flatMap(({ transition }) => Array.from(transition.entropies)));
   const zero = {
@@ -125,7 +130,7 @@ function nothingLearnt(samples: readonly Sample[]): ImproveMetrics {
   return { ...zero, entropy };
 }
 
-/** A last minibatch that is too small, filled up with turns that weigh nothing, so that plans are reused. */
+/** Fills the last minibatch up with turns of weight 0, if it is too small. Plans for its shape are then reused. */
 function padded(samples: Sample[], size: number): Sample[] {
   while (samples.length < size) samples.push({ ...samples[0], weight: 0 });
   return samples;
@@ -139,7 +144,7 @@ function requireRatioOne(error: number): void {
   );
 }
 
-/** One update: forward and backward of one micro-batch after another, and the optimiser, read back together. */
+/** Does one update: forward and backward of each micro-batch in turn, then the optimiser. All results are read back at once. */
 async function minibatchUpdate(
   policy: Policy,
   optimizer: AdamW,
@@ -176,7 +181,7 @@ async function minibatchUpdate(
   return measure(result, slices, parts.map(({ batch }) => batch.R), objective);
 }
 
-/** What an update measured; see {@linkcode ImproveMetrics}. */
+/** Computes the metrics of an update; see {@linkcode ImproveMetrics}. */
 function measure(
   { losses, readouts, gradientNorm }: UpdateResult,
   slices: readonly (readonly Sample[])[],
@@ -240,15 +245,15 @@ interface MinibatchMeans {
   readonly gradientNorm: number;
 }
 
-/** What the updates of one iteration measured, means over its minibatches unless said otherwise. */
+/** What the updates of one iteration measured. Numbers are means over its minibatches if nothing else is said. */
 export interface ImproveMetrics {
-  /** Clipped policy loss, mean over minibatches. */
+  /** Clipped policy loss. */
   readonly policyLoss: number;
-  /** Absent without a critic. */
+  /** Half the mean of the larger squared error, of the value and of its clipped change; absent without a critic. */
   readonly valueLoss?: number;
-  /** k3 estimate of the divergence from the warm start, in nats, weighed as the policy loss is; absent when it has no weight. */
+  /** k3 estimate of the KL from the warm start, in nats, with the turns' weights; absent if its coefficient is 0. */
   readonly referenceKl?: number;
-  /** Mean -log p of corrected responses' tokens, in nats; absent when none are asked for. */
+  /** Mean -log p of corrected responses' tokens, in nats; absent if none are asked for. */
   readonly correctionLoss?: number;
   /** Mean entropy of the response tokens' distributions at the sampling temperature, in nats. */
   readonly entropy: number;
@@ -268,7 +273,7 @@ export interface ImproveMetrics {
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */
   readonly firstRatioError: number;
-  /** Gradient norm before clipping, value head apart. */
+  /** Gradient norm before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
   /** Updates done; fewer than epochs x minibatches when the KL stop ended the iteration. */
   readonly updates: number;

@@ -1,6 +1,6 @@
 /**
- * Every key of `metrics.jsonl`, defined where its line is made. The file holds nothing that depends on the clock, so
- * two runs with one seed on one adapter write the same bytes.
+ * Every key of `metrics.jsonl`, with its definition. The file holds nothing that depends on the clock: two runs with one seed
+ * on one adapter write the same bytes.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { SftMetrics } from "./sft.ts";
 import { mean } from "./statistics.ts";
 import type { ThoughtSign } from "./thought_alarm.ts";
 
-/** After each SFT update. */
+/** The line that is written after each SFT update. */
 export interface SftLine extends SftMetrics {
   /** An update of the warm start. */
   readonly stage: "sft";
@@ -22,7 +22,7 @@ export interface SftLine extends SftMetrics {
   readonly learningRate: number;
 }
 
-/** After each look at perception between SFT and RL. */
+/** The line that is written after each look at perception between SFT and RL. */
 export interface GateLine {
   /** A look at perception before RL may begin. */
   readonly stage: "gate";
@@ -32,10 +32,10 @@ export interface GateLine {
   readonly perception: number;
 }
 
-/** After each RL iteration. What the algorithm logs beside is defined on its page, and by `improve.ts`. */
+/** The line that is written after each RL iteration. Metrics of the updates are defined in `improve.ts` and by the algorithm. */
 export type RlLine = RolloutLine & LearnMetrics;
 
-/** What an RL iteration's experience says. */
+/** The part of an RL line that describes the iteration's experience. */
 export interface RolloutLine {
   /** An iteration of RL. */
   readonly stage: "rl";
@@ -49,25 +49,25 @@ export interface RolloutLine {
   readonly episodes: number;
   /** Share of these episodes that succeeded, by the environment's measure; null when none ended. */
   readonly success: number | null;
-  /** Mean undiscounted, unscaled return of these episodes. */
+  /** Mean undiscounted, unscaled return of these episodes; null when none ended. */
   readonly meanReturn: number | null;
   /** Share of responses in which an action was found. */
   readonly parseRate: number;
   /** Share of picture fields that responses state correctly; null without a chain of thought. */
   readonly perception: number | null;
-  /** Share of responses whose thought fits itself and its action; null without a chain of thought. */
+  /** Share of responses whose comparison fits their numbers and whose action fits the comparison; null without a thought. */
   readonly faithfulness: number | null;
   /** Mean response length in tokens. */
   readonly responseTokens: number;
-  /** Different thoughts / different states shown; null without a chain of thought. See `thought_tally.ts`. */
+  /** Number of different thoughts over number of different states; null without a thought. See `thought_tally.ts`. */
   readonly thoughtDiversity: number | null;
-  /** How much thoughts tell of the state, 0 nothing to 1 all; null without a thought. See `thought_tally.ts`. */
+  /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
-  /** What has gone wrong with the thoughts, by the metric that shows it; see `thought_alarm.ts`. */
+  /** Metrics that show that something went wrong with the thoughts; see `thought_alarm.ts`. */
   readonly thoughtAlarm: readonly ThoughtSign[];
 }
 
-/** After each evaluation. */
+/** The line that is written after each evaluation. */
 export interface EvaluationLine {
   /** An evaluation on held-out episodes. */
   readonly stage: "evaluation";
@@ -82,7 +82,7 @@ export interface EvaluationLine {
 /** A line of `metrics.jsonl`. */
 export type MetricsLine = SftLine | GateLine | RlLine | EvaluationLine;
 
-/** What a rollout alone says; the policy is the one that wrote it. */
+/** Computes the metrics of a rollout. The policy must be the one that wrote it. */
 export function rolloutMetrics({ transitions, episodes }: Rollout, policy: Pick<Policy, "decode">) {
   const responses = new ResponseTally();
   for (const { prompt, response, isParsed, action, actionSpan, perception, faithful } of transitions) {

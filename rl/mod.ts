@@ -1,10 +1,10 @@
 /**
- * Training by reinforcement learning, and what an algorithm of one's own needs. Importing this module asks for no device.
+ * Training by reinforcement learning, and what your own algorithm needs. Importing this module asks for no device.
  *
- * {@linkcode train} runs everything: warm start, RL, evaluation. What learns is a {@linkcode Policy}, how it learns an
- * {@linkcode Algorithm}, where it acts an {@linkcode EnvironmentDefinition}.
+ * {@linkcode train} runs everything: warm start, RL, evaluation. A {@linkcode Policy} learns. An {@linkcode Algorithm} says
+ * how. An {@linkcode EnvironmentDefinition} says what it acts in.
  *
- * Dimension letters: `B` responses of a batch, `R` tokens of the longest one, `G` episodes of one deal.
+ * Dimension letters: `B` responses of a batch, `R` tokens of the longest response, `G` episodes of one deal.
  *
  * @example Train for a moment, in memory, and let the policy act
  * ```ts

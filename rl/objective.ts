@@ -1,20 +1,21 @@
 /**
  * The losses of policy-gradient algorithms, on the tape.
  *
- *     ratio          a response's:  exp(sum_t w_t (log p_t - log p_old_t)), one for the whole response
- *                    a token's:     exp(log p_t - log p_old_t), one for each token
+ *     ratio          response:      exp(sum_t w_t (log p_t - log p_old_t)), one for the whole response
+ *                    token:         exp(log p_t - log p_old_t), one for each token
  *     policy loss    -mean over turns of  weight * min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
  *     value loss     half the mean of the larger squared error, of the value and of its clipped change; or of the value alone
  *     entropy        mean over the response tokens
  *     reference KL   mean over turns of  weight * sum_t (k3 = exp(d) - d - 1),  d = log p_ref - log p
  *     correction     mean -log p over the tokens of corrected responses
  *
- * The value of k3 is an unbiased estimate of KL(pi || ref), but its gradient is not that divergence's: in expectation it is the
- * gradient of KL(ref || pi) of each token's distribution, in the contexts that the policy visits. Both are least at the
- * reference. Trading return against it therefore has another optimum than ref x exp(return / beta) / Z, which
- * `reinforce++` finds by paying k1 as a part of the reward.
+ * The value of k3 is an unbiased estimate of KL(pi || ref), but its gradient is another one. In expectation it is the gradient
+ * of KL(ref || pi) of each token's distribution, in the contexts that the policy visits. Both divergences are least at the
+ * reference. With k3 as a loss, the optimum is therefore not ref x exp(return / beta) / Z. `reinforce++` has that optimum: it
+ * makes k1 a part of the reward.
  *
- * A token's ratio is summed over the response: weights of the turns make it a mean over tokens, episodes or a fixed length.
+ * With one ratio for each token, the losses of a response's tokens are added up. Weights of the turns turn that into a mean
+ * over tokens, over episodes, or over a fixed length.
  *
  * Sources: Schulman et al. 2017 (arXiv:1707.06347) for clipping, http://joschu.net/blog/kl-approx.html for k3, Zhai et al.
  * 2024 (arXiv:2405.10292) for a ratio of a response, Yu et al. 2025 (arXiv:2503.14476) for two clips.
@@ -26,24 +27,24 @@ import type { Batch, Policy } from "./policy.ts";
 import type { Transition } from "./rollout.ts";
 import type { Losses, Objective } from "./update.ts";
 
-/** How far a ratio of unchanged weights may be from 1: rounding, since acting and training add up in other orders. */
+/** How far rounding may move a ratio of unchanged weights from 1: acting and training add up in different orders. */
 export const RATIO_ROUNDING = 1e-3;
 
-/** How an algorithm's losses are put together; constant over a run. */
+/** How an algorithm's losses are put together. It is constant over a run. */
 export interface ObjectiveSettings {
-  /** Divides the logits, as it did when acting. */
+  /** Divides the logits; the same as when acting. */
   readonly temperature: number;
-  /** What a policy ratio is of. */
+  /** One policy ratio for each response, or one for each token. */
   readonly ratio: "response" | "token";
-  /** A ratio under 1 - `clipLow` or over 1 + `clipHigh` gains nothing more. */
+  /** A ratio under 1 - `clipLow` gains nothing more. */
   readonly clipLow: number;
   /** A ratio over 1 + `clipHigh` gains nothing more. */
   readonly clipHigh: number;
-  /** Ratios beyond this carry no gradient; those that exceed it by rounding do. */
+  /** A ratio beyond this carries no gradient, unless it exceeds 1 only by rounding. */
   readonly ratioGuard: number;
-  /** What the values are of: each turn's prompt, each token, or nothing, when there is no critic. */
+  /** What has a value: each turn's prompt, each token, or nothing if there is no critic. */
   readonly values: "turn" | "token" | "none";
-  /** How far a value may move from what it said when acting; 0 clips nothing. */
+  /** A value that moves further than this from the value when acting gains nothing more. */
   readonly valueClip: number;
   /** Weight of the value loss. */
   readonly valueCoefficient: number;
@@ -55,7 +56,7 @@ export interface ObjectiveSettings {
   readonly correctionCoefficient: number;
 }
 
-/** The settings of an objective alone, of an object that may hold more: all of a part shapes its launches. */
+/** Picks an objective's settings out of an object that may hold more. Everything in a part decides which plan is reused. */
 export function objectiveSettings(all: ObjectiveSettings): ObjectiveSettings {
   const { temperature, ratio, clipLow, clipHigh, ratioGuard, values, valueClip, valueCoefficient } = all;
   const { entropyCoefficient, klCoefficient, correctionCoefficient } = all;
@@ -65,46 +66,49 @@ export function objectiveSettings(all: ObjectiveSettings): ObjectiveSettings {
   };
 }
 
-/** What an algorithm makes of a turn. */
+/** A turn with its score: what an algorithm learns from. */
 export interface Sample {
   /** The turn. */
   readonly transition: Transition;
-  /** Of the turn, or of each response token. */
+  /** Advantage of the turn, or of each response token. */
   readonly advantage: number | Float32Array;
-  /** What the value head should say, of the turn or before each token; absent without a critic. */
+  /** Target of the value head, for the turn or before each token; absent without a critic. */
   readonly valueTarget?: number | Float32Array;
-  /** What it said when acting; the transition's value when absent. */
+  /** The value when acting; the transition's value when absent. */
   readonly value?: number | Float32Array;
   /** Weight of the turn in the losses, 1 when absent. 0 leaves it out: it only fills the minibatch's shape. */
   readonly weight?: number;
-  /** Log-probability of each response token under the warm start; needed for a KL alone. */
+  /** Log-probability of each response token under the warm start, in nats. Only a KL coefficient above 0 needs it. */
   readonly reference?: Float32Array;
 }
 
-/** The arrays of a part of a minibatch, and all that shapes its launches. */
+/** A part of a minibatch: its arrays, and everything that decides on its launches. */
 export interface PolicyPart {
   readonly settings: ObjectiveSettings;
   readonly batch: Batch;
-  /** Turns of the minibatch that this is a part of: losses are means over those. */
+  /** Turns of the whole minibatch: losses are means over them. */
   readonly steps: number;
-  /** (B*R) weight of each token in log pi for a response's ratio; its loss weight for a token's. 0 for padding. */
+  /** (B*R) with ratios of responses the weight of each token in log pi, with ratios of tokens its loss weight. Padding has 0. */
   readonly weights: Float32Array;
-  /** Behaviour: (B) log pi for a response's ratio, (B*R) log-probabilities for a token's. */
+  /** When acting: (B) log pi with ratios of responses, (B*R) log-probabilities with ratios of tokens. */
   readonly logPi: Float32Array;
-  /** Shaped as `logPi`. */
+  /** Advantages, in the shape of `logPi`. */
   readonly advantages: Float32Array;
-  /** (B) turn weights for a response's ratio; absent when all are 1. */
+  /** (B) weights of turns with ratios of responses; absent if all are 1. */
   readonly turnWeights?: Float32Array;
-  /** (B) or (B*R): targets, values when acting, and for tokens the weights of their errors. Absent without a critic. */
+  /** (B) or (B*R) value targets; absent without a critic. */
   readonly returns?: Float32Array;
+  /** Values when acting, in the shape of `returns`. */
   readonly values?: Float32Array;
+  /** Weights of the values' errors, in the shape of `returns`; absent if all are 1. */
   readonly valueWeights?: Float32Array;
-  /** (B*R) 1 / the minibatch's response tokens for those that are here, 0 for padding. */
+  /** (B*R) 1 / the minibatch's response tokens for response tokens, 0 for padding. */
   readonly entropyWeights: Float32Array;
-  /** (B*R) log-probabilities under the warm start, and 1 / steps x turn weight for response tokens. */
+  /** (B*R) log-probabilities under the warm start. */
   readonly reference?: Float32Array;
+  /** (B*R) turn weight / steps for response tokens, 0 for padding. */
   readonly referenceWeights?: Float32Array;
-  /** Corrected responses of these turns and (B*R') -1 / the minibatch's corrected tokens. */
+  /** Corrected responses of these turns, and weights (B*R') of -1 / the minibatch's corrected tokens. */
   readonly correction?: { readonly batch: Batch; readonly weights: Float32Array };
 }
 
@@ -113,7 +117,7 @@ export function policyObjective(policy: Policy): Objective<PolicyPart> {
   return { name: "policy", losses: (tape, part) => policyLosses(tape, policy, part) };
 }
 
-/** The losses of one part. Readouts: `logRatio`, (B) or (B, R); `logprob` of the response tokens, (B, R). */
+/** Puts the losses of one part on the tape. Readouts: `logRatio`, (B) or (B, R); `logprob` of the response tokens, (B, R). */
 export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses {
   const { settings, batch } = mb;
   const { B, R } = batch;
@@ -141,7 +145,7 @@ export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses
   return { losses, readouts: { logRatio, logprob } };
 }
 
-/** Clipped surrogate of one ratio a response; `logPi` (B) is the policy's as it is. */
+/** Clipped surrogate with one ratio for each response. `logPi` (B) is of the present weights. */
 function responseLoss(tape: Tape, logPi: Tensor, mb: PolicyPart) {
   const { clipLow, clipHigh, ratioGuard } = mb.settings;
   const { B } = mb.batch;
@@ -152,7 +156,7 @@ function responseLoss(tape: Tape, logPi: Tensor, mb: PolicyPart) {
     [logPi, mbLogPi, mbAdvantages],
     (logPi, mbLogPi, advantage) => {
       const logRatio = logPi.subtract(mbLogPi); // log(pi / pi_behaviour)
-      // The guard: a ratio beyond it has no gradient, so one wild sample cannot dominate an update.
+      // A ratio beyond the guard has no gradient: one wild sample cannot dominate an update.
       const ratio = logRatio.clamp(-20, 20).exp().clamp(0, guardOf(ratioGuard));
       const clippedRatio = ratio.clamp(1 - clipLow, 1 + clipHigh);
       return [logRatio, ratio.multiply(advantage).minimum(clippedRatio.multiply(advantage))];
@@ -164,7 +168,7 @@ function responseLoss(tape: Tape, logPi: Tensor, mb: PolicyPart) {
   return { policyLoss: sum(tape, weighted, -1 / mb.steps), logRatio };
 }
 
-/** Clipped surrogate of one ratio a token, summed with the loss weights. */
+/** Clipped surrogate with one ratio for each token, summed with the loss weights. */
 function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPart) {
   const { clipLow, clipHigh, ratioGuard } = mb.settings;
   const { B, R } = mb.batch;
@@ -184,7 +188,7 @@ function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPar
   return { policyLoss: sum(tape, surrogate, -1 / mb.steps), logRatio };
 }
 
-/** The least guard leaves ratios their gradient that are 1 but for rounding. */
+/** The guard to use. Even the least guard leaves a ratio its gradient if only rounding moves it from 1. */
 const guardOf = (ratioGuard: number): number => Math.max(ratioGuard, 1 + RATIO_ROUNDING);
 
 /** Half the larger of the squared errors of the value and of its clipped change; of the value alone without a clip. */
@@ -209,7 +213,7 @@ function valueLoss(tape: Tape, values: Tensor, mb: PolicyPart): Tensor {
   return sum(tape, weighted, 0.5 / mb.steps);
 }
 
-/** k3 estimate of the KL divergence from the warm start, a mean over turns. */
+/** k3 estimate of the KL divergence from the warm start, as a mean over turns. */
 function referenceKl(tape: Tape, logprob: Tensor, mb: PolicyPart): Tensor {
   const { B, R } = mb.batch;
   const mbReference = tape.constant(mb.reference!, [B, R], "reference");
@@ -225,12 +229,12 @@ function referenceKl(tape: Tape, logprob: Tensor, mb: PolicyPart): Tensor {
   return sum(tape, k3);
 }
 
-/** How a minibatch's parts become arrays. */
+/** What all parts of a minibatch share. */
 export interface PartContext {
   readonly settings: ObjectiveSettings;
-  /** Turns of the whole minibatch, with those that only fill its shape. */
+  /** Turns of the whole minibatch, fillers of weight 0 included. */
   readonly steps: number;
-  /** Response tokens of those that do not. */
+  /** Response tokens of the turns that are no fillers. */
   readonly tokens: number;
   /** Tokens of their corrected responses. */
   readonly correctedTokens: number;
@@ -283,7 +287,7 @@ function valueArrays(samples: readonly Sample[], each: PerSample, isWeighted: bo
   return {
     returns: each(({ valueTarget }, r) => at(valueTarget!, r)),
     values: each(({ transition, value = transition.value }, r) => at(value, r)),
-    // A turn's tokens share its weight, so that a long response counts no more than a short one.
+    // The tokens of a turn share its weight, so that long and short responses count alike.
     ...(isWeighted || isOfTokens) && {
       valueWeights: each(({ weight = 1, transition }) =>
         isOfTokens ? Math.sign(weight) / transition.response.length : Math.sign(weight)

@@ -1,5 +1,5 @@
 /**
- * What every policy can do, whatever is inside: act, and have its weights improved.
+ * What every policy can do: act, and run its forward pass for learning.
  *
  * @module
  */
@@ -11,33 +11,33 @@ import type { Decoding, Parameters, Response, Segment, Sequence, Tape, Tensor } 
 export interface Situation {
   /** The environment in that state. */
   readonly env: Environment;
-  /** What it tells of the state. */
+  /** What the environment says about the state. */
   readonly info: Info;
   /** The picture of the state. */
   readonly observation: Observation;
 }
 
-/** What the policy saw, wrote and meant. */
+/** What the policy saw and wrote, and the action in it. */
 export interface Decision {
   /** The prompt exactly as the policy saw it. */
   readonly prompt: readonly Segment[];
   /** What the policy wrote. */
   readonly response: Response;
-  /** The response's text and where its tokens lie in it. */
+  /** The response's text, and the place of each token in it. */
   readonly decoding: Decoding;
   /** The action that the environment finds in the text. */
   readonly parse: Parse;
-  /** Against the state it was written for. */
+  /** How well the response fits the state that it was written for. */
   readonly judgement: Judgement;
 }
 
-/** A decision, and its action by name. */
+/** A decision with its action by name. */
 export interface Act extends Decision {
-  /** One of the environment's actions; null when the text holds none. `parse.action` is its index. */
+  /** One of the environment's actions; null if the text holds none. `parse.action` is its index. */
   readonly action: string | null;
 }
 
-/** How a policy writes unless it is told otherwise: as it was trained. */
+/** How a policy writes if nobody says otherwise: as it was trained. */
 export interface Sampling {
   /** Divides the logits. */
   readonly temperature: number;
@@ -49,13 +49,13 @@ export interface Sampling {
 export interface ActSettings extends Partial<Sampling> {
   /** Takes the most likely token each time; false when absent. */
   readonly greedy?: boolean;
-  /** Seed of the draws, 0 when absent. Each call of the same policy goes on in the stream. */
+  /** Seed of the draws, 0 when absent. The next call of the same policy goes on in the same stream. */
   readonly seed?: number;
   /** Actions to look for in the response to a picture; those that the policy was trained with when absent. */
   readonly actions?: readonly string[];
 }
 
-/** How to respond; `random` is a generator seed and counter for each situation. */
+/** How to respond to situations. */
 export interface RespondSettings {
   /** Divides the logits. */
   readonly temperature: number;
@@ -63,15 +63,15 @@ export interface RespondSettings {
   readonly greedy: boolean;
   /** Longest response in tokens. */
   readonly maxNewTokens: number;
-  /** (2 x situations) generator seed and counter of each. */
+  /** (2 x situations) generator seed and counter for each situation. */
   readonly random: Uint32Array;
 }
 
-/** B responses of up to R tokens as the policy's forward pass needs them; all arrays are inputs of a planned step. */
+/** B responses of up to R tokens, laid out for the policy's forward pass. All arrays are inputs of a planned step. */
 export interface Batch {
-  /** Responses. */
+  /** Number of responses. */
   readonly B: number;
-  /** Tokens of the longest one. */
+  /** Number of tokens in the longest one. */
   readonly R: number;
   /** (B*R) 1 for response tokens, 0 for padding. */
   readonly mask: Float32Array;
@@ -81,66 +81,69 @@ export interface Batch {
 export interface ForwardSettings {
   /** Divides the logits. */
   readonly temperature: number;
-  /** Values of each turn's prompt (B), before each token (B, R), or none. */
+  /** Which values: of each turn's prompt (B), before each token (B, R), or none. */
   readonly values: "turn" | "token" | "none";
-  /** Whether the values' gradient reaches the model below the value head; false when absent. */
+  /** Does the values' gradient reach the model below the value head? False when absent. */
   readonly valuesReachModel?: boolean;
 }
 
-/** Log-probabilities and entropies (nats) of the response tokens (B, R), and the values. */
+/** Results of a forward pass. */
 export interface Outputs {
-  /** (B, R) log-probabilities, nats. */
+  /** (B, R) log-probabilities of the response tokens, in nats. */
   readonly logprob: Tensor;
-  /** (B, R) entropies, nats. */
+  /** (B, R) entropies of the distributions that the response tokens are drawn from, in nats. */
   readonly entropy: Tensor;
   /** (B) or (B, R) values in units of scaled return; null when not asked for. */
   readonly values: Tensor | null;
 }
 
-/** A policy: it responds to situations, and says how likely it is to respond so. */
+/** A policy: it responds to situations, and it computes how likely a response is. */
 export interface Policy<Inputs extends Batch = Batch> {
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   readonly gpu: Gpu;
   /** Its weights. */
   readonly parameters: Parameters;
-  /** Whether it writes a thought before the action. */
+  /** Does it write a thought before the action? */
   readonly cot: boolean;
-  /** Whether the values' gradient reaches the whole network in RL, and not the value head alone. */
+  /** Does the values' gradient reach the whole network in RL? If not, it reaches the value head alone. */
   readonly sharesFeatures: boolean;
 
   /** How it writes when it acts. */
   readonly sampling: Sampling;
-  /** The actions that it was trained with; none when its checkpoint does not say. */
+  /** Names of the actions that it was trained with; empty if its checkpoint does not say. */
   readonly actions: readonly string[];
 
   /**
-   * Responds to the present state of an environment, which is not stepped. Throws `Error` before the first reset.
+   * Responds to the present state of an environment. The environment is not stepped.
+   *
+   * @throws {Error} when the environment was never reset.
    */
   act(env: Environment, settings?: ActSettings): Promise<Act>;
   /**
    * Responds to a picture of any size, given as pixels or as the bytes of a PNG, and a prompt.
    *
-   * @throws {RangeError} when the pixels do not fit the size, or the prompt has words that the policy cannot read.
+   * @throws {RangeError} when the pixels do not fit the size, or the prompt has characters that the policy cannot read.
+   * @throws {TypeError} when neither the settings nor the checkpoint name the actions.
    * @throws {SyntaxError} when the bytes are no PNG.
    */
   act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
 
   /** The same weights writing a thought before the action; absent when there are no words to think in. */
   withThought?(): Policy<Inputs>;
-  /** What it sees of a state. */
+  /** Makes the prompt of a state. */
   promptOf(situation: Situation): Segment[];
   /** Responds to all situations at once. */
   respond(situations: readonly Situation[], settings: RespondSettings): Promise<Decision[]>;
-  /** Values of prompts without responses, in units of scaled return. */
+  /** Computes the values of prompts without responses, in units of scaled return. */
   values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array>;
-  /** The response that a text stands for, end token included. */
+  /** Makes the response that a demonstrated text stands for, as token ids. An end token is included if the policy has one. */
   encode(env: Environment, text: string): number[];
-  /** A response's text and where its tokens lie in it. */
+  /** Decodes a response to its text, and the place of each token in it. */
   decode(response: readonly number[]): Decoding;
-  /** Positions that a sequence takes in memory while it is trained on. */
+  /** Counts the positions whose activations a sequence keeps in memory in training. */
   positionsOf(sequence: Sequence): number;
-  /** The arrays of a batch. */
+  /** Lays sequences out as a batch. */
   batch(sequences: readonly Sequence[]): Inputs;
-  /** The forward pass, on the tape. */
+  /** Puts the forward pass on the tape. */
   forward(tape: Tape, batch: Inputs, settings: ForwardSettings): Outputs;
 }

@@ -1,6 +1,6 @@
 /**
- * What each environment and each kind of policy changes of the default settings. A new environment needs an entry only
- * when the defaults do not fit it.
+ * The default settings that each environment and each kind of policy changes. A new environment needs an entry only if the
+ * defaults do not fit it.
  *
  * @module
  */
@@ -70,17 +70,17 @@ export const environmentPresets: Readonly<Record<string, Preset>> = {
   },
 };
 
-/** What a kind of policy changes of the settings. */
+/** The settings that a kind of policy changes. */
 export interface PolicyPreset {
-  /** In all environments. */
+  /** Changes in all environments. */
   readonly all: Preset;
-  /** In some, by short name. */
+  /** Changes in some environments, by their short names. */
   readonly environments: Readonly<Record<string, Preset>>;
   /** Settings that mean nothing to it. */
   readonly without: readonly string[];
 }
 
-/** By the name of the kind. */
+/** What each kind of policy changes, by its name. */
 export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
   // Its value head is trained apart, at its own rate: a factor before the loss would change nothing that Adam sees.
   vlm: { all: {}, environments: {}, without: ["valueCoefficient"] },
@@ -127,10 +127,10 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
 };
 
 /**
- * What an environment changes of the default settings: its entry above, or what its definition says. `options` are those
- * of every algorithm: a preset may speak of some that the one at hand does not have.
+ * Finds the settings that an environment changes: by its entry above, or by the preset of its definition. `options` are those
+ * of every algorithm, since a preset may name some that the run's own algorithm does not have.
  *
- * @throws {UsageError} naming the setting of a definition's preset that is unknown or has an illegal value.
+ * @throws {UsageError} when a definition's preset names an unknown setting or has an illegal value.
  */
 export function presetOf(
   { name, reference, preset }: EnvironmentDefinition,

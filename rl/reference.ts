@@ -1,5 +1,5 @@
 /**
- * Forward passes beside the one that learns: under the warm start's weights, and of values before every token.
+ * Forward passes beside the one that learns: log-probabilities under the warm start's weights, and values before every token.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { LearnContext } from "./algorithms/algorithm.ts";
 import type { ForwardSettings, Policy } from "./policy.ts";
 import type { Transition } from "./rollout.ts";
 
-/** Turns of one forward pass: the last is filled up, so that few shapes occur. */
+/** Turns of one forward pass. The last pass is filled up, so that few shapes occur. */
 const BATCH = 64;
 
-/** Words of (B, R) results, a row for each response. */
+/** Computes log-probabilities or values of response tokens, a row for each response. */
 async function rowsOf(
   policy: Policy,
   transitions: readonly Transition[],
@@ -35,21 +35,22 @@ async function rowsOf(
   return rows;
 }
 
-/** Values before each response token under the present weights, a row for each response. */
+/** Computes the value before each response token under the present weights, a row for each response. */
 export function tokenValues(policy: Policy, transitions: readonly Transition[]): Promise<Float32Array[]> {
   return rowsOf(policy, transitions, { temperature: 1, values: "token" }, "values");
 }
 
-/** A policy with other weights of the same shapes. */
+/** The policy with other weights of the same shapes. */
 export interface Reference {
-  /** Log-probability of each response token at the run's temperature, a row for each response. */
+  /** Computes the log-probability (nats) of each response token at the run's temperature, a row for each response. */
   readonly logprobs: (transitions: readonly Transition[]) => Promise<Float32Array[]>;
+  /** Frees its weights on the GPU. */
   readonly dispose: () => void;
 }
 
 /**
- * The warm start as a reference. Its weights take the place of the policy's for the length of a forward pass: one copy of
- * them on the GPU, no second model.
+ * Makes a reference of the warm start. Its weights take the place of the policy's during a forward pass. No second model is
+ * needed.
  */
 export function reference(
   policy: Policy,
@@ -88,7 +89,7 @@ export function reference(
   };
 }
 
-/** What an algorithm may use, for one iteration outside a run: the present weights are their own reference. */
+/** Makes a context for one iteration outside a run. The log-probabilities when acting are its reference. */
 export function learnContext(
   policy: Policy,
   optimizer: AdamW,

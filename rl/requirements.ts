@@ -1,5 +1,5 @@
 /**
- * What an environment may lack, and what a user can do instead.
+ * Parts that an environment may lack. Each check says what a user can do instead.
  *
  * @module
  */
@@ -9,9 +9,10 @@ import { shown, UsageError } from "./cli/mod.ts";
 type Having<K extends keyof Environment> = Environment & Required<Pick<Environment, K>>;
 
 /**
- * `env` as one that demonstrates.
+ * Requires an environment to demonstrate.
  *
- * @throws {UsageError} if it has no solver, saying what else would do: for a warm start when `remedy` is absent.
+ * @param remedy What the user can do otherwise; without it, what can replace a warm start.
+ * @throws {UsageError} when it has no solver.
  */
 export function requireDemonstrations(
   env: Environment,
@@ -48,9 +49,10 @@ export function readMistakes(env: Environment, items: readonly string[]): Bias |
 }
 
 /**
- * `env` as one that is solved; `verb` is what cannot be done without a solver.
+ * Requires an environment to have a solver.
  *
- * @throws {UsageError} if it has none.
+ * @param verb What cannot be done without one, for the message.
+ * @throws {UsageError} when it has none.
  */
 export function requireSolver(env: Environment, verb = "solve"): Having<"solve"> {
   if (env.solve !== undefined) return env as Having<"solve">;
@@ -60,16 +62,17 @@ export function requireSolver(env: Environment, verb = "solve"): Having<"solve">
 }
 
 /**
- * `env` as one whose action values are known; `verb` is what cannot be done without them.
+ * Requires an environment to know its exact action values.
  *
- * @throws {UsageError} if they are not.
+ * @param verb What cannot be done without them, for the message.
+ * @throws {UsageError} when it does not.
  */
 export function requireActionValues(env: Environment, verb: string): Having<"actionValues"> {
   if (env.actionValues !== undefined) return env as Having<"actionValues">;
   throw new UsageError(`Cannot ${verb} ${env.name}: its definition has no actionValues`);
 }
 
-/** Whether responses can be compared with the states they were written for. */
+/** Can responses be compared with the states that they were written for? */
 export function isJudged(environment: EnvironmentDefinition): boolean {
   return environment.make().judge !== undefined;
 }
@@ -77,9 +80,9 @@ export function isJudged(environment: EnvironmentDefinition): boolean {
 const PROBED_SEEDS = 4;
 
 /**
- * Checks that the same seed deals the same episode, which algorithms need whose episodes share a deal.
+ * Checks that the same seed deals the same episode. Algorithms whose episodes share a deal need that.
  *
- * @throws {UsageError} if two environments begin differently with the same seed.
+ * @throws {UsageError} when two environments begin differently with the same seed.
  */
 export function requireSeededReset(environment: EnvironmentDefinition, verb: string): void {
   const [first, second] = [environment.make(), environment.make()];

@@ -1,5 +1,5 @@
 /**
- * Rollouts: environments side by side, each step a written response.
+ * Rollouts: a policy acts in environments side by side, and each step is a written response.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type EpisodeOutcome, isSuccess, type VectorEnv } from "./vector_env.ts"
 
 export { type EpisodeOutcome, isSuccess, type SlotState, TRAINING_SEEDS, VectorEnv } from "./vector_env.ts";
 
-/** How experience is collected and paid, whichever algorithm learns from it. */
+/** Settings of how experience is collected and rewarded, whichever algorithm learns from it. */
 export const rolloutOptions = {
   envSteps: integer(6144, "environment steps in all, rounded up to whole iterations", {
     min: 0,
@@ -30,7 +30,7 @@ export const rolloutOptions = {
   ) as BooleanSetting,
 };
 
-/** What the warm start's value head and RL alike call a return. */
+/** Settings of what a return is, for the warm start's value head and for RL. */
 export const returnOptions = {
   gamma: number(0.9, "discount a step", { min: 0, max: 1 }) as NumberSetting,
   rewardScale: number(1, "multiplies rewards", { min: 0 }) as NumberSetting,
@@ -38,25 +38,25 @@ export const returnOptions = {
 
 /** A turn: everything an algorithm needs to replay a step exactly. */
 export interface Transition {
-  /** The prompt as it was, picture included. */
+  /** The prompt exactly as the policy saw it, with its picture. */
   readonly prompt: readonly Segment[];
   /** The response's token ids. */
   readonly response: readonly number[];
-  /** Behaviour log-probability of each token. */
+  /** Log-probability of each token when acting, in nats. */
   readonly logprobs: Float32Array;
   /** Weight of each token in log pi: lambda for the thought, 1 for the action. */
   readonly weights: Float32Array;
-  /** sum of weights * logprobs */
+  /** Sum of weights * logprobs. */
   readonly logPi: number;
-  /** Characters of the action in the text, -1 and -1 if it was not found and drawn at random. */
+  /** Characters of the action in the text; -1 and -1 if none was found, so that the action was drawn at random. */
   readonly actionSpan: readonly [start: number, end: number];
   /** Whether an action was found in the text. */
   readonly isParsed: boolean;
-  /** The action taken; a random legal one when none was found. */
+  /** Index of the action that was taken; a random legal one if none was found. */
   readonly action: number;
-  /** Value of the prompt when it was answered, in units of scaled return. */
+  /** Value of the prompt when acting, in units of scaled return. */
   readonly value: number;
-  /** Already multiplied by the reward scale, less the format penalty if no action was found. */
+  /** Reward times the reward scale, less the format penalty if no action was found. */
   readonly reward: number;
   /** Whether the rules ended the episode. */
   readonly terminated: boolean;
@@ -68,13 +68,13 @@ export interface Transition {
   readonly entropies: Float32Array;
   /** Share of picture fields read correctly, see {@linkcode Judgement}. */
   readonly perception: number | null;
-  /** Whether the thought follows, see {@linkcode Judgement}. */
+  /** Whether the thought fits itself and the action, see {@linkcode Judgement}. */
   readonly faithful: boolean | null;
-  /** What the environment's solver would have answered, when that is asked for; else null. */
+  /** Token ids of the solver's response to the same state; null unless asked for. */
   readonly correction: readonly number[] | null;
-  /** Names the state that was acted in, exactly; see `Environment.stateKey`. */
+  /** Exact key of the state that was acted in; see `Environment.stateKey`. */
   readonly state: string;
-  /** Exact values of the actions in that state, as the environment counts returns; absent when not asked for. */
+  /** Exact value of each action in that state, in unscaled return; absent unless asked for. */
   readonly actionValues?: readonly number[];
 }
 
@@ -82,13 +82,13 @@ export interface Transition {
 export interface Trajectory {
   /** Indices into the rollout's transitions, in time order. */
   readonly turns: readonly number[];
-  /** Seed of the deal: episodes of one group share it. */
+  /** Seed of the deal. Episodes of one group share it. */
   readonly deal: number;
-  /** Outcome of an episode that is here from its reset to its end; null for a part of one. */
+  /** Outcome of the episode; null if the rollout does not hold it from reset to end. */
   readonly outcome: EpisodeOutcome | null;
 }
 
-/** What collecting reads of a run's settings. */
+/** The settings that collecting reads. */
 export interface CollectSettings {
   /** Weight of the thought's log-probability in log pi. */
   readonly lambda: number;
@@ -98,13 +98,13 @@ export interface CollectSettings {
   readonly maxNewTokens: number;
   /** Multiplies rewards. */
   readonly rewardScale: number;
-  /** Taken off a scaled reward when no action was found in the text. */
+  /** Taken off the scaled reward if no action was found in the text. */
   readonly formatPenalty: number;
   /** Seed of the draws. */
   readonly seed: number;
-  /** Whether to ask the environment's solver what it would have answered in each state. */
+  /** Should the environment's solver answer each state too? False when absent. */
   readonly corrects?: boolean;
-  /** Discount of the exact action values to note; none are noted when absent. */
+  /** Discount of the exact action values to record; none are recorded when absent. */
   readonly creditDiscount?: number;
 }
 
@@ -112,15 +112,18 @@ export interface CollectSettings {
 export interface RolloutSettings extends CollectSettings {
   /** Steps of each environment. */
   readonly steps: number;
-  /** Environment steps each slot took before, so that no generator counter is used twice. */
+  /** Steps that each environment took before. They keep counters of the generator from being used twice. */
   readonly stepsBefore: number;
 }
 
-/** One iteration's experience; `transitions[t * envs + e]`. */
+/** The experience of one iteration. */
 export interface Rollout {
-  /** All turns, in the order they were taken. */
+  /**
+   * All turns. `collectRollout` orders them by step: turn `t * envs + e` is step `t` of environment `e`. `collectEpisodes`
+   * orders them by episode.
+   */
   readonly transitions: readonly Transition[];
-  /** Value after each step if it is needed: truncated steps and the last step. Zero elsewhere. */
+  /** Value of the state after each turn that cut an episode short: by the step limit, or as the rollout's last. Else 0. */
   readonly bootstrapValues: Float32Array;
   /** The same steps by episode. */
   readonly trajectories: readonly Trajectory[];
@@ -128,7 +131,7 @@ export interface Rollout {
   readonly episodes: readonly EpisodeOutcome[];
 }
 
-/** Has the policy act for `steps` steps in every environment. */
+/** Lets the policy act for `steps` steps in every environment. */
 export async function collectRollout(
   policy: Policy,
   vectorEnv: VectorEnv,
@@ -176,17 +179,16 @@ export async function collectRollout(
 
 /** Which episodes to collect whole. */
 export interface EpisodesSettings extends CollectSettings {
-  /** Seed of each episode's deal, in the order of the result; equal ones are a group. */
+  /** Seed of each episode's deal, in the order of the result. Episodes of equal deals are a group. */
   readonly deals: readonly number[];
-  /** Number of the first of them in the run: it seeds their samplers. */
+  /** Number of the first episode in the run. An episode's number seeds its sampler. */
   readonly firstEpisode: number;
-  /** Episodes side by side. */
+  /** Number of episodes side by side. */
   readonly envs: number;
 }
 
 /**
- * Plays whole episodes. What an episode samples follows from its number and the run's seed alone, whichever episodes
- * are played beside it.
+ * Plays whole episodes. What an episode samples depends on its number and the run's seed alone, not on the episodes beside it.
  */
 export async function collectEpisodes(
   policy: Policy,
@@ -196,7 +198,7 @@ export async function collectEpisodes(
   const { deals, firstEpisode, temperature, maxNewTokens, seed } = settings;
   let next = 0;
   const begin = (env: Environment) => {
-    // The batch keeps its shape to the end: episodes beyond the last count for nothing.
+    // The batch keeps its shape to the end. Episodes beyond the last one are not counted.
     const episode = next++;
     const { observation, info } = env.reset({ seed: deals[episode % deals.length] });
     return { env, episode, observation, info, episodeReturn: 0, steps: [] as Step[] };
@@ -224,7 +226,7 @@ export async function collectEpisodes(
           [random[2 * e], random[2 * e + 1]],
           seen,
         ),
-        // Read before the next reset: the picture is drawn when it is first looked at.
+        // Made before the next reset, since the picture is drawn when it is first looked at.
         final: truncated ? policy.promptOf({ env: slot.env, info, observation: result.observation }) : null,
       });
       Object.assign(slot, { observation: result.observation, info });
@@ -247,11 +249,11 @@ export async function collectEpisodes(
 
 interface Step {
   readonly transition: Transition;
-  /** Prompt of the state that a step limit ended in. */
+  /** Prompt of the final state if the step limit ended the episode; else null. */
   readonly final: readonly Segment[] | null;
 }
 
-/** Episodes in the order of their deals, as one rollout. */
+/** Joins episodes to one rollout, in the order of their deals. */
 async function joinEpisodes(
   policy: Policy,
   deals: readonly number[],
@@ -274,7 +276,7 @@ async function joinEpisodes(
   };
 }
 
-/** Prompts whose values are needed when an episode was cut, computed at once. */
+/** Collects the prompts after cut episodes, and computes their values all at once. */
 class Bootstraps {
   readonly #at: number[] = [];
   readonly #prompts: (readonly Segment[])[] = [];
@@ -286,7 +288,7 @@ class Bootstraps {
     this.#prompts.push(prompt);
   }
 
-  /** (steps), zero at steps that nothing was added for. */
+  /** Computes (steps) values: 0 at steps for which nothing was added. */
   async values(steps: number): Promise<Float32Array> {
     const all = new Float32Array(steps);
     const values = await this.policy.values(this.#prompts);
@@ -297,7 +299,7 @@ class Bootstraps {
 
 type Seen = Pick<Transition, "correction" | "state" | "actionValues">;
 
-/** What is noted of a state before it is acted in. */
+/** Records what is needed about a state before the policy's action changes it. */
 function noteState(policy: Policy, env: Environment, { corrects, creditDiscount }: CollectSettings): Seen {
   return {
     state: env.stateKey(),
@@ -310,7 +312,7 @@ function noteState(policy: Policy, env: Environment, { corrects, creditDiscount 
   };
 }
 
-/** The solver's answer to the environment's present state, without its mistakes. */
+/** The solver's response to the environment's present state, without deliberate mistakes. */
 function correctionOf(policy: Policy, env: Environment): number[] {
   const solver = requireDemonstrations(env, "use --correction-coefficient 0");
   const bias = Object.fromEntries(Object.keys(env.bias ?? {}).map((kind) => [kind, 0]));
@@ -351,7 +353,7 @@ function transitionOf(
   };
 }
 
-/** Generator seed and counter for each of `rows` rows. Rows differ in seed, steps in counter. */
+/** Makes a generator seed and counter for each row, as (2 x rows) words. Rows differ in seed, steps in counter. */
 export function samplerState(rows: number, seed: number, counter: number): Uint32Array {
   return Uint32Array.from(
     { length: 2 * rows },

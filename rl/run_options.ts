@@ -1,5 +1,5 @@
 /**
- * What a run is of, and where it is kept.
+ * Settings of what a run trains, and of how it is kept.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
   type TextSetting,
 } from "./cli/mod.ts";
 
-/** What a run computes. */
+/** Settings of what a run trains. */
 export const runOptions = {
   env: text(
     "NumberLine",
@@ -46,12 +46,12 @@ export const runOptions = {
   ) as ListSetting,
   trainingSettings: list(
     [],
-    "the same for the warm start and RL alone, such as solvableOnly=true",
+    "more such settings, for the warm start and RL but not for evaluation, such as solvableOnly=true",
   ) as ListSetting,
   seed: integer(0, "seed of everything random", { min: 0, max: 1000 }) as NumberSetting,
 };
 
-/** Where and how a run is kept, not what it computes. */
+/** Settings of how a run is kept and reported. They do not change what it computes. */
 export const bookkeepingOptions = {
   out: path("run folder; runs/<environment>-s<seed> when absent") as PathOption,
   overwrite: boolean(false, "replace an existing run folder") as BooleanSetting,

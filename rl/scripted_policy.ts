@@ -1,5 +1,5 @@
 /**
- * Policies without a model: what chance reaches, and what the solver does.
+ * Policies without a model: random actions, and the solver's.
  *
  * @module
  */
@@ -7,13 +7,15 @@ import { type Environment, Random } from "../envs/mod.ts";
 import type { Responder } from "./evaluation.ts";
 import { requireSolver } from "./requirements.ts";
 
-/** `random` is uniform over the actions that are legal in the state; `optimal` is the environment's solver. */
+/** Names of policies without a model. `random` draws uniformly from the legal actions; `optimal` is the environment's solver. */
 export const SCRIPTED_POLICIES = ["random", "optimal"] as const;
 /** A policy without a model: `random` or `optimal`. */
 export type ScriptedPolicy = typeof SCRIPTED_POLICIES[number];
 
 /**
- * A policy that looks at no picture. Random actions follow from the seed.
+ * Makes a policy that looks at no picture. Random actions follow from the seed.
+ *
+ * @throws {UsageError} when it is asked to act and is `optimal` in an environment without a solver.
  *
  * @example What chance reaches
  * ```ts

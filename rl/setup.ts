@@ -1,5 +1,5 @@
 /**
- * What a run begins with: a model with its tokenizer, and an optimiser for each stage.
+ * What a run begins with: an untrained model with its tokenizer, and an optimiser for each stage.
  *
  * @module
  */
@@ -21,11 +21,11 @@ import { evaluationEnvSettings } from "./env_settings.ts";
 import type { Policy } from "./policy.ts";
 import type { SftSettings } from "./sft.ts";
 
-/** What RL trains, and how fast. */
+/** Settings of which tensors RL trains, and how fast. */
 export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
-    "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
+    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; or none",
   ) as ListSetting,
   visionLearningRateScale: number(
     0.1,
@@ -35,7 +35,7 @@ export const freezeOptions = {
   valueLearningRateScale: number(5, "the same for the value head", { min: 0 }) as NumberSetting,
 };
 
-/** The tokenizer of a run's environment, and the sizes of its model. */
+/** Designs a run's model: the tokenizer of its environment, the sizes of the model, and the names of its actions. */
 export function designModel(
   environment: EnvironmentDefinition,
   config: CommonSettings,
@@ -50,7 +50,7 @@ export function designModel(
   return { tokenizer, model, actions };
 }
 
-/** An agent that has learnt nothing. */
+/** Makes an untrained agent, its weights drawn by the run's seed. */
 export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Agent {
   const { tokenizer, model, actions } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
@@ -59,7 +59,7 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions });
 }
 
-/** Every weight learns in the warm start; linear weights decay. */
+/** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */
 export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeightDecay">): AdamW {
   return new AdamW(policy.gpu, policy.parameters, ({ kind, part }) => ({
     learningRateScale: 1,
@@ -68,7 +68,7 @@ export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeigh
   }));
 }
 
-/** RL trains vision encoder, projector, language model and value head, but for the frozen kinds of tensors. */
+/** Makes the optimiser of RL. It trains all four parts of the model, except for frozen kinds; the value head is never frozen. */
 export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>): AdamW {
   const scaleOf = ({ kind, part }: Parameter) => {
     if (part === "value_head") return config.valueLearningRateScale;
@@ -82,7 +82,7 @@ export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>
   }));
 }
 
-/** The value head is clipped apart when its gradient does not reach the rest. */
+/** The value head is clipped on its own if its gradient does not reach the rest. */
 function clipGroupOf({ sharesFeatures }: Policy, part: Parameter["part"]): "policy" | "value" {
   return part === "value_head" && !sharesFeatures ? "value" : "policy";
 }

@@ -1,7 +1,7 @@
 /**
  * Warm start: supervised fine-tuning on a scripted solver's imperfect demonstrations.
  *
- * RL needs a policy that reads the picture and keeps the format; the solver's biased mistakes leave it room to improve.
+ * RL needs a policy that reads the picture and keeps the format. The solver's deliberate mistakes leave it room to improve.
  * The value head learns the demonstrations' discounted returns at the same time.
  *
  * @module
@@ -81,14 +81,14 @@ export const sftOptions = {
     "with --no-cot: demonstrate every step with its thought as well, so that reading is learnt as with a thought",
   ) as BooleanSetting,
   warmStart: path(
-    "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
+    "run folder whose warm start to use: the same result, sooner; if that run trained on another environment, its weights",
   ) as PathOption,
 };
 
-/** Settings of {@linkcode sftOptions}. */
+/** Values of {@linkcode sftOptions}. */
 export type SftSettings = Values<typeof sftOptions>;
 
-/** The minibatch of one update: every epoch is a new order of all demonstrations. */
+/** Picks the minibatch of one update. Every epoch is a new order; a rest too small for a minibatch is left out. */
 export function sftBatch(
   demonstrations: readonly Demonstration[],
   update: number,
@@ -105,7 +105,7 @@ export function sftBatch(
   });
 }
 
-/** Linear warm-up, then a cosine from the peak to `sftRateFloor` of it at `sftSteps`; that after it. */
+/** The learning rate of an update: a linear rise to the peak, then a cosine to `sftRateFloor` of it at `sftSteps`, then that. */
 export function sftLearningRate(
   update: number,
   { sftWarmup, sftSteps, sftLearningRate: peak, sftRateFloor: floor }: Pick<
@@ -124,26 +124,27 @@ export interface SftMetrics {
   readonly sftLoss: number;
   /** Half the mean squared error of the values, over the steps whose return is known. */
   readonly valueLoss: number;
-  /** Norm of the gradient before clipping, value head apart. */
+  /** Norm of the gradient before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
 }
 
-/** All that differs from one update to the next. */
+/** The inputs of an update: everything that differs from one to the next. */
 interface SftPart {
   readonly batch: Batch;
   /** (B*R) -1 / tokens for response tokens, 0 for padding. */
   readonly lossWeights: Float32Array;
-  /** (B) */
+  /** (B) discounted, scaled returns. */
   readonly returns: Float32Array;
-  /** (B) B / steps whose return is known for those, 0 for the others. */
+  /** (B) for a known return B / the number of known returns; 0 for an unknown one. */
   readonly valueWeights: Float32Array;
   readonly valueCoefficient: number;
 }
 
 /**
- * Imitation: -mean log p of the response tokens, and the squared error of the values. The values' gradient reaches the
- * whole model, as it does not in RL: without it the last prompt position, which predicts but the response's fixed beginning,
- * need not know what the picture shows.
+ * Imitation: -mean log p of the response tokens, and half the squared error of the values.
+ *
+ * Unlike in RL, the values' gradient reaches the whole model. Values are read at the last prompt position. That position
+ * predicts only the fixed beginning of the response; without this gradient it would not learn what the picture shows.
  */
 function imitation(policy: Policy): Objective<SftPart> {
   return {
@@ -165,7 +166,11 @@ function imitation(policy: Policy): Objective<SftPart> {
   };
 }
 
-/** One update: forward, backward and optimiser in one submission, one readback. */
+/**
+ * Does one update: forward, backward and optimiser in one submission, with one readback.
+ *
+ * @throws {NotFiniteError} when a loss or the gradient is not finite; the weights are then as they were.
+ */
 export async function sftUpdate(
   policy: Policy,
   optimizer: AdamW,

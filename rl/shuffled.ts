@@ -1,6 +1,6 @@
 import type { Random } from "../envs/mod.ts";
 
-/** A random order of 0..n-1 (Fisher and Yates). */
+/** Draws a random order of 0..n-1 (Fisher and Yates). */
 export function shuffled(n: number, random: Random): Uint32Array {
   const order = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {

@@ -1,13 +1,17 @@
-/** The few statistics that runs report. */
+/**
+ * The few statistics that runs report.
+ *
+ * @module
+ */
 
-/** Arithmetic mean; NaN for no values. */
+/** Computes the arithmetic mean; NaN for no values. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i];
   return sum / values.length;
 }
 
-/** Population standard deviation (divided by n, not n - 1), in two passes; NaN for no values. */
+/** Computes the population standard deviation (divided by n, not n - 1), in two passes; NaN for no values. */
 export function standardDeviation(values: ArrayLike<number>): number {
   const center = mean(values);
   let sum = 0;
@@ -23,7 +27,7 @@ export function rootMeanSquare(values: ArrayLike<number>): number {
 }
 
 /**
- * Wilson's score interval of a proportion: where the success rate lies, given `successes` in `n` independent trials.
+ * Computes Wilson's score interval of a success rate, given `successes` in `n` independent trials.
  * Unlike the textbook interval it stays inside [0, 1] and does not shrink to a point at 0 or n successes. Without
  * trials it is [0, 1].
  *
@@ -31,7 +35,7 @@ export function rootMeanSquare(values: ArrayLike<number>): number {
  *
  * @param z Normal quantile: 1.96 for 95% confidence, 2.576 for 99%.
  *
- * Throws `RangeError` unless 0 <= successes <= n, both whole numbers, and z >= 0.
+ * @throws {RangeError} unless 0 <= successes <= n, both whole numbers, and z >= 0.
  */
 export function wilsonInterval(successes: number, n: number, z = 1.96): [lo: number, hi: number] {
   if (!Number.isInteger(n) || !Number.isInteger(successes) || successes < 0 || successes > n) {

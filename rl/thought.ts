@@ -6,27 +6,31 @@
  *     log pi = lambda * sum log p(thought tokens) + sum log p(action tokens)
  *
  * so that a long chain of thought does not drown the one token that acts (Zhai et al. 2024, section 4.3,
- * https://arxiv.org/abs/2405.10292). Spans are found by the characters that tokens wrote, never by token ids: any
- * tokenizer will do, and an action may take any number of tokens.
+ * https://arxiv.org/abs/2405.10292). Spans are found by characters, never by token ids. Any tokenizer will do, and an action
+ * may take any number of tokens.
+ *
+ * @module
  */
 
 import type { Parse } from "../envs/types.ts";
 import type { Decoding } from "../model/tokenizer.ts";
 
-/** The key as the environments' parsers know it: any letter case, no space before the colon. */
+/** The key that the environments' parsers look for: any letter case, no space before the colon. */
 const ACTION_KEY = /"action":/gi;
 
-/** Something that can be read as a thought; brackets, quotes and white space cannot. */
+/** A letter or a digit. Brackets, quotes and white space alone are no thought. */
 const THOUGHT = /[\p{L}\p{N}]/u;
 
 /**
- * The index of the response's first action token; its length when the text has no action.
+ * Finds the index of the response's first action token; the number of its tokens if the text has no action.
  *
- * A response is `[thought tokens][action tokens]`. The action begins at the last key `"action":` that begins no later than
- * the action found by the parser. If the action was found without a key, it begins at the action itself. It runs to the
- * end of the response, its end token included, as in the published code. A token that holds the first character of the
- * action part is an action token, even if it begins with the end of the thought. Text before the key that says nothing
- * (`{`, say) is no thought: such a response is all action.
+ * A response is `[thought tokens][action tokens]`. The rules are:
+ *
+ * - The action part begins at the last key `"action":` before the action that the parser found.
+ * - If the parser found the action without a key, the part begins at the action itself.
+ * - The part runs to the end of the response, with its end token, as in the published code.
+ * - A token that holds the first character of the part is an action token, even if it also holds the end of the thought.
+ * - Text before the key without letters or digits, such as `{`, is no thought. Such a response is all action.
  *
  * @param response The response's tokens, without padding.
  * @param parse The environment's parse of `response.text`.
@@ -45,13 +49,13 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
 }
 
 /**
- * The weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
+ * Computes the weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
- * If the text has no action, the action taken was drawn at random and no token stands for it. All of the text is then to
- * blame, and every token weighs 1: at lambda, what such a step costs would shrink with lambda. The published code credits
- * the random action to the tokens at a fixed place.
+ * If the text has no action, the action was drawn at random, and no token stands for it. Every token then weighs 1: at lambda,
+ * the cost of such a step would shrink with lambda. The published code instead credits the random action to the tokens at a
+ * fixed place.
  *
- * Throws `RangeError` when lambda is outside [0, 1].
+ * @throws {RangeError} when lambda is outside [0, 1].
  *
  * @example
  * ```ts

@@ -6,22 +6,22 @@
 import { formatShare } from "./cli/mod.ts";
 import type { Evaluation } from "./evaluation.ts";
 
-/** What an iteration says of its thoughts; shares, null without a chain of thought. */
+/** How good an iteration's thoughts are. All numbers are in [0, 1], and null without a chain of thought. */
 export interface ThoughtQuality {
-  /** How much thoughts say of their states, nats. */
+  /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); see `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
   /** Share of picture fields read correctly. */
   readonly perception: number | null;
-  /** Share of thoughts that the action follows from. */
+  /** Share of responses whose thought fits itself and the action. */
   readonly faithfulness: number | null;
 }
 
-/** What has gone wrong with an iteration's thoughts. */
+/** A sign that an iteration's thoughts went wrong: the metric that shows it. */
 export type ThoughtSign = keyof ThoughtQuality;
 
 /** Information under this share of the first iteration's is a sign. */
 const INFORMATION_LEFT = 0.5;
-/** And so is one under this, whatever it was at the start: the same thought answers nearly all states. */
+/** Information under this is always a sign: the same thought answers nearly all states. */
 const LEAST_INFORMATION = 0.15;
 /** Perception or faithfulness this far under the best so far is a sign; the error of 256 responses is 0.03. */
 const LARGEST_DROP = 0.25;
@@ -48,13 +48,13 @@ export function faithfulnessWarning(before: Evaluation | null, after: Evaluation
     `${formatShare(was)} after SFT); --correction-coefficient or --kl-coefficient hold them`;
 }
 
-/** Compares each RL iteration's thoughts with those before it; it is told of all, in order. */
+/** Compares each RL iteration's thoughts with those before it. It must see all iterations in order. */
 export class ThoughtAlarm {
   #start: number | null = null;
   readonly #best = { perception: 0, faithfulness: 0 };
   readonly #noted = new Set<ThoughtSign>();
 
-  /** What is wrong with this iteration's thoughts; nothing without a chain of thought. */
+  /** Finds what is wrong with this iteration's thoughts; nothing without a chain of thought. */
   check({ thoughtInformation, perception, faithfulness }: ThoughtQuality): ThoughtSign[] {
     const signs: ThoughtSign[] = [];
     if (thoughtInformation !== null) {
@@ -71,7 +71,7 @@ export class ThoughtAlarm {
     return signs;
   }
 
-  /** The line to log for signs that were not noted before; null if there are none. */
+  /** Makes the warning for signs that were not noted before; null if there are none. */
   note(iteration: number, quality: ThoughtQuality, signs: readonly ThoughtSign[]): string | null {
     const fresh = signs.filter((sign) => !this.#noted.has(sign));
     if (fresh.length === 0) return null;

@@ -1,5 +1,5 @@
 /**
- * How diverse thoughts are, and how much they say about what was seen.
+ * Measures how diverse thoughts are, and how much they tell about what was seen.
  *
  * @module
  */
@@ -7,16 +7,19 @@ import type { Parse } from "../envs/mod.ts";
 import type { Decoding, Segment } from "../model/mod.ts";
 import { actionTokenStart } from "./thought.ts";
 
-/** Both are null if no response states a thought. */
+/** How thoughts and states go together. Both numbers are null if no response states a thought. */
 export interface ThoughtRates {
-  /** Different thoughts / different states shown. Near 0: a few thoughts answer all states; above 1: states get several. */
+  /**
+   * Number of different thoughts over number of different states. Near 0, a few thoughts answer all states. Above 1, states
+   * get several.
+   */
   readonly thoughtDiversity: number | null;
   /**
-   * I(state; thought) / H(state), in [0, 1], of the counts as they are: 1 when the thought tells which state it was
-   * written for, 0 when it is the same whatever was shown. Null, too, if only one state was shown.
+   * I(state; thought) / H(state), in [0, 1], computed from the counts. It is 1 if the thought tells which state it was written
+   * for. It is 0 if the thought is the same whatever was shown. It is null if only one state was shown.
    *
-   * Entropy of tokens cannot tell these apart: thoughts may vary and still ignore the picture (arXiv:2604.06268). The
-   * estimate is high when few states come up twice, so it can show a collapse and cannot rule out noise.
+   * The entropy of tokens cannot show this: thoughts may vary and still ignore the picture (arXiv:2604.06268). The estimate is
+   * too high if few states come up twice. It can show a collapse; it cannot rule out noise.
    */
   readonly thoughtInformation: number | null;
 }
@@ -28,9 +31,9 @@ export class ThoughtTally {
   readonly #pairs = new Map<string, number>();
   #isStated = false;
 
-  /** `state` as `stateKey` writes it, `thought` as `thoughtOf`. */
+  /** Counts a response: its state as `stateKey` names it, its thought as `thoughtOf` finds it. */
   add(state: string, thought: string | null): void {
-    // Once some response states a thought, one that states none has an empty one.
+    // If any response states a thought, a response without one has an empty thought.
     this.#isStated ||= thought !== null;
     const text = thought ?? "";
     for (
@@ -48,27 +51,27 @@ export class ThoughtTally {
     const information = ofStates + entropy(this.#thoughts) - entropy(this.#pairs);
     return {
       thoughtDiversity: this.#thoughts.size / this.#states.size,
-      // Rounding can leave the exact 0 and 1.
+      // Rounding may move it out of [0, 1].
       thoughtInformation: this.#states.size === 1 ? null : Math.min(1, Math.max(0, information / ofStates)),
     };
   }
 }
 
-/** Entropy of the shares that counts are, in nats. */
+/** Entropy of a distribution given by counts, in nats. */
 function entropy(counts: ReadonlyMap<string, number>): number {
   const total = counts.values().reduce((sum, count) => sum + count, 0);
-  // Sorted, so that the rounding does not depend on the order of arrival.
+  // Sorted: rounding then does not depend on the order of arrival.
   const sorted = [...counts.values()].sort((a, b) => a - b);
   return -sorted.reduce((sum, count) => sum + count / total * Math.log(count / total), 0);
 }
 
-/** The thought of a response: its text before the action part; null if it is all action. */
+/** Finds the thought of a response: its text before the action part; null if it is all action. */
 export function thoughtOf(response: Decoding, parse: Pick<Parse, "action" | "start">): string | null {
   const first = actionTokenStart(response, parse);
   return first === 0 ? null : response.text.slice(0, response.ends[first - 1]);
 }
 
-/** Names what the model saw: equal prompts, pictures included, have equal keys. */
+/** Names what the model saw. Equal prompts with equal pictures have equal keys. */
 export function stateKey(prompt: readonly Segment[]): string {
   return prompt.map((segment) => segment.kind === "text" ? segment.ids.join() : segment.picture.id).join(":");
 }

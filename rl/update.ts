@@ -1,9 +1,8 @@
 /**
- * One update of a policy's weights, whatever the objective: forward and backward of every part of a minibatch, the
- * optimiser, and everything read back in one go.
+ * One update of a policy's weights: forward and backward of every part of a minibatch, then the optimiser, then one readback.
  *
- * An objective says what is minimised and what is worth reading. Supervised fine-tuning, PPO and every other algorithm
- * use this one machine.
+ * An objective says what is minimised and what is read back. Supervised fine-tuning, PPO and every other algorithm use this
+ * one machine.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import { NotFiniteError, type Slice } from "../kernels/gpu/mod.ts";
 import { type AdamW, scale, type StepSettings, Tape, type Tensor } from "../model/mod.ts";
 import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
 
-/** What the updates of RL read, whichever algorithm runs. */
+/** Settings of the updates in RL, whichever algorithm runs. */
 export const updateOptions = {
   epochs: integer(2, "over each iteration's steps", { min: 1, unit: "passes" }) as NumberSetting,
   minibatch: integer(64, "steps in an update", { min: 1, unit: "steps" }) as NumberSetting,
@@ -34,10 +33,10 @@ export const updateOptions = {
   adamEpsilon: number(1e-8, "epsilon of Adam in RL", { min: 1e-12 }) as NumberSetting,
 };
 
-/** Settings of {@linkcode updateOptions}. */
+/** Values of {@linkcode updateOptions}. */
 export type UpdateSettings = Values<typeof updateOptions>;
 
-/** What the optimiser needs to know of one step in RL. */
+/** Picks the optimiser's settings for one step in RL. */
 export function stepSettings(settings: UpdateSettings, learningRate: number): StepSettings {
   return {
     learningRate,
@@ -51,29 +50,30 @@ export function stepSettings(settings: UpdateSettings, learningRate: number): St
 
 /** What an objective puts on the tape for one part of a minibatch. */
 export interface Losses {
-  /** Scalars by name, each with its weight in what is minimised; 0 only measures. Parts of a minibatch add up. */
+  /** Scalars by name, each with its weight in the sum to minimise; weight 0 only measures. Parts of a minibatch add up. */
   readonly losses: Readonly<Record<string, readonly [loss: Tensor, weight: number]>>;
-  /** Anything else worth reading, by name. */
+  /** Other tensors to read back, by name. */
   readonly readouts?: Readonly<Record<string, Tensor>>;
 }
 
 /**
- * What is minimised. A `Part` holds a part of a minibatch: all that differs from one update to the next is in it, since
- * the launches are traced once for each shape and replayed.
+ * What is minimised. A `Part` holds a part of a minibatch. Everything that differs from one update to the next must be in it:
+ * the launches are traced once for each shape, and replayed.
  */
 export interface Objective<Part extends object> {
-  /** Names its plans; objectives of one optimiser have different names. */
+  /** Names its plans. Objectives that share an optimiser need different names. */
   readonly name: string;
+  /** Puts the losses of one part on the tape. */
   readonly losses: (tape: Tape, part: Part) => Losses;
 }
 
 /** What an update measured. */
 export interface UpdateResult {
-  /** Sum over the minibatch's parts, unweighted, by the objective's names. */
+  /** Losses without their weights, summed over the minibatch's parts, by the objective's names. */
   readonly losses: Readonly<Record<string, number>>;
-  /** The words of each part, by the objective's names. */
+  /** The readouts' contents, one array for each part, by the objective's names. */
   readonly readouts: Readonly<Record<string, readonly Float32Array[]>>;
-  /** Norm of the gradient before clipping, value head apart. */
+  /** Norm of the gradient before clipping, of the optimiser's group "policy": without a value head that is clipped on its own. */
   readonly gradientNorm: number;
 }
 
@@ -82,11 +82,11 @@ interface Names {
   readonly readouts: readonly string[];
 }
 
-/** The names of what was read when an optimiser's step was traced: a replay gives the words alone. */
+/** Names of the losses and readouts from when an optimiser's step was traced. A replay returns only the numbers. */
 const namesOf = new WeakMap<AdamW, Map<string, Names>>();
 
 /**
- * Minimises an objective by one step of the optimiser: one submission, one readback.
+ * Does one step of the optimiser on an objective, in one submission and with one readback.
  *
  * @throws {NotFiniteError} when a loss or the gradient is not finite; the weights are then as they were.
  */
@@ -108,7 +108,7 @@ export async function update<Part extends object>(
       const kept = [...Object.values(losses).map(([loss]) => loss), ...Object.values(readouts)];
       results.push(...kept.map((tensor) => tape.keep(tensor)));
       const roots = Object.values(losses).filter(([, weight]) => weight !== 0);
-      // The gradients add to those of the parts before.
+      // The gradients add to those of earlier parts.
       tape.backward(...roots.map(([loss, weight]) => weight === 1 ? loss : scale(tape, loss, weight)));
     }
     optimizer.apply(adamw);
@@ -131,7 +131,7 @@ function gather(names: Names, norms: Float32Array, words: readonly Float32Array[
     names.losses.forEach((name, i) => losses[name] += words[first + i][0]);
     names.readouts.forEach((name, i) => readouts[name].push(words[first + names.losses.length + i]));
   }
-  // The optimiser itself skips an update whose gradient is not finite, the value head's included.
+  // The optimiser itself skips an update if any gradient is not finite, also the value head's.
   if (norms[2] !== 1 || !Object.values(losses).every(Number.isFinite)) {
     const inWords = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     const list = Object.entries(losses).map(([name, loss]) => `${inWords(name)} ${loss}`);
@@ -140,7 +140,12 @@ function gather(names: Names, norms: Float32Array, words: readonly Float32Array[
   return { losses, readouts, gradientNorm: norms[0] };
 }
 
-/** Splits a minibatch into the fewest parts of equal size that stay under `most` positions; `longest` is of one sequence. */
+/**
+ * Computes the size of a minibatch's parts, in sequences: the fewest parts of equal size with at most `most` positions each.
+ *
+ * @param steps Sequences of the minibatch.
+ * @param longest Positions of its longest sequence.
+ */
 export function partSize(steps: number, longest: number, most: number): number {
   const count = Math.ceil(steps / Math.max(1, Math.floor(most / longest)));
   return Math.ceil(steps / count);

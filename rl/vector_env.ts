@@ -1,5 +1,5 @@
 /**
- * Environments side by side, resetting as episodes end, and played again from a checkpoint.
+ * Environments side by side. Each is reset when its episode ends, and can be played again from a checkpoint.
  *
  * @module
  */
@@ -17,24 +17,24 @@ import type { Situation } from "./policy.ts";
 export interface EpisodeOutcome {
   /** Undiscounted sum of unscaled rewards. */
   readonly episodeReturn: number;
-  /** Steps that it took. */
+  /** Number of steps. */
   readonly steps: number;
   /** Whether the task's goal was reached. */
   readonly goalReached: boolean;
-  /** By the environment's own measure. */
+  /** Whether it succeeded, by the environment's own measure. */
   readonly success: boolean;
 }
 
-/** What the environment counts as success. */
+/** Did an episode succeed, by the environment's own measure? */
 export function isSuccess(env: Environment, episodeReturn: number, goalReached: boolean): boolean {
   return env.success === "goal" ? goalReached : episodeReturn > 0;
 }
 
 /** An episode under way, as a checkpoint keeps it: enough to play it again. */
 export interface SlotState {
-  /** What the episode was reset with. */
+  /** Seed that the episode was reset with. */
   readonly episodeSeed: number;
-  /** Actions so far; `isRandom` ones were drawn from the environment's own stream. */
+  /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
   readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
 }
 
@@ -42,33 +42,33 @@ export interface SlotState {
 export interface Slot {
   /** The environment. */
   readonly env: Environment;
-  /** What the episode was reset with. */
+  /** Seed that the episode was reset with. */
   episodeSeed: number;
-  /** Actions so far; random ones were drawn from the environment's own stream. */
+  /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
   history: { action: number; isRandom: boolean }[];
   /** The picture of the present state. */
   observation: Observation;
-  /** What the environment tells of it. */
+  /** What the environment says about that state. */
   info: Info;
   /** Undiscounted sum of unscaled rewards so far. */
   episodeReturn: number;
 }
 
-/** What a step of one environment led to. */
+/** The result of a step of one environment. */
 export interface SlotStep extends Pick<StepResult, "reward" | "terminated" | "truncated"> {
-  /** The action taken: the one given, or the random one in its place. */
+  /** Index of the action that was taken: the given one, or the random one in its place. */
   readonly action: number;
-  /** The state that it led to, from before the next episode began. */
+  /** The state that the action led to, before the next episode began. */
   readonly final: Situation;
-  /** Of the episode that ended here; null when it goes on. */
+  /** Outcome of the episode if it ended here; else null. */
   readonly outcome: EpisodeOutcome | null;
 }
 
-/** Training episodes of run seed s have seeds from `s * TRAINING_SEEDS` on; evaluation starts above all of them. */
+/** Training episodes of a run with seed s have seeds from `s * TRAINING_SEEDS` on. Seeds of evaluations lie above all. */
 export const TRAINING_SEEDS = 1_000_000;
 
 /**
- * Environments side by side, resetting as episodes end.
+ * Environments side by side. Each begins its next episode when one ends.
  *
  * @example Two environments, a step each
  * ```ts
@@ -87,7 +87,7 @@ export class VectorEnv {
   readonly #firstSeed: number;
   #episodes = 0;
 
-  /** Makes `envs` environments and begins an episode in each, on seeds of the run. */
+  /** Makes `envs` environments and begins an episode in each, with seeds of the run. */
   constructor(
     environment: EnvironmentDefinition,
     envs: number,
@@ -98,7 +98,7 @@ export class VectorEnv {
     this.slots = Array.from({ length: envs }, () => this.#begin(environment.make(settings)));
   }
 
-  /** Plays the slots of a checkpoint again up to where they were. */
+  /** Plays the episodes of a checkpoint again, up to the states that they were in. */
   restore(states: readonly SlotState[], episodes: number): void {
     this.#episodes = episodes;
     states.forEach(({ episodeSeed, history }, index) => {
@@ -111,7 +111,7 @@ export class VectorEnv {
     });
   }
 
-  /** What a checkpoint keeps of the episodes under way. */
+  /** Returns what a checkpoint keeps: the episodes under way, and the number of episodes begun. */
   save(): { slots: SlotState[]; episodes: number } {
     return {
       slots: this.slots.map(({ episodeSeed, history }) => ({ episodeSeed, history: [...history] })),
@@ -119,7 +119,7 @@ export class VectorEnv {
     };
   }
 
-  /** Applies an action, or a random legal one for null; begins the next episode when one ended. */
+  /** Takes an action in environment `index`; a random legal one for null. If the episode ends, the next one begins. */
   step(index: number, parsed: number | null): SlotStep {
     const slot = this.slots[index];
     const action = parsed ?? slot.env.randomAction();

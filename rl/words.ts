@@ -1,15 +1,15 @@
 import type { Environment } from "../envs/mod.ts";
 import { quote, type Tokenizer } from "../model/mod.ts";
 
-/** Words that the message names. */
+/** How many words the message names. */
 const NAMED = 3;
 
 /**
- * Requires a tokenizer to be able to write an environment's actions, prompts and demonstrations. An agent that cannot
- * would act at random there, and be measured as if it had acted.
+ * Requires a tokenizer to be able to write an environment's actions, prompts and demonstrations. Without them an agent would
+ * act at random, and its measurements would mean nothing.
  *
  * @param source What the tokenizer belongs to, for the message: a checkpoint's folder.
- * @throws {RangeError} Naming the environment and words that the tokenizer cannot write, actions first.
+ * @throws {RangeError} naming the environment and words that the tokenizer cannot write, actions first.
  */
 export function requireWords(
   tokenizer: Tokenizer,

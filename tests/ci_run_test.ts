@@ -1,5 +1,5 @@
 /** `.ci/run`, which closes with the counts of the tests. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { noWindows, Sandbox } from "./sandbox.ts";
 
 const testRuns: [name: string, output: string, status: number, closing: string, code: number][] = [
@@ -40,3 +40,40 @@ for (const [name, output, status, closing, code] of testRuns) {
     assertEquals([lines.at(-1), result.code], [closing, code]);
   });
 }
+
+/** What `.ci/run` says and what the tests are told, with stubs of what the machine has. */
+function runWith(prepare: (sandbox: Sandbox) => void) {
+  using sandbox = new Sandbox();
+  const script = '#!/bin/sh\necho "browser: $REQUIRE_BROWSER"\necho "ok | 1 passed | 0 failed (1ms)"\n';
+  Deno.writeTextFileSync(`${sandbox.folder}/repository/ponder`, script);
+  prepare(sandbox);
+  const { code, out, err } = sandbox.run(".ci/run");
+  return { code, told: out.split("\n")[0], err, lines: err.trimEnd().split("\n").length };
+}
+
+Deno.test(".ci/run holds the tests to a browser that is there, without a word", noWindows, () => {
+  const { code, told, err } = runWith((sandbox) => sandbox.stub("chromium", "#!/bin/sh\n"));
+  assertEquals([code, told, err], [0, "browser: 1", ""]);
+});
+
+Deno.test(".ci/run installs a browser as root, in one line", noWindows, () => {
+  const { code, told, err, lines } = runWith((sandbox) => {
+    const install =
+      `printf '#!/bin/sh\\n' > "${sandbox.folder}/bin/chromium"\nchmod +x "${sandbox.folder}/bin/chromium"`;
+    sandbox.stub("id", "#!/bin/sh\necho 0\n").logged("apt-get", install);
+  });
+  assertEquals([code, told, lines], [0, "browser: 1", 1]);
+  assertStringIncludes(err, "installing chromium");
+});
+
+Deno.test(".ci/run goes on without a browser, and says so loudly", noWindows, () => {
+  for (const [id, isInstallable] of [[1000, true], [0, false]] as const) {
+    const { code, told, err } = runWith((sandbox) => {
+      sandbox.stub("id", `#!/bin/sh\necho ${id}\n`);
+      if (isInstallable) sandbox.logged("apt-get");
+    });
+    assertEquals([code, told], [0, "browser: "]);
+    assertStringIncludes(err, "NO BROWSER: the tests in a browser are SKIPPED");
+    assertEquals(err.includes("called"), false);
+  }
+});

@@ -1,10 +1,14 @@
-/** Reading saved runs back, and writing the page about them. */
+/**
+ * Reads saved runs, and writes the page about them.
+ *
+ * @module
+ */
 
 import { parseRun } from "./compare.ts";
 import { performancePage, type SavedRun } from "./page.ts";
 import type { PytorchRun } from "./pytorch.ts";
 
-/** Ends the name of a file of `scripts/peer_pytorch.py`. */
+/** The end of the file names of `scripts/peer_pytorch.py`. */
 const PYTORCH = "-pytorch.json";
 
 /**
@@ -42,7 +46,7 @@ async function readPytorch(path: string): Promise<PytorchRun> {
     const run = JSON.parse(text);
     if (typeof run?.torch === "string" && Array.isArray(run.rows)) return run;
   } catch {
-    // Said below.
+    // The error below says it.
   }
   throw new SyntaxError(
     `Cannot read ${path}: it is not what scripts/peer_pytorch.py --json prints, run it again`,

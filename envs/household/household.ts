@@ -64,6 +64,8 @@ import type {
   StepResult,
 } from "../types.ts";
 
+export { type Split, SPLITS, TASK_KINDS, type TaskKind } from "./rooms.ts";
+
 /** What the prompt says beside the task: the scene and the admissible commands, or nothing. */
 export const HOUSEHOLD_MODES = ["text-and-image", "image-only"] as const;
 /** What the model is shown of a room: see `HouseholdSettings.mode`. */

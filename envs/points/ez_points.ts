@@ -33,6 +33,8 @@ import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
+export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } from "./points.ts";
+
 /** Settings of {@linkcode EZPoints}. */
 export interface EZPointsSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */

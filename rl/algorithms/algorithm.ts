@@ -1,8 +1,8 @@
 /**
- * What an algorithm is: how episodes are collected, what each turn is worth, and what is minimised.
+ * What an algorithm is: how it collects episodes, what each turn is worth, and what it minimises.
  *
- * An algorithm never sees the trainer, and the trainer never asks which one runs. One of your own is an object like
- * {@linkcode ppo}, passed to `train()` or named on the command line by its file.
+ * An algorithm never sees the trainer, and the trainer never asks which one runs. Your own is an object like
+ * {@linkcode ppo}. Pass it to `train()`, or name its file on the command line.
  *
  * @module
  */
@@ -19,19 +19,19 @@ import type { Rollout, Transition } from "../rollout.ts";
 
 /** How an iteration's experience is collected. */
 export type Collection =
-  /** So many steps of every environment, episodes running on from one iteration to the next. */
+  /** `steps` steps of every environment. Episodes run on from one iteration to the next. */
   | { readonly kind: "steps"; readonly steps: number }
-  /** Whole episodes: so many deals, each played by so many episodes. */
+  /** Whole episodes: `groups` deals, each played by `groupSize` episodes. */
   | { readonly kind: "episodes"; readonly groups: number; readonly groupSize: number };
 
-/** An algorithm's own settings beside those that every run has. */
+/** The settings that an algorithm reads: those of every run, and its own. */
 export type SettingsOf<O extends Options> = CommonSettings & Values<O>;
 
-/** What an algorithm makes of an iteration's experience. */
+/** How an algorithm scores an iteration's experience. */
 export interface Scores {
   /** One for each transition, in the rollout's order. */
   readonly samples: readonly Sample[];
-  /** What to log beside the losses, by the names in {@linkcode Algorithm.metrics}. */
+  /** Metrics to log, by the names in {@linkcode Algorithm.metrics}. */
   readonly metrics?: Readonly<Record<string, number | null>>;
 }
 
@@ -39,49 +39,49 @@ export interface Scores {
 export interface LearnContext {
   /** What learns. */
   readonly policy: Policy;
-  /** What steps its weights. */
+  /** The optimiser of its weights. */
   readonly optimizer: AdamW;
   /** Iterations done before this one. */
   readonly iteration: number;
   /** The learning rate of this iteration. */
   readonly learningRate: number;
-  /** Makes an environment of the run, to play a deal again. */
+  /** Makes an environment with the run's settings, to play a deal again. */
   readonly makeEnvironment: () => Environment;
-  /** Log-probability of each response token under the warm start's weights; needs `needsReference`. */
+  /** Log-probability (nats) of each response token under the warm start's weights. It needs `needsReference`. */
   readonly referenceLogprobs: (transitions: readonly Transition[]) => Promise<Float32Array[]>;
   /** Values before each response token under the present weights, in units of scaled return. */
   readonly tokenValues: (transitions: readonly Transition[]) => Promise<Float32Array[]>;
-  /** What the algorithm remembers from one iteration to the next; JSON, kept in the checkpoint. */
+  /** What the algorithm remembers from one iteration to the next. It must be JSON; the checkpoint keeps it. */
   readonly memory: Record<string, unknown>;
 }
 
-/** An algorithm. */
+/** An algorithm of reinforcement learning: how it collects, scores and learns. */
 export interface Algorithm<O extends Options = Options> {
-  /** As on the command line. */
+  /** The name on the command line. */
   readonly name: string;
-  /** What finds it again: the file that it was loaded from; its name when absent. */
+  /** The file that it was loaded from, which finds it again; its name does when absent. */
   readonly reference?: string;
   /** One line: what it does. */
   readonly summary: string;
-  /** Where it comes from. */
+  /** Its source: an arXiv number, a DOI or an address. */
   readonly source: string;
-  /** Its settings, one line each; help, flags and `config.json` follow from them. */
+  /** Its settings. Help, flags and `config.json` follow from them. */
   readonly options: O;
-  /** What it logs in `metrics.jsonl` beside every algorithm's: name and definition. */
+  /** The metrics of its own that it logs in `metrics.jsonl`: name and definition. */
   readonly metrics: Readonly<Record<string, string>>;
-  /** Whether it resets environments to a seed again, beside those that collect groups of a deal. */
+  /** Does it play deals again by their seeds? An algorithm that collects groups of a deal need not say so. */
   replaysDeals?(settings: SettingsOf<O>): boolean;
-  /** How it collects. */
+  /** Says how it collects an iteration's experience. */
   collect(settings: SettingsOf<O>): Collection;
-  /** Weight of the thought's tokens in log pi; 1 when absent. */
+  /** Weight of the thought's tokens in log pi, in [0, 1]; 1 when absent. */
   thoughtWeight?(settings: SettingsOf<O>): number;
-  /** Whether it needs the warm start's log-probabilities; a KL coefficient above 0 does in any case. */
+  /** Does it need the warm start's log-probabilities? With a KL coefficient above 0 it always gets them. */
   needsReference?(settings: SettingsOf<O>): boolean;
-  /** Which losses. */
+  /** Says how its losses are put together. */
   objective(settings: SettingsOf<O>): ObjectiveSettings;
-  /** What each turn is worth. Either this, or `learn`. */
+  /** Says what each turn is worth. An algorithm has either this or `learn`. */
   score?(rollout: Rollout, settings: SettingsOf<O>, context: LearnContext): Scores | Promise<Scores>;
-  /** A whole update of its own, when samples with policy ratios do not fit. Returns what to log. */
+  /** Does a whole update of its own, if samples with policy ratios do not fit. Returns the metrics to log. */
   learn?(
     rollout: Rollout,
     settings: SettingsOf<O>,
@@ -90,7 +90,7 @@ export interface Algorithm<O extends Options = Options> {
 }
 
 /**
- * Declares an algorithm, keeping the types of its settings.
+ * Declares an algorithm, and keeps the types of its settings.
  *
  * @example Return to go, without a baseline
  * ```ts
@@ -127,14 +127,18 @@ export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>
   return algorithm;
 }
 
-/** What every algorithm logs of an iteration, and what its own page defines. */
+/** The metrics of one iteration of learning. An algorithm's own are defined on its page. */
 export type LearnMetrics = Partial<ImproveMetrics> & Partial<CreditMetrics> & {
   readonly advantageRms?: number;
   readonly advantageMean?: number;
   readonly explainedVariance?: number | null;
 };
 
-/** One iteration of learning: scores, then epochs of minibatches. */
+/**
+ * Does one iteration of learning: scores the rollout, then updates the policy in epochs of minibatches.
+ *
+ * @throws {TypeError} when the algorithm has neither `score` nor `learn`.
+ */
 export async function learn<O extends Options>(
   algorithm: Algorithm<O>,
   rollout: Rollout,
@@ -164,10 +168,10 @@ export async function learn<O extends Options>(
 }
 
 /**
- * Checks, before anything is trained, that an environment has what an algorithm needs with these settings.
+ * Checks that an environment has what an algorithm needs with these settings. Call it before anything is trained.
  *
- * @throws {UsageError} naming what it lacks: a reset that follows its seed, a solver, or exact action values; and what else
- * would do.
+ * @throws {UsageError} naming what the environment lacks and what would do instead. It may lack a reset that follows its
+ * seed, a solver, or exact action values.
  */
 export function requireFeatures<O extends Options>(
   algorithm: Algorithm<O>,

@@ -5,13 +5,13 @@
  *                success followed in the fewest turns; the freshest first, then the shortest
  *     minimise     -mean log p of the kept responses' tokens, in as many passes as `epochs`
  *
- * It has none of the options of algorithms with policy ratios: no clip, no KL to the warm start, no entropy bonus, no filter of
- * deals. Neither a solver nor a critic, and no ratio: what failed is not pushed down. What is kept is the deal and the token ids;
- * pictures are drawn again by playing the deal again.
+ * It needs no solver, no critic and no policy ratio. Responses that failed are not pushed down. It has none of the options of
+ * algorithms with policy ratios: no clip, no KL to the warm start, no entropy bonus, no filter of deals. It keeps deals and
+ * token ids, and draws the pictures again by playing the deal again.
  *
- * What the policy never does where it matters has no example to imitate. A warm start that goes one way in half of NumberLine's
- * states stayed at half of the episodes (seed 2) when whole successes alone were kept, which is why the ends of failed
- * episodes count for their states.
+ * It can only imitate what the policy does at least once. On NumberLine the warm start of seed 2 goes the same way in half of
+ * the states. While only whole successes were kept, success stayed at half of the episodes. The successful ends of failed
+ * episodes therefore count for their states too.
  *
  * Sources: Anthony et al. 2017 (arXiv:1705.08439), Zelikman et al. 2022 (STaR, arXiv:2203.14465), Gulcehre et al. 2023 (ReST,
  * arXiv:2308.08998), Dong et al. 2023 (RAFT, arXiv:2304.06767).
@@ -27,23 +27,23 @@ import { shuffled } from "../shuffled.ts";
 import { mean } from "../statistics.ts";
 import { type Algorithm, defineAlgorithm, type LearnContext } from "./algorithm.ts";
 
-/** An episode that succeeded, or whose end did. */
+/** An episode that succeeded, or that failed and has an end that would have succeeded on its own. */
 export interface KeptEpisode {
   /** Seed of its deal. */
   readonly deal: number;
   /** Iteration that it was played in. */
   readonly iteration: number;
-  /** First of the turns that would have succeeded, had the episode begun with it: 0 when all of it succeeded. */
+  /** Index of the first turn to keep: an episode that began with it would have succeeded. 0 when all of it did. */
   readonly from: number;
   /** Token ids of each turn's response; empty before `from`. */
   readonly responses: readonly (readonly number[])[];
   /** Exact key of each turn's state. */
   readonly states: readonly string[];
-  /** Action of each turn; null for one that was drawn at random, since the text had none. */
+  /** Action of each turn; null if it was drawn at random, since the text had none. */
   readonly actions: readonly (number | null)[];
 }
 
-/** Imitation of one's own successes. */
+/** Expert iteration: imitates the policy's own successes. */
 export const expertIteration: Algorithm = defineAlgorithm({
   name: "expert-iteration",
   summary: "imitates its own episodes that succeeded, kept by deal or exact state; no critic, no ratio",
@@ -51,8 +51,12 @@ export const expertIteration: Algorithm = defineAlgorithm({
   options: {
     groups: integer(64, "deals of an iteration", { min: 1, unit: "deals" }),
     groupSize: integer(1, "episodes that share a deal", { min: 1, unit: "episodes" }),
-    keepBy: choice("state", ["state", "deal"], "what the best successes are kept for"),
-    perKey: integer(1, "successes kept for each", { min: 1 }),
+    keepBy: choice(
+      "state",
+      ["state", "deal"],
+      "keep the best successes of each exact state, or of each deal",
+    ),
+    perKey: integer(1, "successes kept for each state or deal", { min: 1 }),
     poolSize: integer(512, "most episodes kept from one iteration to the next, the oldest go first", {
       min: 1,
       unit: "episodes",
@@ -68,7 +72,7 @@ export const expertIteration: Algorithm = defineAlgorithm({
   },
   replaysDeals: () => true,
   collect: ({ groups, groupSize }) => ({ kind: "episodes", groups, groupSize }),
-  // No policy ratio is taken; what is sampled at is all that the trainer asks.
+  // No policy ratio is taken: the trainer reads only the temperature.
   objective: ({ temperature }) => ({
     temperature,
     ratio: "token",
@@ -132,8 +136,8 @@ export const expertIteration: Algorithm = defineAlgorithm({
 });
 
 /**
- * Episodes of a rollout that succeeded by the environment's own measure, the shortest first. When that is a return above 0, an
- * episode that failed is kept from where all that is left of it would have succeeded.
+ * Finds the episodes of a rollout that succeeded by the environment's own measure, the shortest first. If that measure is a
+ * return above 0, a failed episode counts with its end: the last turns, as long as the rest from each on returned more than 0.
  */
 export function successesOf(
   { transitions, trajectories }: Rollout,
@@ -162,8 +166,8 @@ export function successesOf(
 type ChosenTurns = Map<KeptEpisode, Set<number>>;
 
 /**
- * Chooses the best `perKey` episodes of each deal, or turns of each state. The pool has the freshest first. A response without an
- * action is no example, whatever the action drawn for it earned.
+ * Chooses the best `perKey` episodes of each deal, or turns of each state: the freshest first, then those with the fewest
+ * turns to the end. A response without an action is no example, whatever its random action earned.
  */
 export function chooseTurns(
   pool: readonly KeptEpisode[],
@@ -190,7 +194,7 @@ export function chooseTurns(
   return chosen;
 }
 
-/** Plays the chosen episodes again, for the prompts of the chosen turns. */
+/** Plays the chosen episodes again, to draw the prompts of the chosen turns. */
 function replay(chosen: ChosenTurns, { policy, makeEnvironment }: LearnContext): Sequence[] {
   const env = makeEnvironment();
   return Array.from(chosen).flatMap(([{ deal, responses, actions }, turns]) => {

@@ -1,14 +1,14 @@
 /**
- * `gigpo`: groups in groups. Episodes of a deal are compared, and so are turns taken in the very same state.
+ * `gigpo`: groups in groups. It compares the episodes of a deal, and the turns that were taken in exactly the same state.
  *
  *     A(turn)    = A(episode) + omega * (return to go - mean return to go of all turns in the same state of the deal)
  *     minimise     -mean over episodes of the mean over its tokens of min(ratio_t A, clip(ratio_t) A)
  *
- * Both parts are divided by the standard deviation of what they compare, plus 1e-6, unless `--no-normalize-std`. The episode's
- * return is not discounted; the return to go is, by gamma.
+ * Each part is divided by the standard deviation of what it compares, plus 1e-6, unless `--no-normalize-std`. The episode's
+ * return is not discounted. The return to go is discounted by gamma.
  *
- * The state's mean holds the turn itself: undivided, with n turns in a state, the second part is (1 - 1/n) of Q - V in
- * expectation, and nothing in states that were seen once. States are compared by the environment's exact keys.
+ * The mean of a state includes the turn itself. Without the division, and with n turns in a state, the second part is
+ * (1 - 1/n) (Q - V) in expectation. In a state that was seen once it is 0. States are compared by their exact keys.
  *
  * Source: Feng et al. 2025 (arXiv:2505.10978).
  *
@@ -82,7 +82,7 @@ export const gigpo: Algorithm = defineAlgorithm({
   },
 });
 
-/** The turns of a deal's episodes by the state they were taken in, with their returns to go. */
+/** Groups the turns of a deal's episodes by the state that they were taken in, with their returns to go. */
 export function anchorStates(rollout: Rollout, episodes: readonly Trajectory[], gamma: number) {
   const states = new Map<string, { turns: number[]; returns: number[] }>();
   for (const episode of episodes) {

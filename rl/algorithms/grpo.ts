@@ -1,20 +1,24 @@
 /**
- * `grpo`: an episode against the mean of its deal's, for all its tokens.
+ * `grpo`: an episode's advantage is its return against the mean of its deal, the same for all its tokens.
  *
  *     A(episode) = (return - mean) / (standard deviation + 1e-6), over the G episodes of its deal
  *     minimise     -mean over episodes of the mean over its tokens of min(ratio_t A, clip(ratio_t, 1 - low, 1 + high) A)
  *
- * The mean holds the episode itself, which shrinks the gradient to (G - 1) / G of the policy gradient; the standard deviation
- * weighs deals by how hard they are, and the mean over an episode's tokens favours long wrong answers. Dr. GRPO and DAPO are
- * settings:
+ * It has three known biases:
  *
- *     --dr-grpo    no standard deviation, tokens added up and divided by a fixed length
- *     --dapo       --clip-high 0.28, all tokens count alike, deals of equal returns left out whatever else is said
+ * - The mean includes the episode itself. That shrinks the gradient to (G - 1) / G of the policy gradient.
+ * - The standard deviation weights deals by how hard they are.
+ * - The mean over an episode's tokens favours long wrong answers.
  *
- * By default the others leave such deals out as well: they have no gradient, but would count in the mean over episodes and fill
- * minibatches. DAPO plays others in their place, which is not done here: an iteration has a fixed size. Its penalty on
- * overlong answers is not there either: what is cut off has no action, which costs `formatPenalty`. The standard deviation
- * is the population's.
+ * Dr. GRPO and DAPO are settings:
+ *
+ *     --dr-grpo    no standard deviation; tokens are added up and divided by a fixed length
+ *     --dapo       --clip-high 0.28; all tokens count alike; deals of equal returns are always left out
+ *
+ * Without `--dapo`, deals of equal returns are left out by default too. They have no gradient, but they would count in the
+ * mean over episodes and fill minibatches. The DAPO of the paper plays other deals instead; here an iteration has a fixed
+ * size. The paper's penalty on overlong answers is left out too: an answer that is cut off has no action, which costs
+ * `formatPenalty`. The standard deviation is the population's.
  *
  * Sources: Shao et al. 2024 (GRPO, arXiv:2402.03300), Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783), Yu et al. 2025 (DAPO,
  * arXiv:2503.14476).
@@ -100,7 +104,7 @@ export const grpo: Algorithm = defineAlgorithm({
   },
 });
 
-/** A sample for each transition: its episode's advantage, and what makes the loss the wanted mean. */
+/** Makes a sample of each transition: its episode's advantage, and the weight that makes the loss the chosen mean. */
 export function groupSamples(
   rollout: Rollout,
   groups: readonly Group[],

@@ -1,5 +1,5 @@
 /**
- * The algorithms, a row each.
+ * The algorithms by name.
  *
  * @module
  */
@@ -26,9 +26,9 @@ export const algorithms: Readonly<Record<string, Algorithm>> = Object.fromEntrie
 );
 
 /**
- * An algorithm by its name.
+ * Finds an algorithm by its name.
  *
- * @throws {UsageError} listing the known ones.
+ * @throws {UsageError} for an unknown name, listing the known ones.
  *
  * @example
  * ```ts

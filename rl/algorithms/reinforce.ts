@@ -6,8 +6,9 @@
  *     A_t        = (return_t - mean) / standard deviation, over all tokens of the iteration
  *     minimise     -mean over tokens of min(ratio_t A_t, clip(ratio_t) A_t)
  *
- * An episode's return stands on its own, with others of its deal or without. The penalty is a part of the reward, so that the best policy is p_ref exp(return / beta) / Z, as it is of the
- * KL-regularised objective; `--kl-coefficient` in the loss (k3) has another optimum, see `objective.ts`.
+ * An episode's return stands on its own, even if others share its deal. The penalty is a part of the reward. The best policy
+ * is therefore p_ref exp(return / beta) / Z, the optimum of the KL-regularised objective. `--kl-coefficient`, a loss (k3), has
+ * another optimum: see `objective.ts`.
  *
  * Source: Hu et al. 2025 (arXiv:2501.03262).
  *
@@ -86,7 +87,10 @@ export const reinforcePlusPlus: Algorithm = defineAlgorithm({
   },
 });
 
-/** Return of every response token: rewards from its turn on, less beta times k1 from the token on. A row a transition. */
+/**
+ * Computes the return of every response token: the rewards from its turn on, less beta times the k1 of the tokens from it on.
+ * The result has a row for each transition, with an element for each token.
+ */
 export function tokenReturns(
   rollout: Rollout,
   references: readonly Float32Array[],
@@ -107,7 +111,7 @@ function episodeReturns(
   { gamma, beta }: { readonly gamma: number; readonly beta: number },
 ): void {
   const toGo = returnsToGo(rollout, episode, gamma);
-  let penalty = 0; // of later tokens, discounted a turn
+  let penalty = 0; // beta * k1 of later tokens, discounted by turns
   for (let t = episode.turns.length - 1; t >= 0; t--) {
     const turn = episode.turns[t];
     const { logprobs } = rollout.transitions[turn];

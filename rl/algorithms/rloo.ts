@@ -5,10 +5,12 @@
  *                  divided by their root mean square over the iteration's turns
  *     minimise     -mean over turns of min(ratio A, clip(ratio) A)
  *
- * The baseline does not depend on the episode, so the gradient is unbiased over the deals that are learnt from; those whose
- * episodes all returned the same are left out, since they have none. One divisor for all deals keeps the steps of a size
- * without favouring any deal; the clamp, which one bad long episode in a deal would otherwise outweigh, is the only bias. `--ratio` chooses one ratio a response, with the
- * thought weighted by lambda, or one a token.
+ * The baseline does not depend on the episode. The gradient is therefore unbiased over the deals that are learnt from. Deals
+ * whose episodes all returned the same have no gradient and are left out.
+ *
+ * One divisor for all deals keeps steps of equal size and favours no deal. The clamp is the only bias: without it one long, bad
+ * episode could outweigh the rest. `--ratio` chooses one ratio for each response, with the thought weighted by lambda, or one
+ * for each token.
  *
  * Sources: Kool et al. 2019 ("Buy 4 REINFORCE samples, get a baseline for free"), Ahmadian et al. 2024 (arXiv:2402.14740).
  *
@@ -32,7 +34,11 @@ export const rloo: Algorithm = defineAlgorithm({
     groups: { ...groupOptions.groups, default: 16 },
     groupSize: { ...groupOptions.groupSize, default: 4 },
     ...scaleOptions,
-    ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
+    ratio: choice(
+      "response",
+      ["response", "token"],
+      "one policy ratio for each response, or one for each token",
+    ),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
       min: 0,
       max: 1,

@@ -1,4 +1,4 @@
-/** The algorithms, a row each. */
+/** All algorithms. A new one gets a row here. */
 export { expertIteration } from "./expert_iteration.ts";
 export { gigpo } from "./gigpo.ts";
 export { grpo } from "./grpo.ts";

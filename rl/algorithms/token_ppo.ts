@@ -5,10 +5,10 @@
  *     at its last token  A_t = r + gamma V(next) - V_t + gamma lambda A(next)
  *     minimise             -mean over turns of the sum over tokens of min(ratio_t A_t, clip(ratio_t) A_t)
  *
- * `next` is the first token of the next turn: one chain through all tokens. With `--bi-level` (VAGEN) it is the next turn's last
- * token: the turns' ends form a chain of their own, so that credit crosses a turn in one step, and each turn's tokens hang
- * on its end. With exact values every lambda of either form gives the same expected gradient, that of the expected return;
- * lambdas trade variance for trust in the values.
+ * `next` is the first token of the next turn, so that one chain runs through all tokens. With `--bi-level` (VAGEN) it is the
+ * last token of the next turn. The ends of the turns then form a chain of their own: credit crosses a turn in one step, and the
+ * tokens of a turn depend on its end. With exact values every lambda of either form gives the same expected gradient, that of
+ * the expected return. Lambdas trade variance for trust in the values.
  *
  * Value targets are A + V. Sources: Schulman et al. 2016 (arXiv:1506.02438), Wang et al. 2025 (VAGEN, arXiv:2510.16907).
  *
@@ -29,16 +29,21 @@ import { mean, rootMeanSquare } from "../statistics.ts";
 import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 import { horizonOptions } from "./ppo.ts";
 
-/** Discounts and weights of longer returns, between turns and inside them. */
+/** Discounts and weights of longer returns, between turns and inside them. All numbers are in [0, 1]. */
 export interface TokenGae {
+  /** Discount from one turn to the next. */
   readonly gamma: number;
+  /** Lambda between turns. */
   readonly gaeLambda: number;
+  /** Discount from one token to the next, inside a turn. */
   readonly tokenGamma: number;
+  /** Lambda inside a turn. */
   readonly tokenLambda: number;
+  /** Do the ends of turns form a chain of their own? */
   readonly biLevel: boolean;
 }
 
-/** PPO with advantages and values a token. */
+/** PPO with an advantage and a value for every token. */
 export const tokenPpo: Algorithm = defineAlgorithm({
   name: "token-ppo",
   summary: "advantages and values a token, one ratio a token; --bi-level estimates turns first (VAGEN)",
@@ -80,7 +85,7 @@ export const tokenPpo: Algorithm = defineAlgorithm({
   },
 });
 
-/** Advantages of every response token, a row for each transition. `values` has the same rows. */
+/** Computes the advantage of every response token, a row for each transition. `values` has the same rows. */
 export function tokenAdvantages(
   { transitions, bootstrapValues, trajectories }: Rollout,
   values: readonly Float32Array[],

@@ -1,11 +1,11 @@
 /**
- * `vl-dac`: PPO with a ratio a token and a value a turn.
+ * `vl-dac`: PPO with a ratio for each token and a value for each turn.
  *
  *     A(turn)    = generalised advantages over turns, the same for all tokens of the turn
  *     minimise     -mean over turns of the sum over tokens of min(ratio_t A, clip(ratio_t) A),  ratio_t = p_t / p_old_t
  *
- * No weight lambda: thought and action count alike. While ratios are 1 its gradient is that of `ppo` with lambda 1. The
- * value head reads the prompt alone and its gradient stops there.
+ * It has no weight lambda: thought and action count alike. While all ratios are 1, its gradient is that of `ppo` with lambda 1.
+ * The value head reads the prompt alone, and its gradient does not reach the model below it.
  *
  * Source: Bredis et al. 2025 (arXiv:2508.04280).
  *

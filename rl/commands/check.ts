@@ -1,5 +1,5 @@
 /**
- * `check`: verifies the files of a run, and goes back to what is whole.
+ * `check`: verifies the files of a run, and can go back to the last whole checkpoint.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `eval`: what a trained policy achieves on held-out seeds, sampled and greedy.
+ * `eval`: evaluates a trained policy on held-out seeds, sampled and greedy.
  *
  * @module
  */
@@ -124,7 +124,7 @@ export const evalCommand: Command<typeof options> = {
         maxNewTokens: config.maxNewTokens,
         onProgress: (step) => progress.update({ stage: "evaluation", step, total: (samples + 1) * episodes }),
       });
-      // What went wrong on the GPU is known only now.
+      // Faults of the GPU are known only now.
       await gpu.settle();
       progress.close();
       const byDeal = samples > 1 ? sampledDeals(sampled.outcomes, samples) : null;
@@ -135,7 +135,7 @@ export const evalCommand: Command<typeof options> = {
       const title =
         `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
         `temperature ${config.temperature}, panel ${sampled.panel}`;
-      // With --json the table is a message: stdout holds the JSON alone.
+      // With --json stdout holds the JSON alone, and the table is a message.
       (json ? console.error : console.log)(`\n${title}\n${table}\n`);
       console.error(`Took ${formatDuration(performance.now() - startMs)}`);
       if (json) {
@@ -160,7 +160,7 @@ export const evalCommand: Command<typeof options> = {
   },
 };
 
-/** Evaluates a policy without a model: no GPU, no pictures. */
+/** Evaluates a policy without a model. It needs no GPU and draws no pictures. */
 async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
   for (const name of ["run", "checkpoint", "temperature", "maxNewTokens", "samples"] as const) {
     if (given[name] === undefined) continue;

@@ -1,5 +1,5 @@
 /**
- * `reproduce`: runs or resumes the experiments, keeps their summaries under `results/`, writes `docs/results.md`.
+ * `reproduce`: runs or resumes the experiments, keeps their summaries under `results/`, and writes `docs/results.md`.
  *
  * @module
  */
@@ -60,7 +60,7 @@ const options = defineOptions({
   },
 });
 
-/** What `--quick` adds: enough to see every part work, too little to learn. */
+/** The flags that `--quick` adds: enough to see every part work, too little to learn. */
 const QUICK: CellContext["extra"] = {
   train: flags(
     "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
@@ -107,7 +107,7 @@ export const reproduceCommand: Command<typeof options> = {
 };
 
 /**
- * Runs what can be run, one after the other. A cell that fails is told and passed over; a signal ends it all, after the
+ * Runs the cells that can run, one after the other. If a cell fails, the others still run. A signal ends everything, after the
  * child has saved.
  */
 async function runCells(
@@ -116,19 +116,19 @@ async function runCells(
   extra: CellContext["extra"],
 ): Promise<number> {
   let child: Deno.ChildProcess | null = null;
-  // A terminal sends Ctrl-C to the child as well; it takes both signals for one.
+  // A terminal sends Ctrl-C to the child too. The child takes both signals for one.
   const stopChild = () => child?.kill("SIGTERM");
   return await stoppable(stopChild, async (isStopped) => {
     const onChild = (started: Deno.ChildProcess | null) => {
       child = started;
-      // The signal came just before.
+      // The signal may have come just before.
       if (isStopped()) stopChild();
     };
     const failed: string[] = [];
     for (const [index, cell] of todo.entries()) {
       const { environment, title } = cell.experiment;
       const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
-      // Also if training them has just failed.
+      // This is also the case if their training has just failed.
       if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
         console.error(
@@ -153,7 +153,7 @@ async function runCells(
   });
 }
 
-/** The cells, how far each is, and how long it took or should take. */
+/** Prints the cells, how far each is, and how long it took or should take. */
 async function list(places: Places, cells: readonly Cell[], states: readonly CellState[]): Promise<void> {
   const known = await readResults(places);
   const rows = cells.map((cell, i) => {

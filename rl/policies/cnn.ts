@@ -1,8 +1,8 @@
 /**
  * The baseline's policy: a small convolutional network that maps a picture to an action, without words.
  *
- * Its prompt is the picture and the actions that may be taken; its response is one token, the action. It therefore trains by
- * every algorithm, imitates demonstrations, resumes and is evaluated as a vision-language model is.
+ * Its prompt is the picture and the legal actions. Its response is one token, the action. Like a vision-language model it can
+ * therefore train by every algorithm, imitate demonstrations, resume and be evaluated.
  *
  * Source: the baseline of Zhai et al. 2024 (arXiv:2405.10292), layers of Mnih et al. 2015 (doi:10.1038/nature14236).
  *
@@ -41,15 +41,15 @@ import type {
   Situation,
 } from "../policy.ts";
 
-/** What the network sees of B states, and the actions taken in them. */
+/** The pictures of B states for the network, and the actions that were taken in them. */
 export interface CnnBatch extends Batch {
-  /** B. */
+  /** Number of pictures, B. */
   readonly images: number;
-  /** (B, S, S, 3) bytes. */
+  /** (B, S, S, 3) bytes, RGB. */
   readonly pixels: Uint8Array;
-  /** (B*V) what keeps actions that may not be taken from being drawn. */
+  /** (B*V) added to the logits: it keeps illegal actions from being drawn. V is the padded number of actions. */
   readonly penalties: Float32Array;
-  /** (B) the actions taken. */
+  /** (B) the actions that were taken. */
   readonly actions: Uint32Array;
 }
 
@@ -58,14 +58,14 @@ export class CnnPolicy implements Policy<CnnBatch> {
   readonly cot = false;
   readonly sharesFeatures = true;
 
-  /** `actions` are the environment's. */
+  /** Makes a policy of a network. `actions` are the names of the environment's actions. */
   constructor(
     readonly cnn: Cnn,
     readonly actions: readonly string[],
     readonly sampling: Sampling = DEFAULT_SAMPLING,
   ) {}
 
-  /** A network of the standard layers for an environment's actions, its weights zero. */
+  /** Makes a policy with a network of the standard layers. Its weights are zero. */
   static create(
     gpu: Gpu,
     actions: readonly string[],
@@ -79,7 +79,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
     );
   }
 
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   get gpu(): Gpu {
     return this.cnn.gpu;
   }
@@ -122,7 +122,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
       entropies,
       current: word("current"),
       position: word("position"),
-      // No action ends anything: endId lies beyond them.
+      // endId lies beyond the actions, so that no action ends a response.
     }, {
       B,
       V,
@@ -161,7 +161,11 @@ export class CnnPolicy implements Policy<CnnBatch> {
     return values;
   }
 
-  /** The action that the environment reads in a demonstrated text. */
+  /**
+   * The action that the environment reads in a demonstrated text, as a response of one token.
+   *
+   * @throws {RangeError} when it reads none.
+   */
   encode(env: Environment, text: string): number[] {
     const { action } = env.parse(text);
     if (action === null) {
@@ -202,7 +206,7 @@ export class CnnPolicy implements Policy<CnnBatch> {
     };
   }
 
-  /** The heads share all features: the values' gradient always reaches them. */
+  /** Puts the forward pass on the tape. The heads share all features, so the gradient of the values always reaches them. */
   forward(tape: Tape, batch: CnnBatch, settings: ForwardSettings): Outputs {
     const { cnn } = this;
     const { B, R } = batch;

@@ -1,5 +1,5 @@
 /**
- * The kinds of policies that a run can train, a row each.
+ * The kinds of policies that a run can train.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { CnnPolicy } from "./cnn.ts";
 
 export { CnnPolicy } from "./cnn.ts";
 
-/** A policy that has learnt nothing, of the kind that the settings name. */
+/** Makes an untrained policy of the kind that the settings name. */
 export function newPolicy(gpu: Gpu, environment: EnvironmentDefinition, config: CommonSettings): Policy {
   if (config.policy === "vlm") return newAgent(gpu, environment, config);
   const policy = CnnPolicy.create(gpu, environment.make().actions, config);

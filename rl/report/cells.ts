@@ -1,5 +1,5 @@
 /**
- * Cells of the results table: an experiment with one seed, where it is kept, and what runs it.
+ * Cells of the results table: an experiment with one seed, its files, and the command that runs it.
  *
  * @module
  */
@@ -21,24 +21,29 @@ export interface Cell {
   readonly seed: number | null;
 }
 
-/** Where results and runs are kept. */
+/** The folders of results and runs. */
 export interface Places {
   /** Folder of the results. */
   readonly results: string;
-  /** Folder of the runs; the weights are there and nowhere else. */
+  /** Folder of the runs. Only they hold weights. */
   readonly runs: string;
 }
 
-/** Where the report's are. */
+/** The folders of the report. */
 export const PLACES: Places = { results: "results", runs: "runs/results" };
 
 /**
- * `done`: there is a result. `older`: there is one from before a change that touches it. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
- * whose checkpoint is gone or in the middle of being trained again.
+ * How far a cell is:
+ *
+ * - `done`: there is a result.
+ * - `older`: there is one from before a change that touches it.
+ * - `begun`: there is a run to go on with.
+ * - `to run`: there is neither.
+ * - `no weights`: a variant whose policy was trained once, but whose run now has no fully trained checkpoint.
  */
 export type CellState = "done" | "older" | "begun" | "to run" | "no weights";
 
-/** The cells of experiments, for each seed if they have seeds: their own, or those given. */
+/** Lists the cells of experiments: one for each seed, its own or those given, or one if an experiment has no seeds. */
 export function cellsOf(chosen: readonly Experiment[], seeds?: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
@@ -47,7 +52,7 @@ export function cellsOf(chosen: readonly Experiment[], seeds?: readonly number[]
   );
 }
 
-/** `NumberLine/default-s0`, `NumberLine/random`. */
+/** Names a cell: `NumberLine/default-s0`, `NumberLine/random`. */
 export function cellName({ experiment: { environment, name }, seed }: Cell): string {
   return `${environment}/${name}${seed === null ? "" : `-s${seed}`}`;
 }
@@ -57,7 +62,7 @@ export function resultPath({ results }: Places, cell: Cell): string {
   return `${results}/${cellName(cell)}.json`;
 }
 
-/** The folder a cell trains in, or whose weights it evaluates. */
+/** The run folder of a cell: the one that it trains in, or whose weights it evaluates. */
 export function runPath(places: Places, cell: Cell): string {
   const { command, name } = cell.experiment;
   return runFolder(places, cell, command === "variant" ? DEFAULT : name);
@@ -67,7 +72,7 @@ function runFolder({ runs }: Places, { experiment: { environment }, seed }: Cell
   return `${runs}/${environment}-${name}-s${seed}`;
 }
 
-/** The command line of a cell after `./ponder`; training commands choose a folder of their own when asked by hand. */
+/** The command line of a cell, after `./ponder`. It names no run folder for training, so that a user may repeat it. */
 export function cellCommand(places: Places, cell: Cell): string[] {
   const { experiment: { command, environment, flags }, seed } = cell;
   switch (command) {
@@ -81,7 +86,7 @@ export function cellCommand(places: Places, cell: Cell): string[] {
   }
 }
 
-/** How far a cell is. */
+/** Finds how far a cell is. */
 export async function cellState(places: Places, cell: Cell): Promise<CellState> {
   const kept = resultPath(places, cell);
   if (await exists(kept)) {
@@ -103,7 +108,7 @@ export async function isFullyTrained(places: Places, cell: Cell): Promise<boolea
   return await exists(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
 }
 
-/** All results of known experiments. */
+/** Reads all results of known experiments. */
 export async function readResults({ results }: Pick<Places, "results">): Promise<CellResult[]> {
   const found: CellResult[] = [];
   for (const environment of new Set(experiments.map((experiment) => experiment.environment))) {
@@ -121,16 +126,16 @@ export async function readResults({ results }: Pick<Places, "results">): Promise
   return found;
 }
 
-/** Outside world of a running cell. */
+/** What a running cell gets from outside. */
 export interface CellContext {
   readonly places: Places;
-  /** Flags beside the experiment's, by command. */
+  /** Flags to add to the experiment's, by command. */
   readonly extra: Readonly<Record<Experiment["command"], readonly string[]>>;
-  /** Told of the process that does the work. */
+  /** Receives the process that does the work, and null when it has ended. */
   readonly onChild: (child: Deno.ChildProcess | null) => void;
 }
 
-/** Runs a cell, or goes on with it, in a process of its own, and keeps its result. Resolves to the exit code. */
+/** Runs a cell in a process of its own, or goes on with it, and keeps its result. Resolves to the exit code. */
 export async function runCell(cell: Cell, { places, extra, onChild }: CellContext): Promise<number> {
   const { experiment: { command }, seed } = cell;
   const args = [...cellCommand(places, cell), ...extra[command]];
@@ -164,7 +169,7 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   return 0;
 }
 
-/** Where training happens, and how it begins: where it stopped, or anew. */
+/** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */
 async function startFlags(places: Places, cell: Cell, extra: readonly string[]): Promise<string[]> {
   const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
@@ -192,7 +197,7 @@ async function todaysSettings(
   return await settingsDigest(resolveConfig(all, findEnvironment(environment), algorithm));
 }
 
-/** What of `metrics.jsonl` a result keeps: enough for curves, and to see how thoughts changed. */
+/** The keys of `metrics.jsonl` that a result keeps: enough for curves, and to see how thoughts changed. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],

@@ -1,5 +1,5 @@
 /**
- * How evaluations are reported: one table for people, one shape for programs.
+ * How evaluations are reported: a table for people, an object for programs.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import type { SampledDeals } from "../pass_at.ts";
 
 /** The `evaluation` object of `summary.json` and of `eval --json`. Shares are in [0, 1]. */
 export interface EvaluationReport extends Evaluation {
-  /** Short name. */
+  /** Short name of the environment. */
   readonly environment: string;
-  /** Held-out episodes of each way of decoding. */
+  /** Number of held-out episodes for each way of decoding. */
   readonly episodes: number;
   /** Which set of held-out episodes. */
   readonly seed: number;
@@ -24,7 +24,7 @@ export interface EvaluationReport extends Evaluation {
   readonly perception: number | null;
 }
 
-/** Puts an evaluation next to what was evaluated. */
+/** Makes the report of an evaluation: its numbers, and what was evaluated. */
 export function evaluationReport(
   { sampled, greedy }: Evaluation,
   { environment, episodes, seed }: Pick<EvaluationReport, "environment" | "episodes" | "seed">,
@@ -41,7 +41,7 @@ export function evaluationReport(
   };
 }
 
-/** What success means in an environment, for titles. */
+/** Says what success means in an environment, for titles. */
 export function successMeaning(environment: EnvironmentDefinition): string {
   return environment.make().success === "goal" ? "goal reached" : "return above 0";
 }
@@ -59,7 +59,7 @@ export function dealTable({ samples, deals, success, ci95, passAt }: SampledDeal
   ]);
 }
 
-/** A line for each policy by name: success with its interval, goal reached, parsed, quality of thoughts. */
+/** Formats a table with a line for each policy: success with its interval, goal reached, parsed, quality of thoughts. */
 export function evaluationTable(policies: Readonly<Record<string, EvaluationResult>>): string {
   const share = (value: number | null) => value === null ? "-" : formatShare(value);
   const header = [

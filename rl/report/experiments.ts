@@ -1,5 +1,5 @@
 /**
- * The experiments of the results table: what is compared, with which command and flags, over which seeds.
+ * The experiments of the results table, each with its command and its flags, and the seeds of all.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { defaultsOf } from "../cli/mod.ts";
 import { environmentPresets } from "../presets.ts";
 import { sftOptions } from "../sft.ts";
 
-/** Which table an experiment is in. */
+/** The table that an experiment is in. */
 export type Group =
   | "reference"
   | "main"
@@ -21,22 +21,22 @@ export type Group =
 
 /** One comparison of a task: the same flags over several seeds. */
 export interface Experiment {
-  /** Short name, as in file names. */
+  /** Short name, for file names. */
   readonly name: string;
-  /** What it shows, as in the table. */
+  /** Title in the table. */
   readonly title: string;
   readonly environment: string;
   readonly group: Group;
   /**
-   * What measures it: `train` and `baseline` train a policy. `policy` evaluates one without a model, once, without seeds.
+   * What measures it. `train` and `baseline` train a policy. `policy` evaluates a policy without a model, once, without seeds.
    * `variant` evaluates the default policy of the same seed in another environment.
    */
   readonly command: "train" | "baseline" | "policy" | "variant";
-  /** Flags beside environment, seed and folder. */
+  /** Flags to add to environment, seed and folder. */
   readonly flags: readonly string[];
   /** Seeds it is trained with, from 0 on; those of a policy without a model are none. */
   readonly seeds: readonly number[];
-  /** Does it differ from the default experiment in RL alone? Then it takes that one's warm start, if it is kept. */
+  /** Does it differ from the default experiment only in RL? It then uses the default's warm start, if that is kept. */
   readonly sharesWarmStart?: true;
 }
 
@@ -49,14 +49,14 @@ const MAIN_SEEDS: Readonly<Record<string, number>> = { NumberLine: 10, EZPoints:
 const SEEDS = seedsUpTo(3);
 /** Name of the experiment whose trained policies the variants evaluate. */
 export const DEFAULT = "default";
-/** Episodes of policies without a model, which need no GPU. */
+/** Number of episodes for policies without a model, which need no GPU. */
 const POLICY_EPISODES = "10000";
 
 const mainSeeds = (environment: string) => seedsUpTo(MAIN_SEEDS[environment] ?? SEEDS.length);
 
 type Row = Pick<Experiment, "name" | "title" | "flags"> & Partial<Experiment>;
 
-/** An experiment of every task: the rows of the main table and the ablation of the chain of thought. */
+/** The experiments that every task has: the rows of the main table, and the ablation of the chain of thought. */
 function common(environment: string): Experiment[] {
   const policy = (name: string, title: string): Experiment => {
     const flags = ["--policy", name, "--episodes", POLICY_EPISODES];
@@ -120,7 +120,7 @@ function mistakes(environment: string, kind: string, shares: readonly string[]):
   }));
 }
 
-/** The default is 0.5. */
+/** The weight of the thought, lambda, at other values than the default's 0.5. */
 function lambdas(environment: string): Experiment[] {
   return ["0.1", "0.3", "0.7", "0.9"].map((lambda) => ({
     name: `lambda-${lambda}`,
@@ -134,7 +134,7 @@ function lambdas(environment: string): Experiment[] {
   }));
 }
 
-/** Every algorithm but the default one, by its name. */
+/** An experiment for every algorithm except the default one. */
 function byAlgorithm(environment: string): Experiment[] {
   return Object.keys(algorithms).filter((name) => name !== ppo.name).map((name) => ({
     name: `algorithm-${name}`,
@@ -153,7 +153,7 @@ function variant(environment: string, name: string, title: string, ...flags: str
   return { name: `ood-${name}`, title, environment, group: "ood", command: "variant", flags, seeds: SEEDS };
 }
 
-/** All experiments, in the order of the report; variants come after what they evaluate. */
+/** All experiments, in the order of the report. Variants come after the experiment whose policy they evaluate. */
 export const experiments: readonly Experiment[] = [
   ...common("NumberLine"),
   { ...ablation("NumberLine", "unfrozen", "nothing frozen", "--freeze", "none"), sharesWarmStart: true },

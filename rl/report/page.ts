@@ -1,5 +1,5 @@
 /**
- * The report: tables and learning curves from the summaries under `results/`.
+ * The report `docs/results.md`: tables and learning curves, from the summaries under `results/`.
  *
  * @module
  */
@@ -56,7 +56,7 @@ const CHANGES = [
   changes.map(({ version, what }) => `${version}. ${what}`).join("\n"),
 ].join("\n\n");
 
-/** What differs when a policy trains: its curves do not compare with its evaluation then. */
+/** Says how a task's training differs from its evaluation, so that nobody compares curves with the evaluation. */
 function trainingNote(task: string): string {
   const settings = environmentPresets[task]?.trainingSettings ?? [];
   if (settings.length === 0) return "";
@@ -64,7 +64,7 @@ function trainingNote(task: string): string {
   return ` The VLM trains with ${code}, which its curves and peaks count, and is evaluated without.`;
 }
 
-/** The page, as `deno fmt` would write it, and its plots by file name. */
+/** Makes the page, as `deno fmt` would write it, and its plots by file name. */
 export async function resultsPage(
   cells: readonly CellResult[],
 ): Promise<{ markdown: string; plots: Record<string, string> }> {

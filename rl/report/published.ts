@@ -8,11 +8,11 @@
 /** One published number. */
 export interface PublishedRow {
   readonly system: string;
-  /** Parameters of its model; "-" if they are not public or there are none to speak of. */
+  /** Parameters of its model; "-" if they are few or not public. */
   readonly size: string;
-  /** In percent. */
+  /** Success in percent. */
   readonly success: number;
-  /** The peak of a moving average over training episodes, not an evaluation. */
+  /** Is it the peak of a moving average over training episodes, instead of an evaluation? */
   readonly isPeak?: boolean;
 }
 
@@ -28,7 +28,7 @@ const rowsOf = ([cot, noCot, cnn, gpt, gemini, sft]: readonly number[]): readonl
   { system: "LLaVA after SFT", size: "7B", success: sft },
 ];
 
-/** By environment, if there are any: ALFWorld is another environment than Household. */
+/** Published rows by environment. Household has none: ALFWorld is another environment. */
 export const published: Readonly<Record<string, readonly PublishedRow[] | undefined>> = {
   NumberLine: rowsOf([89.4, 26.9, 87.1, 65.5, 82.5, 24.8]),
   EZPoints: rowsOf([50, 29.9, 0, 10.5, 2, 23]),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ceiling } from "../../envs/blackjack/optimal.ts";
+import { blackjack } from "../../envs/mod.ts";
 import { formatDuration, formatMarkdown } from "../cli/mod.ts";
 import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
@@ -23,13 +23,13 @@ const EXACT: Readonly<Record<string, { readonly title: string; readonly success:
     // 20,870 of the 13^4 deals have a solution: tests/envs/points/points24_solver_test.ts.
     success: () => 100 * 20_870 / 28_561,
   },
-  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
+  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * blackjack.ceiling()! },
 };
 
 const NOT_RUN = "not run";
 const INTERVALS = ["95%, seeds", "95%, episodes"];
 
-/** One line a task: what each kind of policy reaches. */
+/** Makes the overview: a line for each task with what each kind of policy reaches. */
 export function overviewTable(cells: Cells): string {
   const rows = tasks.map((task) => {
     const of = (name: string) =>
@@ -71,7 +71,7 @@ export function overviewTable(cells: Cells): string {
   return formatMarkdown(header, rows);
 }
 
-/** Everything that plays the task, published rows last. */
+/** Makes the main table of a task: all kinds of policies, published rows last. */
 export function mainTable(task: string, cells: Cells): string {
   const header = ["policy", "size", "seeds", "success", ...INTERVALS, "by seed", "greedy", "goal", "peak"];
   const row = (title: string, own: Cells, evaluationOf: EvaluationOf, hasPeak: boolean) => {
@@ -108,7 +108,7 @@ export function mainTable(task: string, cells: Cells): string {
   ]);
 }
 
-/** An experiment each row, the default first; null if the task has no such experiments. */
+/** Makes a table with a row for each experiment of a group, and the default. Null if the task has no such experiments. */
 export function comparisonTable(task: string, cells: Cells, group: Group): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === group);
   if (chosen.length === 0) return null;
@@ -137,7 +137,7 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
   return formatMarkdown(header, rows);
 }
 
-/** The algorithms, the default first: what each reaches, and with how much; null if the task has no such experiments. */
+/** Makes a table of the algorithms, the default first: success and cost. Null if the task has no such experiments. */
 export function algorithmTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "algorithms");
   if (chosen.length === 0) return null;
@@ -167,13 +167,13 @@ export function algorithmTable(task: string, cells: Cells): string | null {
     formatMarkdown(header, rows.map((row) => row.map(String)));
 }
 
-/** Updates of RL; null if they were not counted. */
+/** Counts the updates of RL; null if the result did not keep them. */
 function updatesOf({ curve = [] }: CellResult["summary"]): number | null {
   if (curve.length === 0 || curve.some(({ updates }) => updates === undefined)) return null;
   return curve.reduce((sum, { updates }) => sum + updates!, 0);
 }
 
-/** What thoughts are worth, before RL and after. */
+/** Makes a table of the quality of thoughts, before RL and after. */
 export function thoughtTable(task: string, cells: Cells): string {
   const header = [
     ...["experiment", "seeds", "perception", "perception, greedy", "faithful after SFT", "faithful"],
@@ -203,7 +203,7 @@ export function thoughtTable(task: string, cells: Cells): string {
   return formatMarkdown(header, rows);
 }
 
-/** The default policies elsewhere; null if the task has no variants. */
+/** Makes a table of the default policies in other environments; null if the task has no variants. */
 export function variantTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "ood");
   if (chosen.length === 0) return null;
@@ -233,7 +233,7 @@ export function variantTable(task: string, cells: Cells): string | null {
     formatMarkdown(header, rows);
 }
 
-/** Where the cells ran, and a line for each, also for those that were not run. */
+/** Makes a table of all cells with their commands, also of those that were not run, and names the adapters. */
 export function commandTable(task: string, cells: Cells): string[] {
   const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "older than", "command"];
   const rows = experiments.filter(({ environment }) => environment === task).flatMap((experiment) => {
@@ -260,13 +260,13 @@ export function commandTable(task: string, cells: Cells): string[] {
   return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
 }
 
-/** What a run took. Some older results are without the warm start: runs did not count then what they were resumed from. */
+/** The wall time of a run. Some older results lack the warm start's: runs then did not count what they were resumed from. */
 function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
   const time = formatDuration(1e3 * total);
   return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
 }
 
-/** The row of what has no result: says so under success, or in the second column. */
+/** The row of an experiment without a result. It says so under success, or in the second column. */
 function notRun(header: readonly string[], title: string): string[] {
   const at = Math.max(1, header.indexOf("success"));
   return header.map((_, i) => i === 0 ? title : i === at ? NOT_RUN : "-");
@@ -276,7 +276,7 @@ type EvaluationOf = (summary: CellResult["summary"]) => EvaluationSummary | null
 
 const final: EvaluationOf = ({ evaluation }) => evaluation;
 
-/** The chosen experiments behind the default, which stands where its lambda belongs. */
+/** Adds the default to the chosen experiments: in its place among the lambdas, else first. */
 function withDefault(task: string, chosen: readonly Experiment[], group: Group): Experiment[] {
   const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
   if (group === "lambda") return chosen.toSpliced(2, 0, { ...byDefault, title: "lambda 0.5 (default)" });
@@ -284,7 +284,7 @@ function withDefault(task: string, chosen: readonly Experiment[], group: Group):
   return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
 }
 
-/** Mean success and its two intervals. All seeds play the same held-out episodes: more seeds are not more of them. */
+/** Mean success and its two intervals. All seeds play the same held-out episodes, so that more seeds add no episodes. */
 function success(evaluations: readonly EvaluationSummary[]): string[] {
   const rates = evaluations.map(({ sampled }) => sampled.success);
   const episodes = Math.min(...evaluations.map((evaluation) => evaluation.episodes));
@@ -293,7 +293,7 @@ function success(evaluations: readonly EvaluationSummary[]): string[] {
   return [percent(mean(rates)), seeds, range(wilsonInterval(successes, episodes))];
 }
 
-/** Limited to 0 and 100: a rate cannot be beyond. */
+/** An interval in percent, limited to 0 and 100. */
 function range(interval: readonly number[]): string {
   return interval.map((end) => percent(Math.min(1, Math.max(0, end)))).join(" to ");
 }
@@ -337,7 +337,7 @@ function publishedRow(
   return header.map((column) => known[column] ?? "-");
 }
 
-/** Mean over cells of what is known of all of them. */
+/** Mean over cells, in percent; a dash if a cell lacks the number. */
 function averageOf(
   cells: Cells,
   read: (summary: CellResult["summary"]) => number | null | undefined,
@@ -346,7 +346,7 @@ function averageOf(
   return percent(average(cells.map(({ summary }) => read(summary))));
 }
 
-/** Null if one is not known. */
+/** The mean; null if a value is missing. */
 function average(values: readonly (number | null | undefined)[]): number | null {
   return values.some((value) => value == null) ? null : mean(values as number[]);
 }

@@ -1,5 +1,5 @@
 /**
- * The state of every file in a run folder.
+ * Checking every file in a run folder.
  *
  * @module
  */
@@ -12,22 +12,22 @@ import { lockOwner } from "./lock.ts";
 import { describe, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
 import type { JsonObject } from "./store.ts";
 
-/** A file of a run and what is known of it. */
+/** A file of a run and what is known about it. */
 export interface FileState {
   /** Relative to the run folder. */
   readonly file: string;
-  /** `unproven`: there is nothing to prove it by, which is no damage in a run that is not finished. */
+  /** `unproven` means that no digest of it was kept. That is no damage in a run that is not finished. */
   readonly state: "ok" | "damaged" | "unproven";
   /** More about it; empty when there is nothing to say. */
   readonly detail: string;
 }
 
-/** What is known of a run folder. */
+/** What is known about a run folder. */
 export interface RunState {
   readonly files: readonly FileState[];
   /** False when a file is damaged, or a checkpoint cannot be verified. */
   readonly isWhole: boolean;
-  /** What else there is to say, a sentence each. */
+  /** What else a user should know, a sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -128,7 +128,7 @@ async function checkMetrics(
   }
 }
 
-/** What a finished run's manifest says that the checkpoints' do not. */
+/** Checks what only the manifest of a finished run can prove. */
 async function checkResult(run: string, entries: readonly string[]): Promise<FileState[]> {
   let manifest: Manifest | null;
   try {
@@ -145,7 +145,7 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
   for (const [file, expected] of Object.entries(manifest.files)) {
     const path = `${run}/${file}`;
     const fault = await exists(path) ? await faultOf(await readBytes(path), expected) : "it is missing";
-    // Their first rows tell what is known without a result; this adds what is found only by it.
+    // These two have a row already. They get another only if the result's digests show damage.
     if (fault === null && (file === "config.json" || file === "metrics.jsonl")) continue;
     states.push({ file, ...stateOf(fault) });
   }

@@ -42,29 +42,30 @@ export interface TrainerState {
   readonly iteration: number;
   /** Steps the current optimiser took. */
   readonly optimizerStep: number;
-  /** RL's episodes under way, and how many were begun. */
+  /** RL's episodes under way; empty if the algorithm collects whole episodes. */
   readonly slots: readonly SlotState[];
+  /** RL episodes begun so far. */
   readonly episodes: number;
   /** Environment steps that RL took. */
   readonly envSteps: number;
   /** What the algorithm remembers. */
   readonly memory: Record<string, unknown>;
   readonly effort: Effort;
-  /** Largest resident set that a process of the run was seen with. */
+  /** Largest resident set that a process of the run was seen with, in bytes. */
   readonly peakBytes: number;
 }
 
-/** What the stages of a run cost, over all its processes. */
+/** What the stages of a run cost, summed over all processes that worked on it. Times are wall times in seconds. */
 export interface Effort {
-  /** Wall time in seconds. */
+  /** Time of the warm start's updates, with demonstrations and looks at perception. */
   readonly sft: number;
-  /** Of RL, rollouts included. */
+  /** Time of RL, with its rollouts. */
   readonly rl: number;
-  /** Of all evaluations. */
+  /** Time of all evaluations. */
   readonly evaluation: number;
-  /** The part of `rl` that rollouts took, and the response tokens they wrote. */
+  /** The part of `rl` that rollouts took. */
   readonly rollout: number;
-  /** Response tokens that rollouts wrote. */
+  /** Number of response tokens that rollouts wrote. */
   readonly rolloutTokens: number;
 }
 
@@ -83,10 +84,11 @@ export const START: TrainerState = {
 };
 
 /**
- * Writes everything needed to go on, atomically, once the GPU is known to have done the work behind it.
+ * Writes everything that a run needs to go on, atomically. It first waits until the GPU is known to have done the work
+ * behind it.
  *
  * @throws {NotFiniteError} naming a weight or moment that is NaN or infinite; the checkpoint from before stays.
- * @throws {Error} what went wrong on the GPU; the checkpoint from before stays.
+ * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} for a fault of the GPU; the checkpoint from before stays.
  */
 export async function saveCheckpoint(
   store: RunStore,
@@ -101,7 +103,7 @@ export async function saveCheckpoint(
   const moments = new Map<string, HostTensor>();
   for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
   for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
-  // A refused submission leaves old contents, and is told only after they were read.
+  // A refused submission leaves old contents, and the device reports it only after they were read.
   await policy.gpu.settle();
   requireFinite(weights);
   requireFinite(moments);
@@ -126,7 +128,7 @@ function requireFinite(tensors: ReadonlyMap<string, HostTensor>): void {
   }
 }
 
-/** Was this line of `metrics.jsonl` written before the checkpoint with this state, and will not be written again? */
+/** Does this line of `metrics.jsonl` belong to the checkpoint with this state? A resumed run writes all others again. */
 export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: TrainerState): boolean {
   switch (line.stage) {
     case "sft":
@@ -155,8 +157,11 @@ function policyFiles(policy: Policy): Record<string, string> {
 }
 
 /**
- * The policy of a checkpoint, of whatever kind. Throws as {@linkcode loadAgent} does, and a `RangeError` when the policy
- * cannot act in `env`.
+ * Loads the policy of a checkpoint, of whatever kind.
+ *
+ * @param source A checkpoint, or the path of its folder.
+ * @throws {RangeError} when the policy cannot act in `env`.
+ * @throws as {@linkcode loadAgent} does.
  */
 export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
   const { path, read } = await checkpointOf(source);
@@ -182,7 +187,7 @@ export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Env
   return new CnnPolicy(cnn, env.actions, readActing({ sampling }, path).sampling);
 }
 
-/** The weights that a run's RL began with. Throws `Deno.errors.NotFound` before it began. */
+/** Loads the weights that a run's RL began with, by name. Throws `Deno.errors.NotFound` when RL has not begun yet. */
 export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string, HostTensor>> {
   const checkpoint = await store.readCheckpoint("warm_start");
   if (checkpoint === null) {
@@ -195,8 +200,13 @@ export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string
 }
 
 /**
- * The agent of a checkpoint, given as one or as its folder. Throws when a file is missing, damaged, or does not fit the
- * config. The files of a folder without a manifest, from before there were any, are taken as they are.
+ * Loads the agent of a checkpoint. A folder without a manifest is from an earlier version; its files are not verified.
+ *
+ * @param source A checkpoint, or the path of its folder.
+ * @throws {Deno.errors.NotFound} when a file is missing.
+ * @throws {Deno.errors.InvalidData} when a file is not what its manifest says.
+ * @throws {SyntaxError} when a file cannot be read, or `config.json` holds a value that cannot be.
+ * @throws {RangeError} when the files do not fit each other.
  */
 export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<Agent> {
   const { path, read } = await checkpointOf(source);
@@ -218,7 +228,7 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
       `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
     );
   }
-  // Before the model: sizes that the file does not bear out allocate nothing.
+  // The weights are read before the model is made: a config whose sizes they contradict allocates nothing.
   const model = files["model.safetensors"];
   const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
   const vlm = new Vlm(gpu, config);
@@ -226,7 +236,7 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   return new Agent(vlm, tokenizer, { cot, ...acting });
 }
 
-/** What `config.json` says of acting. Checkpoints from before it was kept have none of it. */
+/** What `config.json` says about acting. Checkpoints of earlier versions lack it. */
 interface Acting {
   readonly sampling?: Partial<Sampling>;
   readonly actionNames?: readonly string[];
@@ -247,7 +257,7 @@ function readActing(
 }
 
 /**
- * Where the run of a checkpoint stands.
+ * Reads where the run of a checkpoint stands.
  *
  * @throws {SyntaxError} naming what is missing from `trainer.json`.
  */
@@ -255,7 +265,7 @@ export async function readTrainerState(source: string | Checkpoint): Promise<Tra
   const { path, read } = await checkpointOf(source);
   const bytes = (await read("trainer.json"))["trainer.json"];
   const content = parseJson(bytes, `${path}/trainer.json`) as Partial<TrainerState> | null;
-  // Runs from before these were kept have none of them.
+  // Runs of earlier versions lack these three.
   const state = { envSteps: 0, memory: {}, peakBytes: 0, ...content } as TrainerState;
   const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
   const isKnown: { [K in keyof TrainerState]: boolean } = {
@@ -298,7 +308,7 @@ export async function loadTrainer(
   return { state, optimizer };
 }
 
-/** A checkpoint given as one, or as its folder: damage in that is told with what to do. */
+/** A checkpoint, given as one or as its folder. Damage in a folder is reported with its remedy. */
 async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoint, "path" | "read">> {
   if (typeof source !== "string") return { path: source.path, read: (...names) => source.read(...names) };
   const telling = async <T>(work: Promise<T>): Promise<T> => {
@@ -326,7 +336,7 @@ function parseJson(bytes: Uint8Array, path: string): unknown {
   }
 }
 
-/** The tensors in a file's bytes, which must be those of `specs` under each prefix. */
+/** Decodes the tensors in a file's bytes. They must be those of `specs`, once for each prefix of their names. */
 function decodeTensors(
   bytes: Uint8Array,
   path: string,

@@ -1,22 +1,29 @@
 /**
- * Names in a run folder: which are a run's, and may be replaced or deleted, and which are somebody else's.
+ * Names in a run folder. A run may replace or delete its own files; it leaves everything else alone.
  *
  * @module
  */
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
 
+/** Names the run whose warm start is yet to be taken. */
+export const UNTAKEN_FILE = "warm_start.json";
+
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
-/** What a run writes into its checkpoints. A checkpoint's manifest lists what else is the run's. */
+/** What a run writes into its checkpoints. A checkpoint's manifest may list more files of the run. */
 const CHECKPOINT_FILES: readonly string[] = [
   ...["model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json", "trainer.json"],
   MANIFEST_FILE,
 ];
 
-/** Names in a folder, sorted, but for the lock; null when there is no folder. */
+/**
+ * Lists the names in a folder, sorted, without the lock; null when there is no folder.
+ *
+ * @throws {Deno.errors.AlreadyExists} when it is a file.
+ */
 export async function entriesOf(path: string): Promise<string[] | null> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
@@ -37,9 +44,9 @@ export function requireRun(path: string, entries: readonly string[] | null): voi
   throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
 }
 
-/** Throws `Deno.errors.AlreadyExists` when there is anything. */
+/** Throws `Deno.errors.AlreadyExists` when the folder holds more than a run killed before it began leaves. */
 export function requireNothing(path: string, entries: readonly string[] | null): void {
-  if (entries === null || entries.length === 0) return;
+  if (entries === null || entries.every(isUnbegun)) return;
   throw new Deno.errors.AlreadyExists(
     entries.includes("config.json")
       ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
@@ -47,12 +54,17 @@ export function requireNothing(path: string, entries: readonly string[] | null):
   );
 }
 
-/** Is it what a write leaves that was cut short? */
+/** Is this entry left over from a write that was cut short? */
 export function isLeftover(entry: string): boolean {
   return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
 }
 
-/** The first of these entries, or of what is in its checkpoints, that is not a run's; null when all are. */
+/** Tells whether a run has such an entry before its config.json. */
+export function isUnbegun(entry: string): boolean {
+  return entry === UNTAKEN_FILE || isLeftover(entry) && /^(config|warm_start)\.json\./.test(entry);
+}
+
+/** Finds the first entry that is not a run's, in the folder or inside its checkpoints; null when there is none. */
 export async function foreignEntry(path: string, entries: readonly string[]): Promise<string | null> {
   for (const entry of entries) {
     if (!RUN_ENTRIES.test(entry)) return entry;
@@ -72,19 +84,19 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
 export async function removeRun(path: string, entries: readonly string[]): Promise<void> {
   if (entries.length === 0) return;
   const foreign = await foreignEntry(path, entries);
-  // A run killed while it wrote its first config.json has only that file's temporary.
-  if (foreign !== null || !entries.some((entry) => entry.startsWith("config.json"))) {
+  const isRun = entries.includes("config.json") || entries.every(isUnbegun);
+  if (foreign !== null || !isRun) {
     const state = foreign === null ? "it has no config.json" : `it holds ${foreign}`;
     throw new Deno.errors.AlreadyExists(
       `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,
     );
   }
-  // config.json goes last: should the process be killed before that, the rest can still be recognised as a run's.
+  // config.json goes last: if the process is killed earlier, the rest can still be recognised as a run's.
   const configLast = entries.toSorted((a, b) => Number(a === "config.json") - Number(b === "config.json"));
   for (const entry of configLast) await Deno.remove(`${path}/${entry}`, { recursive: true });
 }
 
-/** Moves what is not a run's out of a folder that is deleted next, into the run folder. */
+/** Moves files that are not a run's out of a folder that is deleted next, into the run folder. */
 export async function rescueForeign(path: string, doomed: string): Promise<void> {
   let foreign: string | null;
   while ((foreign = await foreignEntry(path, [doomed])) !== null) {

@@ -11,9 +11,9 @@ import type { CommonSettings } from "../config.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
 
-/** Share of a plain matmul's speed that whole training steps reach; measured with the default preset. */
+/** Share of a plain matmul's FLOP/s that whole training steps reach; measured with the default preset. */
 const TRAINING_EFFICIENCY = 0.55;
-/** Steps of a held-out episode, roughly: short after RL, up to the limit before. */
+/** Steps of a held-out episode, roughly: short after RL, longer before it. */
 const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
@@ -27,7 +27,7 @@ function forwardOf(policy: Policy, { maxNewTokens }: CommonSettings): number {
   return forwardFlops(config, { images: 1, B: 1, T, R: maxNewTokens });
 }
 
-/** The work of each stage in floating-point operations, and time left from the pace so far. */
+/** Estimates the work of a run's stages, and from the pace so far the time that is left. */
 export function estimateWork(policy: Policy, config: CommonSettings) {
   const forward = forwardOf(policy, config);
   const update = 3 * forward;
@@ -47,7 +47,7 @@ export function estimateWork(policy: Policy, config: CommonSettings) {
   return {
     /** All stages, in FLOP. */
     total,
-    /** Milliseconds left when this share of a stage is done; undefined until some of this run's work is. */
+    /** Milliseconds left when this share of a stage is done; undefined until this process has done some work. */
     left(stage: Stage, share: number): number | undefined {
       const before = stages.slice(0, stages.indexOf(stage)).reduce((sum, earlier) => sum + flops[earlier], 0);
       const done = (before + Math.min(1, share) * flops[stage]) / total;

@@ -73,15 +73,16 @@ export interface RunFolderSettings {
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
  *     run.lock             the process that trains in it
+ *     warm_start.json      the run to begin from, until its warm start is taken
  *
- * Whatever moment the process is killed at, config, summary and checkpoints are the old ones or the new ones, whole.
- * What is resumed, evaluated or begun from is proven first to be what was written.
+ * If the process is killed at any moment, config, summary and checkpoints are the old ones or the new ones, whole.
+ * Before a run is resumed, evaluated or begun from, its files are proven to be what was written.
  */
 export class RunFolder implements RunStore, AsyncDisposable {
   readonly path: string;
   readonly #lock: RunLock | null;
   readonly #metrics: MetricsFile;
-  /** As written or proven by this process: an edit of `config.json` meanwhile must not reach the record. */
+  /** As this process wrote or proved them: if somebody edits `config.json` meanwhile, that must not reach the record. */
   #settings: JsonObject | null = null;
   #extensions: readonly Extension[] = [];
 
@@ -92,18 +93,20 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * The folder to train in, locked until {@linkcode RunFolder.close}: a new one, the one that is there emptied of its run
-   * (`overwrite`), or the one that is there, mended where its process was killed (`resume`).
+   * Makes the folder to train in and locks it until {@linkcode RunFolder.close}. With `overwrite` the run in it is removed.
+   * With `resume` what a killed process left half-done is mended.
    *
-   * Throws `Deno.errors.AlreadyExists` when there is something and neither is set, or when `overwrite` or `resume` would
-   * delete what is not recognisably a run; `Deno.errors.NotFound` when there is no run to resume; `Deno.errors.Busy` when
-   * another process trains in it; `TypeError` when both are set.
+   * @throws {Deno.errors.AlreadyExists} when something is there and neither is set, or when either would delete files that
+   * are not recognisably a run's.
+   * @throws {Deno.errors.NotFound} when there is no run to resume.
+   * @throws {Deno.errors.Busy} when another process trains in it.
+   * @throws {TypeError} when both are set.
    */
   static async create(path: string, { overwrite, resume }: RunFolderSettings = {}): Promise<RunFolder> {
     if (overwrite && resume) {
       throw new TypeError(`Cannot write ${path}: both --overwrite and --resume are given, use one of them`);
     }
-    // Looked at twice: what is refused stays untouched, and another process may have come before the lock.
+    // Checked before the lock, so that a refused folder stays untouched, and after it, since another process may have come.
     const check = async () => {
       const entries = await entriesOf(path);
       if (resume) requireRun(path, entries);
@@ -125,6 +128,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       const folder = new RunFolder(path, lock);
       if (resume) await folder.#mend(entries);
       else if (overwrite) await removeRun(path, entries);
+      else for (const entry of entries) await folder.#remove(entry); // of a run killed before it began
       return folder;
     } catch (error) {
       lock.release();
@@ -133,8 +137,9 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * A run to read, which may be under way: nothing is changed or locked. Throws `Deno.errors.NotFound` when there is no
-   * run.
+   * Opens a run to read. It may be under way: nothing is changed or locked.
+   *
+   * @throws {Deno.errors.NotFound} when there is no run.
    */
   static async open(path: string): Promise<RunFolder> {
     const entries = await entriesOf(path);
@@ -156,7 +161,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     return Promise.resolve();
   }
 
-  /** Lets the folder go. */
+  /** Closes the folder at the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -172,7 +177,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     return readJsonObject(this.#at("config.json"));
   }
 
-  /** Writes the result, then digests of the finished run's files. NaN and infinities are written as null. */
+  /** Writes the result, then the digests of the finished run's files. NaN and infinities become null. */
   async writeSummary(summary: object): Promise<void> {
     await this.#metrics.sync();
     await writeFileAtomic(this.#at("summary.json"), JSON.stringify(summary, null, 2) + "\n");
@@ -185,7 +190,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * Null while the run has no result. The files of a finished run are proven first.
+   * Reads the result; null while there is none. The files of a finished run are proven first.
    *
    * Throws `SyntaxError` when the file holds no JSON object, `Deno.errors.InvalidData` when a file is damaged.
    */
@@ -205,14 +210,14 @@ export class RunFolder implements RunStore, AsyncDisposable {
     this.#metrics.append(metrics);
   }
 
-  /** All lines, none without the file. A last line that a killed process left half-written is passed over. */
+  /** Reads all lines; none when there is no file. A last line that a killed process left half-written is passed over. */
   async readMetrics(): Promise<JsonObject[]> {
     return (await this.#metrics.read()).lines;
   }
 
   /**
-   * Replaces a checkpoint by these files, given by name; the one from before is kept as `checkpoint.previous`. Metrics are
-   * on disk before. Killed halfway, the run still has the checkpoint from before or this one.
+   * Replaces a checkpoint by these files, given by name. The earlier one is kept as `checkpoint.previous`. Metrics reach
+   * the disk first. If the process is killed halfway, the run has the earlier checkpoint or this one, whole.
    */
   async writeCheckpoint(
     files: Readonly<Record<string, FileContent>>,
@@ -231,7 +236,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
 
   /** The folder that holds the last whole checkpoint of that name; null when there is none yet. */
   async checkpointPath(name: CheckpointName = "checkpoint"): Promise<string | null> {
-    // The others are the last one while another is put in its place, or were when that process was killed.
+    // `.old` and `.previous` hold the last one while it is being replaced, or if the process was killed then.
     for (const path of ["", ".old", ".previous"].map((suffix) => this.#at(name + suffix))) {
       if (await exists(path)) return path;
     }
@@ -239,7 +244,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * The checkpoint to read; its run's settings are proven.
+   * Opens a checkpoint to read, and proves the settings of its run.
    *
    * Throws `Deno.errors.InvalidData` when its manifest or the run's `config.json` is damaged.
    */
@@ -282,11 +287,11 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * Changes settings of a run that has a checkpoint, such as `envSteps`, its length; the run resumes with them. The manifest
-   * keeps what they were and the result so far, which is removed.
+   * Changes settings of a run that has a checkpoint, such as its length `envSteps`. The run resumes with them. The manifest
+   * keeps the old settings and the result so far; `summary.json` is removed.
    *
-   * A longer run ends elsewhere than one that was that long from the start: the learning rate falls with the share of
-   * steps done, so that it jumps up here, and falls anew to the end.
+   * A run that was extended ends elsewhere than one that was as long from the start. The learning rate falls with the share
+   * of steps done. It therefore jumps up here and falls again to the end.
    *
    * Throws `Deno.errors.InvalidData` when a file is damaged, `Deno.errors.NotFound` without a checkpoint.
    */
@@ -305,7 +310,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       settings: JSON.parse(encodeConfig({ ...settings, ...changes })),
       extensions: [...extensions, { before, progress, summary }],
     };
-    // First: `create` finishes an extension that got as far as this.
+    // The manifest is written first: `create` finishes an extension that got as far as this.
     await writeFileAtomic(`${checkpoint.path}/${MANIFEST_FILE}`, await encodeManifest(extended));
     await this.writeConfig(extended.settings);
     this.#extensions = extended.extensions;
@@ -313,9 +318,9 @@ export class RunFolder implements RunStore, AsyncDisposable {
   }
 
   /**
-   * What other runs need to begin RL where this one did.
+   * Reads what another run needs to begin RL as this one did.
    *
-   * Throws `Deno.errors.NotFound` before it began, `Deno.errors.InvalidData` when a file of it is damaged.
+   * Throws `Deno.errors.NotFound` when RL has not begun yet, `Deno.errors.InvalidData` when a file is damaged.
    */
   readWarmStart(): Promise<WarmStart> {
     return explained(this.path, async () => {
@@ -352,7 +357,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     };
   }
 
-  /** The same checkpoint; damage found in it later is told with the run's name and a remedy. */
+  /** The same checkpoint. Damage that is found in it later is reported with the run's name and a remedy. */
   #explaining(checkpoint: Checkpoint): Checkpoint {
     const read: Checkpoint["read"] = (...names) => explained(this.path, () => checkpoint.read(...names));
     return { path: checkpoint.path, manifest: checkpoint.manifest, read };
@@ -372,7 +377,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
     await mendExtension(this.path, this.#at("checkpoint"));
   }
 
-  /** The result no longer is that of the files beside it. */
+  /** Removes the manifest of the result, which no longer fits the files beside it. */
   async #unfinish(): Promise<void> {
     if (await exists(this.#at(MANIFEST_FILE))) await this.#remove(MANIFEST_FILE);
   }

@@ -14,10 +14,11 @@ import { RunFolder } from "./folder.ts";
 import { CHECKPOINT_NAMES, type RunStore } from "./store.ts";
 
 /**
- * Makes a new run, whose settings are written, one that is about to begin RL with the latest weights of the run in the folder
- * `source`; it goes on with `resume`. Model, tokenizer and thought are those of that run.
+ * Lets a new run begin RL with the latest weights of another run. The new run's settings are written already, and it goes
+ * on with `resume`. Model, tokenizer and thought are those of the other run.
  *
- * @throws {UsageError} when that run has no checkpoint yet, or a policy of another kind.
+ * @param source Folder of the other run.
+ * @throws {UsageError} when that run has no checkpoint yet.
  * @throws {RangeError} naming the words of the environment that its tokenizer cannot write.
  */
 export async function beginWithWeights(

@@ -5,10 +5,10 @@
  */
 import { RunFolder } from "./folder.ts";
 
-/** Where runs are when no folder is named. */
+/** The folder that holds runs if the user names none. */
 export const RUNS_FOLDER = "runs";
 
-/** The run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
+/** Finds the run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
 export async function latestRun(runs: string): Promise<string> {
   let latest: { path: string; timeMs: number } | null = null;
   for (const name of await foldersOf(runs)) {
@@ -30,7 +30,7 @@ export async function latestRun(runs: string): Promise<string> {
   );
 }
 
-/** Names of the folders in a folder, sorted; none where it is missing. */
+/** Names of the folders in a folder, sorted; none if it is missing. */
 async function foldersOf(path: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(path));

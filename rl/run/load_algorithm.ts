@@ -10,8 +10,8 @@ import { UsageError } from "../cli/mod.ts";
 import { commonOptions } from "../config.ts";
 
 /**
- * An algorithm by name, or by the path of a module whose default export, or only export of that kind, is one. A relative path
- * starts where the user is.
+ * Loads an algorithm by its name, or from the path of a module. The module's default export is the algorithm, or else the
+ * first export that looks like one. A relative path starts in the user's folder.
  *
  * @throws {UsageError} naming the known ones, or what is wrong with the file.
  *
@@ -50,7 +50,7 @@ export async function loadAlgorithm(name: string): Promise<Algorithm> {
   return { ...algorithm, reference: decodeURIComponent(new URL(url).pathname) };
 }
 
-/** The algorithm that a command line asks for, before its flags are read: they depend on it. */
+/** Loads the algorithm that a command line asks for. Call it before flags are parsed: the flags depend on it. */
 export async function algorithmOf(args: readonly string[]): Promise<Algorithm> {
   const flag = (name: string) => {
     const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
@@ -59,7 +59,7 @@ export async function algorithmOf(args: readonly string[]): Promise<Algorithm> {
   return await loadAlgorithm(flag("--algorithm") ?? algorithmOfFile(flag("--config")) ?? "ppo");
 }
 
-/** The algorithm that a file of settings names. What is wrong with the file is said when it is read for good. */
+/** The algorithm that a file of settings names. A fault in the file is reported later, when its settings are parsed. */
 function algorithmOfFile(path: string | undefined): string | undefined {
   try {
     return path === undefined ? undefined : JSON.parse(Deno.readTextFileSync(path)).algorithm;

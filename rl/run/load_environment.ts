@@ -1,5 +1,5 @@
 /**
- * From what a user names, on the command line or in a run's settings, to an environment's definition.
+ * The environment that a command line or a run's settings name: one of ours, or a user's file.
  *
  * @module
  */
@@ -9,12 +9,14 @@ import { UsageError, userFolder } from "../cli/mod.ts";
 const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, render })";
 
 /**
- * The environment that `reference` names: one that comes with ponder, by short or published name, or one that a file
- * defines, such as `./maze.ts`. A relative path starts where the user is: at `PONDER_CWD` if it is set, since `./ponder`
- * changes its directory, else at the current directory. The file's default export is the definition, or its only one.
+ * Loads the environment that `reference` names: one of ours, by short or published name, or one that a file defines, such as
+ * `./maze.ts`. The definition is the file's default export, or else the only definition that it exports.
  *
- * @throws {UsageError} on an unknown name, naming the nearest known one; on a file that is missing, that does not run,
- * that exports no definition, or whose environment lacks a part or shows a frame of another size than it says.
+ * A relative path starts in the user's folder. That is `PONDER_CWD` or `INIT_CWD` if one is set, else the current folder.
+ *
+ * @throws {UsageError} for an unknown name, with the nearest known one.
+ * @throws {UsageError} for a file that is missing, does not run or exports no definition.
+ * @throws {UsageError} for a file whose environment lacks a part or shows a frame of the wrong size.
  *
  * @example
  * ```ts
@@ -49,7 +51,7 @@ export async function loadEnvironment(reference: string): Promise<EnvironmentDef
   return { ...definition, reference: path };
 }
 
-/** Whether it is a file that is named: a path, or a name that ends as a module's does. */
+/** Does this name a file? It does if it is a path, or if it ends like a module's name. */
 function isFile(reference: string): boolean {
   return /^(?:\.{0,2}[\\/]|~|file:|[A-Za-z]:[\\/])|\.[cm]?[jt]sx?$/.test(reference);
 }
@@ -57,7 +59,7 @@ function isFile(reference: string): boolean {
 function fileUrl(reference: string): URL {
   if (reference.startsWith("file:")) return new URL(reference);
   const folder = userFolder();
-  // A path may hold what means something else in a URL.
+  // A path may hold characters that mean something else in a URL.
   const escape = (path: string) =>
     path.split(/[\\/]/).map(encodeURIComponent).join("/").replace(/^(\w)%3A/, "/$1:");
   return new URL(escape(reference), `file://${escape(folder).replace(/^(?!\/)/, "/")}/`);
@@ -78,7 +80,7 @@ function definitionOf(reference: string, exports: Readonly<Record<string, unknow
   throw new UsageError(`Cannot load environment ${reference}: ${state}`);
 }
 
-/** Does `work`; what it throws is wrong usage. */
+/** Does `work`. Whatever it throws becomes a `UsageError`. */
 function usage<T>(work: () => T, message: (message: string) => string): T {
   try {
     return work();

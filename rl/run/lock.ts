@@ -1,9 +1,9 @@
 /**
  * The lock of a run folder: one process at a time trains in it.
  *
- * The system's lock on the file decides, and goes with the process that holds it, however that process ends. What the
- * file says of its owner is for people, and for folders that several machines share, whose systems may not tell each
- * other of their locks.
+ * The system's lock on the file decides. It ends with the process that holds it, however that process ends. The file also
+ * names its owner, for people. It matters too for folders that several machines share: their systems may not see each
+ * other's locks.
  *
  * @module
  */
@@ -71,10 +71,10 @@ export class RunLock {
     this.#isHeld = false;
     globalThis.removeEventListener("unload", this.#onUnload);
     try {
-      // Removed while it is locked: who opened it before sees that it is gone.
+      // Removed while it is locked: a process that opened it before sees that it is gone.
       Deno.removeSync(this.#path);
     } catch {
-      // A folder that is gone has no lock; one that cannot be written keeps a stale one, which the next run takes over.
+      // If the folder is gone, so is its lock. If it cannot be written, the next run takes the stale lock over.
     }
     try {
       this.#file.close();
@@ -84,7 +84,7 @@ export class RunLock {
   }
 }
 
-/** The process that trains in a folder now; null when none does. */
+/** Reads which process trains in a folder now; null when none does. */
 export async function lockOwner(folder: string): Promise<LockOwner | null> {
   const path = `${folder}/${LOCK_FILE}`;
   if (!await exists(path)) return null;
@@ -118,7 +118,7 @@ async function lockBySystem(file: Deno.FsFile): Promise<boolean | null> {
   }
 }
 
-/** Says in the file, which is locked, who we are. A file that cannot say it is removed. */
+/** Writes into the locked file who we are. If that fails, the file is removed. */
 async function writeOwner(path: string, file: Deno.FsFile): Promise<void> {
   const owner: LockOwner = { pid: Deno.pid, host: hostName(), since: new Date().toISOString() };
   try {
@@ -143,7 +143,7 @@ async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
   }
 }
 
-/** What the file says; null when it says nothing, as when its owner has only just made it. */
+/** Reads the owner from the file; null when it names none, as when its owner has only just made it. */
 async function readOwner(path: string): Promise<LockOwner | null> {
   try {
     const { pid, host, since } = JSON.parse(await Deno.readTextFile(path));

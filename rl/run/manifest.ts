@@ -1,8 +1,12 @@
 /**
- * Manifests: what a checkpoint must consist of, so that a damaged one is told from a whole one.
+ * Manifests: what a checkpoint must consist of. They tell a damaged checkpoint from a whole one.
  *
- * A manifest is the last file written of its folder. It holds the digest of each other file, of the metrics up to the
- * checkpoint, the run's settings, and a digest of itself.
+ * A manifest is the last file that is written of its folder. It holds:
+ *
+ * - the digest of every other file,
+ * - the digest of the metrics up to the checkpoint,
+ * - the run's settings,
+ * - a digest of itself.
  *
  * @module
  */
@@ -14,9 +18,9 @@ export const MANIFEST_FILE = "manifest.json";
 
 /** A file's size and SHA-256. */
 export interface FileDigest {
-  /** Size of the file. */
+  /** Size of the file in bytes. */
   readonly bytes: number;
-  /** In hexadecimal. */
+  /** SHA-256 in hexadecimal. */
   readonly sha256: string;
 }
 
@@ -46,7 +50,7 @@ export interface Manifest {
   readonly extensions: readonly Extension[];
 }
 
-/** A file is not what was written. Told to the user with the run's name and a remedy. */
+/** A file is not what was written. Commands report it with the run's name and a remedy. */
 export class Damage extends Error {
   /** `file` is relative to the run folder; `state` says what is wrong with it. */
   constructor(readonly file: string, readonly state: string, options?: ErrorOptions) {
@@ -62,7 +66,7 @@ export async function digestOf(content: FileContent): Promise<FileDigest> {
   return { bytes: bytes.length, sha256 };
 }
 
-/** What is wrong with bytes that should have this digest; null when nothing is. */
+/** Says what is wrong with bytes that should have this digest; null when nothing is. */
 export async function faultOf(bytes: Uint8Array, expected: FileDigest): Promise<string | null> {
   if (bytes.length !== expected.bytes) {
     return `it has ${bytes.length} bytes, ${expected.bytes} were written`;
@@ -106,7 +110,7 @@ export async function decodeManifest(bytes: Uint8Array, file: string): Promise<M
 }
 
 /**
- * A checkpoint's folder, to be read. What is read is checked against its manifest.
+ * Opens a checkpoint's folder to read. Every file that is read is checked against the manifest.
  *
  * @param label What a {@linkcode Damage} calls the folder.
  */
@@ -115,7 +119,7 @@ export async function openCheckpoint(path: string, label = path): Promise<Checkp
 }
 
 /**
- * The manifest of a folder; null when it has none.
+ * Reads the manifest of a folder; null when it has none.
  *
  * @param file What a {@linkcode Damage} calls it.
  */
@@ -127,7 +131,7 @@ export async function readManifest(
   return await exists(path) ? await decodeManifest(await readBytes(path), file) : null;
 }
 
-/** How often a folder that is replaced while it is read is read again. */
+/** How often to read a folder at most, if a run replaces it meanwhile. */
 const MAX_READS = 5;
 
 class CheckpointFolder implements Checkpoint {
@@ -138,7 +142,7 @@ class CheckpointFolder implements Checkpoint {
       try {
         return await this.#readOnce(names);
       } catch (error) {
-        // A run under way may have put its next checkpoint here meanwhile.
+        // A run may have put its next checkpoint here meanwhile.
         if (reads === MAX_READS || !await this.#isReplaced()) throw error;
       }
     }
@@ -166,7 +170,7 @@ class CheckpointFolder implements Checkpoint {
     return bytes;
   }
 
-  /** Is the manifest another one than before? It becomes this one's then. */
+  /** Reads the manifest again. Is it another one than before? */
   async #isReplaced(): Promise<boolean> {
     if (this.manifest === null) return false;
     let manifest: Manifest | null;
@@ -186,7 +190,7 @@ class CheckpointFolder implements Checkpoint {
   }
 }
 
-/** The first setting that differs, in words; null when none does. */
+/** Says in words which setting differs first; null when none does. */
 export function settingsFault(settings: JsonObject, expected: JsonObject): string | null {
   for (const name of Object.keys({ ...expected, ...settings })) {
     const [now, then] = [settings, expected].map((object) =>

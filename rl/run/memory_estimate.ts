@@ -1,6 +1,6 @@
 /**
- * What a run needs at least, from its settings alone: sizes that no machine has are refused before anything long begins,
- * not after the warm start.
+ * The memory that a run needs at least, from its settings alone. A run that is too large is refused before anything long
+ * begins, not after the warm start.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface MemoryPart {
 
 /** What a machine has. */
 export interface MachineMemory {
-  /** Of the system, in bytes. */
+  /** Memory of the system, in bytes. */
   readonly totalBytes: number;
   /** Is the GPU's memory the system's, as with software Vulkan? */
   readonly isShared: boolean;
@@ -43,40 +43,40 @@ export interface MachineMemory {
   readonly maxBindingBytes: number;
 }
 
-/** Settings that decide on memory; with `groups`, an iteration's steps follow from those. */
+/** The settings that decide on memory. */
 type Sizes = Pick<
   TrainConfig,
   "demonstrations" | "envs" | "rolloutSteps" | "sftSteps" | "sftBatch" | "envSteps" | "maxNewTokens"
 >;
 
 const FLOAT_BYTES = 4;
-/** A picture of few colours deflates to this share or more. */
+/** A picture of few colours deflates to at least this share of its bytes. */
 const DEFLATED_SHARE = 1 / 8;
-/** Objects around a kept picture: arrays of ids, their buffers' headers. Measured: 600 to 2,200. */
+/** Objects around a kept picture, in bytes: arrays of ids and the headers of their buffers. Measured: 600 to 2,200. */
 const RECORD_BYTES = 600;
-/** An environment beside its frame: rules, random state, history. */
+/** An environment without its frame, in bytes: rules, random state, history. */
 const ENVIRONMENT_BYTES = 2000;
-/** A token of a response: its id, log-probability, entropy and weight. */
+/** A token of a response, in bytes: its id, log-probability, entropy and weight. */
 const TOKEN_BYTES = 8 + 3 * FLOAT_BYTES;
 
 /** The model of a run, and the prompts that it reads. */
 export type ModelMemory =
   | {
     readonly model: VlmConfig;
-    /** Tokens of a prompt beside its picture's. Default 1, the least; with the environment's own the bounds are close. */
+    /** Tokens of a prompt without its picture's. Default 1, the least. The environment's own number gives closer bounds. */
     readonly promptTokens?: number;
   }
   | { readonly cnn: CnnConfig };
 
-/** What of a model takes memory, in floats where not said otherwise. */
+/** What takes memory in a model. Counts are floats. */
 interface Shape {
   readonly pictureBytes: number;
   readonly parameters: number;
-  /** Of the cache of keys and values, an environment. */
+  /** The cache of keys and values, for one environment. */
   readonly cache: number;
-  /** Kept for backward, a step. */
+  /** Activations that are kept for backward, for one step. */
   readonly activations: number;
-  /** Of the largest tensor, a prompt. */
+  /** The largest tensor, for one prompt. */
   readonly widest: number;
 }
 
@@ -104,7 +104,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
   return {
     pictureBytes: 3 * model.imageSize ** 2,
     parameters: countOf(parameterSpecs(model)),
-    // Its positions are whole eights.
+    // The cache rounds its positions up to a multiple of eight.
     cache: layers * Math.ceil(written / 8) * 8 * 2 * width,
     activations: patches * visionLayers * visionWidth + positions * layers * width,
     // In an MLP the hidden width is four times the block's.
@@ -113,15 +113,19 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
 }
 
 /**
- * The parts of a run's memory, each from below. With I bytes of a picture (side^2 * 3), N demonstrations, E
- * environments, S rollout steps, R response tokens, T positions, C width:
+ * Estimates the parts of a run's memory in bytes, each from below. The letters mean:
+ *
+ *     I bytes of a picture (side^2 * 3)    N demonstrations        E environments      S rollout steps
+ *     T positions of a prompt              R response tokens       C width             B steps in a batch
+ *
+ * The parts are:
  *
  *     demonstrations  N * (I / 8 + 600)
  *     rollout         E * S * (I + 600 + 20 R)
  *     environments    E * 2000
  *     model           4 floats a parameter: weight, gradient, two moments
- *     cache           E * layers * (T + R, in whole eights) * 2 C floats, while responses are written
- *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, B steps in a batch, for backward
+ *     cache           E * layers * (T + R, rounded up to eights) * 2 C floats, while responses are written
+ *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, for backward
  */
 export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
@@ -163,7 +167,7 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
 }
 
 /**
- * The largest tensors, each a buffer of its own, from below: of `envs` prompts at once, and of the warm start's batch.
+ * Estimates the largest buffers from below: for the prompts of all environments at once, and for a batch of the warm start.
  */
 function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
@@ -193,8 +197,8 @@ function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
 }
 
 /**
- * Refuses settings that cannot fit this machine, whatever the environment. What passes may still be too large: the parts
- * are lower bounds, without frames, which may take another 270 kB an environment.
+ * Refuses settings that cannot fit a machine. Settings that pass may still be too large, since the parts are lower bounds.
+ * They leave out frames, which may take another 270 kB an environment.
  *
  * @throws {UsageError} naming the part, the flags that make it large and what the machine has.
  */
@@ -224,7 +228,7 @@ export function requireMemory(config: Sizes, memory: ModelMemory, machine: Machi
 }
 
 /**
- * Refuses a run that cannot fit the machine and the GPU at hand: call it before anything is written.
+ * Refuses a run that cannot fit this machine and GPU. Call it before anything is written.
  *
  * @throws {UsageError} as {@linkcode requireMemory} does.
  */
@@ -237,7 +241,7 @@ export function requireRunMemory(
   const collection = algorithm.collect(config);
   const episodes = collection.kind === "episodes" ? collection.groups * collection.groupSize : Infinity;
   const envs = Math.min(config.envs, episodes);
-  // Every episode has a step at least.
+  // Every episode has at least one step.
   const rolloutSteps = collection.kind === "steps" ? collection.steps : Math.ceil(episodes / envs);
   const memory = config.policy === "cnn"
     ? { cnn: { ...CNN_LAYERS, imageNormalization: config.imageNormalization, actions: 4 } as CnnConfig }
@@ -249,7 +253,7 @@ export function requireRunMemory(
   });
 }
 
-/** Tokens of a prompt of the environment. */
+/** Counts the tokens of one prompt of the environment. */
 function promptTokens(environment: EnvironmentDefinition, config: CommonSettings): number {
   const env = environment.make(evaluationEnvSettings(environment, config));
   const { info } = env.reset({ seed: 0 });

@@ -9,7 +9,7 @@ import { asJsonObject } from "./json_object.ts";
 import type { FileDigest } from "./manifest.ts";
 import type { JsonObject } from "./store.ts";
 
-/** The whole lines of a metrics file, parsed, and where each ends in bytes. */
+/** The whole lines of a metrics file, parsed, and the byte at which each ends. */
 export interface MetricsContent {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly lines: JsonObject[];
@@ -20,16 +20,18 @@ export interface MetricsContent {
 /** The metrics of a run, under one name on disk. */
 export class MetricsFile {
   #file: Deno.FsFile | null = null;
-  /** Bytes in the file after the last line that was added through it. */
+  /** Size of the file in bytes after the last line that was added here. */
   #size = 0;
-  /** The lines that were digested so far: a save costs the same however long the run is. */
+  /** The digest of all lines so far. It is kept, so that a save costs the same however long the run is. */
   #digested = { bytes: 0, lines: 0, hash: createHash("sha256") };
 
   constructor(readonly path: string) {}
 
   /**
-   * Adds a line; NaN and infinities are written as null, as JSON has neither. A write that fails leaves the lines from
-   * before and nothing else.
+   * Adds a line. NaN and infinities are written as null, since JSON has neither. If the write fails, only the earlier lines
+   * are left.
+   *
+   * @throws {Error} when the file cannot be written, or another program changed it.
    */
   append(metrics: object): void {
     const line = new TextEncoder().encode(JSON.stringify(metrics) + "\n");
@@ -66,12 +68,12 @@ export class MetricsFile {
     this.#file = null;
   }
 
-  /** All whole lines; none without the file. Throws `SyntaxError` naming a line that is no JSON object. */
+  /** Reads all whole lines; none when there is no file. Throws `SyntaxError` naming a line that is no JSON object. */
   read(): Promise<MetricsContent> {
     return readMetricsFile(this.path);
   }
 
-  /** Drops all after the first `bytes` bytes. Needs no room on the disk. */
+  /** Drops everything after the first `bytes` bytes. It needs no room on the disk. */
   async truncate(bytes: number): Promise<void> {
     this.close();
     this.#digested = { bytes: 0, lines: 0, hash: createHash("sha256") };
@@ -87,8 +89,8 @@ export class MetricsFile {
   }
 
   /**
-   * Size and digest of the lines up to the first that `keep` refuses. What it accepted once counts as accepted from then
-   * on.
+   * Computes size and digest of the lines up to the first that `keep` refuses. A line that was accepted once is not asked
+   * about again.
    */
   async digest(keep: (line: JsonObject) => boolean): Promise<FileDigest & { readonly lines: number }> {
     const digested = this.#digested;
@@ -111,7 +113,7 @@ export class MetricsFile {
   }
 }
 
-/** Reads a metrics file from a byte on; a last line without its line feed is half of one, and passed over. */
+/** Reads a metrics file from a byte on. A last line without a line feed is half-written and passed over. */
 export async function readMetricsFile(path: string, from = 0): Promise<MetricsContent> {
   const bytes = await exists(path) ? await readFrom(path, from) : new Uint8Array(0);
   const ends: number[] = [];

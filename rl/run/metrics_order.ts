@@ -1,13 +1,13 @@
 /**
- * Whether lines of `metrics.jsonl` follow each other as a run writes them: none lost, none twice, none moved.
+ * Checks that the lines of `metrics.jsonl` are in the order in which a run writes them: none lost, none twice, none moved.
  *
  * @module
  */
 import type { JsonObject } from "./store.ts";
 
 /**
- * What is wrong with the order of a run's lines, in words; null when nothing is. SFT updates and RL iterations count up
- * from 1, gates name the update before them, and no stage comes back. Stages that are not known are passed over.
+ * Says in words what is wrong with the order of a run's lines; null when nothing is. SFT updates and RL iterations count up
+ * from 1, gates name the update before them, and no stage comes back. Unknown stages are passed over.
  */
 export function metricsFault(lines: readonly JsonObject[]): string | null {
   let sftUpdates = 0, lastGate = -1, iterations = 0, rank = 0;
@@ -42,7 +42,7 @@ export function metricsFault(lines: readonly JsonObject[]): string | null {
   return null;
 }
 
-/** Stages in the order they come in; null for other lines. */
+/** The place of a line's stage in a run; null for an unknown stage. */
 function rankOf({ stage, after }: JsonObject): number | null {
   switch (stage) {
     case "sft":

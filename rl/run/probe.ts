@@ -1,5 +1,5 @@
 /**
- * A look at what a policy says, before its weights are kept: finite weights can be so large that what comes of them is not.
+ * A test of a policy before its weights are kept. Finite weights can be so large that the outputs are not finite.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { requireFinite } from "../../kernels/gpu/mod.ts";
 import { type Segment, Tape } from "../../model/mod.ts";
 import type { Policy } from "../policy.ts";
 
-/** The prompt of a state of `env`, always the same one. */
+/** The prompt of one fixed state of `env`. */
 export function probePrompt(policy: Policy, env: Environment): Segment[] {
   return policy.promptOf({ env, ...env.reset({ seed: 0 }) });
 }
 
 /**
- * Runs the policy forward on a prompt.
+ * Runs the policy forward on a prompt and requires finite outputs.
  *
- * @param action What cannot be done otherwise: `keep the weights of SFT update 7`.
- * @throws {NotFiniteError} when a log-probability, an entropy or a value of it is NaN or infinite.
+ * @param action What the message says cannot be done, such as `keep the weights of SFT update 7`.
+ * @throws {NotFiniteError} when the log-probability, the entropy or the value is NaN or infinite.
  */
 export async function requireSound(
   policy: Policy,

@@ -1,5 +1,5 @@
 /**
- * Proving that a run folder holds what was written, and going back to what is whole when it does not.
+ * Proving that a run folder holds what was written, and going back to the last whole checkpoint if it does not.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { metricsFault } from "./metrics_order.ts";
 import { RunLock } from "./lock.ts";
 import { encodeConfig, type JsonObject } from "./store.ts";
 
-/** Checkpoints to go on from, the best first. */
+/** Checkpoints to go on from, the latest first. */
 export const RESUMABLE = ["checkpoint", "checkpoint.previous"] as const;
 
 /**
@@ -89,20 +89,20 @@ export async function proveEnd(run: string, { progress: { checkpoint } }: Manife
   }
 }
 
-/** What tells a run's checkpoint from others; null when it has none. */
+/** Identifies a run's checkpoint by the digest of its manifest; null when it has none. */
 export async function checkpointIdentity(run: string): Promise<string | null> {
   const path = `${run}/checkpoint/${MANIFEST_FILE}`;
   return await exists(path) ? (await digestOf(await readBytes(path))).sha256 : null;
 }
 
-/** Finishes an extension of the run that was cut short before `config.json` was written. */
+/** Finishes an extension of the run if its process was killed before it wrote `config.json`. */
 export async function mendExtension(run: string, checkpoint: string): Promise<void> {
   let manifest: Manifest | null;
   let settings: JsonObject;
   try {
     [manifest, settings] = [await readManifest(checkpoint), await readSettings(run)];
   } catch (error) {
-    if (error instanceof Damage) return; // told when it is proven
+    if (error instanceof Damage) return; // reported when the checkpoint is proven
     throw error;
   }
   const before = manifest?.extensions.at(-1)?.before;
@@ -113,7 +113,7 @@ export async function mendExtension(run: string, checkpoint: string): Promise<vo
   await writeFileAtomic(`${run}/config.json`, encodeConfig(manifest.settings));
 }
 
-/** Proves all that a run would go on from: a checkpoint's files and the metrics up to it. */
+/** Proves everything that a run would go on from: a checkpoint's files and the metrics up to it. */
 export async function proveCheckpoint(run: string, name: string): Promise<Manifest> {
   const checkpoint = await openCheckpoint(`${run}/${name}`, name);
   if (checkpoint.manifest === null) throw new Damage(`${name}/${MANIFEST_FILE}`, "it is missing");
@@ -122,7 +122,7 @@ export async function proveCheckpoint(run: string, name: string): Promise<Manife
   return checkpoint.manifest;
 }
 
-/** The best checkpoint that is whole; null when none is. */
+/** Finds the latest checkpoint that is whole; null when none is. */
 export async function wholeCheckpoint(
   run: string,
 ): Promise<{ name: typeof RESUMABLE[number]; manifest: Manifest } | null> {
@@ -137,7 +137,7 @@ export async function wholeCheckpoint(
 }
 
 /**
- * Makes a run resumable again from what is whole: its checkpoint or the one before it, the metrics up to there, and its
+ * Makes a run resumable again from its latest whole checkpoint: that or the one before it, the metrics up to there, and its
  * settings. Returns what was done, one sentence each.
  *
  * @throws {Deno.errors.InvalidData} when no checkpoint is whole; then nothing is changed.
@@ -172,7 +172,7 @@ export async function restoreRun(run: string): Promise<string[]> {
       }
       await new MetricsFile(`${run}/metrics.jsonl`).truncate(manifest.metrics.bytes);
       done.push(
-        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before it, and removed the result.`,
+        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before the checkpoint, and removed the result.`,
       );
     }
     return done;
@@ -182,7 +182,7 @@ export async function restoreRun(run: string): Promise<string[]> {
 }
 
 /**
- * Does `work`; damage that it meets is told with the run's name and what to do.
+ * Does `work`. Damage that it meets is reported with the run's name and a remedy.
  *
  * @throws {Deno.errors.InvalidData} for damage.
  */
@@ -198,7 +198,7 @@ export async function explained<T>(run: string, work: () => Promise<T>): Promise
   }
 }
 
-/** The error for a checkpoint from before manifests. */
+/** Makes the error for a checkpoint without a manifest. */
 export function unverifiable(run: string, checkpoint: string, remedy: string): Error {
   return new Deno.errors.InvalidData(
     `Cannot use ${run}: ${checkpoint} has no ${MANIFEST_FILE}, so that its files cannot be verified: it is from before ` +
@@ -206,13 +206,13 @@ export function unverifiable(run: string, checkpoint: string, remedy: string): E
   );
 }
 
-/** Where a checkpoint stands, in words: `rl, iteration 6`. */
+/** Says in words where a run stood, such as `rl, iteration 6`. */
 export function describe({ stage, sftUpdates, iteration }: JsonObject): string {
   if (stage === undefined) return "a point that it does not tell";
   return stage === "sft" ? `warm start, update ${sftUpdates}` : `${stage}, iteration ${iteration}`;
 }
 
-/** What the order of all lines tells; null when it tells nothing. */
+/** Says what is wrong with the order of all lines; null when nothing is. */
 async function orderFault(run: string): Promise<string | null> {
   try {
     return metricsFault((await readMetricsFile(`${run}/metrics.jsonl`)).lines);

@@ -1,5 +1,5 @@
 /**
- * Going on after a fault of the device: once, on a new one, from the last checkpoint.
+ * Going on after a fault of the device: once, on a new device, from the last checkpoint.
  *
  * @module
  */
@@ -15,16 +15,16 @@ export interface RetrySettings {
   readonly note: (text: string) => void;
 }
 
-/** Is this a fault of the device, which another device may not have? */
+/** Is this a fault of the device? The same work may succeed on another one. */
 export function isDeviceFault(error: unknown): error is DeviceLostError | SubmissionError {
   return error instanceof DeviceLostError || error instanceof SubmissionError;
 }
 
 /**
- * Does `work` on a device, which is destroyed at the end. When the device is lost or refuses a submission, the work is
- * done once more on a new device, if that is asked for; `isRetry` is true then.
+ * Does `work` on a device, and destroys the device at the end. If the device is lost or refuses a submission and `retry` is
+ * set, the work is done once more on a new device, with `isRetry` true.
  *
- * @throws what `work` throws, the second time at the latest.
+ * @throws what `work` throws, unless a second try succeeds.
  */
 export async function onDevice<T>(
   { open, retry, note }: RetrySettings,

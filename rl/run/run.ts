@@ -23,19 +23,19 @@ import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
 import { faithfulnessWarning } from "../thought_alarm.ts";
 
-/** RL iterations between checkpoints. */
+/** RL iterations from one checkpoint to the next. */
 const CHECKPOINT_INTERVAL = 6;
 /** SFT updates between checkpoints. */
 const SFT_CHECKPOINT_INTERVAL = 100;
-/** SFT updates between looks at perception once the planned ones are done. */
+/** SFT updates from one look at perception to the next, after the planned updates. */
 const GATE_INTERVAL = 50;
 
 /**
- * Trains as `config` says, or goes on from the folder's checkpoint when `config.resume`. What it returns the GPU is known
- * to have done.
+ * Trains as `config` says. With `config.resume` it goes on from the folder's checkpoint. It returns once the GPU is known to
+ * have done all the work.
  *
  * @throws {NotFiniteError} when a loss, a weight or what the policy says is not finite.
- * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the GPU; the checkpoint is from before.
+ * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} for a fault of the GPU; the checkpoint from before it stays.
  */
 export async function runTraining(config: CommonSettings, context: RunContext): Promise<RunResult> {
   try {
@@ -54,7 +54,7 @@ export async function runTraining(config: CommonSettings, context: RunContext): 
   }
 }
 
-/** A fault of the GPU shows first as results that make no sense: if it has something to say, that is the reason. */
+/** The error to throw. A fault of the GPU shows first as results that make no sense; if there is one, it is the cause. */
 async function causeOf(error: unknown, gpu: Gpu): Promise<unknown> {
   try {
     await gpu.settle();
@@ -65,7 +65,7 @@ async function causeOf(error: unknown, gpu: Gpu): Promise<unknown> {
   }
 }
 
-/** SFT until the pictures are read, then evaluation and RL's optimiser. */
+/** SFT until the perception gate is passed, then an evaluation and RL's optimiser. */
 async function warmStart(run: Run): Promise<void> {
   const { config, policy } = run;
   if (config.demonstrations === 0) {
@@ -82,7 +82,7 @@ async function warmStart(run: Run): Promise<void> {
     );
   }
   if (config.demonstrations > 0) {
-    // Before anything is said of them: weights that are not finite are neither evaluated nor kept.
+    // Saving comes before the evaluation: weights that are not finite are refused here, and never evaluated.
     await run.save();
     run.afterSft = await evaluateAfter(run, "sft");
   }
@@ -93,7 +93,7 @@ async function warmStart(run: Run): Promise<void> {
   await run.save();
 }
 
-/** The planned updates, then more until the gate is passed. False when it never is. */
+/** Does the planned updates, then more until the gate is passed. Returns false if it never is. */
 async function sftToGate(run: Run): Promise<boolean> {
   const { config, environment, policy } = run;
   const total = config.demonstrations;
@@ -108,7 +108,7 @@ async function sftToGate(run: Run): Promise<boolean> {
         `what comes later is never acted on, use --max-new-tokens ${longest}`,
     );
   }
-  // Without a judge nobody can tell how well pictures are read.
+  // Only an environment with a judge can say how well pictures are read.
   const hasGate = (policy.cot || config.sftThoughts) && isJudged(environment);
   const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
   while (true) {
@@ -124,7 +124,7 @@ async function sftToGate(run: Run): Promise<boolean> {
   }
 }
 
-/** Looks at perception. */
+/** Measures perception and says whether it reaches the gate. */
 async function passesGate(run: Run): Promise<boolean> {
   const { config, state: { sftUpdates: update } } = run;
   const perception = await perceptionOf(run);
@@ -157,7 +157,7 @@ async function sftStep(run: Run, batch: ReturnType<typeof sftBatch>): Promise<vo
   run.advance({ sftUpdates: update });
 }
 
-/** RL to its last iteration. */
+/** Does all RL iterations that are left. */
 async function reinforce(run: Run): Promise<void> {
   const { algorithm, config } = run;
   const collection = algorithm.collect(config);
@@ -175,7 +175,7 @@ async function reinforce(run: Run): Promise<void> {
   await run.save();
 }
 
-/** Collects, learns, logs. */
+/** One RL iteration: collect, learn, log. */
 class Learner {
   readonly #run: Run;
   readonly #collector: Collector;
@@ -254,7 +254,7 @@ class Learner {
   }
 }
 
-/** Where an algorithm's experience comes from. */
+/** Collects the experience of an algorithm's iterations. */
 interface Collector {
   readonly collect: () => Promise<Rollout>;
   /** Notes in the run's state what was collected. */
@@ -264,7 +264,7 @@ interface Collector {
   readonly plannedSteps: number;
 }
 
-/** A fixed number of steps of every environment. */
+/** Collects a fixed number of steps from every environment. */
 function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
   const { config, environment, policy } = run;
   const vectorEnv = new VectorEnv(
@@ -292,7 +292,7 @@ function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Co
   };
 }
 
-/** Whole episodes, in groups that share a deal. */
+/** Collects whole episodes, in groups that share a deal. */
 function episodesCollector(
   run: Run,
   { groups, groupSize }: Collection & { kind: "episodes" },
@@ -321,7 +321,7 @@ function episodesCollector(
   };
 }
 
-/** Sampling and greedy decoding on held-out episodes. */
+/** Evaluates sampled and greedy responses on held-out episodes. */
 function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const { config, environment } = run;
   const stage = `evaluation after ${after}` as const;
@@ -347,7 +347,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   });
 }
 
-/** Awaits a step; an error about NaN or infinity is thrown on with the step's name. */
+/** Awaits a step. An error about NaN or infinity gets the step's name. */
 async function naming<T>(step: string, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,5 +1,5 @@
 /**
- * A training run under way: what it trains, where it stands, what it has measured; kept so that it can go on.
+ * A training run under way: what it trains, where it stands and what it has measured.
  *
  * @module
  */
@@ -35,10 +35,10 @@ import { ThoughtAlarm } from "../thought_alarm.ts";
 /** What a run tells people while it goes on. */
 export type RunProgress = Pick<Progress, "update" | "note">;
 
-/** Outside world of a run. */
+/** What a run gets from outside. */
 export interface RunContext {
   readonly gpu: Gpu;
-  /** What `config.env` refers to. */
+  /** The environment that `config.env` names. */
   readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
@@ -50,25 +50,25 @@ export interface RunContext {
   readonly isStopped: () => boolean;
 }
 
-/** What a run came to; evaluations that it did not get to are null. */
+/** The result of a run. An evaluation is null if the run stopped before it. */
 export interface RunResult {
   /** What was trained. */
   readonly policy: Policy;
-  /** Of the warm start. */
+  /** Evaluation after the warm start. */
   readonly afterSft: Evaluation | null;
-  /** Of the trained policy. */
+  /** Evaluation of the trained policy. */
   readonly afterRl: Evaluation | null;
-  /** Weights that the policy has. */
+  /** Number of weights in the policy. */
   readonly parameters: number;
-  /** Of the warm start, with those that the perception gate added. */
+  /** Updates of the warm start, with those that the perception gate added. */
   readonly sftUpdates: number;
   /** Environment steps of RL. */
   readonly envSteps: number;
-  /** Of all processes that worked on the run. */
+  /** Cost of the stages, over all processes that worked on the run. */
   readonly effort: Effort;
-  /** Seconds that earlier processes put in. */
+  /** Seconds that earlier processes worked on the run. */
   readonly earlierSeconds: number;
-  /** Largest resident set that a process of the run was seen with. */
+  /** Largest resident set that a process of the run was seen with, in bytes. */
   readonly peakBytes: number;
 }
 
@@ -91,7 +91,7 @@ export class Run {
     readonly config: CommonSettings,
     context: RunContext,
     readonly policy: Policy,
-    /** Of the current stage. */
+    /** The optimiser of the current stage. */
     public optimizer: AdamW,
     public state: TrainerState,
   ) {
@@ -104,7 +104,7 @@ export class Run {
     this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
   }
 
-  /** A new run, or the folder's when `config.resume`, without the metrics that it will write again. */
+  /** Opens a new run. With `config.resume` it is the folder's run, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
     const { environment, gpu, folder } = context;
     const checkpoint = config.resume ? await folder.resume() : null;
@@ -155,7 +155,7 @@ export class Run {
     return this.state.memory;
   }
 
-  /** What collecting reads of the settings. */
+  /** The settings for collecting. */
   get collectSettings(): CollectSettings {
     const { algorithm, config } = this;
     return {
@@ -171,12 +171,12 @@ export class Run {
     return loadWarmStart(this.#context.folder);
   }
 
-  /** Waits until the GPU is known to have done all that it was told. */
+  /** Waits until the GPU is known to have done all its work. */
   settle(): Promise<void> {
     return this.#context.gpu.settle();
   }
 
-  /** Throws {@linkcode Stopped} where the user asked to stop. */
+  /** Throws {@linkcode Stopped} if the user asked to stop. */
   throwIfStopped(): void {
     if (this.#context.isStopped()) throw new Stopped();
   }
@@ -190,7 +190,7 @@ export class Run {
     this.state = { ...this.state, ...changes };
   }
 
-  /** Where the run stands, as messages say it. */
+  /** How far the run is, as messages say it. */
   get position(): string {
     const { stage, sftUpdates, iteration } = this.state;
     return stage === "sft" ? `SFT update ${sftUpdates}` : `RL iteration ${iteration}`;
@@ -214,7 +214,10 @@ export class Run {
     await saveCheckpoint(this.#context.folder, this.policy, this.optimizer, this.state, name);
   }
 
-  /** Adds the wall time of `work` to a stage's, as it goes. What it leaves in the pool would not fit the next stage's shapes. */
+  /**
+   * Does `work` and adds its wall time to a stage's. Afterwards it empties the GPU's pool, whose buffers would not fit the
+   * next stage's shapes.
+   */
   async timed<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
     this.#clock = { stage, sinceMs: performance.now() };
     try {

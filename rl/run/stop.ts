@@ -1,4 +1,4 @@
-/** Stopping long work: the first Ctrl-C asks it to come to an end and save, the second ends the process at once. */
+/** Stopping long work. The first Ctrl-C asks the work to save and end; the second ends the process at once. */
 
 /** Thrown out of work that the user stopped. */
 export class Stopped extends Error {}
@@ -9,23 +9,26 @@ const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Whether the command was started to outlive its terminal, as by `nohup`. A process that Deno starts no longer ignores SIGHUP
- * by itself, so that it has to be told.
+ * Was the command started to outlive its terminal, as by `nohup`? A process that Deno starts does not inherit that SIGHUP is
+ * ignored. A variable tells it.
  */
 const outlivesTerminal = () => Deno.env.get("PONDER_SIGHUP") === "ignore";
 
-/** A repetition within this time is an echo: `deno task` hands on the Ctrl-C that the terminal sends to both processes. */
+/**
+ * A signal that comes again within this time is an echo. The terminal sends Ctrl-C to `deno task` and to its command, and
+ * `deno task` passes its own on.
+ */
 const ECHO_MS = 500;
 
 /** Milliseconds between looks at the parent process. */
 const PARENT_INTERVAL_MS = 1000;
 
-/** What a signal asks for. */
+/** What a signal asks for: to save and end, to exit at once, or nothing. */
 export type StopRequest = "stop" | "exit" | "nothing";
 
 /**
- * Tells what each signal asks for. The first one asks to stop. The same one again, later than an echo, asks to exit at
- * once. SIGHUP never does: a closing terminal sends it several times, and beside other signals.
+ * Decides what each signal asks for. The first one asks to stop. The same signal again, later than an echo, asks to exit at
+ * once. SIGHUP never asks to exit: a closing terminal sends it several times, and together with other signals.
  */
 export class StopRequests {
   #first: { signal: string; timeMs: number } | null = null;
@@ -42,8 +45,8 @@ export class StopRequests {
 }
 
 /**
- * The process that this one must not outlive, null if there is none. `PONDER_PARENT` names it. `deno task` names itself
- * by `INIT_CWD`, without the `PONDER_CWD` of `./ponder`, which starts no second process.
+ * The process that this one must not outlive; null if there is none. `PONDER_PARENT` names it. Without that, the parent is
+ * watched if it is `deno task`. `deno task` sets `INIT_CWD`; `./ponder` starts no second process and sets `PONDER_CWD`.
  */
 function watchedParent(): number | null {
   const named = Number(Deno.env.get("PONDER_PARENT"));
@@ -53,8 +56,8 @@ function watchedParent(): number | null {
 }
 
 /**
- * Runs `work`, which is told whether it was asked to stop; `onStop` is called when that happens. A signal asks for it,
- * and so does the end of the parent process.
+ * Runs `work`, which can ask whether it should stop. `onStop` is called once, when a signal asks for that or the parent
+ * process ends.
  */
 export async function stoppable<T>(
   onStop: () => void,
@@ -79,7 +82,7 @@ export async function stoppable<T>(
     return [signal, listener] as const;
   });
   const parent = watchedParent();
-  // A process whose parent ends is given another.
+  // The system gives a process another parent when its own ends.
   const watch = parent === null ? undefined : setInterval(() => {
     if (Deno.ppid !== parent) stop();
   }, PARENT_INTERVAL_MS);

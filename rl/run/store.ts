@@ -1,6 +1,6 @@
 // deno-lint-ignore-file require-await -- what MemoryRun throws must reject, as it does on disk
 /**
- * Where a run keeps its settings, metrics, checkpoints and result: the interface, and one in memory.
+ * Keeping a run's settings, metrics, checkpoints and result: the interface, and a store in memory.
  *
  * @module
  */
@@ -10,83 +10,83 @@ import { digestOf, type FileDigest, type Manifest } from "./manifest.ts";
 /** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
 export type JsonObject = Record<string, unknown>;
 
-/** `checkpoint` is the latest one, `warm_start` the one from before RL. */
+/** Names of a run's checkpoints: `checkpoint` is the latest, `warm_start` the one from before RL. */
 export const CHECKPOINT_NAMES = ["checkpoint", "warm_start"] as const;
-/** Which checkpoint: the latest, or what RL began with. */
+/** Name of a checkpoint: the latest, or the one that RL began with. */
 export type CheckpointName = typeof CHECKPOINT_NAMES[number];
 
 /** A checkpoint to read. */
 export interface Checkpoint {
   /** Its folder, or what messages call it. */
   readonly path: string;
-  /** What it must consist of; null for one from before manifests, whose files cannot be verified. */
+  /** What it must consist of; null if it has no manifest, so that its files cannot be verified. */
   readonly manifest: Manifest | null;
   /** Reads files that belong together. Throws `Damage` when one is not what was written. */
   read<Name extends string>(...names: Name[]): Promise<Record<Name, Uint8Array<ArrayBuffer>>>;
 }
 
-/** What is told of a checkpoint beside its files. */
+/** What a store learns about a checkpoint beside its files. */
 export interface CheckpointNote {
-  /** Default `checkpoint`. */
+  /** Which checkpoint it is. Default `checkpoint`. */
   readonly name?: CheckpointName;
   /** Which metrics a run that resumes from it keeps: the lines up to the first that this refuses. Default all. */
   readonly keep?: (line: JsonObject) => boolean;
-  /** Where the run stands, for people. */
+  /** How far the run is, for people. */
   readonly progress?: JsonObject;
 }
 
 /**
- * Where a run keeps what it makes. `RunFolder` keeps it on disk, {@linkcode MemoryRun} in memory.
+ * Keeps what a run makes: `RunFolder` on disk, {@linkcode MemoryRun} in memory.
  *
- * Call `writeConfig` first. After `resume`, go on from the checkpoint that it gives. Everything written must be known to
- * be good: wait for the GPU's verdict first.
+ * Call `writeConfig` first. After `resume`, go on from the checkpoint that it returns. Before you write anything, wait until
+ * the GPU is known to have done the work behind it.
  */
 export interface RunStore {
-  /** Where it is, as messages call it. */
+  /** The place of the run, as messages call it. */
   readonly path: string;
-  /** The settings of the run. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+  /** Writes the settings of the run. Throws `RangeError` for NaN or infinity, which JSON cannot hold. */
   writeConfig(config: object): Promise<void>;
-  /** The settings of the run. */
+  /** Reads the settings of the run. */
   readConfig(): Promise<JsonObject>;
   /** Adds a line; NaN and infinities become null. */
   appendMetrics(metrics: object): void;
-  /** All whole lines. */
+  /** Reads all whole lines of metrics. */
   readMetrics(): Promise<JsonObject[]>;
   /** Replaces a checkpoint by these files, given by name. */
   writeCheckpoint(files: Readonly<Record<string, FileContent>>, note?: CheckpointNote): Promise<void>;
   /**
-   * The checkpoint to go on from, proven to be what was written, as are settings and metrics up to it. Later metrics are
-   * dropped: the run will write them again. Null when there is no checkpoint yet; then no metrics are left.
+   * Opens the checkpoint to go on from; null when there is none yet. The checkpoint, the settings and the metrics up to it
+   * are proven to be what was written. Later metrics are dropped, since the run will write them again.
    */
   resume(): Promise<Checkpoint | null>;
   /**
-   * The checkpoint of that name to read; null when there is none yet. `manifest` is null in one from before manifests,
-   * which cannot be verified.
+   * Opens the checkpoint of that name to read; null when there is none yet. Its `manifest` is null if an earlier version
+   * wrote it; its files cannot be verified then.
    */
   readCheckpoint(name?: CheckpointName): Promise<Checkpoint | null>;
-  /** What messages call the last whole checkpoint of that name; null when there is none yet. */
+  /** The path of the last whole checkpoint of that name; null when there is none yet. */
   checkpointPath(name?: CheckpointName): Promise<string | null>;
-  /** Keeps what the run came to. */
+  /** Keeps the result of the run. */
   writeSummary(summary: object): Promise<void>;
-  /** Null while the run has no result. */
+  /** Reads the result of the run; null while there is none. */
   readSummary(): Promise<JsonObject | null>;
-  /** Keeps a trace for Chrome or Perfetto; returns where. */
+  /** Keeps a trace for Chrome or Perfetto; returns its path. */
   writeProfile(trace: object): Promise<string>;
-  /** Lets others train in it. */
+  /** Ends the use of the store, so that others may train in it. */
   close(): Promise<void>;
 }
 
-/** A run until RL. */
+/** What a run has made before RL. */
 export interface WarmStart {
-  /** Its checkpoint, by name of the file. */
+  /** The files of its checkpoint, by name. */
   readonly files: Readonly<Record<string, FileContent>>;
   /** The lines of `metrics.jsonl`. */
   readonly metrics: readonly JsonObject[];
-  /** Where it stands. */
+  /** How far it is, for people. */
   readonly progress: JsonObject;
 }
 
-/** Makes a new run, whose settings are written, one that is about to begin RL; it goes on with `resume`. */
+/** Lets a new run begin RL with this warm start. Its settings are written already; go on with `resume`. */
 export async function writeWarmStart(
   store: RunStore,
   { files, metrics, progress }: WarmStart,
@@ -95,7 +95,7 @@ export async function writeWarmStart(
   for (const name of CHECKPOINT_NAMES) await store.writeCheckpoint(files, { name, progress });
 }
 
-/** The text of `config.json`. Throws `RangeError` on NaN or infinity, which JSON cannot hold. */
+/** Makes the text of `config.json`. Throws `RangeError` for NaN or infinity, which JSON cannot hold. */
 export function encodeConfig(config: object): string {
   const text = JSON.stringify(config, (key, value) => {
     if (typeof value === "number" && !Number.isFinite(value)) {
@@ -207,7 +207,7 @@ export class MemoryRun implements RunStore, AsyncDisposable {
     return checkpoint;
   }
 
-  /** Keeps what the run came to. */
+  /** Keeps the result of the run. */
   async writeSummary(summary: object): Promise<void> {
     this.#summary = plain(summary);
   }
@@ -229,12 +229,12 @@ export class MemoryRun implements RunStore, AsyncDisposable {
   async close(): Promise<void> {
   }
 
-  /** Ends the run; what it kept stays readable. */
+  /** Ends the use of the run; everything that it kept stays readable. */
   async [Symbol.asyncDispose](): Promise<void> {
   }
 }
 
-/** As JSON keeps it. */
+/** A copy, as JSON keeps it. */
 function plain(object: object): JsonObject {
   return JSON.parse(JSON.stringify(object));
 }

@@ -1,5 +1,5 @@
 /**
- * Finding trained weights and the settings they were trained with, for the commands that use a run.
+ * Finding trained weights and the settings that they were trained with, for commands that use a run.
  *
  * @module
  */
@@ -19,28 +19,28 @@ export interface TrainedRun {
   readonly checkpoint: string;
   /** Folder of the run; null for a bare checkpoint. */
   readonly run: string | null;
-  /** What it is, for people: the folder, and whether it was chosen for being the latest. */
+  /** What messages call it: the folder, and whether it was chosen because it is the latest. */
   readonly label: string;
-  /** The run's settings with the user's laid over; a bare checkpoint has the environment's defaults. */
+  /** The run's settings, overridden by the user's. A bare checkpoint has the environment's defaults. */
   readonly config: CommonSettings;
   readonly environment: EnvironmentDefinition;
 }
 
-/** What the user said about the weights to use. */
+/** What the user asked for. */
 export interface TrainedRunRequest {
   /** Folder of a run; the latest one under `runs/` when absent. */
   readonly run?: string;
   /** Folder of a bare checkpoint instead. */
   readonly checkpoint?: string;
-  /** Settings that win over the run's. */
+  /** Settings that override the run's. */
   readonly given: Given<typeof commonOptions>;
 }
 
 /**
  * Finds the weights to use.
  *
- * @throws {UsageError} when both a run and a checkpoint are named, a checkpoint without its environment, or another
- * environment than the run's.
+ * @throws {UsageError} when the user names both a run and a checkpoint.
+ * @throws {UsageError} when the user names a checkpoint without its environment, or another environment than the run's.
  * @throws {Deno.errors.NotFound} when there is no such run, or no checkpoint in it yet.
  */
 export async function findTrainedRun({ run, checkpoint, given }: TrainedRunRequest): Promise<TrainedRun> {
@@ -80,7 +80,8 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
 }
 
 /**
- * The settings in a run's `config.json`, and the algorithm they name; settings that this version does not know are left out.
+ * Reads the settings in a run's `config.json` and the algorithm that they name. Settings that this version does not know are
+ * left out.
  *
  * @throws {SyntaxError} naming the setting whose value cannot be.
  */
@@ -90,7 +91,7 @@ export async function readRunSettings(
   const settings = await folder.readConfig();
   try {
     const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
-    // Those that the kind of policy has not are in the file all the same, with their defaults.
+    // The file also holds, with their defaults, settings that this kind of policy does not have.
     const kind = String(settings.policy ?? commonOptions.policy.default);
     const without = Object.hasOwn(policyPresets, kind) ? policyPresets[kind].without : [];
     const known = Object.entries(optionsOf(algorithm)).filter(([name]) =>

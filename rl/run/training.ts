@@ -23,9 +23,9 @@ export interface TrainOptions {
   readonly algorithm?: Algorithm | string;
   /** Settings by name, as in `config.json` and `train --help`; the presets of environment and policy when absent. */
   readonly settings?: GivenSettings;
-  /** Run folder to keep it in; in memory when absent. */
+  /** Path of the run folder to make; without it the run is kept in memory. */
   readonly out?: string;
-  /** Where to run; opened when absent, and then yours to destroy: the policy lives on it. */
+  /** The GPU to use. Without it one is opened; destroy it when you no longer use the policy, which lives on it. */
   readonly gpu?: Gpu;
 }
 
@@ -33,7 +33,7 @@ export interface TrainOptions {
 export interface ProgressEvent {
   /** Tells this event from others. */
   readonly stage: "progress";
-  /** What is being done: `demonstrations`, `sft`, `rl` or an evaluation. */
+  /** What is being done: `demonstrations`, `sft`, `rl`, `evaluation after sft` or `evaluation after rl`. */
   readonly of: string;
   /** Steps done. */
   readonly step: number;
@@ -59,14 +59,14 @@ export interface DoneEvent {
   readonly result: Omit<RunResult, "policy">;
 }
 
-/** What happens in a run: every line of `metrics.jsonl`, progress, notes, and the end. */
+/** An event of a run: a line of `metrics.jsonl`, progress, a note, or the end. */
 export type TrainEvent = MetricsLine | ProgressEvent | NoteEvent | DoneEvent;
 
 /**
- * Trains a policy: warm start, RL, evaluation. Leaving the loop stops the run, which then saves. With the same settings it
- * computes what `./ponder train` does, byte by byte.
+ * Trains a policy: warm start, RL, evaluation. If you leave the loop early, the run stops and saves. With the same settings
+ * it computes the same numbers as `./ponder train`, to the byte.
  *
- * @throws {UsageError} naming the settings that do not fit together, or what the environment lacks.
+ * @throws {UsageError} naming the settings that do not fit together or the machine, or what the environment lacks.
  * @throws {NotFiniteError} when a loss or a weight is not finite.
  *
  * @example Train without a folder, and let the result act
@@ -120,7 +120,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   }
 }
 
-/** Events that are pushed on one side and waited for on the other. */
+/** A queue of events: one side pushes them, the other waits for them. */
 class EventQueue<Event> implements AsyncIterable<Event> {
   readonly #events: Event[] = [];
   #isOver = false;

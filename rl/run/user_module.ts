@@ -1,9 +1,6 @@
 import { userFolder } from "../cli/mod.ts";
 
-/**
- * The file URL of a path that a user wrote: relative ones start where the user is. `./ponder` changes the folder and says
- * in `PONDER_CWD` where that was.
- */
+/** Makes the file URL of a path that a user wrote. A relative path starts in the folder that `userFolder` gives. */
 export function toFileUrl(path: string): string {
   if (path.startsWith("file:")) return path;
   const folder = userFolder();
