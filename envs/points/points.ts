@@ -4,11 +4,9 @@
  * Rules, as published: an action appends its number or operator (reward 0); a number that the unused cards do not
  * have appends a space instead (reward -1); `=` ends the episode with 10 if every card is used and the formula
  * equals the target as Python evaluates it, with -1 otherwise; once the formula is over its limit any action
- * ends the episode with -1. That is a rule and no time limit: the picture shows the formula, and so its length. The episode
- * is terminated, and nothing is worth anything after it.
+ * ends the episode with -1. That is a rule, no time limit, since the picture shows the formula: the episode is terminated.
  *
- * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed and formulas are not handed to `eval`. It reports the end of
- * a long formula as truncation, which its trainer treats as an end like any other.
+ * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed, formulas are not handed to `eval`, and a long one truncates nothing.
  */
 
 import { misreadNumber, resolveBias } from "../shared/bias.ts";
