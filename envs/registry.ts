@@ -1,4 +1,4 @@
-/** The environments that come with ponder, by name. Names exist only where people write them: on the command line. */
+/** The environments that come with ponder, by name. Only people use names, on the command line; programs use definitions. */
 
 import {
   type EnvironmentDefinition,
@@ -19,7 +19,7 @@ export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] =
   .sort((a, b) => placeOf(a) - placeOf(b));
 
 /**
- * Their short names.
+ * Short names of the environments that come with ponder.
  *
  * @example
  * ```ts
@@ -32,7 +32,7 @@ export const ENV_NAMES: readonly string[] = ENVIRONMENTS.map(({ name }) => name)
 
 /**
  * Finds an environment by its short name (`NumberLine`) or its published one (`gym_cards/NumberLine-v0`).
- * Throws `RangeError` on an unknown name, with the nearest one and all known ones.
+ * Throws `RangeError` for an unknown name, with the nearest one and all known ones.
  *
  * @example What an environment is called, and how far play can get
  * ```ts
@@ -57,7 +57,7 @@ export function findEnvironment(name: string): EnvironmentDefinition<SolvedEnvir
 
 /**
  * Makes an environment that comes with ponder: `findEnvironment(name).make(settings)`.
- * Throws `RangeError` on an unknown name, a setting that the environment does not have, or an illegal one.
+ * Throws `RangeError` for an unknown name, a setting that the environment does not have, or an illegal one.
  *
  * @example Play one step
  * ```ts

@@ -11,12 +11,13 @@ import type {
   Observation,
   Parse,
   ResetResult,
+  StepResult,
 } from "../envs/mod.ts";
 import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
-import { isSuccess, samplerState } from "./rollout.ts";
+import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 
@@ -104,6 +105,31 @@ export interface EvaluationSettings {
   readonly envs?: number;
   /** Called after each batch of steps. If it throws, the evaluation ends with that error. */
   readonly onProgress?: (episodesDone: number) => void;
+  /** Sees every turn of the episodes that count. */
+  readonly onTurn?: (turn: EvaluatedTurn) => void;
+}
+
+/** A turn of a held-out episode. */
+export interface EvaluatedTurn {
+  /** Which episode, from 0. */
+  readonly episode: number;
+  /** What it was reset with. */
+  readonly deal: number;
+  /** Turns before it. */
+  readonly turn: number;
+  readonly decision: Judged;
+  /** Names the state that was acted in. */
+  readonly state: string;
+  /** The action taken; a random legal one when none was found. */
+  readonly action: number;
+  /** Unscaled. */
+  readonly reward: number;
+  readonly terminated: boolean;
+  readonly truncated: boolean;
+  /** The sampler's generator seed and first counter. */
+  readonly random: readonly [seed: number, counter: number];
+  /** Set at the episode's last turn. */
+  readonly outcome: EpisodeOutcome | null;
 }
 
 /**
@@ -121,7 +147,7 @@ export interface EvaluationSettings {
  * ```
  */
 export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
-  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
+  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress, onTurn } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
   const samples = settings.samples ?? 1;
@@ -146,13 +172,22 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
       const slot = slots[index];
       // The batch keeps its size to the end. Episodes beyond the last one are not counted.
       if (slot.episode < episodes) responses.add(decision);
-      const { action } = decision.parse;
-      const isOver = slot.step(action ?? slot.env.randomAction());
+      const state = onTurn === undefined ? "" : slot.env.stateKey();
+      const action = decision.parse.action ?? slot.env.randomAction();
+      const { reward, terminated, truncated } = slot.step(action);
+      const isOver = terminated || truncated;
+      if (slot.episode < episodes) {
+        onTurn?.({
+          ...{ episode: slot.episode, deal: slot.deal, turn: slot.steps - 1, decision, state, action },
+          ...{ reward, terminated, truncated, random: [random[2 * index], random[2 * index + 1]] },
+          outcome: isOver ? slot.outcome : null,
+        });
+      }
       if (!isOver) return;
       if (slot.episode < episodes) {
-        const { goalReached } = slot.info;
+        const { goalReached, success } = slot.outcome;
         returns[slot.episode] = slot.episodeReturn;
-        outcomes[slot.episode] = Number(isSuccess(slot.env, slot.episodeReturn, goalReached));
+        outcomes[slot.episode] = Number(success);
         successes += outcomes[slot.episode];
         goals += Number(goalReached);
         steps += slot.steps;
@@ -192,8 +227,8 @@ class Episode implements Situation {
   steps = 0;
   #state: ResetResult;
 
-  constructor(readonly env: Environment, readonly episode: number, seed: number) {
-    this.#state = env.reset({ seed });
+  constructor(readonly env: Environment, readonly episode: number, readonly deal: number) {
+    this.#state = env.reset({ seed: deal });
   }
 
   get info(): Info {
@@ -204,13 +239,20 @@ class Episode implements Situation {
     return this.#state.observation;
   }
 
-  /** Does a step. Returns whether the action ended the episode. */
-  step(action: number): boolean {
+  /** How the episode ended, once it has. */
+  get outcome(): EpisodeOutcome {
+    const { goalReached } = this.info;
+    const { episodeReturn, steps } = this;
+    return { episodeReturn, steps, goalReached, success: isSuccess(this.env, episodeReturn, goalReached) };
+  }
+
+  /** Does a step. */
+  step(action: number): StepResult {
     const result = this.env.step(action);
     this.#state = result;
     this.episodeReturn += result.reward;
     this.steps++;
-    return result.terminated || result.truncated;
+    return result;
   }
 }
 
@@ -220,15 +262,25 @@ class Episode implements Situation {
  */
 export async function evaluateBoth(
   agent: Responder,
-  settings: Omit<EvaluationSettings, "greedy">,
+  { onTurn, ...settings }: Omit<EvaluationSettings, "greedy" | "onTurn"> & {
+    readonly onTurn?: (turn: EvaluatedTurn, how: "sampled" | "greedy") => void;
+  },
 ): Promise<Evaluation> {
   const { episodes, samples = 1, onProgress } = settings;
-  const sampled = await evaluate(agent, { ...settings, episodes: episodes * samples, greedy: false });
+  const seeing = (how: "sampled" | "greedy") =>
+    onTurn && { onTurn: (turn: EvaluatedTurn) => onTurn(turn, how) };
+  const sampled = await evaluate(agent, {
+    ...settings,
+    episodes: episodes * samples,
+    greedy: false,
+    ...seeing("sampled"),
+  });
   const greedy = await evaluate(agent, {
     ...settings,
     samples: 1,
     greedy: true,
     onProgress: (done) => onProgress?.(episodes * samples + done),
+    ...seeing("greedy"),
   });
   return { sampled, greedy };
 }

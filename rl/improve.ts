@@ -56,12 +56,25 @@ export interface ImproveSettings
   readonly seed: number;
 }
 
+/** Looks on at updates; changes nothing. */
+export interface UpdateObserver {
+  /** Sees what a minibatch measured before its step: the KL and clip share that are logged, and the ratios themselves. */
+  updated(minibatch: {
+    readonly kl: number;
+    readonly clipFraction: number;
+    readonly policyLoss: number;
+    readonly ratios: readonly number[];
+  }): void;
+}
+
 /** What differs from one iteration to the next. */
 export interface Iteration {
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
   /** The learning rate of this iteration. */
   readonly learningRate: number;
+  /** Looks on. */
+  readonly observer?: UpdateObserver;
 }
 
 /**
@@ -76,7 +89,7 @@ export async function improve(
   bSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  { order, learningRate }: Iteration,
+  { order, learningRate, observer }: Iteration,
 ): Promise<ImproveMetrics> {
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
@@ -94,6 +107,7 @@ export async function improve(
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
       kl = divergence(results.slice(-settings.klWindow));
+      observer?.updated({ ...result, kl });
       klStopped = kl > settings.klStop;
       if (klStopped) break epochs;
     }
@@ -216,6 +230,7 @@ function measure(
     clipFraction: meanOf(ratios.map((r) => Number(r - 1 > clipHigh || 1 - r > clipLow))),
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm,
+    ratios,
   };
 }
 
@@ -233,6 +248,7 @@ interface WeightedSum {
 interface MinibatchMetrics extends MinibatchMeans {
   readonly kl: WeightedSum;
   readonly largestRatioError: number;
+  readonly ratios: readonly number[];
 }
 
 interface MinibatchMeans {

@@ -64,6 +64,11 @@ export const bookkeepingOptions = {
     false,
     "when the device is lost or refuses work, go on once from the last checkpoint on a new device",
   ) as BooleanSetting,
+  record: integer(64, "most that the run folder keeps of what the policy saw and wrote; 0 records nothing", {
+    min: 0,
+    max: 100_000,
+    unit: "MB",
+  }) as NumberSetting,
   json: boolean(false, "print the summary as JSON on stdout") as BooleanSetting,
   profile: boolean(
     false,

@@ -27,7 +27,7 @@ export interface Dispatch {
 /** Bind groups a pipeline keeps. When shapes keep changing, all are forgotten rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
 
-/** A GPU starts on a step's first launches while the host still encodes its last; on software adapters both need the CPU. */
+/** Launches of a submission on a GPU, which can start on a step's first launches while the host still encodes its last. */
 const LAUNCHES_PER_SUBMISSION = 48;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
@@ -61,9 +61,9 @@ export class Gpu {
   readonly #encoder: Encoder;
   readonly #uniforms: Uniforms;
   #trace: Command[] | null = null;
-  /** Pipelines that the device has had the time to find fault with. */
+  /** Number of pipelines whose faults, if any, the device has reported by now. */
   #judgedPipelines = 0;
-  /** What the device said was wrong, until a call throws it. */
+  /** The error that the device reported, until a call throws it. */
   #error: Error | null = null;
   /** Why the device is gone: thrown by every call from then on. */
   #loss: DeviceLostError | null = null;
@@ -135,7 +135,7 @@ export class Gpu {
   /** Pooled memory with undefined contents; give it back with {@linkcode Gpu.release}. */
   acquire(words: number, label: string): Slice {
     const slice = this.pool.acquire(words, label);
-    // The NaN scan reads whole slices: what a kernel leaves unwritten must not hold an earlier one's bits.
+    // The NaN scan reads whole slices: words that a kernel does not write must not hold an earlier one's bits.
     if (debugLevel >= 4) this.clear(slice);
     return slice;
   }
@@ -208,7 +208,7 @@ export class Gpu {
     });
   }
 
-  /** Runs `work` and lists what it told the GPU to do. */
+  /** Runs `work` and lists the commands that it gave the GPU. */
   trace<Result>(work: () => Result): { commands: Command[]; result: Result } {
     if (this.#trace !== null) throw new Error("Cannot trace a step within another");
     const commands: Command[] = this.#trace = [];
@@ -241,7 +241,7 @@ export class Gpu {
     const endWait = this.profile.beginWait();
     const arrays = await pending.map().catch((error) => this.#explainUnreadable(slices, error));
     endWait();
-    // What a device finds wrong with a shader comes as an event, a turn of the event loop later.
+    // The device reports faults of a shader as an event, a turn of the event loop later.
     if (this.pipelines.size > this.#judgedPipelines) {
       this.#judgedPipelines = this.pipelines.size;
       await nextTurn();
@@ -257,10 +257,9 @@ export class Gpu {
   }
 
   /**
-   * Submits and waits for all work. When it resolves, everything that the GPU was told before has been carried out. Await it
-   * before results are kept.
+   * Submits, and waits until the GPU has done all work. Await it before you keep results.
    *
-   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
+   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} for a fault of the GPU in that work.
    */
   async settle(): Promise<void> {
     this.flush();

@@ -13,11 +13,11 @@ import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wg
 
 /** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
 export interface KernelSource {
-  /** Path of the kernel without extension, e.g. `matmul/naive`; shown in errors, profiles and logs. */
+  /** Path of the kernel without extension, such as `matmul/naive`. Errors, profiles and logs show it. */
   readonly name: string;
   /** The text of the `.wgsl` file. */
   readonly source: string;
-  /** Put in front of the text. */
+  /** Constants, as lines in front of the text. */
   readonly constants: WgslConstants;
   /** Entry point; `main` unless the file has several. */
   readonly entryPoint?: string;
@@ -89,7 +89,7 @@ export class PipelineCache {
   }
 
   /**
-   * The pipeline of a kernel, compiled on first use. What the device finds wrong comes later, as an event.
+   * The pipeline of a kernel, compiled on first use. The device reports faults later, as an event.
    *
    * @throws {SyntaxError} when a directive of the text is malformed, or when the device refused the text before.
    */

@@ -10,6 +10,7 @@ import { metricsFault } from "./metrics_order.ts";
 import { entriesOf, foreignEntry } from "./entries.ts";
 import { lockOwner } from "./lock.ts";
 import { describe, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
+import { RECORDING_FOLDER, recordingFaults } from "./recording.ts";
 import type { JsonObject } from "./store.ts";
 
 /** A file of a run and what is known about it. */
@@ -54,7 +55,7 @@ export async function checkRun(run: string): Promise<RunState> {
   const name = RESUMABLE.find((name) => manifests.get(name) != null) ?? null;
   const manifest = name === null ? null : manifests.get(name)!;
   files.unshift(await checkConfig(run, manifest), await checkMetrics(run, manifests));
-  files.push(...await checkResult(run, entries));
+  files.push(...await checkResult(run, entries), ...checkRecording(run, entries));
   const notes: string[] = [];
   const owner = await lockOwner(run);
   if (owner !== null) {
@@ -155,6 +156,18 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
     states.push(damaged(error, "checkpoint"));
   }
   return [...states, { file: MANIFEST_FILE, state: "ok", detail: "the run is finished" }];
+}
+
+/** The recording as a whole, and its files that are damaged. */
+function checkRecording(run: string, entries: readonly string[]): FileState[] {
+  if (!entries.includes(RECORDING_FOLDER)) return [];
+  const { files, pictures, faults } = recordingFaults(run);
+  const damaged = faults.map(([file, detail]): FileState => ({ file, state: "damaged", detail }));
+  const detail = `${files} files, ${pictures} pictures`;
+  return [
+    ...damaged,
+    ...damaged.length > 0 ? [] : [{ file: RECORDING_FOLDER, state: "ok", detail } as const],
+  ];
 }
 
 async function readSettings(run: string): Promise<JsonObject> {

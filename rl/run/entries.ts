@@ -5,13 +5,14 @@
  */
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
+import { RECORDING_ENTRY, RECORDING_FOLDER } from "./recording.ts";
 
 /** Names the run whose warm start is yet to be taken. */
 export const UNTAKEN_FILE = "warm_start.json";
 
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|recording|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
 /** What a run writes into its checkpoints. A checkpoint's manifest may list more files of the run. */
 const CHECKPOINT_FILES: readonly string[] = [
@@ -70,6 +71,11 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
     if (!RUN_ENTRIES.test(entry)) return entry;
     const inside = await insideOf(`${path}/${entry}`);
     if (inside.length === 0) continue;
+    if (entry === RECORDING_FOLDER) {
+      const foreign = inside.find(({ name, isDirectory }) => isDirectory || !RECORDING_ENTRY.test(name));
+      if (foreign !== undefined) return `${entry}/${foreign.name}`;
+      continue;
+    }
     const manifest = await readManifest(`${path}/${entry}`).catch(() => null);
     const known = [...CHECKPOINT_FILES, ...Object.keys(manifest?.files ?? {})];
     const foreign = inside.find(({ name, isDirectory }) =>

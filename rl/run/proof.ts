@@ -19,6 +19,7 @@ import { readJsonObject } from "./json_object.ts";
 import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { RunLock } from "./lock.ts";
+import { removeDamagedRecording } from "./recording.ts";
 import { encodeConfig, type JsonObject } from "./store.ts";
 
 /** Checkpoints to go on from, the latest first. */
@@ -175,6 +176,8 @@ export async function restoreRun(run: string): Promise<string[]> {
         `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before the checkpoint, and removed the result.`,
       );
     }
+    const removed = removeDamagedRecording(run);
+    if (removed > 0) done.push(`Removed ${removed} damaged files of its recording.`);
     return done;
   } finally {
     lock.release();

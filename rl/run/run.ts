@@ -214,12 +214,21 @@ class Learner {
     const learningRate = config.learningRate * (1 - 0.9 * done / total);
     const startMs = performance.now();
     const rollout = await this.#collector.collect();
-    effort.rollout += (performance.now() - startMs) / 1e3;
+    const rolloutSeconds = (performance.now() - startMs) / 1e3;
+    effort.rollout += rolloutSeconds;
     effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const record = await run.recorder?.begin(rollout, iteration + 1);
+    const learnMs = performance.now();
     const update = await naming(
       `RL iteration ${iteration + 1}`,
-      learn(algorithm, rollout, config, { ...this.#context, iteration, learningRate }),
+      learn(algorithm, rollout, config, {
+        ...this.#context,
+        iteration,
+        learningRate,
+        observer: record?.observer,
+      }),
     );
+    await record?.end({ rollout: rolloutSeconds, update: (performance.now() - learnMs) / 1e3 });
     const metrics = rolloutMetrics(rollout, policy);
     const thoughtAlarm = policy.cot ? run.thoughtAlarm.check(metrics) : [];
     const warning = run.thoughtAlarm.note(iteration + 1, metrics, thoughtAlarm);
@@ -327,6 +336,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const stage = `evaluation after ${after}` as const;
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
+    const record = run.recorder?.evaluation(after, run.state.iteration);
     const evaluation = await evaluateBoth(run.policy, {
       environment,
       envSettings: evaluationEnvSettings(environment, config),
@@ -338,8 +348,10 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
         run.throwIfStopped();
         run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) });
       },
+      ...record && { onTurn: record.onTurn },
     });
     await run.settle();
+    await record?.end();
     run.log({ stage: "evaluation", after, ...evaluation });
     const warning = after === "rl" ? faithfulnessWarning(run.afterSft, evaluation) : null;
     if (warning !== null) run.progress.note(warning);
