@@ -16,21 +16,19 @@ import { TRAINING_SEEDS } from "./rollout.ts";
 
 /** A demonstrated step. */
 export interface Demonstration extends Sequence {
-  /** Discounted, scaled return from this step to the end of the episode by the rules. */
-  readonly discountedReturn: number;
   /**
-   * 0 if that return is unknown, since the step limit cut the episode. The value of such a step is not learnt. 1 when absent.
-   *
-   * Source: Pardo et al. 2018 (arXiv:1712.00378). A limit that the state does not show must not look like an end.
+   * Discounted, scaled return from this step on. After a cut by the step limit it goes on as an average step of the
+   * demonstrations would, see {@linkcode demonstrate}.
    */
-  readonly valueWeight?: 0 | 1;
+  readonly discountedReturn: number;
 }
 
 /** A demonstrated step with deflated pictures, at about a fifth of their size: a run keeps tens of thousands. */
 class KeptDemonstration implements Demonstration {
   readonly response: readonly number[];
   discountedReturn = 0;
-  valueWeight: 0 | 1 = 0;
+  /** Weight in `discountedReturn` of what comes after the step limit; 0 if the rules ended the episode. */
+  tail = 0;
   readonly #prompt: readonly Segment[];
 
   constructor({ prompt, response }: Sequence) {
@@ -96,19 +94,39 @@ export async function demonstrate(
       isOver = result.terminated || result.truncated;
       isCut = result.truncated;
     }
-    // If the step limit cut the episode, what it would have earned without the limit is unknown.
-    for (let t = rewards.length - 1, discountedReturn = 0; t >= 0 && !isCut; t--) {
+    for (let t = rewards.length - 1, discountedReturn = 0, tail = Number(isCut); t >= 0; t--) {
       discountedReturn = rewards[t] + config.gamma * discountedReturn;
+      tail *= config.gamma;
       for (let w = 0; w < writers.length; w++) {
-        const demonstration = demonstrations[before + t * writers.length + w];
-        Object.assign(demonstration, { discountedReturn, valueWeight: 1 });
+        Object.assign(demonstrations[before + t * writers.length + w], { discountedReturn, tail });
       }
     }
     if (Math.floor(before / TURN_INTERVAL) === Math.floor(demonstrations.length / TURN_INTERVAL)) continue;
     await eventLoopTurn();
     onProgress(Math.min(Math.floor(demonstrations.length / writers.length), config.demonstrations));
   }
-  return demonstrations.slice(0, wanted);
+  return withTails(demonstrations.slice(0, wanted));
+}
+
+/**
+ * Adds what would have come after the step limit: the mean return V of all demonstrated steps, which it is a part of,
+ *
+ *     V = mean(return until the limit) + mean(tail) V
+ *
+ * Without it the values of slow episodes would be far too high. Without the steps of cut episodes the value head would learn
+ * from the lucky ones alone, and could not tell good states from bad ones.
+ *
+ * Source: Pardo et al. 2018 (arXiv:1712.00378). A limit that the state does not show must not look like an end.
+ */
+function withTails(demonstrations: KeptDemonstration[]): Demonstration[] {
+  const meanOf = (of: (demonstration: KeptDemonstration) => number) =>
+    demonstrations.reduce((sum, demonstration) => sum + of(demonstration), 0) /
+    Math.max(1, demonstrations.length);
+  const ended = 1 - meanOf(({ tail }) => tail);
+  // With gamma 1 and every episode cut there is no return to speak of.
+  const typical = ended > 0 ? meanOf(({ discountedReturn }) => discountedReturn) / ended : 0;
+  for (const demonstration of demonstrations) demonstration.discountedReturn += demonstration.tail * typical;
+  return demonstrations;
 }
 
 /** The same policy, writing a thought before the action. */

@@ -26,7 +26,8 @@ export const changes: readonly ResultChange[] = [
   {
     version: 1,
     what:
-      "An episode that the step limit cut teaches the warm start's value head nothing; before, its return ended at the limit.",
+      "The warm start's returns go on after the step limit as that of an average step; before, they ended there, as if nothing " +
+      "could follow.",
     touches: (e) => isVlm(e) && isOf("NumberLine", "Household")(e),
   },
   {
@@ -38,9 +39,9 @@ export const changes: readonly ResultChange[] = [
   {
     version: 3,
     what:
-      "The KL stop looks at the KL of a weighted token over the last four minibatches, a VLM's values are not clipped, and " +
-      "advantages are divided by their root mean square; before, at one minibatch's k3 of whole responses, by 0.2, and by " +
-      "their standard deviation.",
+      "The KL stop looks at the KL of a weighted token over the last four minibatches, and advantages are divided by their root " +
+      "mean square. A VLM's values are not clipped, and its value head learns at the policy's rate. Before: one minibatch's k3 of " +
+      "whole responses, their standard deviation, a clip of 0.2, and five times the rate.",
     touches: isTrained,
   },
   {
