@@ -111,24 +111,27 @@ export interface EvaluationSettings {
 
 /** A turn of a held-out episode. */
 export interface EvaluatedTurn {
-  /** Which episode, from 0. */
+  /** Number of the episode, from 0. */
   readonly episode: number;
-  /** What it was reset with. */
+  /** Seed that the episode was reset with. */
   readonly deal: number;
-  /** Turns before it. */
+  /** Number of turns before it. */
   readonly turn: number;
+  /** The response, the action in it, and how well it fits the state. */
   readonly decision: Judged;
-  /** Names the state that was acted in. */
+  /** Exact key of the state that was acted in. */
   readonly state: string;
-  /** The action taken; a random legal one when none was found. */
+  /** Index of the action that was taken; a random legal one if none was found. */
   readonly action: number;
-  /** Unscaled. */
+  /** Reward, unscaled. */
   readonly reward: number;
+  /** Whether the rules ended the episode. */
   readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
   readonly truncated: boolean;
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];
-  /** Set at the episode's last turn. */
+  /** Outcome of the episode at its last turn; else null. */
   readonly outcome: EpisodeOutcome | null;
 }
 
