@@ -302,8 +302,8 @@ export function syntheticBatch({ config }: Vlm, shape: BatchShape): Demonstratio
 }
 
 /**
- * Counts the floating-point operations of a forward pass: two for every weight of a matrix at every position that it sees, and
- * the products inside attention. Norms, GELU and softmax are left out, as is usual. Backward costs twice as much.
+ * Counts the floating-point operations of a forward pass. They are two for every weight of a matrix at every position that it
+ * sees, and the products inside attention. Norms, GELU and softmax are left out, as is usual. Backward costs twice as much.
  */
 export function forwardFlops({ config, parameters }: Vlm, batch: number, T: number, R: number): number {
   const { patches, imageTokens } = deriveSizes(config);

@@ -144,8 +144,8 @@ export interface Environment<I extends Info = Info> {
    */
   current(): ResetResult<I>;
   /**
-   * Computes the exact value of each action in the current state: the expected discounted return of taking it and then playing for
-   * the most return, without a step limit. Throws `Error` when no episode is under way.
+   * Computes the exact value of each action in the current state. It is the expected discounted return of taking the action and
+   * then playing for the most return, without a step limit. Throws `Error` when no episode is under way.
    */
   actionValues?(settings?: ActionValueSettings): readonly number[];
 

@@ -1,6 +1,6 @@
 /**
- * Lays prompts and responses out as the arrays of a batch: the source of each position's embedding, the positions that it may see,
- * and the positions that predict the response.
+ * Lays prompts and responses out as the arrays of a batch. They say where each position's embedding comes from, which positions it
+ * may see, and which positions predict the response.
  *
  * @module
  */

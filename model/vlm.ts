@@ -62,7 +62,7 @@ export function forwardFlops(
 
 /** A model on a GPU. */
 export class Vlm {
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   readonly gpu: Gpu;
   /** Its sizes. */
   readonly config: VlmConfig;

@@ -1,11 +1,13 @@
 /**
- * `kills`: kills commands that write, again and again, at random moments, lets them go on, and compares what they end in
- * with the bytes of an undisturbed run.
+ * `kills`: kills commands that write, again and again, at random moments. Then it lets them go on, and compares the final bytes
+ * with those of an undisturbed run.
  *
- * A kill is a SIGKILL of the command and of all that it started. Most come right after a random change to the run's files,
- * counted from the command's start, so that writing is hit as often as computing, however busy the machine is; some come in
- * the first second. What must be equal at the end: every byte of `metrics.jsonl`, the weights and moments of every
- * checkpoint, what the algorithm remembers, and `config.json`. `check` must find the run whole.
+ * A kill is a SIGKILL of the command and of everything that it started. Most kills come right after a random change to the run's
+ * files, counted from the command's start. Writing is then hit as often as computing, however busy the machine is. Some come
+ * in the first second.
+ *
+ * These must be equal at the end: `config.json`, every byte of `metrics.jsonl`, the weights and moments of every checkpoint, and
+ * what the algorithm remembers. `check` must find the run whole.
  *
  * @module
  */
@@ -26,7 +28,7 @@ const TINY_CNN =
 
 const ENVS = new URL("../envs/mod.ts", import.meta.url).href;
 
-/** An environment that nobody demonstrates, in the words of NumberLine. */
+/** An environment without demonstrations, with the words of NumberLine. */
 const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
 const make = (settings) => {
   const env = numberLine.make(settings);
@@ -39,14 +41,14 @@ const make = (settings) => {
 export default defineEnvironment({ name: "Unsolved", make });
 `;
 
-/** What is killed. Every command runs in a folder of its own; the run is `run` there. */
+/** Something to kill. Every command runs in a folder of its own, with the run in `run`. */
 export interface Scenario {
   readonly name: string;
   /** Share of the kills. */
   readonly share: number;
   /** Commands that come first and are not killed. */
   readonly before?: readonly string[];
-  /** What is done to the folder then. */
+  /** Changes the folder after them. */
   readonly prepare?: (folder: string) => Promise<void>;
   readonly command: string;
   /** The command that goes on after a kill; the same one when absent. */
@@ -55,7 +57,7 @@ export interface Scenario {
   readonly run?: string;
 }
 
-/** What is killed, with the share of each. */
+/** All scenarios, with the share of each. */
 export const scenarios: readonly Scenario[] = [
   { name: "train", share: 0.15, command: `train ${TINY} --out run`, again: "train --resume --out run" },
   {
@@ -123,15 +125,15 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
-/** What a scenario ends in: digests by file. */
+/** The final state of a scenario: digests by file. */
 type Content = Readonly<Record<string, string>>;
 
-/** What the kills of a scenario came to. */
+/** The result of a scenario's kills. */
 export interface Outcome {
   readonly name: string;
   readonly kills: number;
   readonly same: number;
-  /** Stage of the run at each kill, with how often. */
+  /** How often the run was killed in each stage. */
   readonly stages: Record<string, number>;
   readonly differences: string[];
 }
@@ -153,7 +155,7 @@ function start(line: string, folder: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Lets a command come to its end; `changes` counts those of files in the folder. */
+/** Runs a command to its end. `changes` counts the changes of files in the folder. */
 async function finish(line: string, folder: string): Promise<{ code: number; err: string; changes: number }> {
   let changes = 0;
   using _watcher = watch(folder, () => changes++);
@@ -161,16 +163,16 @@ async function finish(line: string, folder: string): Promise<{ code: number; err
   return { code, err: new TextDecoder().decode(stderr), changes };
 }
 
-/** When a kill comes: right after so many changes to files, or so many milliseconds after the start. */
+/** The moment of a kill: after a number of changes to files, or a number of milliseconds after the start. */
 type Moment = { readonly changes: number } | { readonly ms: number };
 
-/** A random moment of a command that makes `changes` changes, in their first half; one in ten is in its first second. */
+/** Draws a moment in the first half of a command's `changes` changes. One in ten is in the command's first second. */
 function randomMoment(changes: number): Moment {
   if (Math.random() < 0.1) return { ms: 1000 * Math.random() };
   return { changes: 1 + Math.floor(changes / 2 * Math.random()) };
 }
 
-/** Kills a command and all that it started; false when it had ended before. */
+/** Kills a command and everything that it started. False if it had ended before. */
 async function killed(line: string, folder: string, moment: Moment): Promise<boolean> {
   const come = Promise.withResolvers<void>();
   let changes = 0;
@@ -212,14 +214,14 @@ async function contentOf(run: string): Promise<Content> {
     const bytes = await Deno.readFile(`${run}/${file}`).catch(() => null);
     content[file] = bytes === null ? "absent" : (await digestOf(bytes)).sha256;
   }
-  // The rest of the state tells how long it all took.
+  // The rest of the state says how long everything took.
   const trainer = await Deno.readTextFile(`${run}/checkpoint/trainer.json`).catch(() => "{}");
   content["memory in trainer.json"] =
     (await digestOf(JSON.stringify(JSON.parse(trainer).memory) ?? "")).sha256;
   return content;
 }
 
-/** Where a run stood when it was killed. */
+/** The stage of a run when it was killed. */
 async function stageOf(run: string): Promise<string> {
   const names = await Array.fromAsync(Deno.readDir(run), ({ name }) => name).catch(() => []);
   if (names.some((name) => /\.(new|old|tmp)$/.test(name))) return "writing";
@@ -229,7 +231,7 @@ async function stageOf(run: string): Promise<string> {
   return await Deno.stat(`${run}/config.json`).then(() => "begun", () => "nothing yet");
 }
 
-/** A folder prepared for a scenario. */
+/** Makes and prepares a folder for a scenario. */
 async function prepared({ before = [], prepare }: Scenario): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "ponder_kills_" });
   for (const line of before) {
@@ -240,7 +242,7 @@ async function prepared({ before = [], prepare }: Scenario): Promise<string> {
   return folder;
 }
 
-/** Kills in chains: a few kills of one run, then to its end. */
+/** Kills in chains: a few kills of one run, which then goes on to its end. */
 export async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
   const path = (folder: string) => `${folder}/${scenario.run ?? "run"}`;
   let folder = await prepared(scenario);

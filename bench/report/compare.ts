@@ -26,7 +26,7 @@ export type ComparedBy = "busy" | "wall";
 /**
  * Compares rows by shape and variant. A change is noise if it is below {@linkcode LEAST_CHANGE}, or if the spreads of the two
  * medians overlap. A spread is that of the quartiles, doubled. If the machine's load changed between the runs, that looks like
- * changes too; rows of peers and naive variants show it, since their code stays the same.
+ * changes too. Rows of peers and naive variants show it, since their code stays the same.
  */
 export function compareRuns(before: BenchRun, after: BenchRun): { by: ComparedBy; changes: Change[] } {
   const by: ComparedBy = [before, after].every((run) => run.rows.every(({ busyUs }) => busyUs !== null))

@@ -48,8 +48,8 @@ const STEP = 1e-2;
 const SAMPLES = 12;
 
 /**
- * Compares the gradients of sum(output * random) with central differences, for a dozen elements of each trainable
- * operand; an element per trainable operand is returned, the worst. Values must be 0.01 away from kinks of the function.
+ * Compares the gradients of sum(output * random) with central differences, for a dozen elements of each trainable operand. Returns
+ * the worst element of each trainable operand. Values must be 0.01 away from kinks of the function.
  *
  * @param inputs One a operand, null if an optional one is absent.
  * @param outputs Which outputs the sum is of; all by default.

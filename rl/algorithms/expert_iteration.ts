@@ -137,7 +137,7 @@ export const expertIteration: Algorithm = defineAlgorithm({
 
 /**
  * Finds the episodes of a rollout that succeeded by the environment's own measure, the shortest first. If that measure is a
- * return above 0, a failed episode counts with its end: the last turns, as long as the rest from each on returned more than 0.
+ * return above 0, a failed episode counts with its last turns. These are the turns from which on the rest returned more than 0.
  */
 export function successesOf(
   { transitions, trajectories }: Rollout,

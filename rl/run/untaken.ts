@@ -1,6 +1,6 @@
 /**
- * Taking the warm start of another run. A note in the folder says which one until it is taken: a run that is killed before
- * must not go on without it.
+ * Taking the warm start of another run. A note in the folder names that run until the warm start is taken. A run that is killed
+ * before must not go on without it.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { exists, writeFileAtomic } from "../../model/files.ts";
 import { entriesOf, UNTAKEN_FILE } from "./entries.ts";
 import { readJsonObject } from "./json_object.ts";
 
-/** Notes that the run in the folder `run`, which has nothing yet, is to begin RL with the warm start of the run `source`. */
+/** Notes that the run in the folder `run`, which is still empty, will begin RL with the warm start of the run `source`. */
 export async function noteUntaken(run: string, source: string): Promise<void> {
   await writeFileAtomic(`${run}/${UNTAKEN_FILE}`, JSON.stringify({ from: resolve(source) }, null, 2) + "\n");
 }
 
 /**
- * The run whose warm start is yet to be taken; null if there is none.
+ * Finds the run whose warm start must still be taken; null if there is none.
  *
- * @throws {Deno.errors.InvalidData} when the note names none, or the run has got further than that.
+ * @throws {Deno.errors.InvalidData} when the note names none, or the run is already further than that.
  */
 export async function untaken(run: string): Promise<string | null> {
   const path = `${run}/${UNTAKEN_FILE}`;
@@ -36,7 +36,7 @@ export async function untaken(run: string): Promise<string | null> {
   return from;
 }
 
-/** Removes what was taken before the process was killed. */
+/** Removes the part that was taken before the process was killed. */
 export async function removeTaken(run: string): Promise<void> {
   for (const entry of await entriesOf(run) ?? []) {
     if (!/^(checkpoint|warm_start|metrics\.jsonl)(\.new)?$/.test(entry)) continue;
