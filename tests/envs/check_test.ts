@@ -92,7 +92,9 @@ for (const [name, [definition, fault]] of Object.entries(faults)) {
 }
 
 Deno.test("a text that only an empty token would cover is a fault like any other", () => {
-  const found = checkEnvironment(broken(() => ({ tokens: ["left", ""] }))).flatMap(({ fault }) => fault ?? []);
+  const found = checkEnvironment(broken(() => ({ tokens: ["left", ""] }))).flatMap(({ fault }) =>
+    fault ?? []
+  );
   assert(found.some((text) => text.includes("no token covers")), found.join("\n"));
 });
 
