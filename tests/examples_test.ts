@@ -1,6 +1,7 @@
 /** The examples as a user runs them: copied to a folder of their own, with ponder as a dependency. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { sideBySide } from "./side_by_side.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const EXAMPLES = `${ROOT}examples`;
@@ -67,12 +68,14 @@ Deno.test("every example says what it prints here, fits a screen, and imports no
 Deno.test("every example runs outside the repository, and type-checks there", async () => {
   const folder = copyExamples();
   try {
-    // `train.ts` first: those that need a trained run find its, and train one of their own elsewise.
-    for (const name of programs.toSorted((a, b) => Number(b === "train.ts") - Number(a === "train.ts"))) {
+    const runs = async (name: string) => {
       const { code, out, err } = await run(folder, ["run", "-A", name]);
       assertEquals(code, 0, `${name}: ${err}`);
       assertMatch(out, PRINTED[name], name);
-    }
+    };
+    // `train.ts` first: those that need a trained run find its, and train one of their own elsewise.
+    await runs("train.ts");
+    await sideBySide(programs.filter((name) => name !== "train.ts"), runs);
     const { code, err } = await run(folder, ["check", ...programs]);
     assertEquals(code, 0, err);
   } finally {
