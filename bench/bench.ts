@@ -13,6 +13,7 @@ import {
   userPath,
   type Values,
 } from "../rl/cli/mod.ts";
+import { readText } from "../model/files.ts";
 import { benchCases } from "./cases.ts";
 import { compareRuns, parseRun } from "./report/compare.ts";
 import { writePage } from "./report/saved.ts";
@@ -195,10 +196,10 @@ async function compare(before: string, after: string | undefined): Promise<numbe
 
 async function readRun(path: string): Promise<BenchRun> {
   try {
-    return parseRun(await Deno.readTextFile(path), path);
+    return parseRun(await readText(path), path);
   } catch (error) {
     if (error instanceof SyntaxError) throw error;
-    throw new UsageError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError((error as Error).message, { cause: error });
   }
 }
 

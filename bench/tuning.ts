@@ -9,7 +9,7 @@
  */
 import { environment, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
-import { writeFileAtomic } from "../model/files.ts";
+import { readText, writeFileAtomic } from "../model/files.ts";
 import { formatDuration, UsageError } from "../rl/cli/mod.ts";
 import type { TuneSettings } from "./tune.ts";
 
@@ -163,7 +163,7 @@ function adapterKey({ adapterName, device }: Gpu): string {
 /** Reads the result in a file; null if the file is missing or holds something else. */
 async function readEntry(path: string, { adapter, kernels }: Key): Promise<Entry | null> {
   try {
-    const entry: unknown = JSON.parse(await Deno.readTextFile(path));
+    const entry: unknown = JSON.parse(await readText(path));
     return isEntry(entry) && entry.adapter === adapter && entry.kernels === kernels ? entry : null;
   } catch {
     return null;

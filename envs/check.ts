@@ -289,7 +289,8 @@ function expectSpan(env: Environment, text: string) {
 
 /** Finds the ends of a text's greedy pieces. Throws when no piece covers some part of it, or when there are very many. */
 function covered(env: Environment, text: string, what: string): number[] {
-  const pieces = env.tokens.toSorted((a, b) => b.length - a.length);
+  // An empty token covers nothing; it would be found without end.
+  const pieces = env.tokens.filter((token) => token !== "").sort((a, b) => b.length - a.length);
   const ends: number[] = [];
   for (let at = 0; at < text.length;) {
     const piece = pieces.find((piece) => text.startsWith(piece, at));

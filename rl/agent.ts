@@ -144,6 +144,11 @@ export class Agent implements Policy<Layout> {
     return act(this, scene, ...rest);
   }
 
+  withThought(): Agent {
+    const { vlm, tokenizer, sampling, actions } = this;
+    return new Agent(vlm, tokenizer, { cot: true, sampling, actions });
+  }
+
   /** The prompt of a state: its picture, then the task description. */
   promptOf({ env, info, observation }: Situation): Segment[] {
     const text = env.prompt(info, { cot: this.cot });

@@ -54,6 +54,10 @@ export interface EvaluationResult {
   readonly thoughtDiversity: number | null;
   /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
+  /** Names the held-out deals; see {@linkcode panelName}. Results with the same panel played the same deals. */
+  readonly panel: string;
+  /** Success of each episode in the panel's order, as digits: `0110`. Samples of one deal stand together. */
+  readonly outcomes: string;
 }
 
 /** What sampling and greedy decoding achieved with the same weights on the same episodes. */
@@ -89,6 +93,8 @@ export interface EvaluationSettings {
   readonly episodes: number;
   /** Chooses the set of held-out episodes. */
   readonly seed: number;
+  /** Episodes played of each deal, 1 when absent; `episodes` counts all. */
+  readonly samples?: number;
   /** Takes the most likely token each time. */
   readonly greedy: boolean;
   /** Divides the logits. */
@@ -105,24 +111,27 @@ export interface EvaluationSettings {
 
 /** A turn of a held-out episode. */
 export interface EvaluatedTurn {
-  /** Which episode, from 0. */
+  /** Number of the episode, from 0. */
   readonly episode: number;
-  /** What it was reset with. */
+  /** Seed that the episode was reset with. */
   readonly deal: number;
-  /** Turns before it. */
+  /** Number of turns before it. */
   readonly turn: number;
+  /** The response, the action in it, and how well it fits the state. */
   readonly decision: Judged;
-  /** Names the state that was acted in. */
+  /** Exact key of the state that was acted in. */
   readonly state: string;
-  /** The action taken; a random legal one when none was found. */
+  /** Index of the action that was taken; a random legal one if none was found. */
   readonly action: number;
-  /** Unscaled. */
+  /** Reward, unscaled. */
   readonly reward: number;
+  /** Whether the rules ended the episode. */
   readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
   readonly truncated: boolean;
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];
-  /** Set at the episode's last turn. */
+  /** Outcome of the episode at its last turn; else null. */
   readonly outcome: EpisodeOutcome | null;
 }
 
@@ -144,11 +153,19 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
   const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress, onTurn } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
+  const samples = settings.samples ?? 1;
   let next = 0;
-  const begin = (env: Situation["env"]) =>
-    new Episode(env, next, EVALUATION_SEEDS + seed * 1_000_000 + next++);
+  const deals: string[] = [];
+  const begin = (env: Situation["env"]) => {
+    const deal = Math.floor(next / samples);
+    const episodeSeed = EVALUATION_SEEDS + seed * 1_000_000 + deal;
+    const episode = new Episode(env, next++, episodeSeed);
+    if (episode.episode < episodes) deals[deal] ??= `${episodeSeed} ${env.stateKey()}`;
+    return episode;
+  };
   const slots = Array.from({ length: envs }, () => begin(environment.make(envSettings)));
   const returns = new Float64Array(episodes);
+  const outcomes = new Uint8Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();
   for (let round = 0; done < episodes; round++) {
@@ -173,7 +190,8 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
       if (slot.episode < episodes) {
         const { goalReached, success } = slot.outcome;
         returns[slot.episode] = slot.episodeReturn;
-        successes += Number(success);
+        outcomes[slot.episode] = Number(success);
+        successes += outcomes[slot.episode];
         goals += Number(goalReached);
         steps += slot.steps;
         done++;
@@ -191,7 +209,19 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
     meanReturn: returns.reduce((a, b) => a + b, 0) / episodes,
     meanSteps: steps / episodes,
     ...responses.rates(),
+    panel: await panelName(environment.name, deals),
+    outcomes: outcomes.join(""),
   };
+}
+
+/**
+ * Names held-out deals: the first 12 hexadecimal digits of SHA-256 over the environment's name and a line for each deal, its seed
+ * and the key of its first state.
+ */
+export async function panelName(environment: string, deals: readonly string[]): Promise<string> {
+  const bytes = new TextEncoder().encode([environment, ...deals].join("\n"));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** A held-out episode under way. Its picture is drawn only if the policy looks at it. */
@@ -229,21 +259,30 @@ class Episode implements Situation {
   }
 }
 
-/** Evaluates sampled, then greedy decoding. `onProgress` counts the episodes of both. */
+/**
+ * Evaluates sampled, then greedy decoding, which plays each of the `episodes` deals once. `onProgress` counts the episodes of
+ * both.
+ */
 export async function evaluateBoth(
   agent: Responder,
   { onTurn, ...settings }: Omit<EvaluationSettings, "greedy" | "onTurn"> & {
     readonly onTurn?: (turn: EvaluatedTurn, how: "sampled" | "greedy") => void;
   },
 ): Promise<Evaluation> {
-  const { episodes, onProgress } = settings;
+  const { episodes, samples = 1, onProgress } = settings;
   const seeing = (how: "sampled" | "greedy") =>
     onTurn && { onTurn: (turn: EvaluatedTurn) => onTurn(turn, how) };
-  const sampled = await evaluate(agent, { ...settings, greedy: false, ...seeing("sampled") });
+  const sampled = await evaluate(agent, {
+    ...settings,
+    episodes: episodes * samples,
+    greedy: false,
+    ...seeing("sampled"),
+  });
   const greedy = await evaluate(agent, {
     ...settings,
+    samples: 1,
     greedy: true,
-    onProgress: (done) => onProgress?.(episodes + done),
+    onProgress: (done) => onProgress?.(episodes * samples + done),
     ...seeing("greedy"),
   });
   return { sampled, greedy };

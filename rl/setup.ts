@@ -32,7 +32,7 @@ export const freezeOptions = {
     "learning rate of vision encoder and projector over that of the language model",
     { min: 0 },
   ) as NumberSetting,
-  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }) as NumberSetting,
+  valueLearningRateScale: number(1, "the same for the value head", { min: 0 }) as NumberSetting,
 };
 
 /** Designs a run's model: the tokenizer of its environment, the sizes of the model, and the names of its actions. */

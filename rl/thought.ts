@@ -51,8 +51,9 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
 /**
  * Computes the weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
- * If the text has no action, the action was drawn at random, and no token stands for it. All tokens then count as thought. The
- * published code instead credits the random action to the tokens at a fixed place.
+ * If the text has no action, the action was drawn at random, and no token stands for it. Every token then weighs 1: at lambda,
+ * the cost of such a step would shrink with lambda. The published code instead credits the random action to the tokens at a
+ * fixed place.
  *
  * @throws {RangeError} when lambda is outside [0, 1].
  *
@@ -73,6 +74,6 @@ export function responseWeights(
   if (!(lambda >= 0 && lambda <= 1)) {
     throw new RangeError(`Cannot weigh a response: lambda is ${lambda}, use a number in [0, 1]`);
   }
-  const first = actionTokenStart(response, parse);
+  const first = parse.action === null ? 0 : actionTokenStart(response, parse);
   return new Float32Array(response.ends.length).fill(lambda, 0, first).fill(1, first);
 }

@@ -124,6 +124,22 @@ Deno.test("a command may also reach the paths that its user names", noWindows, (
   }
 });
 
+Deno.test("check may write into the run that it is to restore, and nowhere else", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const home = Deno.realPathSync(`${sandbox.folder}/home`);
+  const cases: [args: string[], writes: string[]][] = [
+    [["run"], []],
+    [["--run", "run"], [`${home}/run`]],
+    [["run", "--restore"], [`${home}/run`]],
+    [["--restore", "/data/run"], ["/data/run"]],
+    [["--restore", "--run=/data/run"], ["/data/run"]],
+  ];
+  for (const [args, writes] of cases) {
+    const { granted } = started(sandbox.run("ponder", "check", ...args));
+    assertEquals(granted("--allow-write"), ["runs", `${sandbox.folder}/home/.cache/ponder`, ...writes]);
+  }
+});
+
 Deno.test("a command is told where its user is, tests are not", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
   const train = started(sandbox.run("ponder", "train"));

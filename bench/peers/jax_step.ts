@@ -314,10 +314,13 @@ function ppoLoss(
   const ratio = clamp(np.exp(clamp(logRatio, -20, 20)), 0, ratioGuard);
   const clippedRatio = clamp(ratio.ref, 1 - clip, 1 + clip);
   const surrogate = np.minimum(ratio.mul(advantages.ref), clippedRatio.mul(advantages));
-  const change = clamp(values.ref.sub(oldValues.ref), -valueClip, valueClip);
-  const errors = np.square(values.sub(returns.ref));
-  const clippedErrors = np.square(change.add(oldValues).sub(returns));
-  const valueLoss = np.sum(np.maximum(errors, clippedErrors)).mul(0.5 / B);
+  const errors = () => {
+    if (valueClip === 0) return np.square(values.sub(returns));
+    const change = clamp(values.ref.sub(oldValues.ref), -valueClip, valueClip);
+    const plain = np.square(values.sub(returns.ref));
+    return np.maximum(plain, np.square(change.add(oldValues).sub(returns)));
+  };
+  const valueLoss = np.sum(errors()).mul(0.5 / B);
   return np.sum(surrogate).mul(-1 / B).add(valueLoss.mul(valueCoefficient));
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readText } from "../../model/files.ts";
 import { parseRun } from "./compare.ts";
 import { performancePage, type SavedRun } from "./page.ts";
 import type { PytorchRun } from "./pytorch.ts";
@@ -27,7 +28,7 @@ export async function writePage(folder: string, page: string): Promise<void> {
     const pytorch = `${name}${PYTORCH}`;
     saved.push({
       name,
-      run: parseRun(await Deno.readTextFile(path), path),
+      run: parseRun(await readText(path), path),
       pytorch: names.includes(pytorch) ? await readPytorch(`${folder}/${pytorch}`) : null,
       charts: [`${name}.svg`, `${name}_peers.svg`].filter((chart) => names.includes(chart)),
     });
@@ -41,7 +42,7 @@ export async function writePage(folder: string, page: string): Promise<void> {
 }
 
 async function readPytorch(path: string): Promise<PytorchRun> {
-  const text = await Deno.readTextFile(path);
+  const text = await readText(path);
   try {
     const run = JSON.parse(text);
     if (typeof run?.torch === "string" && Array.isArray(run.rows)) return run;

@@ -137,7 +137,8 @@ export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>
 
 /** The metrics of one iteration of learning. An algorithm's own are defined on its page. */
 export type LearnMetrics = Partial<ImproveMetrics> & Partial<CreditMetrics> & {
-  readonly advantageStd?: number;
+  readonly advantageRms?: number;
+  readonly advantageMean?: number;
   readonly explainedVariance?: number | null;
 };
 

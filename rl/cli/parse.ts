@@ -63,8 +63,12 @@ function unknownFlag(flag: string, options: Options): UsageError {
 /** Size limit of the `--config` file in bytes; settings take a few thousand. */
 const MAX_CONFIG_BYTES = 1 << 20;
 
-/** Reads the `--config` file. It has to be a plain file, since a pipe might never end. */
-function readPlainFile(path: string): string {
+/**
+ * Reads a file of settings. It has to be a plain file, since a pipe might never end.
+ *
+ * @throws {TypeError | RangeError} when it is none, or far too long.
+ */
+export function readPlainFile(path: string): string {
   const { isFile, isDirectory, size } = Deno.statSync(path);
   if (!isFile) {
     const kind = isDirectory ? "a folder" : "a pipe or device, no plain file";
@@ -72,6 +76,11 @@ function readPlainFile(path: string): string {
   }
   if (size > MAX_CONFIG_BYTES) throw new RangeError(`it holds ${size} bytes, settings take a few thousand`);
   return Deno.readTextFileSync(path);
+}
+
+/** Parses the text of a file of settings. Editors on Windows begin one with a byte order mark. */
+export function parseSettings(text: string): unknown {
+  return JSON.parse(text.replace(/^\ufeff/, ""));
 }
 
 /** Says in plain words why a file could not be read. */
@@ -94,8 +103,7 @@ function readConfigFile(
   }
   let settings: unknown;
   try {
-    // Editors on Windows begin a file with a byte order mark.
-    settings = JSON.parse(text.replace(/^\ufeff/, ""));
+    settings = parseSettings(text);
   } catch (error) {
     throw new UsageError(`Cannot read --config ${path}: not JSON, ${clip((error as Error).message, 200)}`, {
       cause: error,

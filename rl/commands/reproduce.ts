@@ -29,7 +29,7 @@ import {
   suggestion,
   UsageError,
 } from "../cli/mod.ts";
-import { type Experiment, experiments, SEEDS } from "../report/experiments.ts";
+import { type Experiment, experiments } from "../report/experiments.ts";
 import { estimateSeconds, formatEstimate } from "../report/estimate.ts";
 import { resultsPage } from "../report/page.ts";
 import { stoppable } from "../run/stop.ts";
@@ -38,14 +38,20 @@ const options = defineOptions({
   only: {
     type: "list",
     meaning:
-      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, algorithms, ood); " +
-      "all when absent",
+      "experiments to run, by task, name, task/name or group (reference, main, ablation, controlled, mistakes, lambda, " +
+      "algorithms, ood); all when absent",
   },
-  seeds: { type: "list", default: SEEDS.map(String), meaning: "seeds to run each with" },
+  seeds: { type: "list", meaning: "seeds to run each with; 3 to 10 by the experiment when absent" },
   quick: {
     type: "boolean",
     default: false,
-    meaning: "smoke run of all: one seed, few steps, results under results/quick, nothing learnt",
+    meaning:
+      "smoke run of one experiment of each table: one seed, few steps, results under results/quick, nothing learnt",
+  },
+  renew: {
+    type: "boolean",
+    default: false,
+    meaning: "run again what is from before a change that touches it; the page names the changes",
   },
   list: {
     type: "boolean",
@@ -74,21 +80,26 @@ export const reproduceCommand: Command<typeof options> = {
     "deno task reproduce",
     "deno task reproduce --only NumberLine/default --seeds 0",
     "deno task reproduce --only reference,ood",
+    "deno task reproduce --only NumberLine --renew",
     "deno task reproduce --quick",
   ],
   options,
   async run({ values }) {
     const results = values.quick ? "results/quick" : "results";
     const places: Places = { results, runs: `runs/${results}` };
-    const given = [...new Set(values.seeds.map(readSeed))];
-    const cells = cellsOf(select(values.only), values.quick ? given.slice(0, 1) : given);
+    const given = values.seeds && [...new Set(values.seeds.map(readSeed))];
+    const chosen = select(values.only);
+    const cells = values.quick
+      ? cellsOf(oneOfEach(chosen), given?.slice(0, 1) ?? [0])
+      : cellsOf(chosen, given);
     const states: CellState[] = [];
     for (const cell of cells) states.push(await cellState(places, cell));
     if (values.list) {
       await list(places, cells, states);
       return 0;
     }
-    const todo = cells.filter((_, i) => states[i] !== "done");
+    const kept = values.renew ? ["done"] : ["done", "older"];
+    const todo = cells.filter((_, i) => !kept.includes(states[i]));
     const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
     await writePage(places);
     return code;
@@ -147,10 +158,11 @@ async function list(places: Places, cells: readonly Cell[], states: readonly Cel
   const known = await readResults(places);
   const rows = cells.map((cell, i) => {
     const time = formatEstimate(estimateSeconds([cell], known));
-    return [resultPath(places, cell), states[i], states[i] === "done" ? time.replace("about ", "") : time];
+    const isDone = states[i] === "done" || states[i] === "older";
+    return [resultPath(places, cell), states[i], isDone ? time.replace("about ", "") : time];
   });
   processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
-  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done"), known);
+  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done" && states[i] !== "older"), known);
   processConsole.out(`\nTime left: ${formatEstimate(left)}\n`);
 }
 
@@ -172,6 +184,14 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
     throw new UsageError(`Unknown experiment ${shown(id)}${suggestion(id, known)}`);
   }
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
+}
+
+/** The first experiment of each table and command of a task: a smoke run need not see all that differ in a number. */
+function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
+  // Policies without a model take no time.
+  const kind = ({ environment, group, command, name }: Experiment) =>
+    [environment, group, command, ...command === "policy" ? [name] : []].join();
+  return [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
 }
 
 function readSeed(text: string): number {

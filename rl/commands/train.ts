@@ -149,7 +149,7 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
     const parts = { environment, algorithm, folder };
     const source = await untaken(folder.path);
     if (source !== null) {
-      const warmStart = await readWarmStart(source, config, parts);
+      const warmStart = await readUntaken(source, config, parts);
       await removeTaken(folder.path);
       await take(gpu, config, warmStart, parts);
     }
@@ -192,9 +192,33 @@ async function readWarmStart(
   );
 }
 
+/** The same for a run that was killed before it had taken it. */
+async function readUntaken(
+  source: string,
+  config: CommonSettings,
+  parts: Parts,
+): Promise<WarmStart | string> {
+  try {
+    return await readWarmStart(source, config, parts);
+  } catch (error) {
+    throw new Error(
+      `Cannot resume ${parts.folder.path}: it was stopped before it had taken the warm start of ${source}, which cannot be ` +
+        `read now (${(error as Error).message}); begin again with --overwrite --warm-start ${
+          shellQuote(source)
+        }`,
+      { cause: error },
+    );
+  }
+}
+
 /** The flag that names a user's own environment. `./ponder` lets a command read only files that its command line names. */
 function ownFileFlag({ name, reference }: EnvironmentDefinition): string {
   return reference === name ? "" : ` --env ${shellQuote(reference)}`;
+}
+
+/** The flag that names a user's own algorithm. */
+function ownAlgorithmFlag({ reference }: Algorithm): string {
+  return reference === undefined ? "" : ` --algorithm ${shellQuote(reference)}`;
 }
 
 /** The parts of a run beside its settings. */
@@ -221,7 +245,7 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
     if (result.afterRl === null) {
       console.error(
         `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}` +
-          ownFileFlag(environment),
+          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm),
       );
       return 1;
     }

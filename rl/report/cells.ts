@@ -5,8 +5,12 @@
  */
 import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
-import { taskArguments } from "../cli/mod.ts";
+import { findEnvironment } from "../../envs/mod.ts";
+import { parseOptions, taskArguments } from "../cli/mod.ts";
+import { optionsOf, resolveConfig } from "../config.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";
+import { algorithmOf } from "../run/load_algorithm.ts";
+import { changesSince, LATEST, settingsDigest } from "./changes.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 
@@ -32,18 +36,19 @@ export const PLACES: Places = { results: "results", runs: "runs/results" };
  * How far a cell is:
  *
  * - `done`: there is a result.
+ * - `older`: there is one from before a change that touches it.
  * - `begun`: there is a run to go on with.
  * - `to run`: there is neither.
  * - `no weights`: a variant whose policy was trained once, but whose run now has no fully trained checkpoint.
  */
-export type CellState = "done" | "begun" | "to run" | "no weights";
+export type CellState = "done" | "older" | "begun" | "to run" | "no weights";
 
-/** Lists the cells of experiments: one for each seed, or one if an experiment has no seeds. */
-export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
+/** Lists the cells of experiments: one for each seed, its own or those given, or one if an experiment has no seeds. */
+export function cellsOf(chosen: readonly Experiment[], seeds?: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
       ? [{ experiment, seed: null }]
-      : seeds.map((seed) => ({ experiment, seed }))
+      : (seeds ?? experiment.seeds).map((seed) => ({ experiment, seed }))
   );
 }
 
@@ -83,7 +88,11 @@ export function cellCommand(places: Places, cell: Cell): string[] {
 
 /** Finds how far a cell is. */
 export async function cellState(places: Places, cell: Cell): Promise<CellState> {
-  if (await exists(resultPath(places, cell))) return "done";
+  const kept = resultPath(places, cell);
+  if (await exists(kept)) {
+    const { version } = await readJson(kept) as CellResult["summary"];
+    return changesSince(cell.experiment, version).length > 0 ? "older" : "done";
+  }
   const { command, environment } = cell.experiment;
   if (command === "policy") return "to run";
   const run = runPath(places, cell);
@@ -133,7 +142,10 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   const isTraining = command === "train" || command === "baseline";
   const run = runPath(places, cell);
   const startMs = performance.now();
-  const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
+  const [name, ...own] = [
+    ...args,
+    ...isTraining ? await startFlags(places, cell, extra[command]) : ["--json"],
+  ];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...taskArguments(name), ...own],
     // The child ends with this process, and its paths start in this process's folder.
@@ -149,7 +161,7 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   if (code !== 0) return code;
   const commandLine = `./ponder ${args.join(" ")}`;
   const summary = isTraining
-    ? { ...await trainingResult(run), command: commandLine }
+    ? { ...await trainingResult(run), command: commandLine, version: LATEST }
     : { command: commandLine, seed, ...evaluationResult(stdout, (performance.now() - startMs) / 1e3) };
   const path = resultPath(places, cell);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -158,29 +170,48 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 }
 
 /** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */
-async function startFlags(places: Places, cell: Cell): Promise<string[]> {
+async function startFlags(places: Places, cell: Cell, extra: readonly string[]): Promise<string[]> {
   const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await exists(`${runPath(places, cell)}/config.json`)) return [...out, "--resume"];
+  const folder = runPath(places, cell);
+  if (await exists(`${folder}/config.json`)) {
+    // A folder of other settings is an older version's: there is nothing to go on with.
+    const settings = await todaysSettings(cell, extra);
+    const kept = await settingsDigest(await readJson(`${folder}/config.json`) as JsonObject);
+    return [...out, kept === settings ? "--resume" : "--overwrite"];
+  }
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
+}
+
+/** The digest of the settings that a cell's training has with the code as it is. */
+async function todaysSettings(
+  { experiment: { command, environment, flags }, seed }: Cell,
+  extra: readonly string[],
+): Promise<string> {
+  const algorithm = await algorithmOf(flags);
+  const { given } = parseOptions([...flags, ...extra], optionsOf(algorithm));
+  const policy = command === "baseline" ? { policy: "cnn" as const } : {};
+  const all = { ...policy, ...given, seed: seed ?? 0 };
+  return await settingsDigest(resolveConfig(all, findEnvironment(environment), algorithm));
 }
 
 /** The keys of `metrics.jsonl` that a result keeps: enough for curves, and to see how thoughts changed. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
+  ...["klStopped", "clipFraction", "explainedVariance"],
 ];
 
 async function trainingResult(run: string): Promise<JsonObject> {
   const folder = await RunFolder.open(run);
   const lines = (await folder.readMetrics()).filter(({ stage }) => stage === "rl");
   const curve = lines.map((line) => Object.fromEntries(CURVE_KEYS.map((key) => [key, line[key]])));
-  return { ...await folder.readSummary(), curve };
+  return { ...await folder.readSummary(), settings: await settingsDigest(await folder.readConfig()), curve };
 }
 
 function evaluationResult(stdout: string, total: number): JsonObject {
   const { adapter, temperature, evaluation } = JSON.parse(stdout);
-  return { adapter, temperature, evaluation, wall_seconds: { total } };
+  return { adapter, temperature, evaluation, wall_seconds: { total }, version: LATEST };
 }

@@ -28,6 +28,12 @@ export function peakSuccess(curve: readonly CurvePoint[]): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
+/** Environment steps after which the curve first is at `share` or above, from its first whole window on; null if it never is. */
+export function stepsTo(curve: readonly CurvePoint[], share: number): number | null {
+  const at = smoothedSuccess(curve).findIndex((success, i) => i >= WINDOW - 1 && success >= share);
+  return at < 0 ? null : curve[at].envSteps;
+}
+
 /** A plot of the report. */
 interface Plot {
   /** End of the file's name. */

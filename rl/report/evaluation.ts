@@ -6,6 +6,7 @@
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { formatShare, formatTable } from "../cli/mod.ts";
 import type { Evaluation, EvaluationResult } from "../evaluation.ts";
+import type { SampledDeals } from "../pass_at.ts";
 
 /** The `evaluation` object of `summary.json` and of `eval --json`. Shares are in [0, 1]. */
 export interface EvaluationReport extends Evaluation {
@@ -43,6 +44,19 @@ export function evaluationReport(
 /** Says what success means in an environment, for titles. */
 export function successMeaning(environment: EnvironmentDefinition): string {
   return environment.make().success === "goal" ? "goal reached" : "return above 0";
+}
+
+/** Several samples of each deal: their mean, and the chance that one of k succeeds. */
+export function dealTable({ samples, deals, success, ci95, passAt }: SampledDeals): string {
+  const row = (name: string, share: number, [lo, hi]: readonly number[]) => [
+    name,
+    formatShare(share),
+    `${formatShare(lo)} to ${formatShare(hi)}`,
+  ];
+  return formatTable([`${samples} samples of ${deals} deals`, "success", "95% interval"], [
+    row("mean by deal", success, ci95),
+    ...passAt.map(({ k, success, ci95 }) => row(`pass@${k}`, success, ci95)),
+  ]);
 }
 
 /** Formats a table with a line for each policy: success with its interval, goal reached, parsed, quality of thoughts. */

@@ -6,10 +6,11 @@
 import type { EvaluationResult } from "../evaluation.ts";
 import type { Experiment } from "./experiments.ts";
 
-/** An evaluation's numbers. Older results lack the two keys about thoughts. */
-type KeptResult =
-  & Omit<EvaluationResult, "thoughtDiversity" | "thoughtInformation">
-  & Partial<Pick<EvaluationResult, "thoughtDiversity" | "thoughtInformation">>;
+/** What results lack that were written before it was kept. */
+type Later = "thoughtDiversity" | "thoughtInformation" | "panel" | "outcomes";
+
+/** An evaluation as a result keeps it. */
+export type KeptResult = Omit<EvaluationResult, Later> & Partial<Pick<EvaluationResult, Later>>;
 
 /** The numbers of one evaluation. A policy without a model has only `sampled`. */
 export interface EvaluationSummary {
@@ -36,6 +37,10 @@ export interface CellResult {
     readonly peak_memory_bytes?: number | null;
     /** A point for each RL iteration. */
     readonly curve?: readonly CurvePoint[];
+    /** The latest of {@linkcode changes} that it was made with; absent in those from before any. */
+    readonly version?: number;
+    /** Digest of its settings; see `settingsDigest`. Absent in results from before it was kept. */
+    readonly settings?: string;
   };
 }
 
@@ -47,4 +52,10 @@ export interface CurvePoint {
   readonly thoughtAlarm?: readonly string[];
   /** Updates of the weights in this iteration. */
   readonly updates?: number;
+  /** Share of the returns' variance that the values explained; null if there was none. */
+  readonly explainedVariance?: number | null;
+  /** Share of ratios outside the clips. */
+  readonly clipFraction?: number;
+  /** Whether the KL stop ended this iteration's updates. */
+  readonly klStopped?: boolean;
 }

@@ -7,9 +7,10 @@ import { blackjack } from "../../envs/mod.ts";
 import { formatDuration, formatMarkdown } from "../cli/mod.ts";
 import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
-import { peakSuccess } from "./curves.ts";
-import { DEFAULT, type Experiment, experiments, type Group, SEEDS, tasks } from "./experiments.ts";
-import { BEST_SINCE, published, RL4VLM } from "./published.ts";
+import { changesSince } from "./changes.ts";
+import { peakSuccess, stepsTo } from "./curves.ts";
+import { DEFAULT, type Experiment, experiments, type Group, tasks } from "./experiments.ts";
+import { published, RL4VLM } from "./published.ts";
 import type { CellResult, EvaluationSummary } from "./result.ts";
 import { studentInterval } from "./statistics.ts";
 
@@ -35,8 +36,15 @@ export function overviewTable(cells: Cells): string {
       cells.filter(({ experiment: e }) => e.environment === task && e.name === name);
     const success = (name: string) => {
       const own = of(name);
-      const isPartial = own.length > 0 && own[0].seed !== null && own.length < SEEDS.length;
-      const seeds = isPartial ? ` (${own.length} of ${SEEDS.length} seeds)` : "";
+      const planned = own[0]?.experiment.seeds.length ?? 0;
+      const isOlder = own.some(({ experiment, summary }) =>
+        changesSince(experiment, summary.version).length > 0
+      );
+      const notes = [
+        ...own.length < planned ? [`${own.length} of ${planned} seeds`] : [],
+        ...isOlder ? ["older"] : [],
+      ];
+      const seeds = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
       return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
     };
     const quoted = (system: string) =>
@@ -45,16 +53,22 @@ export function overviewTable(cells: Cells): string {
       task,
       success("random"),
       averageOf(of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      averageOf(of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.success),
+      success("clean"),
       bold(success(DEFAULT)),
-      success("no-cot"),
+      averageOf(of(DEFAULT), ({ evaluation }) => evaluation.greedy?.success),
+      averageOf(of(DEFAULT), ({ curve }) => peakSuccess(curve ?? [])),
       success("cnn"),
+      success("cnn-cloned"),
       success("optimal"),
       quoted(RL4VLM),
-      quoted(BEST_SINCE),
     ];
   });
-  const ours = ["random", "SFT only", "SFT + RL", "no chain of thought", "CNN + RL", "optimal"];
-  return formatMarkdown(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
+  const header = [
+    ...["task", "random", "SFT only", "SFT only, greedy", "clean SFT", "SFT + RL", "SFT + RL, greedy"],
+    ...["SFT + RL, peak", "CNN + RL", "CNN, cloned + RL", "optimal", "RL4VLM (7B), peak"],
+  ];
+  return formatMarkdown(header, rows);
 }
 
 /** Makes the main table of a task: all kinds of policies, published rows last. */
@@ -82,8 +96,10 @@ export function mainTable(task: string, cells: Cells): string {
   return formatMarkdown(header, [
     row(titleOf("random"), of("random"), final, false),
     row("SFT only", of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft, false),
+    row(titleOf("clean"), of("clean"), final, false),
     row(titleOf(DEFAULT), of(DEFAULT), final, true),
     row(titleOf("cnn"), of("cnn"), final, true),
+    row(titleOf("cnn-cloned"), of("cnn-cloned"), final, true),
     row(titleOf("optimal"), of("optimal"), final, false),
     ...exact === undefined ? [] : [publishedRow(header, exact.title, "-", exact.success(), null)],
     ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
@@ -97,8 +113,8 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
   const chosen = experiments.filter((e) => e.environment === task && e.group === group);
   if (chosen.length === 0) return null;
   const header = [
-    ...["experiment", "seeds", "after SFT", "success", ...INTERVALS, "by seed", "greedy", "goal"],
-    ...["parsed", "peak"],
+    ...["experiment", "seeds", "after SFT", "after SFT, greedy", "success", ...INTERVALS, "by seed"],
+    ...["greedy", "goal", "parsed", "peak", "steps to 95%"],
   ];
   const rows = withDefault(task, chosen, group).map(({ title, name }) => {
     const own = cells.filter(({ experiment }) => experiment.name === name);
@@ -108,12 +124,14 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
       title,
       own.length,
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.success),
       ...success(evaluations),
       bySeed(evaluations),
       averageOf(own, ({ evaluation }) => evaluation.greedy?.success),
       averageOf(own, ({ evaluation }) => evaluation.sampled.goalReached),
       averageOf(own, ({ evaluation }) => evaluation.sampled.parseRate),
       averageOf(own, ({ curve }) => peakSuccess(curve ?? [])),
+      stepsTo95(own),
     ];
   });
   return formatMarkdown(header, rows);
@@ -159,7 +177,7 @@ function updatesOf({ curve = [] }: CellResult["summary"]): number | null {
 export function thoughtTable(task: string, cells: Cells): string {
   const header = [
     ...["experiment", "seeds", "perception", "perception, greedy", "faithful after SFT", "faithful"],
-    ...["thoughts per state", "informed", "alarms"],
+    ...["greedy: faithful after SFT", "greedy: faithful", "thoughts per state", "informed", "alarms"],
   ];
   const chosen = experiments.filter((e) =>
     e.environment === task && e.command === "train" && !e.flags.includes("--no-cot")
@@ -175,6 +193,8 @@ export function thoughtTable(task: string, cells: Cells): string {
       averageOf(own, ({ evaluation }) => evaluation.greedy?.perception),
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.faithfulness),
       averageOf(own, ({ evaluation }) => evaluation.sampled.faithfulness),
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.faithfulness),
+      averageOf(own, ({ evaluation }) => evaluation.greedy?.faithfulness),
       diversity === null ? "-" : diversity.toFixed(2),
       averageOf(own, ({ evaluation }) => evaluation.sampled.thoughtInformation),
       alarms(own),
@@ -215,13 +235,13 @@ export function variantTable(task: string, cells: Cells): string | null {
 
 /** Makes a table of all cells with their commands, also of those that were not run, and names the adapters. */
 export function commandTable(task: string, cells: Cells): string[] {
-  const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "command"];
+  const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "older than", "command"];
   const rows = experiments.filter(({ environment }) => environment === task).flatMap((experiment) => {
     const own = cells.filter((cell) => cell.experiment === experiment);
-    const seeds = experiment.command === "policy" ? [null] : SEEDS;
+    const seeds = experiment.command === "policy" ? [null] : experiment.seeds;
     const missing = seeds.filter((seed) => !own.some((cell) => cell.seed === seed)).map((seed) => {
       const command = cellCommand(PLACES, { experiment, seed }).join(" ");
-      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", code(`./ponder ${command}`)];
+      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", "-", code(`./ponder ${command}`)];
     });
     const run = own.map(({ seed, summary }) => [
       experiment.title,
@@ -230,6 +250,7 @@ export function commandTable(task: string, cells: Cells): string[] {
       percent(summary.evaluation.greedy?.success ?? null),
       wallTime(summary),
       summary.peak_memory_bytes == null ? "-" : `${(summary.peak_memory_bytes / 2 ** 20).toFixed(0)} MiB`,
+      changesSince(experiment, summary.version).map(({ version }) => version).join(", ") || "-",
       code(summary.command),
     ]);
     return [...run, ...missing];
@@ -259,6 +280,7 @@ const final: EvaluationOf = ({ evaluation }) => evaluation;
 function withDefault(task: string, chosen: readonly Experiment[], group: Group): Experiment[] {
   const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
   if (group === "lambda") return chosen.toSpliced(2, 0, { ...byDefault, title: "lambda 0.5 (default)" });
+  if (group === "mistakes") return [{ ...byDefault, title: "default" }, ...chosen];
   return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
 }
 
@@ -285,6 +307,17 @@ function sizeOf(cells: Cells): string {
     parameters === undefined ? [] : [`${(parameters / 1e6).toFixed(2)}M`]
   );
   return [...new Set(sizes)].join(" or ") || "-";
+}
+
+/** Mean environment steps until 95% of training episodes succeed, with Student's interval; how many seeds got there if not all. */
+function stepsTo95(cells: Cells): string {
+  const steps = cells.map(({ summary }) => stepsTo(summary.curve ?? [], 0.95));
+  const reached = steps.filter((count) => count !== null);
+  if (reached.length === 0) return "-";
+  const whole = (count: number) => Math.max(0, Math.round(count)).toString();
+  const average = whole(mean(reached));
+  if (reached.length < steps.length) return `${average} (${reached.length} of ${steps.length} seeds)`;
+  return reached.length < 3 ? average : `${average} (${studentInterval(reached).map(whole).join(" to ")})`;
 }
 
 function alarms(cells: Cells): string | number {

@@ -4,7 +4,14 @@
  * @module
  */
 import { exists, readBytes } from "../../model/files.ts";
-import { Damage, faultOf, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
+import {
+  Damage,
+  type FileDigest,
+  type Manifest,
+  MANIFEST_FILE,
+  readManifest,
+  readProven,
+} from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { entriesOf, foreignEntry } from "./entries.ts";
@@ -92,7 +99,7 @@ async function checkFolder(run: string, folder: string) {
   if (manifest === null) return { manifest, states };
   for (const [name, expected] of Object.entries(manifest.files)) {
     const path = `${run}/${folder}/${name}`;
-    const fault = await exists(path) ? await faultOf(await readBytes(path), expected) : "it is missing";
+    const fault = await faultAt(path, expected);
     states.push({ file: `${folder}/${name}`, ...stateOf(fault) });
   }
   states.push({ file, state: "ok", detail: describe(manifest.progress) });
@@ -145,7 +152,7 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
   const states: FileState[] = [];
   for (const [file, expected] of Object.entries(manifest.files)) {
     const path = `${run}/${file}`;
-    const fault = await exists(path) ? await faultOf(await readBytes(path), expected) : "it is missing";
+    const fault = await faultAt(path, expected);
     // These two have a row already. They get another only if the result's digests show damage.
     if (fault === null && (file === "config.json" || file === "metrics.jsonl")) continue;
     states.push({ file, ...stateOf(fault) });
@@ -177,6 +184,17 @@ async function readSettings(run: string): Promise<JsonObject> {
     return JSON.parse(new TextDecoder().decode(await readBytes(path)));
   } catch {
     return {};
+  }
+}
+
+/** Says what is wrong with a file that should have this digest; null when nothing is. */
+async function faultAt(path: string, expected: FileDigest): Promise<string | null> {
+  try {
+    await readProven(path, path, expected);
+    return null;
+  } catch (error) {
+    if (error instanceof Damage) return error.state;
+    throw error;
   }
 }
 

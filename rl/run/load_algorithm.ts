@@ -6,7 +6,7 @@
 import { toFileUrl } from "./user_module.ts";
 import { type Algorithm, requireAlgorithm } from "../algorithms/algorithm.ts";
 import { findAlgorithm } from "../algorithms/mod.ts";
-import { UsageError } from "../cli/mod.ts";
+import { parseSettings, readPlainFile, UsageError, userPath } from "../cli/mod.ts";
 import { commonOptions } from "../config.ts";
 
 /**
@@ -62,7 +62,9 @@ export async function algorithmOf(args: readonly string[]): Promise<Algorithm> {
 /** The algorithm that a file of settings names. A fault in the file is reported later, when its settings are parsed. */
 function algorithmOfFile(path: string | undefined): string | undefined {
   try {
-    return path === undefined ? undefined : JSON.parse(Deno.readTextFileSync(path)).algorithm;
+    if (path === undefined) return undefined;
+    const { algorithm } = parseSettings(readPlainFile(userPath(path))) as { algorithm?: unknown };
+    return typeof algorithm === "string" ? algorithm : undefined;
   } catch {
     return undefined;
   }

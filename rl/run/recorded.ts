@@ -12,44 +12,58 @@ import type { EpisodeOutcome } from "../vector_env.ts";
 /** Version of the schema; files of another one are not read. */
 export const RECORDING_FORMAT = 1;
 
-/** Counts of equal bins from `min` to `max`; what is not finite is left out. */
+/** Counts of equal bins from `min` to `max`. Values that are not finite are left out. */
 export interface Histogram {
+  /** Lower end of the first bin. */
   readonly min: number;
+  /** Upper end of the last bin. */
   readonly max: number;
+  /** Number of values in each bin. */
   readonly counts: readonly number[];
 }
 
-/** What a minibatch measured before its step. */
+/** What a minibatch measured before its step; see `ImproveMetrics`. */
 export interface RecordedMinibatch {
+  /** k3 estimate of the KL of behaviour and policy, in nats for a response. */
   readonly kl: number;
+  /** Share of ratios outside the clips. */
   readonly clipFraction: number;
+  /** Clipped policy loss. */
   readonly policyLoss: number;
 }
 
 /** First line of a file: an iteration of RL, or an evaluation. */
 export interface RecordedHeader {
+  /** Tells this line from others. */
   readonly kind: "header";
+  /** Version of the schema. */
   readonly format: number;
+  /** What the file records. */
   readonly stage: "rl" | "evaluation";
-  /** Iterations done with this one; of an evaluation those before it. */
+  /** RL iterations done, this one included; for an evaluation those before it. */
   readonly iteration: number;
-  /** Of an evaluation. */
+  /** For an evaluation, the stage before it. */
   readonly after?: "sft" | "rl";
-  /** The environment's, in the order of its indices. */
+  /** Names of the environment's actions, by index. */
   readonly actions: readonly string[];
   /** Weight of the thought in log pi. */
   readonly lambda: number;
+  /** Divides the logits. */
   readonly temperature: number;
-  /** How ratios were clipped; null when there are none. */
+  /** How ratios were clipped; null if there are none. */
   readonly objective: {
+    /** One ratio for each response, or one for each token. */
     readonly ratio: "response" | "token";
+    /** Clip of the ratio below 1. */
     readonly clipLow: number;
+    /** Clip of the ratio above 1. */
     readonly clipHigh: number;
   } | null;
-  /** Turns of the whole iteration, of which the file holds a few. */
+  /** Turns of the whole iteration. The file holds a few of them. */
   readonly turns: number;
-  /** Over all turns of the iteration; null where there is nothing to count. */
+  /** Histograms over all turns of the iteration; null if there is nothing to count. */
   readonly histograms: {
+    /** Advantages, as the losses use them. */
     readonly advantage: Histogram | null;
     /** Value targets, in units of scaled return. */
     readonly valueTarget: Histogram | null;
@@ -58,13 +72,13 @@ export interface RecordedHeader {
     /** Policy ratios of every minibatch. */
     readonly ratio: Histogram | null;
   };
-  /** In the order of the updates. */
+  /** The minibatches, in the order of the updates. */
   readonly minibatches: readonly RecordedMinibatch[];
-  /** Minibatches that there would have been without the KL stop. */
+  /** Number of minibatches without a KL stop. */
   readonly plannedUpdates: number;
   /** The KL estimate that ends an iteration. */
   readonly klStop: number | null;
-  /** Wall time by what it was spent on. Nothing else in the folder depends on the clock. */
+  /** Wall time in seconds by what it was spent on. Nothing else in the folder depends on the clock. */
   readonly seconds: Readonly<Record<string, number>>;
   /** Prompts that turns refer to by index. */
   readonly prompts: readonly string[];
@@ -74,8 +88,9 @@ export interface RecordedHeader {
 
 /** An episode, or the part of one that an iteration saw. */
 export interface RecordedEpisode {
+  /** Tells this line from others. */
   readonly kind: "episode";
-  /** Counts from 0 in the file. */
+  /** Number of the episode in the file, from 0. */
   readonly episode: number;
   /** Seed that the environment was reset with. */
   readonly deal: number;
@@ -85,36 +100,43 @@ export interface RecordedEpisode {
   readonly before: readonly (readonly [action: number, isRandom: 0 | 1])[];
   /** Turns in the iteration; the file may hold fewer. */
   readonly turns: number;
-  /** Null when it did not begin and end here. */
+  /** Outcome of the episode; null if it did not begin and end here. */
   readonly outcome: EpisodeOutcome | null;
 }
 
 /** A turn. Numbers of tokens are float32, written so that they read back the same. */
 export interface RecordedTurn {
-  /** `other`: another answer to the state of a recorded turn, not of a recorded episode. */
+  /** `other` is another answer to the state of a recorded turn. It belongs to no recorded episode. */
   readonly kind: "turn" | "other";
+  /** Number of the episode in the file. */
   readonly episode: number;
-  /** Turns of the episode before it; of an `other`, the turn whose state it shares. */
+  /** Number of turns of the episode before it; for an `other`, the turn whose state it shares. */
   readonly turn: number;
+  /** Exact key of the state. */
   readonly state: string;
   /** Index into the header's prompts. */
   readonly prompt: number;
   /** Name of the PNG of what the policy saw; null without a picture. */
   readonly picture: string | null;
+  /** The response. */
   readonly text: string;
+  /** Token ids of the response. */
   readonly tokens: readonly number[];
-  /** UTF-16 units of the text that each token wrote. */
+  /** First UTF-16 unit of the text that each token wrote. */
   readonly starts: readonly number[];
+  /** The unit after the last that each token wrote. */
   readonly ends: readonly number[];
-  /** Log-probability of each token when it was drawn, and under the weights after the iteration's updates. */
+  /** Log-probability of each token when it was drawn, in nats. */
   readonly logprobs: readonly number[];
+  /** The same under the weights after the iteration's updates; null if they were not computed. */
   readonly after: readonly number[] | null;
   /** Entropy of each token's distribution, in nats. */
   readonly entropies: readonly number[];
   /** Weight of each token in log pi: lambda for the thought, 1 for the action. */
   readonly weights: readonly number[];
-  /** Of the turn, or of each token; null when the algorithm makes none. */
+  /** Advantage of the turn, or of each token; null if the algorithm makes none. */
   readonly advantage: number | readonly number[] | null;
+  /** Target of the value head, for the turn or before each token; null if there is none. */
   readonly valueTarget: number | readonly number[] | null;
   /** Weight of the turn in the losses. */
   readonly weight: number;
@@ -133,19 +155,25 @@ export interface RecordedTurn {
   readonly attention: string | null;
   /** Share of each token's attention that the picture got. */
   readonly imageShare: readonly number[] | null;
+  /** Whether an action was found in the text. */
   readonly parsed: boolean;
+  /** Characters of the action in the text; -1 and -1 if none was found. */
   readonly actionSpan: readonly [start: number, end: number];
-  /** Index of the action taken. */
+  /** Index of the action that was taken. */
   readonly action: number;
-  /** Scaled, less the format penalty, as RL counts it; of an evaluation as the environment paid. */
+  /** Reward, scaled and less the format penalty, as RL counts it. In an evaluation it is as the environment paid it. */
   readonly reward: number;
   /** The policy's estimate, in units of scaled return. */
   readonly value: number;
+  /** Whether the rules ended the episode. */
   readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
   readonly truncated: boolean;
+  /** Share of the picture's fields that are stated correctly; null without a thought. */
   readonly perception: number | null;
+  /** Whether the thought fits itself and the action; null without a thought. */
   readonly faithful: boolean | null;
-  /** Exact action values, when the run knew them. */
+  /** Exact action values, if the run knew them. */
   readonly actionValues?: readonly number[];
   /** The sampler's generator seed and first counter. */
   readonly random: readonly [seed: number, counter: number];

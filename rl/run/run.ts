@@ -18,9 +18,10 @@ import { reference, tokenValues } from "../reference.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../setup.ts";
-import { demonstrate } from "../demonstrations.ts";
+import { demonstrate, thinking } from "../demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
+import { faithfulnessWarning } from "../thought_alarm.ts";
 
 /** RL iterations from one checkpoint to the next. */
 const CHECKPOINT_INTERVAL = 6;
@@ -108,7 +109,7 @@ async function sftToGate(run: Run): Promise<boolean> {
     );
   }
   // Only an environment with a judge can say how well pictures are read.
-  const hasGate = policy.cot && isJudged(environment);
+  const hasGate = (policy.cot || config.sftThoughts) && isJudged(environment);
   const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
   while (true) {
     await eventLoopTurn();
@@ -352,6 +353,8 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
     await run.settle();
     await record?.end();
     run.log({ stage: "evaluation", after, ...evaluation });
+    const warning = after === "rl" ? faithfulnessWarning(run.afterSft, evaluation) : null;
+    if (warning !== null) run.progress.note(warning);
     return evaluation;
   });
 }
@@ -368,7 +371,7 @@ async function naming<T>(step: string, work: Promise<T>): Promise<T> {
 
 /** Share of picture fields that greedy responses read correctly, on held-out seeds of their own. */
 async function perceptionOf({ config, environment, policy }: Run): Promise<number> {
-  const { perception } = await evaluate(policy, {
+  const { perception } = await evaluate(config.sftThoughts ? thinking(policy) : policy, {
     environment,
     envSettings: evaluationEnvSettings(environment, config),
     episodes: config.perceptionEpisodes,

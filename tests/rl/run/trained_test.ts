@@ -1,5 +1,5 @@
 /** Which run and which checkpoint the commands take that use one, and when they refuse it. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { numberLine } from "../../../envs/mod.ts";
 import { resolveConfig, settingsOf } from "../../../rl/config.ts";
 import { latestRun } from "../../../rl/run/latest.ts";
@@ -77,12 +77,18 @@ Deno.test("the latest run is the one with the newest checkpoint", async () => {
     const runs = path.replace(/\/x$/, "");
     await Deno.mkdir(runs, { recursive: true });
     await assertRejects(() => latestRun(runs), Deno.errors.NotFound, "none under");
-    for (const name of ["b", "a"]) {
+    for (const [name, seconds] of [["b", 1000], ["a", 2000], ["c", 1500]] as const) {
       await trainedRun(`${runs}/${name}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await Deno.utime(`${runs}/${name}/checkpoint`, seconds, seconds);
     }
     await Deno.mkdir(`${runs}/other`);
+    await Deno.writeTextFile(`${runs}/notes.txt`, "");
+    await Deno.symlink(`${runs}/notes.txt`, `${runs}/linked.txt`);
+    await Deno.symlink(`${runs}/gone`, `${runs}/broken`);
     assertEquals(await latestRun(runs), `${runs}/a`);
-    assert((await Deno.stat(`${runs}/b`)).isDirectory);
+    // A run that is kept elsewhere, and linked to.
+    await Deno.rename(`${runs}/a`, `${runs}-kept`);
+    await Deno.symlink(`${runs}-kept`, `${runs}/d`);
+    assertEquals(await latestRun(runs), `${runs}/d`);
   });
 });
