@@ -1,6 +1,6 @@
 /**
- * The kernels in a browser: the cases of the tests, and what errors say. GPU variants take a software adapter many seconds to
- * compile for each case, so every fourth is run; `-- --all` runs all.
+ * The kernels in a browser: the cases of the tests, and what errors say. Large variants take a software adapter seconds to
+ * compile for each case, so some of their cases are run; `-- --all` runs all.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { inBrowser, type ModulePage, openModule } from "../browser.ts";
@@ -8,7 +8,7 @@ import type { Checked } from "./kernels_page.ts";
 
 const KERNELS = new URL("../../kernels/", import.meta.url);
 const PAGE = "tests/web/kernels_page.ts";
-const SAMPLED = Deno.args.includes("--all") ? {} : { tiled: 4 };
+const SAMPLED = Deno.args.includes("--all") ? {} : { tiled: 8, blocked: 4, vec4: 2 };
 
 const folders = [...Deno.readDirSync(KERNELS)].map(({ name }) => name).sort().filter((name) => {
   try {
