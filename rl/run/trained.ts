@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Given, printable, readValue, shellQuote, shown, UsageError } from "../cli/mod.ts";
+import { type Given, printable, readValue, shellQuote, UsageError } from "../cli/mod.ts";
 import { type Algorithm, expertIteration } from "../algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
 import { policyPresets } from "../presets.ts";
@@ -71,7 +71,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const environment = await loadEnvironment(given.env ?? reference);
   if (environment.reference !== reference) {
     throw new UsageError(
-      `Cannot use run ${path} in ${environment.name}: it knows the words of ${shown(reference)} only; ` +
+      `Cannot use run ${path} in ${environment.name}: it knows the words of ${printable(reference)} only; ` +
         "--env-settings changes that environment",
     );
   }
