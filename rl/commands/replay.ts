@@ -23,7 +23,7 @@ import { decodeRecorded } from "../run/recorded.ts";
 import { entriesAt, iterationOf, RECORDING_FOLDER, recordingFile } from "../run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../run/replay.ts";
 import { stoppable } from "../run/stop.ts";
-import { readRunSettings } from "../run/trained.ts";
+import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
 
 const options = defineOptions({
   run: {
@@ -36,6 +36,8 @@ const options = defineOptions({
       "which recorded episode: 12.0 is the first of iteration 12, sft.0 and rl.0 those of the evaluations; " +
       "the newest file's first when absent",
   },
+  env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
+  algorithm: { type: "string", meaning: "the run's algorithm, if that is a file of your own" },
   json: { type: "boolean", default: false, meaning: "print the comparison as JSON on stdout" },
 });
 
@@ -68,8 +70,16 @@ export const replayCommand: Command<typeof options> = {
         `Cannot replay ${label}: ${recordingFile(of)} has episodes 0 to ${recorded.episodes.length - 1}`,
       );
     }
-    const { settings, algorithm } = await readRunSettings(folder);
-    const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
+    const { settings, algorithm } = await readRunSettings(folder, values.algorithm);
+    if (algorithm === null) throw unnamed(run, "algorithm", String(settings.algorithm));
+    const reference = settings.env ?? commonOptions.env.default;
+    if (values.env === undefined) requireNoProgram(run, reference);
+    const environment = await loadEnvironment(values.env ?? reference);
+    if (environment.reference !== reference) {
+      throw new UsageError(
+        `Cannot replay ${run} in ${environment.name}: it was trained on ${printable(reference)}`,
+      );
+    }
     const config = resolveConfig(settings, environment, algorithm);
     await requireUnextended(folder, of);
     const gpu = await openTunedGpu({ note: console.error });
