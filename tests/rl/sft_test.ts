@@ -24,7 +24,7 @@ gpuTest("demonstrations follow the seed and end with the end token", async (gpu)
   assert(JSON.stringify(await responses(1)) !== JSON.stringify(await responses(0)));
   for (const { response } of first) {
     assertEquals(response.indexOf(agent.tokenizer.endId), response.length - 1);
-    assertEquals(response.includes(agent.tokenizer.unknownId), false);
+    assertEquals(response.includes(agent.tokenizer.unknownId!), false);
   }
   await gpu.settle();
 });
