@@ -7,6 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "@std/cli";
+import { userPath } from "../rl/cli/paths.ts";
 import { bundle, endBundling } from "../web/bundle.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -47,9 +48,9 @@ if (import.meta.main) {
   }
   if (demo) {
     const { writeDemo } = await import("./web_demo.ts");
-    await writeDemo(demo, new URL("demo/", PLAYGROUND));
+    await writeDemo(userPath(demo), new URL("demo/", PLAYGROUND));
   }
-  const folder = out ?? fileURLToPath(new URL("web/dist/", ROOT));
+  const folder = out ? userPath(out) : fileURLToPath(new URL("web/dist/", ROOT));
   const files = await playgroundFiles();
   for (const [name, bytes] of Object.entries(files)) {
     const path = `${folder.replace(/\/$/, "")}/${name}`;
