@@ -8,7 +8,9 @@ import type { Checked } from "./kernels_page.ts";
 
 const KERNELS = new URL("../../kernels/", import.meta.url);
 const PAGE = "tests/web/kernels_page.ts";
-const SAMPLED = Deno.args.includes("--all") ? {} : { tiled: 8, blocked: 4, vec4: 2 };
+const SAMPLED = Deno.args.includes("--all")
+  ? {}
+  : { tiled: 16, blocked: 16, vec4: 8, texture: 8, workgroup: 6 };
 
 const folders = [...Deno.readDirSync(KERNELS)].map(({ name }) => name).sort().filter((name) => {
   try {
