@@ -42,7 +42,7 @@ import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
 import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
-import { readRunSettings } from "../run/trained.ts";
+import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
 import { noteTaken, noteUntaken, removeTaken, untaken } from "../run/untaken.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
 
@@ -133,7 +133,11 @@ async function take(
 /** Opens a run to go on with. Flags may repeat its settings but not change them; with `--extend` its length may grow. */
 async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
   return await orClosed(folder, async () => {
-    const { settings: earlier, algorithm } = await readRunSettings(folder);
+    const { settings: earlier, algorithm } = await readRunSettings(folder, given.algorithm);
+    if (given.env === undefined) requireNoProgram(folder.path, earlier.env ?? "");
+    if (algorithm === null) {
+      throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
+    }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
     const config = resolveConfig({ ...earlier, ...given }, environment, algorithm);
     const { envSteps } = config;
@@ -180,11 +184,12 @@ async function readWarmStart(
   { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
 ): Promise<WarmStart | string> {
   const folder = await RunFolder.open(path);
-  const { settings, algorithm: other } = await readRunSettings(folder);
+  const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
   if (!isSolved || settings.env !== config.env) return path;
+  // What not every run has is its algorithm's, and so of RL.
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
-    .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
+    .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
     `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +

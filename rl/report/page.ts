@@ -52,7 +52,7 @@ names the changes below that a cell is from before: it says what was true then.
 const CHANGES = [
   "## Changes since",
   "What changed in training, and the column _older than_ refers to. A cell without a number is from after all that touch it. " +
-  "Once an experiment has a newer cell, its older ones are in the table of commands alone.",
+  "Once an experiment has a newer cell, its older ones are in the table of commands alone. Rows of older cells say so.",
   changes.map(({ version, what }) => `${version}. ${what}`).join("\n"),
 ].join("\n\n");
 

@@ -37,12 +37,9 @@ export function overviewTable(cells: Cells): string {
     const success = (name: string) => {
       const own = of(name);
       const planned = own[0]?.experiment.seeds.length ?? 0;
-      const isOlder = own.some(({ experiment, summary }) =>
-        changesSince(experiment, summary.version).length > 0
-      );
       const notes = [
         ...own.length < planned ? [`${own.length} of ${planned} seeds`] : [],
-        ...isOlder ? ["older"] : [],
+        ...own.some(isOlder) ? ["older"] : [],
       ];
       const seeds = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
       return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
@@ -80,7 +77,7 @@ export function mainTable(task: string, cells: Cells): string {
     const peaks = own.map(({ summary }) => peakSuccess(summary.curve ?? [])).filter((peak) => peak !== null);
     const isSeeded = own[0].seed !== null;
     return [
-      title,
+      dated(title, own),
       sizeOf(own),
       isSeeded ? evaluations.length : "-",
       ...success(evaluations),
@@ -121,7 +118,7 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
     if (own.length === 0) return notRun(header, title);
     const evaluations = own.map(({ summary }) => summary.evaluation);
     return [
-      title,
+      dated(title, own),
       own.length,
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.success),
@@ -153,7 +150,7 @@ export function algorithmTable(task: string, cells: Cells): string | null {
     const updates = average(own.map(({ summary }) => updatesOf(summary)));
     const steps = average(own.map(({ summary }) => summary.env_steps));
     return [
-      title,
+      dated(title, own),
       own.length,
       ...success(evaluations),
       bySeed(evaluations),
@@ -187,7 +184,7 @@ export function thoughtTable(task: string, cells: Cells): string {
     if (own.length === 0) return notRun(header, title);
     const diversity = average(own.map(({ summary }) => summary.evaluation.sampled.thoughtDiversity));
     return [
-      title,
+      dated(title, own),
       own.length,
       averageOf(own, ({ evaluation }) => evaluation.sampled.perception),
       averageOf(own, ({ evaluation }) => evaluation.greedy?.perception),
@@ -218,7 +215,7 @@ export function variantTable(task: string, cells: Cells): string | null {
     const of = (read: (evaluation: EvaluationSummary) => number | null | undefined) =>
       percent(average(evaluations.map(read)));
     return [
-      title,
+      dated(title, own),
       own.length,
       ...success(evaluations),
       bySeed(evaluations),
@@ -265,6 +262,13 @@ function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellRe
   const time = formatDuration(1e3 * total);
   return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
 }
+
+/** A row's title. It says so if the cells are from before a change that touches them. */
+function dated(title: string, cells: Cells): string {
+  return cells.some(isOlder) ? `${title} (older)` : title;
+}
+
+const isOlder = ({ experiment, summary }: CellResult) => changesSince(experiment, summary.version).length > 0;
 
 /** The row of an experiment without a result. It says so under success, or in the second column. */
 function notRun(header: readonly string[], title: string): string[] {

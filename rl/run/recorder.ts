@@ -27,12 +27,12 @@ import {
   shortest,
   shortestOf,
 } from "./recorded.ts";
-import { type Recording, recordingFile } from "./recording.ts";
+import { recordingFile, type RecordingSink } from "./recording.ts";
 
 /** Turns of an iteration that are recorded, of episodes and of other answers to their states. */
 export const RECORDED_TURNS = 12;
 /** Held-out episodes that are recorded of each way of decoding, and turns of each. */
-const RECORDED_EPISODES = 4;
+export const RECORDED_EPISODES = 4;
 /** Tokens that are told beside the one that was drawn. */
 const ALTERNATIVES = 5;
 /** What is less likely is not told. */
@@ -40,7 +40,7 @@ const LEAST_PROBABILITY = 1e-5;
 
 /** What is recorded, by whom. */
 export interface RecorderContext {
-  readonly recording: Recording;
+  readonly recording: RecordingSink;
   readonly policy: Policy;
   readonly config: CommonSettings;
   /** Weight of the thought in log pi. */

@@ -30,6 +30,11 @@ export function recordingFile(of: number | "sft" | "rl"): string {
   return typeof of === "number" ? `rl-${String(of).padStart(6, "0")}.jsonl` : `after-${of}.jsonl`;
 }
 
+/** Name of a PNG in the folder. */
+export function pictureName(png: Uint8Array): string {
+  return `${sha256(png).slice(0, 32)}.png`;
+}
+
 /** The iteration that a file is of; null for other files. */
 export function iterationOf(name: string): number | null {
   const [, digits] = /^rl-(\d+)\.jsonl$/.exec(name) ?? [];
@@ -49,8 +54,22 @@ interface RecordedFile {
   readonly pictures: ReadonlySet<string>;
 }
 
+/** What a run records into. */
+export interface RecordingSink {
+  /** Goes on with what is there up to a checkpoint; null drops everything. */
+  resume(kept: KeptRecording | null): void;
+  /** Whether a picture of this name is kept. */
+  has(picture: string): boolean;
+  /** Keeps a PNG; returns the name that turns refer to it by. */
+  addPicture(png: Uint8Array): string;
+  /** Writes a file. */
+  add(name: string, lines: readonly RecordedLine[]): void;
+  /** Has all files on disk when it resolves. */
+  sync(): Promise<void>;
+}
+
 /** The recording of a run that is under way. */
-export class Recording {
+export class Recording implements RecordingSink {
   readonly #path: string;
   readonly #limitBytes: number;
   readonly #files = new Map<string, RecordedFile>();
@@ -99,7 +118,7 @@ export class Recording {
 
   /** Keeps a PNG; returns the name that turns refer to it by. It goes when no file names it any more. */
   addPicture(png: Uint8Array): string {
-    const name = `${sha256(png).slice(0, 32)}.png`;
+    const name = pictureName(png);
     if (!this.#pictures.has(name)) {
       this.#write(name, png);
       this.#pictures.set(name, { bytes: png.length, uses: 0 });
@@ -209,11 +228,17 @@ export function recordingFaults(
   let files = 0, pictures = 0;
   for (const name of names) {
     const file = `${RECORDING_FOLDER}/${name}`;
-    const bytes = readAt(`${path}/${name}`);
+    let bytes: Uint8Array<ArrayBuffer> | null;
+    try {
+      bytes = readAt(`${path}/${name}`);
+    } catch (error) {
+      faults.push([file, (error as Error).message]);
+      continue;
+    }
     if (bytes === null) continue; // dropped meanwhile
     if (name.endsWith(".png")) {
       pictures++;
-      if (`${sha256(bytes).slice(0, 32)}.png` !== name) {
+      if (pictureName(bytes) !== name) {
         faults.push([file, "its content is not what was written"]);
       }
       continue;
@@ -264,6 +289,9 @@ function isWhole(text: string): boolean {
   }
 }
 
+/** Most bytes of one file of a recording: an iteration's turns, or a picture. */
+const MOST_FILE_BYTES = 2 ** 28;
+
 function readText(path: string): string | null {
   const bytes = readAt(path);
   return bytes && new TextDecoder().decode(bytes);
@@ -271,6 +299,14 @@ function readText(path: string): string | null {
 
 function readAt(path: string): Uint8Array<ArrayBuffer> | null {
   try {
+    // A stranger's recording may hold pipes and devices, which never end.
+    const { isFile, size } = Deno.statSync(path);
+    if (!isFile) throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
+    if (size > MOST_FILE_BYTES) {
+      throw new RangeError(
+        `Cannot read ${path}: it has ${size} bytes, at most ${MOST_FILE_BYTES} are read, remove it`,
+      );
+    }
     return Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
 import { formatShare } from "../cli/mod.ts";
@@ -338,12 +338,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   return run.timed("evaluation", async () => {
     const record = run.recorder?.evaluation(after, run.state.iteration);
     const evaluation = await evaluateBoth(run.policy, {
-      environment,
-      envSettings: evaluationEnvSettings(environment, config),
-      episodes: config.evalEpisodes,
-      seed: 0,
-      temperature: config.temperature,
-      maxNewTokens: config.maxNewTokens,
+      ...finalEvaluation(environment, config),
       onProgress: (step) => {
         run.throwIfStopped();
         run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) });
@@ -357,6 +352,18 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
     if (warning !== null) run.progress.note(warning);
     return evaluation;
   });
+}
+
+/** What the evaluations of a run play. */
+export function finalEvaluation(environment: EnvironmentDefinition, config: CommonSettings) {
+  return {
+    environment,
+    envSettings: evaluationEnvSettings(environment, config),
+    episodes: config.evalEpisodes,
+    seed: 0,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+  };
 }
 
 /** Awaits a step. An error about NaN or infinity gets the step's name. */

@@ -280,6 +280,7 @@ Deno.test("a mean never mixes cells of different rules: the newest are in the ta
   );
   assertEquals(lines.map((line) => line.split("|")[3].trim()).slice(0, 2), ["50.0", "100.0"]);
   const old = await resultsPage(cells.slice(0, 1));
+  assertEquals(rowOf(sectionOf(old.markdown, "NumberLine"), "SFT + RL (older)").success, "50.0");
   assertStringIncludes(
     rowOf(old.markdown.split(/^## /m)[0], "NumberLine")["SFT + RL"],
     "(1 of 10 seeds, older)",

@@ -4,7 +4,7 @@ import { numberLine } from "../../../envs/mod.ts";
 import { resolveConfig, settingsOf } from "../../../rl/config.ts";
 import { latestRun } from "../../../rl/run/latest.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
-import { findTrainedRun } from "../../../rl/run/trained.ts";
+import { findTrainedRun, readRunSettings } from "../../../rl/run/trained.ts";
 import { inScratch } from "./scratch_run.ts";
 import { tinyConfig } from "../tiny_run.ts";
 
@@ -24,6 +24,42 @@ Deno.test("a run's own checkpoint and settings are taken, whether it is under wa
     assertEquals(settingsOf(config), settingsOf(tinyConfig()));
     await using _run = await RunFolder.create(path, { resume: true });
     assertEquals((await findTrainedRun({ run: path, given: {} })).checkpoint, checkpoint);
+  });
+});
+
+Deno.test("a program that a run's settings name runs only if the user names it", async () => {
+  await inScratch(async (path) => {
+    const [ran, program] = [`${path}/ran`, `${path}/evil.ts`];
+    const evil = `Deno.writeTextFileSync("${ran}", ""); export default 1;`;
+    const references = [
+      program,
+      new URL(`file://${program}`).href,
+      "./evil.ts",
+      "../x/evil.ts",
+      `data:text/javascript,${evil}`,
+      `data:text/javascript;base64,${btoa(evil)}//x.ts`,
+      "https://localhost/evil.ts",
+    ];
+    Deno.env.set("PONDER_CWD", path);
+    try {
+      for (const [name, reference] of references.flatMap((r) => [["env", r], ["algorithm", r]])) {
+        await Deno.mkdir(path, { recursive: true });
+        await using run = await RunFolder.create(path);
+        await run.writeConfig({ ...settingsOf(tinyConfig()), [name]: reference });
+        await run.writeCheckpoint({ "model.safetensors": "weights" });
+        await Deno.writeTextFile(program, evil);
+        // Another algorithm's run can be looked at, since its policy only acts.
+        const find = () => findTrainedRun({ run: path, given: {} });
+        if (name === "env") await assertRejects(find, Error);
+        else await find();
+        assertEquals((await readRunSettings(run)).algorithm === null, name === "algorithm", reference);
+        await assertRejects(() => Deno.stat(ran), Deno.errors.NotFound);
+        await run.close();
+        await Deno.remove(path, { recursive: true });
+      }
+    } finally {
+      Deno.env.delete("PONDER_CWD");
+    }
   });
 });
 
