@@ -5,6 +5,7 @@
  */
 import { clearErrors } from "../kernels/check.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
 import { commandLine, type Console, processConsole, Progress } from "../rl/cli/mod.ts";
 import { peakMemory } from "../rl/memory.ts";
 import { busyNs } from "./busy.ts";
@@ -156,7 +157,7 @@ export async function runSession(
 async function save(run: BenchRun, { out, name }: SessionSettings): Promise<string> {
   await Deno.mkdir(out, { recursive: true });
   const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
+  await writeFileAtomic(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
   return path;
 }
 

@@ -33,6 +33,7 @@ export { checkFrame, type EnvironmentParts } from "./shared/complete.ts";
 export { editDistance, nearestName } from "./shared/nearest.ts";
 export { type Color, gridPicture, picture } from "./shared/picture.ts";
 export type { Outcome, Rules } from "./shared/rules.ts";
+export { createTolerantParser } from "./shared/tolerant.ts";
 export type { Setting, SettingSpec } from "./shared/settings.ts";
 export { keyOf } from "./shared/state_key.ts";
 export {

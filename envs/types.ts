@@ -62,6 +62,8 @@ export interface Parse {
   readonly start: number;
   /** Its end, exclusive; -1 when none was found. */
   readonly end: number;
+  /** Where the key before the action begins, if the parser says it; else it is the published key, `"action":`. */
+  readonly key?: number;
 }
 
 /** What the prompt asks for. */

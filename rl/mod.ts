@@ -125,6 +125,7 @@ export {
   type Judged,
   type Responder,
 } from "./evaluation.ts";
+export { passAt, type SampledDeals, sampledDeals } from "./pass_at.ts";
 export { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 
 // algorithms, and what one of your own needs

@@ -122,6 +122,7 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
     without: [
       ...["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
       "sftThoughts",
+      "parse",
     ],
   },
 };

@@ -55,8 +55,8 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   const { tokenizer, model, actions } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
-  const { cot, temperature, maxNewTokens } = config;
-  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions });
+  const { cot, temperature, maxNewTokens, parse: parsing } = config;
+  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions, parsing });
 }
 
 /** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */

@@ -97,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
     before: [`train ${SHORT} --out first`],
     prepare: (folder) => Deno.writeTextFile(`${folder}/unsolved.ts`, UNSOLVED),
     command: `train ${SHORT} --demonstrations 0 --env ./unsolved.ts --warm-start first --out run`,
-    again: "train --resume --out run",
+    again: "train --resume --env ./unsolved.ts --out run",
   },
   {
     name: "train --extend",
@@ -203,13 +203,16 @@ function watch(folder: string, onChange: () => void): Disposable {
   return { [Symbol.dispose]: () => watcher.close() };
 }
 
-/** Digests of what must be equal. */
-async function contentOf(run: string): Promise<Content> {
-  const files = ["config.json", "metrics.jsonl"];
+/** Digests of what must be equal; the folder's own name is left out. */
+async function contentOf(run: string, folder: string): Promise<Content> {
+  const files = ["metrics.jsonl"];
   for (const name of ["checkpoint", "warm_start"]) {
     files.push(`${name}/model.safetensors`, `${name}/optimizer.safetensors`);
   }
-  const content: Record<string, string> = {};
+  const config = await Deno.readTextFile(`${run}/config.json`).catch(() => "absent");
+  const content: Record<string, string> = {
+    "config.json": (await digestOf(config.replaceAll(folder, ""))).sha256,
+  };
   for (const file of files) {
     const bytes = await Deno.readFile(`${run}/${file}`).catch(() => null);
     content[file] = bytes === null ? "absent" : (await digestOf(bytes)).sha256;
@@ -248,7 +251,7 @@ export async function killScenario(scenario: Scenario, kills: number, perChain: 
   let folder = await prepared(scenario);
   const undisturbed = await finish(scenario.command, folder);
   if (undisturbed.code !== 0) throw new Error(`Cannot begin: ${scenario.command} failed, ${undisturbed.err}`);
-  const expected = await contentOf(path(folder));
+  const expected = await contentOf(path(folder), folder);
   await Deno.remove(folder, { recursive: true });
   const outcome: Outcome = { name: scenario.name, kills: 0, same: 0, stages: {}, differences: [] };
   for (let done = 0; done < kills;) {
@@ -265,7 +268,7 @@ export async function killScenario(scenario: Scenario, kills: number, perChain: 
     // One that had already ended finds nothing left to do.
     const end = await finish(line, folder);
     if (ofChain > 0) {
-      const content = await contentOf(path(folder));
+      const content = await contentOf(path(folder), folder);
       const faults = Object.keys(expected).filter((file) => content[file] !== expected[file]);
       if (end.code === 0 && (await finish(`check ${path(folder)}`, folder)).code !== 0) faults.push("check");
       done += ofChain;

@@ -126,6 +126,27 @@ Deno.test("a command may also reach the paths that its user names", noWindows, (
   }
 });
 
+Deno.test("what a link leads to is granted with the link", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const home = Deno.realPathSync(`${sandbox.folder}/home`);
+  const [disk, cache] = [`${Deno.realPathSync(sandbox.folder)}/disk`, `${sandbox.folder}/home/.cache/ponder`];
+  Deno.mkdirSync(`${disk}/runs/a`, { recursive: true });
+  Deno.symlinkSync(disk, `${home}/linked`);
+  Deno.symlinkSync(`${disk}/runs`, `${sandbox.folder}/repository/runs`);
+  const runs = ["runs", cache, `${Deno.realPathSync(`${sandbox.folder}/repository`)}/runs`, `${disk}/runs`];
+  const cases: [args: string[], named: string[]][] = [
+    [["--out", "linked/new"], [`${home}/linked/new`, `${disk}/new`]],
+    [["--out", "linked"], [`${home}/linked`, disk]],
+    [["--out=linked/"], [`${home}/linked/`, disk]],
+    [["--run", "linked/runs/a"], [`${home}/linked/runs/a`, `${disk}/runs/a`]],
+  ];
+  for (const [args, named] of cases) {
+    const { granted } = started(sandbox.run("ponder", "train", ...args));
+    assertEquals(granted("--allow-write"), [...runs, ...named], args.join(" "));
+    assertEquals(granted("--allow-read").slice(-named.length), named, args.join(" "));
+  }
+});
+
 Deno.test("check may write into the run that it is to restore, and nowhere else", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
   const home = Deno.realPathSync(`${sandbox.folder}/home`);

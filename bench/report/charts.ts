@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { writeFileAtomic } from "../../model/files.ts";
 import type { BenchRun } from "../types.ts";
 import { type Bar, barChart, type BarSettings } from "./chart.ts";
 import { fastestRows } from "./targets.ts";
@@ -12,7 +13,7 @@ export async function drawCharts(run: BenchRun, path: string): Promise<string[]>
   const drawn: string[] = [];
   const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
     if (bars.length < 2) return; // one bar compares nothing
-    await Deno.writeTextFile(file, await barChart(bars, settings));
+    await writeFileAtomic(file, await barChart(bars, settings));
     drawn.push(file);
   };
   await draw(`${path}.svg`, barsOf(run), {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readText } from "../../model/files.ts";
+import { readText, writeFileAtomic } from "../../model/files.ts";
 import { parseRun } from "./compare.ts";
 import { performancePage, type SavedRun } from "./page.ts";
 import type { PytorchRun } from "./pytorch.ts";
@@ -38,7 +38,7 @@ export async function writePage(folder: string, page: string): Promise<void> {
       `Cannot write ${page}: ${folder} has no saved run, measure with --out ${folder}`,
     );
   }
-  await Deno.writeTextFile(page, performancePage(saved));
+  await writeFileAtomic(page, performancePage(saved));
 }
 
 async function readPytorch(path: string): Promise<PytorchRun> {

@@ -94,12 +94,12 @@ export const reproduceCommand: Command<typeof options> = {
       : cellsOf(chosen, given);
     const states: CellState[] = [];
     for (const cell of cells) states.push(await cellState(places, cell));
-    if (values.list) {
-      await list(places, cells, states);
-      return 0;
-    }
     const kept = values.renew ? ["done"] : ["done", "older"];
     const todo = cells.filter((_, i) => !kept.includes(states[i]));
+    if (values.list) {
+      await list(places, cells, states, todo);
+      return 0;
+    }
     const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
     await writePage(places);
     return code;
@@ -154,16 +154,19 @@ async function runCells(
 }
 
 /** Prints the cells, how far each is, and how long it took or should take. */
-async function list(places: Places, cells: readonly Cell[], states: readonly CellState[]): Promise<void> {
+async function list(
+  places: Places,
+  cells: readonly Cell[],
+  states: readonly CellState[],
+  todo: readonly Cell[],
+): Promise<void> {
   const known = await readResults(places);
   const rows = cells.map((cell, i) => {
     const time = formatEstimate(estimateSeconds([cell], known));
-    const isDone = states[i] === "done" || states[i] === "older";
-    return [resultPath(places, cell), states[i], isDone ? time.replace("about ", "") : time];
+    return [resultPath(places, cell), states[i], todo.includes(cell) ? time : time.replace("about ", "")];
   });
   processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
-  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done" && states[i] !== "older"), known);
-  processConsole.out(`\nTime left: ${formatEstimate(left)}\n`);
+  processConsole.out(`\nTime left: ${formatEstimate(estimateSeconds(todo, known))}\n`);
 }
 
 async function writePage(places: Places): Promise<void> {

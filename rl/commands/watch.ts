@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { openTunedGpu } from "../../bench/tuning.ts";
 import { writeFileAtomic } from "../../model/files.ts";
 import { type Command, defineOptions, formatBytes, runCommand, userPath } from "../cli/mod.ts";
 import { RUNS_FOLDER } from "../run/latest.ts";
 import { stoppable } from "../run/stop.ts";
 import { exportPage } from "../watch/export.ts";
 import { readPage } from "../watch/page.ts";
+import { Play } from "../watch/play.ts";
 import { findRuns } from "../watch/runs.ts";
 import { serveSite } from "../watch/serve.ts";
 import { makeSite } from "../watch/site.ts";
@@ -53,7 +55,8 @@ export const watchCommand: Command<typeof options> = {
     // Runs that begin later are found too; a folder that is named must be there now.
     if (named.length > 0) await findRuns(folders);
     const runs = async () => await findRuns(folders).catch(() => []);
-    const site = makeSite({ page, runs });
+    await using play = new Play({ runs, openGpu: () => openTunedGpu({ note: console.error }) });
+    const site = makeSite({ page, runs, play: (request, path) => play.answer(request, path) });
     await using server = serveSite(site, { port, note: console.error });
     console.error(`Watching ${folders.join(", ")} at ${server.url}  (Ctrl-C ends it)`);
     await stoppable(() => void server.close(), () => server.finished);

@@ -228,7 +228,13 @@ export function recordingFaults(
   let files = 0, pictures = 0;
   for (const name of names) {
     const file = `${RECORDING_FOLDER}/${name}`;
-    const bytes = readAt(`${path}/${name}`);
+    let bytes: Uint8Array<ArrayBuffer> | null;
+    try {
+      bytes = readAt(`${path}/${name}`);
+    } catch (error) {
+      faults.push([file, (error as Error).message]);
+      continue;
+    }
     if (bytes === null) continue; // dropped meanwhile
     if (name.endsWith(".png")) {
       pictures++;
@@ -283,6 +289,9 @@ function isWhole(text: string): boolean {
   }
 }
 
+/** Most bytes of one file of a recording: an iteration's turns, or a picture. */
+const MOST_FILE_BYTES = 2 ** 28;
+
 function readText(path: string): string | null {
   const bytes = readAt(path);
   return bytes && new TextDecoder().decode(bytes);
@@ -290,6 +299,14 @@ function readText(path: string): string | null {
 
 function readAt(path: string): Uint8Array<ArrayBuffer> | null {
   try {
+    // A stranger's recording may hold pipes and devices, which never end.
+    const { isFile, size } = Deno.statSync(path);
+    if (!isFile) throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
+    if (size > MOST_FILE_BYTES) {
+      throw new RangeError(
+        `Cannot read ${path}: it has ${size} bytes, at most ${MOST_FILE_BYTES} are read, remove it`,
+      );
+    }
     return Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;

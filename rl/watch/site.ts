@@ -107,7 +107,11 @@ async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | nu
 
 /** Whole lines of `metrics.jsonl` from a byte on; `x-next` is where to go on. */
 async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
-  using file = await Deno.open(`${run.path}/metrics.jsonl`);
+  const path = `${run.path}/metrics.jsonl`;
+  if (!(await Deno.stat(path)).isFile) {
+    throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
+  }
+  using file = await Deno.open(path);
   const { size } = await file.stat();
   // A shorter file is another one: a run that was resumed, or begun again.
   const start = from > size ? 0 : from;

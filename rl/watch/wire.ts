@@ -113,3 +113,45 @@ export interface ExportedPage {
     readonly scenes: Readonly<Record<string, SceneTold>>;
   }[];
 }
+
+/** An episode that a person and a policy play side by side. */
+export interface PlayBegun {
+  readonly session: string;
+  readonly actions: readonly string[];
+  readonly prompt: string;
+  /** The first frame, a PNG in base64. */
+  readonly frame: string;
+  /** Whether the best action is told after each step. */
+  readonly solver: boolean;
+}
+
+/** What a policy wrote. */
+export interface PlayThought {
+  readonly text: string;
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  /** Name of the action; null when the text has none. */
+  readonly action: string | null;
+  readonly actionSpan: readonly [start: number, end: number];
+  /** In units of return. */
+  readonly value: number;
+  /** Of each token. */
+  readonly probabilities: readonly number[];
+  readonly alternatives: readonly (readonly (readonly [text: string, probability: number])[])[] | null;
+  readonly faithful: boolean | null;
+  readonly perception: number | null;
+}
+
+/** What a step led to. */
+export interface PlayStepped {
+  /** The action taken. */
+  readonly action: string;
+  readonly reward: number;
+  /** What the solver would have done; null without one. */
+  readonly best: string | null;
+  readonly episodeReturn: number;
+  readonly isOver: boolean;
+  /** Null until the episode is over. */
+  readonly success: boolean | null;
+  readonly frame: string;
+}

@@ -1,3 +1,4 @@
+import { createTolerantParser } from "../../envs/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { createParser } from "../../envs/shared/parse.ts";
@@ -112,4 +113,12 @@ Deno.test("a lambda outside [0, 1] is refused", () => {
   const parse = { action: 1, start: 3 };
   assertThrows(() => responseWeights(response, parse, 2), RangeError, "lambda is 2");
   assertThrows(() => responseWeights(response, parse, NaN), RangeError, "lambda is NaN");
+});
+
+Deno.test("a key of another form begins the action part where the parser found it", () => {
+  const text = "{'thoughts': 'so', 'action': 'hit'}";
+  const starts = [0, 13, 19, 30, 35], ends = [13, 19, 30, 35, 35];
+  const parse = createTolerantParser(["stand", "hit"])(text);
+  assertEquals(text.slice(parse.start, parse.end), "hit");
+  assertEquals([...responseWeights({ text, starts, ends }, parse, 0.5)], [0.5, 0.5, 1, 1, 1]);
 });

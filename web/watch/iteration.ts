@@ -200,8 +200,10 @@ function updates({ minibatches, plannedUpdates, klStop }: RecordedHeader): HTMLE
       "p",
       {},
       isStopped
-        ? `The KL stop ended the iteration after ${minibatches.length} of ${plannedUpdates} updates: the last minibatch ` +
-          `was ${number(minibatches.at(-1)!.kl)} nats from the policy that acted, over ${number(klStop)}.`
+        ? `The KL stop ended the iteration after ${minibatches.length} of ${plannedUpdates} updates: the policy was ` +
+          `${number(minibatches.at(-1)!.kl)} nats a weighted token from the one that acted, over ${
+            number(klStop)
+          }.`
         : `All ${plannedUpdates} updates were done; the KL estimate stayed under ${number(klStop)} nats.`,
     ),
     h(
@@ -262,7 +264,7 @@ function updates({ minibatches, plannedUpdates, klStop }: RecordedHeader): HTMLE
     h(
       "p",
       { class: "note" },
-      "Height: KL estimate of a minibatch before its step. Below: share of its ratios outside the clip.",
+      "Height: KL of a weighted token up to a minibatch, over the last few, before its step. Below: share of its ratios outside the clip.",
     ),
   );
 }

@@ -9,6 +9,7 @@ import { h, show } from "./dom.ts";
 import { EpisodesView } from "./episodes.ts";
 import { percent } from "./format.ts";
 import { IterationView } from "./iteration.ts";
+import { PlayView } from "./play.ts";
 import { RunsView } from "./runs_view.ts";
 import { openSource } from "./source.ts";
 import { State, type View } from "./state.ts";
@@ -25,6 +26,7 @@ const views = {
   iteration: new IterationView(state, go),
   episodes: new EpisodesView(state, go),
   compare: new CompareView(state),
+  play: new PlayView(state),
 };
 type Shown = keyof typeof views;
 const TITLES: Readonly<Record<Shown, string>> = {
@@ -33,6 +35,7 @@ const TITLES: Readonly<Record<Shown, string>> = {
   iteration: "Iteration",
   episodes: "Episodes",
   compare: "Compare",
+  play: "Play",
 };
 
 const nav = h("nav", { "aria-label": "Views" });
@@ -83,7 +86,9 @@ function render(): void {
   const isMany = source.isLive || state.listed.length > 1;
   show(
     nav,
-    (Object.keys(views) as Shown[]).filter((each) => isMany || (each !== "runs")).map((each) =>
+    (Object.keys(views) as Shown[]).filter((each) =>
+      each === "play" ? source.isLive : isMany || each !== "runs"
+    ).map((each) =>
       h("button", {
         ...{ type: "button", "aria-current": each === view ? "page" : null },
         onclick: () => go(() => state.view = each as View),

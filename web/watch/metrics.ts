@@ -75,7 +75,16 @@ export const GROUPS: readonly (readonly [title: string, metrics: readonly string
   ]],
   ["How it learns", [
     ...["entropy", "kl", "clipFraction", "updates", "policyLoss", "valueLoss", "explainedVariance"],
-    ...["advantageStd", "gradientNorm", "referenceKl", "correctionLoss", "firstRatioError", "learningRate"],
+    ...[
+      "advantageRms",
+      "advantageMean",
+      "advantageStd",
+      "gradientNorm",
+      "referenceKl",
+      "correctionLoss",
+      "firstRatioError",
+      "learningRate",
+    ],
   ]],
 ];
 
@@ -91,6 +100,8 @@ const TITLES: Readonly<Record<string, string>> = {
   meanReturn: "mean return",
   clipFraction: "clipped ratios",
   advantageStd: "advantage, standard deviation",
+  advantageRms: "advantage, root mean square",
+  advantageMean: "advantage, mean",
   advantageCosine: "advantage against exact values",
   referenceKl: "KL to the warm start",
   parseRate: "actions found",

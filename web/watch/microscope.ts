@@ -108,7 +108,7 @@ export class Microscope {
       const told = value === null || value === undefined ? "" : this.#quantity.format(value);
       const attributes = {
         class: `token${turn.weights[t] < 1 ? "" : " acts"}${text === "" ? " end" : ""}`,
-        style: { "--strength": Math.abs(strength), "--ink": strength < 0 ? "var(--minus)" : "var(--plus)" },
+        style: { "--strength": Math.abs(strength), "--tint": strength < 0 ? "var(--minus)" : "var(--plus)" },
         title: `${this.#quantity.name} ${told}`,
       };
       if (!isMain) return h("span", attributes, text === "" ? "⏎" : text);

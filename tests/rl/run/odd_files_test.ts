@@ -1,5 +1,5 @@
 /** Run folders whose files are pipes, devices, or larger than all memory: refused at once. */
-import { assert, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { checkRun } from "../../../rl/run/check.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { lockOwner } from "../../../rl/run/lock.ts";
@@ -45,6 +45,22 @@ for (const [kind, make] of Object.entries(odd)) {
           await restoreRun(path).catch((error) => assert(error.message.startsWith("Cannot "), error.message));
         });
       }
+    },
+  });
+
+  Deno.test({
+    name: `${kind} in a run's recording is not read`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await inScratch(async (path) => {
+        await finishedRun(path);
+        await Deno.mkdir(`${path}/recording`);
+        for (const name of ["rl-000001.jsonl", "after-rl.jsonl", `${"0".repeat(32)}.png`]) {
+          await make(`${path}/recording/${name}`);
+        }
+        const { isWhole } = await checkRun(path);
+        assertEquals(isWhole, kind !== "a file of holes"); // what is no file is none of the recording's
+      });
     },
   });
 
