@@ -89,9 +89,12 @@ export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): S
   return { samples, metrics };
 }
 
-/** 1 - variance(residuals) / variance(targets); null when all targets are the same, so that there is nothing to explain. */
+/** 1 - variance(residuals) / variance(targets); null when all targets are the same but for rounding: nothing is to be explained. */
 export function explainedVariance(residuals: ArrayLike<number>, targets: ArrayLike<number>): number | null {
-  const isConstant = Array.prototype.every.call(targets, (target) => target === targets[0]);
+  const isConstant = Array.prototype.every.call(
+    targets,
+    (target) => Math.abs(target - targets[0]) <= 1e-6 * Math.abs(targets[0]),
+  );
   return isConstant ? null : 1 - standardDeviation(residuals) ** 2 / standardDeviation(targets) ** 2;
 }
 
