@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
 import { deriveSizes, layOut, linear, type Sequence, Tape, type Tensor } from "../model/mod.ts";
 import { headOf } from "../model/language.ts";
 import { Agent } from "./agent.ts";
@@ -39,78 +40,119 @@ export interface ExplainSettings {
 /** Most logits to read back, 16 MB: a large vocabulary has no alternatives. */
 const MAX_LOGITS = 1 << 22;
 
+/** A forward pass that is under way: read its slices, together with others' if there are any, and then dispose of it. */
+export interface Launched<Result> extends Disposable {
+  readonly slices: readonly Slice[];
+  /** Makes the result of the words of the slices. */
+  result(words: readonly Float32Array[]): Result;
+}
+
+/** Reads several launched passes at once, which costs no more than one, and disposes of them. */
+export async function readAll<const Results extends readonly unknown[]>(
+  gpu: Gpu,
+  launched: { readonly [index in keyof Results]: Launched<Results[index]> },
+): Promise<Results> {
+  try {
+    const words = await gpu.read(...launched.flatMap(({ slices }) => slices));
+    let first = 0;
+    return launched.map((each) => each.result(words.slice(first, first += each.slices.length))) as never;
+  } finally {
+    for (const each of launched) each[Symbol.dispose]();
+  }
+}
+
 /** What else `policy` might have answered to the same prompts, under its present weights. */
 export async function explain(
   policy: Policy,
   sequences: readonly Sequence[],
   settings: ExplainSettings,
 ): Promise<Explanation[]> {
-  if (policy instanceof Agent) return await explainAgent(policy, sequences, settings);
-  if (policy instanceof CnnPolicy) return await explainCnn(policy, sequences, settings);
-  return sequences.map(() => ({ alternatives: null, attention: null }));
+  return (await readAll<[Explanation[]]>(policy.gpu, [launchExplanation(policy, sequences, settings)]))[0];
 }
 
-/** Log-probability of each token of responses under the present weights, a row for each response. */
-export async function responseLogprobs(
+/** Launches what {@linkcode explain} tells, under the weights of this moment. */
+export function launchExplanation(
+  policy: Policy,
+  sequences: readonly Sequence[],
+  settings: ExplainSettings,
+): Launched<Explanation[]> {
+  if (policy instanceof Agent) return launchAgent(policy, sequences, settings);
+  if (policy instanceof CnnPolicy) return launchCnn(policy, sequences, settings);
+  const nothing = sequences.map(() => ({ alternatives: null, attention: null }));
+  return { slices: [], result: () => nothing, [Symbol.dispose]: () => {} };
+}
+
+/** Launches the log-probability of each token of responses under the present weights, a row for each response. */
+export function launchLogprobs(
   policy: Policy,
   sequences: readonly Sequence[],
   temperature: number,
-): Promise<Float32Array[]> {
+): Launched<Float32Array[]> {
   const batch = policy.batch(sequences);
-  using tape = new Tape(policy.gpu, { record: false });
+  const tape = new Tape(policy.gpu, { record: false });
   const { logprob } = policy.forward(tape, batch, { temperature, values: "none" });
-  const [words] = await policy.gpu.read(logprob.data);
-  return sequences.map(({ response }, b) => words.slice(b * batch.R, b * batch.R + response.length));
+  return {
+    slices: [logprob.data],
+    result: ([words]) =>
+      sequences.map(({ response }, b) => words.slice(b * batch.R, b * batch.R + response.length)),
+    [Symbol.dispose]: () => tape.dispose(),
+  };
 }
 
-async function explainAgent(
+function launchAgent(
   { vlm }: Agent,
   sequences: readonly Sequence[],
   { temperature, alternatives: count }: ExplainSettings,
-): Promise<Explanation[]> {
+): Launched<Explanation[]> {
   const layout = layOut(sequences, vlm.config);
   const { B, R, T, prefix, sources } = layout;
   const { heads, width, vocabularySize: V } = vlm.config;
-  using tape = new Tape(vlm.gpu, { record: false });
+  const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
   const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [linear(tape, hidden, headOf(vlm.parameters))] : []; // (B R, V)
-  const read = await vlm.gpu.read(...[...logits, ...QKVs].map(({ data }) => data));
-  const rows = hasLogits ? read[0] : null;
-  const layers = read.slice(logits.length).map((QKV, layer) => ({ QKV, row: QKVs[layer].shape.at(-1)! }));
-  return sequences.map(({ response }, b) => ({
-    alternatives: rows && response.map((_, r) => {
-      const first = (b * R + r) * V;
-      return likeliest(rows.subarray(first, first + V), temperature, count);
-    }),
-    attention: imageAttention(layers, {
-      ...{ b, T, heads, width },
-      prefix: prefix[b],
-      tokens: response.length,
-      sources: sources.subarray(b * T, (b + 1) * T),
-      imageTokens: deriveSizes(vlm.config).imageTokens,
-    }),
-  }));
+  const result = (words: readonly Float32Array[]): Explanation[] => {
+    const rows = hasLogits ? words[0] : null;
+    const layers = words.slice(logits.length).map((QKV, layer) => ({ QKV, row: QKVs[layer].shape.at(-1)! }));
+    return sequences.map(({ response }, b) => ({
+      alternatives: rows && response.map((_, r) => {
+        const first = (b * R + r) * V;
+        return likeliest(rows.subarray(first, first + V), temperature, count);
+      }),
+      attention: imageAttention(layers, {
+        ...{ b, T, heads, width },
+        prefix: prefix[b],
+        tokens: response.length,
+        sources: sources.subarray(b * T, (b + 1) * T),
+        imageTokens: deriveSizes(vlm.config).imageTokens,
+      }),
+    }));
+  };
+  const slices = [...logits, ...QKVs].map(({ data }) => data);
+  return { slices, result, [Symbol.dispose]: () => tape.dispose() };
 }
 
-async function explainCnn(
+function launchCnn(
   policy: CnnPolicy,
   sequences: readonly Sequence[],
   { temperature, alternatives: count }: ExplainSettings,
-): Promise<Explanation[]> {
+): Launched<Explanation[]> {
   const { cnn, gpu, actions } = policy;
   const batch = policy.batch(sequences);
-  using tape = new Tape(gpu, { record: false });
+  const tape = new Tape(gpu, { record: false });
   const logits = cnn.logits(tape, cnn.features(tape, batch), batch.penalties); // (B, V)
-  const [rows] = await gpu.read(logits.data);
-  const V = rows.length / batch.B;
-  return sequences.map((_, b) => ({
-    alternatives: [
-      likeliest(rows.subarray(b * V, (b + 1) * V), temperature, count).filter(([id]) => id < actions.length),
-    ],
-    attention: null,
-  }));
+  const result = ([rows]: readonly Float32Array[]): Explanation[] => {
+    const V = rows.length / batch.B;
+    return sequences.map((_, b) => ({
+      alternatives: [
+        likeliest(rows.subarray(b * V, (b + 1) * V), temperature, count)
+          .filter(([id]) => id < actions.length),
+      ],
+      attention: null,
+    }));
+  };
+  return { slices: [logits.data], result, [Symbol.dispose]: () => tape.dispose() };
 }
 
 /** The `count` most probable tokens of a row of logits. */

@@ -10,7 +10,7 @@ import type { Segment } from "../../model/mod.ts";
 import type { LearnObserver } from "../algorithms/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { EvaluatedTurn } from "../evaluation.ts";
-import { explain, type Explanation, responseLogprobs } from "../explain.ts";
+import { explain, type Explanation, launchExplanation, launchLogprobs, readAll } from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { ObjectiveSettings, Sample } from "../objective.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
@@ -63,46 +63,49 @@ export class Recorder {
   }
 
   /** Begins to record an iteration whose experience is collected; null when nothing is recorded any more. */
-  async begin(rollout: Rollout, iteration: number): Promise<IterationRecord | null> {
-    return await this.#guarded(async () => {
-      const startMs = performance.now();
-      const { policy, config: { seed, temperature } } = this.#context;
-      const chosen = chooseTurns(rollout, RECORDED_TURNS, new Random(seed, `recorded turns ${iteration}`));
-      const turns = chosen.map(({ index }) => rollout.transitions[index]);
-      const explanations = await explain(policy, padded(turns), { temperature, alternatives: ALTERNATIVES });
-      const seen = new Seen();
-      return {
-        observer: seen,
-        end: async (seconds) => {
-          const recordMs = performance.now();
-          await this.#guarded(async () => {
-            const after = await responseLogprobs(policy, padded(turns), temperature);
-            const lines = chosen.map(({ kind, episode, turn, index }, i) =>
-              this.#turn(rollout.transitions[index], {
-                ...{ kind, episode, turn },
-                explanation: explanations[i],
-                sample: seen.samples?.[index] ?? null,
-                objective: seen.objective,
-                after: after[i],
-              })
-            );
-            const record = (startedMs: number) => (performance.now() - startedMs) / 1e3;
-            this.#write(recordingFile(iteration), {
-              header: {
-                stage: "rl",
-                iteration,
-                seconds: { ...seconds, record: record(recordMs) + (seen.beganMs - startMs) / 1e3 },
-                ...seen.header(rollout, this.#context.config),
-              },
-              episodes: episodesOf(rollout, chosen),
-              turns: lines,
-              explanations,
-            });
-            return true;
+  begin(rollout: Rollout, iteration: number): IterationRecord | null {
+    if (this.#isOff) return null;
+    const startMs = performance.now();
+    const { policy, config: { seed, temperature } } = this.#context;
+    const chosen = chooseTurns(rollout, RECORDED_TURNS, new Random(seed, `recorded turns ${iteration}`));
+    const turns = chosen.map(({ index }) => rollout.transitions[index]);
+    // Read with the pass after the updates: a readback costs as much as a small pass.
+    const acted = launchExplanation(policy, padded(turns), { temperature, alternatives: ALTERNATIVES });
+    const seen = new Seen();
+    return {
+      observer: seen,
+      end: async (seconds) => {
+        const recordMs = performance.now();
+        await this.#guarded(async () => {
+          const [explanations, after] = await readAll<[Explanation[], Float32Array[]]>(policy.gpu, [
+            acted,
+            launchLogprobs(policy, padded(turns), temperature),
+          ]);
+          const lines = chosen.map(({ kind, episode, turn, index }, i) =>
+            this.#turn(rollout.transitions[index], {
+              ...{ kind, episode, turn },
+              explanation: explanations[i],
+              sample: seen.samples?.[index] ?? null,
+              objective: seen.objective,
+              after: after[i],
+            })
+          );
+          const record = (startedMs: number) => (performance.now() - startedMs) / 1e3;
+          this.#write(recordingFile(iteration), {
+            header: {
+              stage: "rl",
+              iteration,
+              seconds: { ...seconds, record: record(recordMs) + (seen.beganMs - startMs) / 1e3 },
+              ...seen.header(rollout, this.#context.config),
+            },
+            episodes: episodesOf(rollout, chosen),
+            turns: lines,
+            explanations,
           });
-        },
-      };
-    });
+          return true;
+        });
+      },
+    };
   }
 
   /** Begins to record an evaluation; the first argument of its `onTurn`, and its end. */

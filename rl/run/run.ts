@@ -217,7 +217,7 @@ class Learner {
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
     effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
-    const record = await run.recorder?.begin(rollout, iteration + 1);
+    const record = run.recorder?.begin(rollout, iteration + 1);
     const learnMs = performance.now();
     const update = await naming(
       `RL iteration ${iteration + 1}`,
