@@ -2,12 +2,11 @@
  * ponder: fine-tunes a compact vision-language model to act in image-based environments by reinforcement learning, on
  * Deno's native WebGPU. Importing this module asks for no device.
  *
- * This is the public face, by layer: what a program needs that trains, evaluates and acts. Each layer is an entry of its own,
- * which has more:
- * - `@ponder/ponder/kernels`: WGSL kernels, their launches, and what kernels of one's own need;
- * - `@ponder/ponder/model`: tensors, gradients, ops of one's own, the model and its parts;
- * - `@ponder/ponder/envs`: environments, and what one of one's own needs;
- * - `@ponder/ponder/rl`: training, policies, algorithms, and what one of one's own needs.
+ * This is the public face: what a program needs to train, evaluate and act. Each layer has an entry of its own with more:
+ * - `@ponder/ponder/kernels`: WGSL kernels, their launches, and what your own kernels need;
+ * - `@ponder/ponder/model`: tensors, gradients, the model and its parts, and what your own ops need;
+ * - `@ponder/ponder/envs`: environments, and what your own need;
+ * - `@ponder/ponder/rl`: training, policies, algorithms, and what your own need.
  *
  * @example An environment of one's own, a moment of training on it, and an action
  * ```ts

@@ -13,6 +13,7 @@ import {
   userPath,
   type Values,
 } from "../rl/cli/mod.ts";
+import { readText } from "../model/files.ts";
 import { benchCases } from "./cases.ts";
 import { compareRuns, parseRun } from "./report/compare.ts";
 import { writePage } from "./report/saved.ts";
@@ -111,7 +112,7 @@ export const benchCommand: Command<typeof benchOptions> = {
   },
 };
 
-/** What was asked for; wrong names end with exit code 2 before anything runs. */
+/** Selects what was asked for. Wrong names end with exit code 2 before anything runs. */
 function select({ only, suite, variant }: BenchOptions): Work {
   for (const name of suite) {
     if (!(SUITES as readonly string[]).includes(name)) {
@@ -137,7 +138,7 @@ function select({ only, suite, variant }: BenchOptions): Work {
   }
 }
 
-/** What an adapter can do in minutes. */
+/** Leaves out what an adapter cannot do in minutes. */
 function forAdapter({ isSoftware, adapterName }: Gpu, work: Work): Work {
   const cases = work.cases.filter(({ suite }) => !isSoftware || suite !== "large");
   if (cases.length + work.steps.length > 0) return { ...work, cases };
@@ -145,8 +146,8 @@ function forAdapter({ isSoftware, adapterName }: Gpu, work: Work): Work {
 }
 
 /**
- * Runs this command again with a copy of the lock file, since loading peers writes them into the lock. Otherwise everybody's
- * next installation would download them, although the toolkit does not depend on them.
+ * Runs this command again with a copy of the lock file. Loading peers writes them into the lock. In the real one they would be
+ * downloaded at everybody's next installation, although the toolkit does not depend on them.
  */
 async function runWithPeers(): Promise<number> {
   const lock = await Deno.makeTempFile({ prefix: "bench-peers-", suffix: ".lock" });
@@ -165,7 +166,7 @@ async function runWithPeers(): Promise<number> {
   }
 }
 
-/** Measures which variants suit this adapter and keeps the result for every command. */
+/** Measures which variants suit this adapter, and keeps the result for every command. */
 async function retune(): Promise<number> {
   const gpu = await openGpu();
   try {
@@ -195,10 +196,10 @@ async function compare(before: string, after: string | undefined): Promise<numbe
 
 async function readRun(path: string): Promise<BenchRun> {
   try {
-    return parseRun(await Deno.readTextFile(path), path);
+    return parseRun(await readText(path), path);
   } catch (error) {
     if (error instanceof SyntaxError) throw error;
-    throw new UsageError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError((error as Error).message, { cause: error });
   }
 }
 

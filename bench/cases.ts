@@ -1,5 +1,5 @@
 /**
- * Every case that can be timed: the shapes of the tests, those that peers run too, and large ones.
+ * Every case that can be timed: the shapes of the tests, shapes that peers run too, and large ones.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { largeCases } from "./large.ts";
 import type { BenchCase } from "./run.ts";
 import { variantsIn } from "./select.ts";
 
-/** Everything there is to time. */
+/** All cases that can be timed. */
 export const benchCases: readonly BenchCase[] = [
   ...Object.entries(casesByFolder).flatMap(([folder, cases]) =>
     cases.map((kernelCase) => ({ suite: "cases" as const, folder, kernelCase }))
@@ -26,7 +26,7 @@ export const benchCases: readonly BenchCase[] = [
   })),
 ];
 
-/** Names of all variants that some kernel has, sorted: what `PONDER_VARIANT` may name. */
+/** Lists the names that `PONDER_VARIANT` may have: all variants of all kernels, sorted. */
 export function knownVariants(): string[] {
   return variantsIn(benchCases);
 }

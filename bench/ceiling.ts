@@ -1,5 +1,5 @@
 /**
- * What this machine can do at most: a copy and a multiply-add loop, measured in the same run as the kernels.
+ * The machine's ceilings: the rates of a copy and of a multiply-add loop, measured in the same run as the kernels.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import updateSource from "./update.wgsl" with { type: "text" };
 import type { Ceiling } from "./types.ts";
 
 const COPY_VEC4S = 1 << 20;
-/** What an invocation copies; which is best depends on the machine. */
+/** Numbers of vec4s that an invocation copies. Which is best depends on the machine. */
 const VEC4S_PER_LANE = [1, 2, 4];
 const CHAINS = 8;
 
-/** Measures both ceilings. Rates are best quartiles: a ceiling is what is possible, not what is usual. */
+/** Measures the ceilings. Rates are best quartiles: a ceiling is what is possible, not what is usual. */
 export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promise<Ceiling> {
-  // A real GPU needs more invocations to fill than two cores do.
+  // A real GPU needs more invocations than two cores do.
   const lanes = gpu.isSoftware ? 1 << 12 : 1 << 20;
   const rounds = 64;
   const X = gpu.upload(new Float32Array(4 * COPY_VEC4S).fill(0.5), "ceiling.X");
@@ -71,9 +71,9 @@ function best(all: readonly Rate[]): Rate {
   };
 }
 
-/** Work a nanosecond: GB/s of bytes, GFLOP/s of flops. */
+/** Work per nanosecond: GB/s for bytes, GFLOP/s for flops. */
 function rates({ samples }: Samples, work: number): Rate {
-  // The clock has steps: a sample that is too short for it takes no time.
+  // The CPU clock has steps. A sample that is too short for it shows no time, and is left out.
   const busy = samples.flatMap(({ busyUs }) => busyUs ? [busyUs] : []);
   return {
     wall: work / spreadOf(samples.map(({ wallUs }) => wallUs)).low / 1e3,
@@ -82,10 +82,10 @@ function rates({ samples }: Samples, work: number): Rate {
 }
 
 /**
- * Share of the ceiling that binds: the larger of arithmetic over the multiply-add rate and bytes over the copy rate.
- * It may pass 1 when operands stay in the cache, and for kernels that overwrite what they read (see `update`).
+ * Computes the share of the ceiling that limits a kernel: the larger of arithmetic over the multiply-add rate and bytes over
+ * the copy rate. It may pass 1 if operands stay in the cache, and for kernels that overwrite what they read (see `update`).
  *
- * @returns null when the work is unknown
+ * @returns The share, with 1 for the ceiling itself; null if the work is unknown.
  */
 export function shareOfCeiling(
   { flops, bytes, wallUs, busyUs }: { flops: number; bytes: number; wallUs: number; busyUs: number | null },

@@ -1,5 +1,5 @@
 /**
- * Traced steps in the Trace Event Format, which chrome://tracing and https://ui.perfetto.dev open.
+ * Writes traced steps in the Trace Event Format, which chrome://tracing and https://ui.perfetto.dev open.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { spanOf, submissionsOf, type TracedStep } from "./trace.ts";
 /** A span of time on a track, in microseconds. */
 export interface TraceEvent {
   readonly name: string;
-  /** `X`: a complete event; `M`: the name of a process or track. */
+  /** `X` is a complete event, `M` the name of a process or track. */
   readonly ph: "X" | "M";
   readonly pid: number;
   readonly tid: number;
@@ -17,7 +17,7 @@ export interface TraceEvent {
   readonly args?: Readonly<Record<string, unknown>>;
 }
 
-/** The whole file. */
+/** The contents of a trace file. */
 export interface ChromeTrace {
   readonly displayTimeUnit: "ms";
   readonly otherData: Readonly<Record<string, string>>;
@@ -28,8 +28,9 @@ const HOST = 1;
 const GPU = 2;
 
 /**
- * Two tracks: the host's phases inside each step (prepare, encode, wait for the GPU, use results), and the GPU's
- * dispatches inside each submission. The GPU's clock is set so that no submission ends after the wait for it.
+ * Makes a trace with two tracks. One has the host's phases inside each step: prepare, encode, wait for the GPU, use results. The
+ * other has the GPU's dispatches inside each submission. The GPU's clock is shifted such that no submission ends after the wait
+ * for it.
  */
 export function chromeTrace(
   steps: readonly TracedStep[],
@@ -70,7 +71,7 @@ export function chromeTrace(
   return { displayTimeUnit: "ms", otherData, traceEvents };
 }
 
-/** When, on the host's clock, the GPU's clock stood at 0. */
+/** The time on the host's clock, in milliseconds, at which the GPU's clock was 0. */
 function gpuClockOrigin(step: TracedStep): number {
   if (!step.hasTimestamps) return step.rows[0]?.recordedMs ?? step.startMs;
   const latest = submissionsOf(step).map((each) => each.wait.endMs - spanOf(each).endNs / 1e6);

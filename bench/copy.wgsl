@@ -1,7 +1,7 @@
 // copy      Y[i] = X[i]
 // shapes    X,Y (N) vec4f
 // bindings  0 X read, 1 Y write
-// work      PER_LANE vec4s an invocation, neighbours 8 apart; the caller takes the best PER_LANE
+// work      each invocation copies PER_LANE vec4s, 8 apart; the caller takes the best PER_LANE
 // traffic   32N bytes: the ceiling of kernels that are bound by memory
 // source    STREAM, https://www.cs.virginia.edu/stream/
 

@@ -1,49 +1,40 @@
 /**
- * The cases of the tests, which are timed too.
+ * The cases of the tests, which are timed too. A folder under `kernels/` that has a `cases.ts` needs no row here.
  *
  * @module
  */
-import { cases as adamwCases } from "../kernels/adamw/cases.ts";
-import { cases as attentionCases } from "../kernels/attention/cases.ts";
 import type { KernelCase } from "../kernels/case.ts";
-import { cases as convolutionCases } from "../kernels/convolution/cases.ts";
-import { cases as decodeCases } from "../kernels/decode/cases.ts";
-import { cases as elementwiseCases } from "../kernels/elementwise/cases.ts";
-import { cases as embeddingCases } from "../kernels/embedding/cases.ts";
-import { cases as imageCases } from "../kernels/image/cases.ts";
-import { cases as layernormCases } from "../kernels/layernorm/cases.ts";
-import { cases as logSoftmaxCases } from "../kernels/log_softmax/cases.ts";
-import { cases as logitsCases } from "../kernels/logits/cases.ts";
-import { cases as matmulCases, halfCases } from "../kernels/matmul/cases.ts";
-import { cases as reduceCases } from "../kernels/reduce/cases.ts";
-import { cases as rmsnormCases } from "../kernels/rmsnorm/cases.ts";
-import { cases as rotaryCases } from "../kernels/rotary/cases.ts";
-import { cases as samplingCases } from "../kernels/sampling/cases.ts";
-import { cases as logprobCases } from "../kernels/softmax_logprob/cases.ts";
-import { cases as swigluCases } from "../kernels/swiglu/cases.ts";
+
+const KERNELS = new URL("../kernels/", import.meta.url);
+
+/** Whether there is such a file. */
+function exists(file: URL): boolean {
+  try {
+    return Deno.statSync(file).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The cases of a folder: `cases`, and every other list that is called so, as `halfCases`. */
+async function casesIn(folder: string): Promise<[folder: string, cases: readonly KernelCase[]]> {
+  const lists: Readonly<Record<string, unknown>> = await import(new URL(`${folder}/cases.ts`, KERNELS).href);
+  const cases = Object.keys(lists).filter((name) => /^(cases|\w+Cases)$/.test(name)).sort().flatMap((name) =>
+    lists[name] as readonly KernelCase[]
+  );
+  return [folder, cases];
+}
+
+const folders = [...Deno.readDirSync(KERNELS)].map(({ name }) => name).sort().filter((name) =>
+  exists(new URL(`${name}/cases.ts`, KERNELS))
+);
 
 /** The cases of the tests, by folder under `kernels/`. */
-export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = {
-  matmul: [...matmulCases, ...halfCases],
-  attention: attentionCases,
-  softmax_logprob: logprobCases,
-  log_softmax: logSoftmaxCases,
-  layernorm: layernormCases,
-  adamw: adamwCases,
-  elementwise: elementwiseCases,
-  reduce: reduceCases,
-  embedding: embeddingCases,
-  sampling: samplingCases,
-  image: imageCases,
-  convolution: convolutionCases,
-  decode: decodeCases,
-  rmsnorm: rmsnormCases,
-  rotary: rotaryCases,
-  swiglu: swigluCases,
-  logits: logitsCases,
-};
+export const casesByFolder: Readonly<Record<string, readonly KernelCase[]>> = Object.fromEntries(
+  await Promise.all(folders.map(casesIn)),
+);
 
-/** The variants that a kernel's cases have: headline shapes suit all of them. */
+/** Lists the variants that a kernel's cases have. Headline shapes suit all of them. */
 export function variantsOf(kernel: string): string[] {
   const own = Object.values(casesByFolder).flat().filter((each) => each.kernel === kernel);
   return [...new Set(own.flatMap(({ variants }) => variants))];

@@ -1,5 +1,5 @@
 /**
- * Shapes that people compare libraries by, most of which peers run too.
+ * Shapes by which people compare libraries. Peers run most of them too.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import {
 import { variantsOf } from "./folders.ts";
 import type { HeadlineCase } from "./peers/common.ts";
 
-/** A product of the shapes people compare libraries by. */
+/** Makes a case of a matrix product. `copiesA` makes A new at each launch, as activations are. */
 export function matmulCase(shape: MatmulShape, copiesA = false): HeadlineCase {
   const { M, N, K, transposeA, transposeB } = shape;
   return {
@@ -54,7 +54,7 @@ export function matmulCase(shape: MatmulShape, copiesA = false): HeadlineCase {
   };
 }
 
-/** Causal attention over whole sequences; with gradients it runs the forward pass too, as peers must. */
+/** Makes a case of causal attention over whole sequences. With gradients it also runs the forward pass, as peers must. */
 export function attentionCase(
   B: number,
   T: number,
@@ -96,7 +96,7 @@ export function attentionCase(
       return { Y, lse, ...attentionBackwardReference({ ...inputs, ...forward }, shape) };
     },
     tolerance: 1e-4,
-    // The usual count: backward has 5 products to the forward's 2, what it computes again left out.
+    // The usual count: backward has 5 products, forward 2. Products that backward computes again do not count.
     flops: (hasGradients ? 3.5 : 1) * forwardFlops,
     bytes: (hasGradients ? 48 : 16) * B * T * H * D,
     peerWork: { op: hasGradients ? "attention with gradients" : "attention", ...shape },
@@ -104,6 +104,7 @@ export function attentionCase(
   };
 }
 
+/** Makes a case of the fused linear layer and log-probability, forward: N rows of width C, V classes. */
 export function logprobCase(N: number, C: number, V: number): HeadlineCase {
   const shape = { N, C, V, temperature: 1 };
   return {
@@ -130,7 +131,7 @@ export function logprobCase(N: number, C: number, V: number): HeadlineCase {
   };
 }
 
-/** dX and dW; peers have no such op. */
+/** The gradients dX and dW; peers have no such op. */
 function logprobBackwardCase(N: number, C: number, V: number): KernelCase {
   const shape = { N, C, V, temperature: 1 };
   const { inputs } = logprobCase(N, C, V);
@@ -157,12 +158,13 @@ function logprobBackwardCase(N: number, C: number, V: number): KernelCase {
     reference: ({ X, W, targets, dLogprob, dW }) =>
       linearLogprobBackwardReference({ X, W, targets, dLogprob, dW }, shape),
     tolerance: 1e-4,
-    // The logits again, dX and dW.
+    // Three products: the logits again, dX and dW.
     flops: 6 * N * C * V,
     bytes: 4 * (2 * N * C + 3 * C * V + 5 * N),
   };
 }
 
+/** Makes a case of log-softmax, forward: N rows of V classes. */
 export function logSoftmaxCase(N: number, V: number): HeadlineCase {
   const shape = { N, V, temperature: 1 };
   return {
@@ -184,6 +186,7 @@ export function logSoftmaxCase(N: number, V: number): HeadlineCase {
   };
 }
 
+/** Makes a case of layer normalisation, forward: R rows of width C. */
 export function layernormCase(R: number, C: number): HeadlineCase {
   const shape = { R, C, epsilon: 1e-5 };
   return {
@@ -205,6 +208,7 @@ export function layernormCase(R: number, C: number): HeadlineCase {
   };
 }
 
+/** Makes a case of one AdamW update of `words` parameters. */
 export function adamwCase(words: number): HeadlineCase {
   const step = 3;
   return {
@@ -236,14 +240,14 @@ export function adamwCase(words: number): HeadlineCase {
   };
 }
 
-/** A product, and with the transposes that its gradients have. */
+/** A product without transposes, and with each of those that its gradients have. */
 const allTransposes = (shape: MatmulShape): HeadlineCase[] =>
   [{}, { transposeA: true }, { transposeB: true }].map((transposes) =>
     matmulCase({ ...shape, ...transposes })
   );
 
 /**
- * Large shapes, most of which peers run too. Every one is checked before it is timed, like the cases of the tests.
+ * All headline cases. Like the cases of the tests, each is checked before it is timed.
  */
 export const headlineCases: readonly (KernelCase | HeadlineCase)[] = [
   ...allTransposes({ M: 256, N: 256, K: 256 }),

@@ -1,8 +1,8 @@
 /**
- * Shapes that fill a GPU: what its kernels reach of the card. Far too much for a software adapter.
+ * Shapes that fill a GPU. They are far too large for a software adapter.
  *
- * Rows of products and heads of attention repeat, with a period that divides no tile. The f64 references therefore take
- * about a second. At smaller shapes the tests check every word.
+ * Rows of products and heads of attention repeat, with a period that divides no tile. The f64 references therefore take only
+ * about a second. The tests check every word at smaller shapes.
  *
  * @module
  */
@@ -23,10 +23,10 @@ import {
 } from "./headline.ts";
 import type { HeadlineCase } from "./peers/common.ts";
 
-/** Distinct rows of a product. */
+/** Number of distinct rows of a product. */
 const ROWS = 13;
 
-/** `rows` rows of `width` values, made by repeating the rows of one period. */
+/** Makes `rows` rows of `width` values by repeating the rows of one period. */
 function repeat<Values extends Float32Array | Float64Array | Uint32Array>(
   one: Values,
   { rows, width, period }: { rows: number; width: number; period: number },
@@ -39,7 +39,7 @@ function repeat<Values extends Float32Array | Float64Array | Uint32Array>(
   return all;
 }
 
-/** (rows,columns) -> (columns,rows). */
+/** Transposes (rows,columns) to (columns,rows). */
 function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const turned = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {
@@ -50,7 +50,7 @@ function transpose(values: Float32Array, rows: number, columns: number): Float32
   return turned;
 }
 
-/** A product whose rows repeat. */
+/** Makes a case of a product whose rows repeat. */
 export function largeMatmul(shape: MatmulShape): HeadlineCase {
   const { M, N, K, transposeA } = shape;
   const one = () => caseValues(ROWS * K, 1);
@@ -70,7 +70,7 @@ export function largeMatmul(shape: MatmulShape): HeadlineCase {
   };
 }
 
-/** Attention whose heads repeat. */
+/** Makes a case of attention whose heads repeat. */
 export function largeAttention(
   B: number,
   T: number,
@@ -118,7 +118,7 @@ export function largeAttention(
   };
 }
 
-/** Linear + log-prob of rows that repeat. */
+/** Makes a case of the fused linear layer and log-probability with rows that repeat. */
 export function largeLogprob(N: number, C: number, V: number): HeadlineCase {
   const shape = { N: ROWS, C, V, temperature: 1 };
   const one = () => caseValues(ROWS * C, 1, 2);
@@ -145,7 +145,7 @@ export function largeLogprob(N: number, C: number, V: number): HeadlineCase {
 /** More words than a card's caches hold. */
 const WORDS = 1 << 25;
 
-/** Variants for software adapters would take minutes. */
+/** Leaves out the variants for software adapters, which would take minutes. */
 const forGpus = <Case extends KernelCase>(kernelCase: Case): Case => ({
   ...kernelCase,
   variants: kernelCase.variants.filter((variant) => variant !== "texture" && variant !== "rows"),

@@ -20,7 +20,7 @@ import type { HeadlineCase, Peer, PeerTask } from "./peers/common.ts";
 
 import type { BenchRow, Ceiling, FailedRow, KernelShare } from "./types.ts";
 
-/** A case and where it comes from. */
+/** A case with its suite and its kernel's folder. */
 export interface BenchCase {
   readonly suite: Exclude<BenchRow["suite"], "steps">;
   /** Folder under `kernels/`. */
@@ -38,16 +38,16 @@ export interface BenchContext {
   readonly variant?: string;
   /** Also measure GPU time by kernel. */
   readonly profile: boolean;
-  /** Told about variants of ours that fail their check or cannot run: they have no row. */
+  /** Receives variants of ours that fail their check or cannot run. They have no row. */
   readonly fail: (failure: FailedRow) => void;
-  /** Told about peers that cannot do a case, and about cases that the device cannot do; they are left out. */
+  /** Receives a message about what is left out: peers that cannot do a case, and cases that the device cannot do. */
   readonly warn: (message: string) => void;
 }
 
-/** Peers compute in another order, with other approximations of exp. */
+/** Tolerance for peers, which compute in another order and with other approximations of exp. */
 const PEER_TOLERANCE = 1e-3;
 
-/** A contender of a case, checked. */
+/** A contender of a case that has passed its check. */
 export interface Entry {
   readonly variant: string;
   readonly peer: Peer | null;
@@ -84,7 +84,7 @@ export async function benchCase(
         const profile = context.profile ? await profileLaunch(gpu, launch) : undefined;
         entries.push({ variant, peer: null, contender: launchContender(gpu, launch), error, profile });
       } catch (error) {
-        // So that the next variant is not blamed.
+        // Otherwise the next variant would be blamed for this error.
         await clearErrors(gpu);
         const { kernel, name } = kernelCase;
         context.fail({ suite, kernel, name, variant, reason: (error as Error).message });
@@ -135,10 +135,10 @@ async function preparePeer(
   }
 }
 
-/** Kernels that a benchmark was told to be beyond its device: each is mentioned once, not at all of its cases. */
+/** Kernels beyond a benchmark's device. Each is mentioned once, not at each of its cases. */
 const leftOut = new WeakMap<BenchContext, Set<string>>();
 
-/** Whether the device has what a case needs. */
+/** Does the device have what a case needs? */
 function canRun({ kernel, feature }: KernelCase, context: BenchContext): boolean {
   if (feature === undefined || context.gpu.device.features.has(feature)) return true;
   const mentioned = leftOut.get(context) ?? new Set();
@@ -150,9 +150,9 @@ function canRun({ kernel, feature }: KernelCase, context: BenchContext): boolean
   return false;
 }
 
-/** GPU time by kernel of one launch, from timestamp queries. */
+/** Measures the GPU time of one launch by kernel, with timestamp queries. */
 export async function profileLaunch(gpu: Gpu, launch: () => unknown): Promise<KernelShare[]> {
-  // Compiled by now, but the mirrors and caches of this launch may be cold.
+  // Everything is compiled by now, but the mirrors and caches of this launch may be cold.
   await launch();
   await gpu.read(gpu.placeholder);
   gpu.profile.start();
@@ -166,10 +166,10 @@ export async function profileLaunch(gpu: Gpu, launch: () => unknown): Promise<Ke
   }));
 }
 
-/** What rows are about: a case or a step. */
+/** What rows are about: a case or a whole step. */
 export type Timed = Pick<BenchRow, "suite" | "kernel" | "name" | "flops" | "bytes" | "tokens">;
 
-/** The rows of contenders that took turns; `naive` is the one that ours are set beside, if any. */
+/** Makes the rows of contenders that took turns. `naive` is the index of the one to compare ours with; -1 for none. */
 export function toRows(
   timed: Timed,
   entries: readonly (Omit<Entry, "error"> & { readonly error: number | null })[],
@@ -177,7 +177,7 @@ export function toRows(
   { ceiling, naive = -1 }: { ceiling: Ceiling; naive?: number },
 ): BenchRow[] {
   const { flops, bytes } = timed;
-  // Ratios come from CPU time if it is known: the wall time of a busy machine says little.
+  // Ratios use CPU time if it is known, since the wall time of a busy machine says little.
   const timesOf = (index: number) => measured[index].samples.map(({ wallUs, busyUs }) => busyUs ?? wallUs);
   return entries.map(({ variant, peer, error, profile }, index): BenchRow => {
     const { samples, launches } = measured[index];

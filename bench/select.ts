@@ -1,5 +1,5 @@
 /**
- * Which cases a benchmark runs.
+ * Selecting the cases that a benchmark runs.
  *
  * @module
  */
@@ -14,9 +14,9 @@ export interface Selection {
 }
 
 /**
- * The cases asked for.
+ * Selects the cases that were asked for.
  *
- * @throws {RangeError} listing what there is, when a term or the variant matches nothing.
+ * @throws {RangeError} when a term or the variant matches nothing, listing what there is.
  */
 export function selectCases(all: readonly BenchCase[], { only, suites, variant }: Selection): BenchCase[] {
   const variants = variantsIn(all);
@@ -37,7 +37,7 @@ export function selectCases(all: readonly BenchCase[], { only, suites, variant }
   );
 }
 
-/** Names of the variants that cases have, sorted. */
+/** Lists the names of the variants that cases have, sorted. */
 export function variantsIn(cases: readonly BenchCase[]): string[] {
   return [...new Set(cases.flatMap(({ kernelCase }) => kernelCase.variants))].sort();
 }

@@ -1,10 +1,11 @@
 /**
- * One run of the benchmark: measures what was asked for, and saves as it goes.
+ * One run of the benchmark. It measures what was asked for, and saves after each case.
  *
  * @module
  */
 import { clearErrors } from "../kernels/check.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
 import { commandLine, type Console, processConsole, Progress } from "../rl/cli/mod.ts";
 import { peakMemory } from "../rl/memory.ts";
 import { busyNs } from "./busy.ts";
@@ -22,11 +23,11 @@ export interface Work {
   readonly steps: readonly StepSpec[];
 }
 
-/** How a run measures, and where it is kept. */
+/** How a run measures, and how it is saved. */
 export interface SessionSettings {
-  /** Measurements of each row. */
+  /** Number of measurements of each row. */
   readonly rounds: number;
-  /** A measurement repeats its launch about this long. */
+  /** A measurement repeats its launch for about this long, in milliseconds. */
   readonly sampleMs: number;
   /** Time only this variant, if a case has it. */
   readonly variant?: string;
@@ -42,16 +43,16 @@ export interface SessionSettings {
   readonly name?: string;
 }
 
-/** Where a run writes for people. */
+/** The outputs of a run for people. */
 export interface SessionOutput {
   readonly console?: Console;
   readonly progress?: Progress;
 }
 
 /**
- * Measures cases and steps, saves and prints the run. What fails is shown as failed, and the rest goes on.
+ * Measures cases and steps, then saves and prints the run. If something fails, it is shown as failed, and the rest goes on.
  *
- * @returns the exit code: 1 when something failed
+ * @returns The exit code: 1 if something failed, else 0.
  */
 export async function runSession(
   gpu: Gpu,
@@ -114,7 +115,7 @@ export async function runSession(
   });
   const total = cases.length + steps.length;
   let done = 0;
-  /** One case or step: counts as done when nothing of it failed. */
+  /** Measures one case or step. It counts as done if nothing in it failed. */
   const measure = async (what: Omit<FailedRow, "reason">, work: () => Promise<BenchRow[]>) => {
     const { kernel, name } = what;
     progress.update({ stage: "bench", step: done, total, fields: { at: titleOf({ kernel, name }) } });
@@ -133,7 +134,7 @@ export async function runSession(
       const { suite, kernelCase: { kernel, name, variants } } = benchCaseOf;
       const variant = settings.variant ?? variants.join(", ");
       await measure({ suite, kernel, name, variant }, async () => {
-        // A machine's cores are shared with other work, a GPU is not.
+        // A software adapter shares its cores with other work, so its ceiling is measured again near each case.
         const near = gpu.isSoftware ? await measureCeiling(gpu, { ...measuring, rounds: 3 }) : ceiling;
         return await benchCase(benchCaseOf, { ...context, ceiling: near });
       });
@@ -152,15 +153,15 @@ export async function runSession(
   return 1;
 }
 
-/** Saves the run, also while it goes on: one that is stopped keeps what it has. Returns its path without extension. */
+/** Saves the run so far, so that a run that is stopped keeps what it has. Returns the path without extension. */
 async function save(run: BenchRun, { out, name }: SessionSettings): Promise<string> {
   await Deno.mkdir(out, { recursive: true });
   const path = `${out}/${name ?? run.startedAt.slice(0, 19).replaceAll(":", "-")}`;
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
+  await writeFileAtomic(`${path}.json`, JSON.stringify(run, null, 2) + "\n");
   return path;
 }
 
-/** Saves the run and its charts; prints the table, or JSON instead. */
+/** Saves the run and its charts, and prints the table or JSON. */
 async function report(run: BenchRun, settings: SessionSettings, console: Console): Promise<void> {
   const path = await save(run, settings);
   const saved = [`${path}.json`, ...await drawCharts(run, path)];

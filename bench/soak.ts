@@ -25,10 +25,10 @@ import { RunFolder } from "../rl/run/folder.ts";
 import { type Trend, trendOf } from "./trend.ts";
 import { openTunedGpu } from "./tuning.ts";
 
-/** Share of the iterations that come before the trends: caches fill and the heap finds its size. */
+/** Share of the iterations that the trends leave out: in them caches fill and the heap finds its size. */
 const WARM_UP_SHARE = 0.2;
 
-/** A run so small that an iteration is mostly what every iteration has: rollout, updates, metrics, now and then a save. */
+/** A very small run. Its iterations are mostly what every iteration has: rollout, updates, metrics, sometimes a save. */
 const TINY = {
   ...{ maxNewTokens: 6, sftSteps: 4, sftBatch: 8, demonstrations: 32, perceptionGate: 0 },
   ...{ envs: 4, rolloutSteps: 4, minibatch: 8, epochs: 1, evalEpisodes: 2, klStop: 100 },
@@ -42,15 +42,15 @@ export const soakOptions = defineOptions({
   out: { type: "string", meaning: "also save the JSON in this file" },
 });
 
-/** What is looked at after each iteration. */
+/** What is measured after each iteration. */
 export interface Sample {
-  /** The process's resident set. */
+  /** Resident set of the process. */
   readonly residentBytes: number;
   /** Bytes of all GPU buffers that are not destroyed. */
   readonly gpuBytes: number;
-  /** GPU buffers and textures that are not destroyed. */
+  /** Number of GPU buffers and textures that are not destroyed. */
   readonly gpuObjects: number;
-  /** Since the iteration before. */
+  /** Time since the iteration before. */
   readonly stepMs: number;
 }
 
@@ -61,21 +61,21 @@ const MEASURES: Readonly<Record<keyof Sample, { title: string; show: (value: num
   stepMs: { title: "time of an iteration", show: (ms) => `${ms.toFixed(1)} ms` },
 };
 
-/** Growth of these is a leak; the time of an iteration may follow the machine's other work. */
+/** If one of these grows, that is a leak. The time of an iteration may follow other work on the machine. */
 const LEAKS: readonly (keyof Sample)[] = ["residentBytes", "gpuBytes", "gpuObjects"];
 
 /** What a soak found. */
 export interface SoakResult {
   readonly command: string;
-  /** ISO 8601. */
+  /** Time of the start, as ISO 8601. */
   readonly startedAt: string;
   readonly adapter: string;
   readonly deno: string;
   readonly environment: string;
   readonly iterations: number;
-  /** Iterations before those that the trends are about. */
+  /** Number of iterations at the start that the trends leave out. */
   readonly warmUp: number;
-  /** Trends an iteration. */
+  /** The trend of each measure, per iteration. */
   readonly trends: Readonly<Record<keyof Sample, Trend>>;
   readonly samples: readonly Sample[];
 }
@@ -115,7 +115,7 @@ export const soakCommand: Command<typeof soakOptions> = {
   },
 };
 
-/** What a soak trains, and where it shows how far it is. */
+/** Settings of a soak. */
 export interface SoakSettings {
   readonly environment: EnvironmentDefinition;
   readonly iterations: number;
@@ -123,7 +123,7 @@ export interface SoakSettings {
   readonly write?: (text: string) => void;
 }
 
-/** Trains in a folder that is deleted afterwards; a sample for each RL iteration. */
+/** Trains in a folder that is deleted afterwards. Returns a sample for each RL iteration. */
 export async function soak(
   gpu: Gpu,
   { environment, iterations, write }: SoakSettings,
@@ -158,7 +158,7 @@ export async function soak(
   }
 }
 
-/** Progress that also tells of each RL iteration. */
+/** Progress that also reports each RL iteration. */
 class IterationWatch extends Progress {
   readonly #onIteration: () => void;
 
@@ -190,12 +190,12 @@ function watchGpuObjects(device: GPUDevice): () => Pick<Sample, "gpuBytes" | "gp
   const createBuffer = device.createBuffer.bind(device);
   const createTexture = device.createTexture.bind(device);
   device.createBuffer = (descriptor) => watch(createBuffer(descriptor), descriptor.size);
-  // A texture is the mirror of a buffer that counts already.
+  // A texture mirrors a buffer, whose bytes count already.
   device.createTexture = (descriptor) => watch(createTexture(descriptor), 0);
   return () => ({ gpuBytes, gpuObjects });
 }
 
-/** The trend of every measure. */
+/** Computes the trend of every measure. */
 export function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
   const measures = Object.keys(MEASURES) as (keyof Sample)[];
   return Object.fromEntries(
@@ -203,10 +203,10 @@ export function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
   ) as Record<keyof Sample, Trend>;
 }
 
-/** Whether a slope is above 0 with 95% confidence. */
+/** Is a slope above 0 with 95% confidence? */
 export const grows = ({ interval: [low] }: Trend): boolean => low > 0;
 
-/** The result as a table. */
+/** Formats the result as a table. */
 export function formatSoak({ adapter, iterations, warmUp, trends, samples }: SoakResult): string {
   const rows = Object.entries(MEASURES).map(([name, { title, show }]) => {
     const measure = name as keyof Sample;

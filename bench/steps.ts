@@ -1,5 +1,5 @@
 /**
- * Whole steps as the training runs them: warm-start update, PPO minibatch, rollout.
+ * Whole steps of training: warm-start update, PPO minibatch, rollout.
  *
  * @module
  */
@@ -37,23 +37,23 @@ export interface Step {
   readonly contender: Contender;
   readonly flops: number;
   readonly tokens: number;
-  /** The same step on jax-js from the same weights, and how far its loss is from ours. */
+  /** Makes the same step on jax-js from the same weights. `error` is how far its loss is from ours. */
   readonly onJax?: (jax: Jax) => Promise<{ contender: Contender; error: number }>;
 }
 
-/** A step by name; making it allocates the model. */
+/** A step by its name. Making it allocates the model. */
 export interface StepSpec {
   readonly name: string;
   make(gpu: Gpu): Promise<Step>;
 }
 
-/** NumberLine's prompt and its longest response, in tokens. */
+/** Length of NumberLine's prompt and of its longest response, in tokens. */
 const PROMPT_TOKENS = 6;
 const RESPONSE_TOKENS = 14;
 
 const MINI_SHAPE = { batch: 8, promptTokens: 22, responseTokens: 70 };
 
-/** All whole steps. The weights stay as initialised: learning rates are 0, which costs the same. */
+/** All whole steps. Learning rates are 0, so that the weights stay as initialised. That costs the same time. */
 export const stepSpecs: readonly StepSpec[] = [
   sftSpec("nano", { batch: 64, promptTokens: PROMPT_TOKENS, responseTokens: RESPONSE_TOKENS }),
   ppoSpec("new"),
@@ -134,7 +134,7 @@ function ppoSpec(pictures: Pictures): StepSpec {
   };
 }
 
-/** A PPO minibatch of `mini`, whose sequences are longer than any environment's: made up. */
+/** A PPO minibatch of `mini`. Its sequences are longer than any environment's, and therefore made up. */
 function miniPpoSpec(): StepSpec {
   const { batch } = MINI_SHAPE;
   const name = `PPO minibatch mini batch ${batch}`;
@@ -173,7 +173,7 @@ function miniPpoSpec(): StepSpec {
   };
 }
 
-/** What PPO knows of made-up sequences, and its losses for any behaviour log pi. */
+/** PPO's inputs for made-up sequences, and its losses for any log pi when acting. */
 function syntheticMinibatch(agent: Agent, batch: readonly Demonstration[], config: TrainConfig) {
   const { vlm } = agent;
   const layout = layOut(batch, vlm.config);
@@ -241,9 +241,9 @@ function rolloutSpec(pictures: Pictures): StepSpec {
 }
 
 /**
- * Which pictures the environments show. `new`: each has a pixel of its own, so that all are encoded, as other frameworks do.
- * `task`: they repeat, and the model encodes a picture once a batch. How much work that is depends on the episodes, so it
- * is not counted.
+ * Which pictures the environments show. With `new` all pictures differ in a pixel, so that all are encoded, as in other
+ * frameworks. With `task` pictures repeat, and the model encodes each once in a batch. The amount of work then depends on the
+ * episodes and is not counted.
  */
 type Pictures = "new" | "task";
 
@@ -256,7 +256,7 @@ function agentFor(gpu: Gpu, config: TrainConfig, pictures: Pictures): Agent {
   return pictures === "task" ? agent : new NoveltyAgent(agent.vlm, agent.tokenizer, agent);
 }
 
-/** Sees no picture twice. */
+/** An agent that never sees a picture twice. */
 class NoveltyAgent extends Agent {
   #seen = 0;
 
@@ -283,7 +283,7 @@ function repeat(step: () => Promise<unknown>): Contender {
   };
 }
 
-/** Full-length sequences of reproducible ids and pixels. */
+/** Makes sequences of full length with reproducible ids and pixels. */
 export function syntheticBatch({ config }: Vlm, shape: BatchShape): Demonstration[] {
   let state = 1;
   const next = (below: number) => {
@@ -302,8 +302,8 @@ export function syntheticBatch({ config }: Vlm, shape: BatchShape): Demonstratio
 }
 
 /**
- * Floating-point operations of a forward pass: two for every weight of a matrix at every position it sees, and the
- * products inside attention. Norms, GELU and softmax are left out, as is usual. Backward costs twice as much.
+ * Counts the floating-point operations of a forward pass. They are two for every weight of a matrix at every position that it
+ * sees, and the products inside attention. Norms, GELU and softmax are left out, as is usual. Backward costs twice as much.
  */
 export function forwardFlops({ config, parameters }: Vlm, batch: number, T: number, R: number): number {
   const { patches, imageTokens } = deriveSizes(config);
@@ -319,12 +319,12 @@ export function forwardFlops({ config, parameters }: Vlm, batch: number, T: numb
   return 2 * batch * (products + attention);
 }
 
-/** Times one step, in turns with the same step on jax-js if that peer is open and can do it. */
+/** Times one step. It takes turns with the same step on jax-js, if that peer is open and can do it. */
 export async function benchStep(
   { name, contender, flops, tokens, onJax }: Step,
   { gpu, ceiling, settings, profile, peers, warn }: BenchContext,
 ): Promise<BenchRow[]> {
-  await contender.run(2); // the second finds every pipeline and storage made
+  await contender.run(2); // at the second run every pipeline and storage exists
   const entries: { variant: string; peer: Peer | null; contender: Contender; error: number | null }[] = [
     { variant: "ponder", peer: null, contender, error: null },
   ];
@@ -337,7 +337,7 @@ export async function benchStep(
       warn(`Left out ${peer.name} at ${name}: ${(error as Error).message}`);
     }
   }
-  // Whole steps leave a GPU idle in between: its clock takes longer to rise.
+  // Whole steps leave a GPU idle in between, so that its clock takes longer to rise.
   const warmUpMs = 4 * (settings.warmUpMs ?? 0);
   const measured = await measureInTurns(entries.map((entry) => entry.contender), { ...settings, warmUpMs });
   const shares = profile ? await profileLaunch(gpu, () => contender.run(1)) : undefined;

@@ -1,5 +1,5 @@
 /**
- * `train --profile`: where the time of a steady training step goes, by kernel and on a timeline.
+ * `train --profile`: traces steady training steps, for a table by kernel and for a timeline.
  *
  * @module
  */
@@ -17,22 +17,22 @@ import { rlOptimizer, sftOptimizer } from "../rl/setup.ts";
 import { demonstrate } from "../rl/demonstrations.ts";
 import { sftBatch, sftUpdate } from "../rl/sft.ts";
 
-/** One step as it was measured. Host times are those of `performance.now()`. */
+/** A step as it was measured. Host times are those of `performance.now()`, in milliseconds. */
 export interface TracedStep {
   readonly name: string;
   readonly startMs: number;
   readonly endMs: number;
   /** Dispatches in order. */
   readonly rows: readonly ProfileRow[];
-  /** When the host waited for the GPU. */
+  /** The times in which the host waited for the GPU. */
   readonly waits: readonly ProfileWait[];
-  /** Dispatches that there was no room to measure. */
+  /** Number of dispatches that were not measured for lack of room. */
   readonly missed: number;
-  /** Whether the device timed the dispatches; else each was submitted and waited for alone. */
+  /** Did the device time the dispatches? If not, each was submitted and waited for alone. */
   readonly hasTimestamps: boolean;
 }
 
-/** Steps run before the one that counts: by then everything is compiled and every buffer made. */
+/** Number of steps before the one that counts. After them everything is compiled and every buffer exists. */
 const WARM_UP = 2;
 
 /** Runs a step until it is steady, then once more with every dispatch timed. */
@@ -94,13 +94,13 @@ export async function traceTraining(
   return traced;
 }
 
-/** The dispatches that one wait was for. */
+/** A wait of the host, and the dispatches that it waited for. */
 export interface Submission {
   readonly rows: readonly ProfileRow[];
   readonly wait: ProfileWait;
 }
 
-/** Dispatches by the wait that followed them. */
+/** Groups dispatches by the wait that followed them. */
 export function submissionsOf({ rows, waits }: Pick<TracedStep, "rows" | "waits">): Submission[] {
   let first = 0;
   return waits.flatMap((wait) => {
@@ -110,13 +110,13 @@ export function submissionsOf({ rows, waits }: Pick<TracedStep, "rows" | "waits"
   });
 }
 
-/** When the GPU began and ended a submission, on its own clock. */
+/** The times at which the GPU began and ended a submission, on its own clock. */
 export function spanOf({ rows }: Pick<Submission, "rows">): { startNs: number; endNs: number } {
   const last = rows[rows.length - 1];
   return { startNs: rows[0].startNs, endNs: last.startNs + last.elapsedNs };
 }
 
-/** Milliseconds of a step: its wall time, the GPU's work in it with copies between dispatches, and dispatches alone. */
+/** Times of a step: wall time, the GPU's work with copies between dispatches, and dispatches alone. */
 export function timesOf(step: TracedStep): { wallMs: number; gpuMs: number; dispatchMs: number } {
   const dispatchMs = step.rows.reduce((sum, { elapsedNs }) => sum + elapsedNs, 0) / 1e6;
   const spans = submissionsOf(step).map(spanOf).reduce((sum, { startNs, endNs }) => sum + endNs - startNs, 0);
@@ -127,11 +127,11 @@ export function timesOf(step: TracedStep): { wallMs: number; gpuMs: number; disp
   };
 }
 
-/** The table of each step, and the share of a PPO iteration's wall time that is GPU work. */
+/** Formats a table for each step, and the share of an RL iteration's wall time that is GPU work. */
 export function formatTrace(
   steps: readonly TracedStep[],
   { envs, minibatch, epochs }: Pick<CommonSettings, "envs" | "minibatch" | "epochs">,
-  /** Environment steps of an iteration. */
+  /** Number of environment steps in an iteration. */
   perIteration: number,
 ): string {
   const sections = steps.map((step) => {
@@ -182,7 +182,7 @@ function formatKernels(rows: readonly ProfileRow[]): string {
   );
 }
 
-/** Kernels that do more arithmetic on a word than moving it takes: bytes say nothing about them. */
+/** Folders of kernels that are bound by arithmetic: a rate in bytes would say nothing about them. */
 const COMPUTE_BOUND = ["attention", "softmax_logprob", "sampling"];
 
 function formatRate(kernel: string, rows: readonly ProfileRow[], elapsedNs: number): string {
@@ -199,7 +199,7 @@ function formatRate(kernel: string, rows: readonly ProfileRow[], elapsedNs: numb
   return `${(bytes / elapsedNs).toPrecision(2)} GB/s`;
 }
 
-/** For C = A B: |A| |B| |C| = (MK)(KN)(MN), whose root is the number of multiply-adds. */
+/** For C = A B the product of the sizes is |A| |B| |C| = (MK)(KN)(MN). Its root is the number of multiply-adds. */
 function productFlops({ bound }: ProfileRow): number {
   const [A, B] = bound;
   const C = bound.find(({ kind }) => kind === "write");

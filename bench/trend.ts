@@ -1,27 +1,31 @@
-/** Whether something grows: the slope of a series, with an interval that knows that neighbours resemble each other. */
+/**
+ * Finds whether a series grows: its slope, with an interval that allows for the correlation of neighbours.
+ *
+ * @module
+ */
 import { studentQuantile } from "../rl/report/statistics.ts";
 
-/** The straight line through a series, an element a step. */
+/** The straight line through a series. A step is the distance from one element to the next. */
 export interface Trend {
-  /** Change a step, by least squares. */
+  /** Change per step, by least squares. */
   readonly slope: number;
-  /** 95% interval of the slope; infinite if the series holds fewer than three independent values. */
+  /** 95% interval of the slope; infinite if the series is worth fewer than three independent values. */
   readonly interval: readonly [low: number, high: number];
   /** Correlation of each residual with the next; at least 0. */
   readonly autocorrelation: number;
-  /** Independent values that the series is worth. */
+  /** Number of independent values that the series is worth. */
   readonly effectiveCount: number;
 }
 
 /**
- * Fits a line. Its interval takes the residuals for a process in which each value remembers the one before: with their
- * lag-one correlation r, n values are worth n (1 - r) / (1 + r) independent ones, in the standard error and in the
- * degrees of freedom. Steps of memory and of a machine's speed are like that, and plain least squares would find a trend in them.
+ * Fits a line. Its interval assumes that each residual depends on the one before, with their lag-one correlation r. Then n values
+ * are worth n (1 - r) / (1 + r) independent ones, in the standard error and in the degrees of freedom. Memory and a machine's
+ * speed change in steps that last. Plain least squares would find a trend in them.
  *
  * Source: Santer et al. 2000, "Statistical significance of trends and trend differences in layer-average atmospheric
  * temperature time series", J. Geophys. Res. 105, 7337-7356, section 4.
  *
- * @throws {RangeError} on fewer than three values, or one that is not finite.
+ * @throws {RangeError} for fewer than three values, or one that is not finite.
  */
 export function trendOf(values: readonly number[]): Trend {
   const n = values.length;
@@ -37,7 +41,7 @@ export function trendOf(values: readonly number[]): Trend {
   const slope = products / squares;
   const residuals = values.map((value, i) => value - values[0] - mean - slope * (i - middle));
   const squared = residuals.reduce((sum, residual) => sum + residual ** 2, 0);
-  // A series that is a line but for rounding is certain, however few values it is worth.
+  // If only rounding keeps the series from being a line, its slope is certain, however few values it is worth.
   if (squared <= 1e-20 * slope ** 2 * squares) {
     return { slope, interval: [slope, slope], autocorrelation: 0, effectiveCount: n };
   }

@@ -1,6 +1,6 @@
 /**
- * Tuning: which variant of each kernel this adapter runs fastest, found by a short measurement. Every variant is
- * checked against its kernel's f64 reference before it is timed; one that fails is never chosen on this adapter.
+ * Tuning: finds by a short measurement which variant of each kernel is fastest on this adapter. Every variant is checked
+ * against its kernel's f64 reference before it is timed. A variant that fails is never chosen on this adapter.
  *
  * @module
  */
@@ -17,42 +17,43 @@ export interface TuningTime {
   /** Folder under `kernels/`. */
   readonly folder: string;
   readonly kernelCase: KernelCase;
-  /** Null for what is launched when nobody names a variant. */
+  /** Null for the variant that is launched if nobody names one. */
   readonly variant: string | null;
-  /** Microseconds of one launch, the least of a few; infinite if a first look already showed it far behind. */
+  /** Time of one launch in microseconds, the least of a few; infinite if a first look showed it far behind. */
   readonly elapsedUs: number;
 }
 
+/** Settings of tuning. */
 export interface TuneSettings {
-  /** Receives a line for each variant that is dropped or chosen against the adapter's usual one. */
+  /** Receives a line for each variant that is dropped, or chosen instead of the adapter's usual one. */
   readonly onNote?: (line: string) => void;
   /** Receives every measurement. */
   readonly onTime?: (time: TuningTime) => void;
-  /** What to measure; {@linkcode tuningCases} when absent. */
+  /** Cases to measure; {@linkcode tuningCases} when absent. */
   readonly cases?: readonly BenchCase[];
-  /** What is known already: its folders are not measured again. */
+  /** An earlier result. Its folders are not measured again. */
   readonly earlier?: Tuning;
   /**
-   * Time after which no other case is begun: if shaders have yet to be compiled, the rest waits for the next time.
-   * The first folder is always finished. No limit when absent.
+   * Time in milliseconds after which no other case is begun. If shaders have to be compiled, the rest may wait for the next
+   * time. The first folder is always finished. No limit when absent.
    */
   readonly budgetMs?: number;
 }
 
-/** A variant replaces the usual one only when it is this much faster: measurements of equals differ by less. */
+/** A variant replaces the usual one only if it is this much faster. Measurements of equal variants differ by less. */
 const CLEAR_WIN = 1.25;
 
-/** Far behind at a first look, and slow: not worth more time. */
+/** A variant that is this many times slower than the best at a first look, and slower than `SLOW_MS`, is measured no further. */
 const FAR_BEHIND = 4;
 const SLOW_MS = 3;
 
-/** Work of a timed case, in bytes or tenths of flops: some milliseconds of naive code on two cores, and on a card. */
+/** Work of a timed case, in bytes or tenths of flops. It takes naive code some milliseconds, on two cores or on a card. */
 const WORK = { software: 3e6, hardware: 3e7 };
 
 const ROUNDS = 5;
 const SAMPLE_MS = 4;
 
-/** Variants that round operands to half precision: another result, so a choice for people only. */
+/** Variants that round operands to half precision change the result. Only people choose them. */
 const losesPrecision = (variant: string) => variant.endsWith("-f16");
 
 /** Variants of a case that tuning may choose among. */
@@ -60,7 +61,7 @@ const candidatesOf = ({ variants }: KernelCase) => variants.filter((variant) => 
 
 const workOf = ({ flops, bytes }: KernelCase) => Math.max(flops / 10, bytes, 1);
 
-/** The cases that tuning times: of every kernel with several variants, the one nearest to a fixed amount of work. */
+/** Lists the cases that tuning times: for every kernel with several variants, the case nearest to a fixed amount of work. */
 export function tuningCases(gpu: Pick<Gpu, "isSoftware">): BenchCase[] {
   const target = gpu.isSoftware ? WORK.software : WORK.hardware;
   const nearest = new Map<string, BenchCase>();
@@ -74,7 +75,7 @@ export function tuningCases(gpu: Pick<Gpu, "isSoftware">): BenchCase[] {
   return [...nearest.values()];
 }
 
-/** Checks and times the variants of every kernel that has several. Takes a second or two once shaders are compiled. */
+/** Checks and times the variants of every kernel that has several. It takes a second or two if shaders are compiled. */
 export async function tune(gpu: Gpu, settings: TuneSettings = {}): Promise<Tuning> {
   const { onNote = () => {}, onTime = () => {}, cases = tuningCases(gpu) } = settings;
   const { earlier = UNTUNED, budgetMs = Infinity } = settings;
@@ -106,7 +107,7 @@ export async function tune(gpu: Gpu, settings: TuneSettings = {}): Promise<Tunin
     }
   }
   applyTuning(gpu, tuning);
-  // The operands are as large as a training step's: give their memory back.
+  // The operands are as large as a training step's. Their memory is given back.
   await gpu.settle();
   gpu.trim();
   return tuning;
@@ -114,11 +115,11 @@ export async function tune(gpu: Gpu, settings: TuneSettings = {}): Promise<Tunin
 
 interface FolderSettings extends Required<Pick<TuneSettings, "onNote" | "onTime">> {
   readonly cases: readonly KernelCase[];
-  /** Whether there is no time left for another case. */
+  /** Is there no time left for another case? */
   readonly isLate: () => boolean;
 }
 
-/** The best variant of a folder, null if the usual ones stay; null instead of a result when time ran out. */
+/** Finds the best variant of a folder; null for it if the usual ones stay. The whole result is null if time ran out. */
 async function tuneFolder(
   gpu: Gpu,
   folder: string,
@@ -144,7 +145,7 @@ async function tuneFolder(
   }
   const first = bestVariant(times, rejected);
   if (first === null) return { best: null, rejected };
-  // Other work on the machine can make one look fast once: it has to be so twice.
+  // Other work on the machine can make a variant look fast once. It has to be fast twice.
   times.length = 0;
   for (const kernelCase of cases) {
     await measure(kernelCase, candidatesOf(kernelCase).filter((variant) => variant === first.variant));
@@ -152,7 +153,7 @@ async function tuneFolder(
   return { best: bestVariant(times, rejected), rejected };
 }
 
-/** The variant of a folder that gains most over the usual choice, as a geometric mean over its kernels. */
+/** Finds the variant of a folder that gains most over the usual choice, as a geometric mean over its kernels. */
 export function bestVariant(
   times: readonly TuningTime[],
   rejected: readonly string[],
@@ -174,7 +175,7 @@ export function bestVariant(
   return best;
 }
 
-/** Times of the variants that pass their check, and of the usual choice (null). */
+/** Times the variants that pass their check, and the usual choice (null). */
 async function timeCase(
   gpu: Gpu,
   kernelCase: KernelCase,
@@ -186,7 +187,7 @@ async function timeCase(
   const slices: Slice[] = [];
   const contenders: { variant: string | null; run(count: number): Promise<void> }[] = [];
   try {
-    // The usual choice comes last: by then what failed is known, and is not chosen.
+    // The usual choice comes last: variants that failed are known by then, and not chosen.
     for (const variant of [...variants, null]) {
       const operands = uploadOperands(gpu, kernelCase, inputs);
       slices.push(...Object.values(operands));
@@ -198,7 +199,7 @@ async function timeCase(
         contenders.push({ variant, ...launchContender(gpu, launch) });
       } catch (error) {
         await clearErrors(gpu);
-        // No fault of the variant's, and none to keep on disk.
+        // This is no fault of the variant, and nothing to keep on disk.
         if (error instanceof OutOfMemoryError) throw error;
         if (variant !== null) reject(variant, error as Error);
       }
@@ -219,7 +220,7 @@ async function timeInTurns<V>(
   };
   const firstMs = contenders.map(() => Infinity);
   const limitMs = () => Math.max(SLOW_MS, FAR_BEHIND * Math.min(...firstMs));
-  // What is slow at first gets a second chance: something else may have had the machine.
+  // A slow contender gets a second chance, since other work may have had the machine.
   for (let look = 0; look < 2; look++) {
     for (const [index, contender] of contenders.entries()) {
       if (firstMs[index] < limitMs()) continue;

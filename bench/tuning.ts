@@ -1,15 +1,15 @@
 /**
- * The GPU as commands open it: tuned. What tuning measured is kept in the user's cache folder, a file for each adapter
- * and state of the kernels' sources. It happens once, and every later run takes the same variants. References and cases
- * are loaded only when there is something to measure.
+ * Opening the GPU for commands, with tuning. Results are kept in the user's cache folder, a file for each adapter and state of
+ * the kernels' sources. Tuning happens once; every later run takes the same variants. References and cases are loaded only if
+ * there is something to measure.
  *
- * `PONDER_TUNING` names another folder, or is `off`: then launches take what the kind of adapter suggests.
+ * `PONDER_TUNING` names another folder. If it is `off`, launches take the usual variant for the kind of adapter.
  *
  * @module
  */
 import { environment, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
-import { writeFileAtomic } from "../model/files.ts";
+import { readText, writeFileAtomic } from "../model/files.ts";
 import { formatDuration, UsageError } from "../rl/cli/mod.ts";
 import type { TuneSettings } from "./tune.ts";
 
@@ -17,25 +17,25 @@ import type { TuneSettings } from "./tune.ts";
 export interface TuningSettings {
   /** Receives lines for people. */
   readonly note: (line: string) => void;
-  /** Measure again although there is a result. */
+  /** Measure again even if there is a result. */
   readonly again?: boolean;
   /** Receives every measurement. */
   readonly onTime?: TuneSettings["onTime"];
-  /** The folder to keep results in, null for none; {@linkcode tuningFolder} when absent. */
+  /** The folder that keeps results; null for none. {@linkcode tuningFolder} when absent. */
   readonly folder?: string | null;
-  /** What to measure; every kernel with several variants when absent. */
+  /** Cases to measure; those of every kernel with several variants when absent. */
   readonly cases?: TuneSettings["cases"];
   /** State of the kernels' sources; {@linkcode kernelsVersion} when absent. */
   readonly kernels?: string;
 }
 
-/** A command waits about this long for tuning: compiling every variant on a new machine takes longer than measuring. */
+/** A command waits about this long for tuning. On a new machine compiling all variants takes longer than measuring them. */
 const BUDGET_MS = 2500;
 
-/** Raised when tuning's rules or the cases of `bench/` change, so that earlier results are measured again. */
+/** Raise this when the rules of tuning or the cases of `bench/` change. Earlier results are then measured again. */
 const RULES_VERSION = 2;
 
-/** Files of other adapters and older kernels that are kept, the newest; each is about a kilobyte. */
+/** Number of files that are kept, the newest, for other adapters and older kernels. Each has about a kilobyte. */
 const KEPT_FILES = 32;
 
 /** What a result depends on. */
@@ -46,13 +46,13 @@ interface Key {
 
 /** A result in its file. */
 interface Entry extends Tuning, Key {
-  /** ISO 8601. */
+  /** Time of the measurement, as ISO 8601. */
   readonly measuredAt: string;
-  /** Whether every kernel with several variants was measured. */
+  /** Was every kernel with several variants measured? */
   readonly isWhole: boolean;
 }
 
-/** Opens the default GPU and tunes it, by measurement or from the file. */
+/** Opens the default GPU and tunes it, by measurement or from the file. Throws as {@linkcode tuneGpu} does. */
 export async function openTunedGpu(settings: TuningSettings): Promise<Gpu> {
   const gpu = await openGpu();
   try {
@@ -65,7 +65,7 @@ export async function openTunedGpu(settings: TuningSettings): Promise<Gpu> {
 }
 
 /**
- * Tunes an open GPU, by measurement or from the file. A file that cannot be read or written changes nothing else.
+ * Tunes an open GPU, by measurement or from the file. If the file cannot be read or written, tuning still happens.
  *
  * @throws {UsageError} when `PONDER_VARIANT` names a variant that no kernel has.
  */
@@ -73,7 +73,7 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
   const { note, again = false, onTime, folder = tuningFolder(), cases } = settings;
   const forced = environment("PONDER_VARIANT");
   if (forced) await checkVariant(forced);
-  // A forced variant leaves nothing to choose, and would be all that tuning sees.
+  // With a forced variant there is nothing to choose; tuning would see only that variant.
   if (!again && (environment("PONDER_TUNING") === "off" || forced)) return;
   const key = { adapter: adapterKey(gpu), kernels: settings.kernels ?? await kernelsVersion() };
   const path = folder === null ? null : `${folder}/${(await digest(JSON.stringify(key))).slice(0, 16)}.json`;
@@ -106,7 +106,7 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
   }
 }
 
-/** Launches would pass over an unknown name in silence, as each kernel does over names that only others have. */
+/** Refuses an unknown name. Launches would ignore it, as each kernel ignores names that only others have. */
 async function checkVariant(forced: string): Promise<void> {
   const { knownVariants } = await import("./cases.ts");
   if (knownVariants().includes(forced)) return;
@@ -115,7 +115,7 @@ async function checkVariant(forced: string): Promise<void> {
   );
 }
 
-/** The folder that keeps results: `PONDER_TUNING`, else in the user's cache folder; null if there is none. */
+/** Finds the folder that keeps results: `PONDER_TUNING`, else one in the user's cache folder; null if there is none. */
 export function tuningFolder(): string | null {
   const named = environment("PONDER_TUNING");
   if (named && named !== "off") return named;
@@ -125,8 +125,8 @@ export function tuningFolder(): string | null {
 }
 
 /**
- * The state of the kernels: a hash of every source in `kernels/`, references and cases too, since they decide which
- * variants pass. If the sources are no files, as in a package from a registry, its address, which has its version.
+ * Identifies the state of the kernels: by a hash of every source in `kernels/`. References and cases count too, since they decide
+ * which variants pass. If the sources are no files, as in a package from a registry, it is their address, which has a version.
  */
 export async function kernelsVersion(root: URL = new URL("../kernels/", import.meta.url)): Promise<string> {
   if (root.protocol !== "file:") return `${RULES_VERSION} ${root.href}`;
@@ -138,7 +138,7 @@ export async function kernelsVersion(root: URL = new URL("../kernels/", import.m
   return `${RULES_VERSION} ${await digest(texts.join(""))}`;
 }
 
-/** Source files below a folder, sorted. */
+/** Lists the source files below a folder, sorted. */
 async function sourcesIn(folder: URL): Promise<URL[]> {
   const entries = (await Array.fromAsync(Deno.readDir(folder))).sort((a, b) => a.name < b.name ? -1 : 1);
   const found = await Promise.all(entries.map(({ name, isDirectory }) => {
@@ -160,17 +160,17 @@ function adapterKey({ adapterName, device }: Gpu): string {
   return [...new Set([adapterName, description, vendor, architecture, model])].filter(Boolean).join(" / ");
 }
 
-/** The result in a file; null if the file is missing or holds something else. */
+/** Reads the result in a file; null if the file is missing or holds something else. */
 async function readEntry(path: string, { adapter, kernels }: Key): Promise<Entry | null> {
   try {
-    const entry: unknown = JSON.parse(await Deno.readTextFile(path));
+    const entry: unknown = JSON.parse(await readText(path));
     return isEntry(entry) && entry.adapter === adapter && entry.kernels === kernels ? entry : null;
   } catch {
     return null;
   }
 }
 
-/** Keeps a result, and only the newest files beside it. */
+/** Writes a result, and removes all but the newest files. */
 async function writeEntry(path: string, entry: Entry): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/"));
   await Deno.mkdir(folder, { recursive: true });

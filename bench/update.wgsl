@@ -1,9 +1,9 @@
 // update    Y[i] = 0.5 Y[i] + 0.25
 // shapes    Y (N) vec4f
 // bindings  0 Y read and write
-// work      PER_LANE vec4s an invocation, neighbours 8 apart; the caller takes the best PER_LANE
+// work      each invocation updates PER_LANE vec4s, 8 apart; the caller takes the best PER_LANE
 // traffic   32N bytes: the ceiling of kernels that overwrite what they read, as optimisers do
-// source    STREAM (scale, in place), https://www.cs.virginia.edu/stream/; the sum keeps values off denormals
+// source    STREAM (scale, in place), https://www.cs.virginia.edu/stream/; the sum keeps values away from denormals
 
 @group(0) @binding(0) var<storage, read_write> Y: array<vec4f>;
 

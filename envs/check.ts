@@ -1,4 +1,4 @@
-/** What every environment promises, whatever its rules: checks to run on a definition of one's own. */
+/** What every environment promises, whatever its rules: checks to run on your own definition. */
 
 import type { EnvironmentDefinition, EnvironmentSettings } from "./definition.ts";
 import { checkFrame } from "./shared/complete.ts";
@@ -287,9 +287,10 @@ function expectSpan(env: Environment, text: string) {
   return parse;
 }
 
-/** Where the greedy pieces of a text end. Throws when no piece covers some part of it, and when they are very many. */
+/** Finds the ends of a text's greedy pieces. Throws when no piece covers some part of it, or when there are very many. */
 function covered(env: Environment, text: string, what: string): number[] {
-  const pieces = env.tokens.toSorted((a, b) => b.length - a.length);
+  // An empty token covers nothing; it would be found without end.
+  const pieces = env.tokens.filter((token) => token !== "").sort((a, b) => b.length - a.length);
   const ends: number[] = [];
   for (let at = 0; at < text.length;) {
     const piece = pieces.find((piece) => text.startsWith(piece, at));

@@ -1,4 +1,4 @@
-/** Environments by value: what a program or a user's file says about one. */
+/** Environments as values: what a program or a user's file says about one. */
 
 import { complete, type EnvironmentParts, kindOf } from "./shared/complete.ts";
 import { checkSettings, type Setting, settingMeaning, type SettingSpec } from "./shared/settings.ts";
@@ -13,17 +13,17 @@ export interface EnvironmentSettings {
   readonly [name: string]: unknown;
 }
 
-/** An environment as a value: what training, evaluation and play are handed. Make one with {@linkcode defineEnvironment}. */
+/** An environment as a value, which training, evaluation and play take. Make one with {@linkcode defineEnvironment}. */
 export interface EnvironmentDefinition<E extends Environment = Environment> {
   /** Short name, as in run folders: `NumberLine`. */
   readonly name: string;
   /** Name in the suite that published it: `gym_cards/NumberLine-v0`. */
   readonly id?: string;
-  /** What finds the definition again: its name, or the file that it was loaded from. */
+  /** The name that finds the definition again: its own, or the file that it was loaded from. */
   readonly reference: string;
-  /** What each setting means to people, by name, beside `seed`. */
+  /** The meaning of each setting except `seed`, by name, for people. */
   readonly settings: Readonly<Record<string, string>>;
-  /** What training changes of its default settings, by name as in `train --help`. */
+  /** Training's settings for it, if they differ from the defaults, by name as in `train --help`. */
   readonly preset: Readonly<Record<string, unknown>>;
   /** Success of the best possible play, in [0, 1]; null if it is not known. */
   ceiling(settings?: EnvironmentSettings): number | null;
@@ -40,7 +40,7 @@ export interface Described {
   readonly name: string;
   /** Name in the suite that published it. */
   readonly id?: string;
-  /** What training changes of its default settings, by name as in `train --help`. */
+  /** Training's settings for it, if they differ from the defaults, by name as in `train --help`. */
   readonly preset?: Readonly<Record<string, unknown>>;
   /** Success of the best possible play, in [0, 1]; null when it is not known. */
   readonly ceiling?: (settings: EnvironmentSettings) => number | null;
@@ -66,7 +66,7 @@ export interface RulesDefinition<S, P> extends Described, Rules<S, P> {
  *
  * The short form gives its rules: `actions`, `reset`, `step` and `render`. States are plain data. The prompt, the
  * parser, the tokens, random actions, state keys and info follow from them; each can be given instead.
- * The long form gives `make`, which returns an environment of one's own making.
+ * The long form gives `make`, which returns a whole environment that you wrote.
  *
  * @throws {TypeError} naming what is missing or of another kind.
  *
@@ -137,7 +137,7 @@ export function defineEnvironment(
 }
 
 /**
- * Whether a value, such as an export of a user's file, is a definition.
+ * Checks whether a value, such as an export of a user's file, is a definition.
  *
  * @example
  * ```ts

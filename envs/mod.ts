@@ -14,13 +14,6 @@
  */
 
 export { checkEnvironment, type CheckResult, ENVIRONMENT_CHECKS, type EnvironmentCheck } from "./check.ts";
-export {
-  Blackjack,
-  blackjack,
-  type BlackjackBias,
-  type BlackjackInfo,
-  type BlackjackSettings,
-} from "./blackjack/blackjack.ts";
 export type { Canvas2D, CanvasImage } from "./shared/canvas.ts";
 export { type Card, type FaceValue, type Rank, RANKS, type Suit, SUITS } from "./shared/cards.ts";
 export {
@@ -32,33 +25,15 @@ export {
   type MadeDefinition,
   type RulesDefinition,
 } from "./definition.ts";
-export { EZPoints, ezPoints, type EZPointsSettings } from "./points/ez_points.ts";
 export { frame, FRAME_PIXELS } from "./shared/frame.ts";
-export {
-  Household,
-  household,
-  HOUSEHOLD_MODES,
-  type HouseholdBias,
-  type HouseholdInfo,
-  type HouseholdMode,
-  type HouseholdSettings,
-} from "./household/household.ts";
-export {
-  NumberLine,
-  numberLine,
-  type NumberLineBias,
-  type NumberLineInfo,
-  type NumberLineSettings,
-} from "./number_line/number_line.ts";
-export { type Split, SPLITS, TASK_KINDS, type TaskKind } from "./household/rooms.ts";
-export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } from "./points/points.ts";
-export { Points24, points24, type Points24Settings } from "./points/points24.ts";
 export { Random } from "./shared/random.ts";
+export * from "./table.ts";
 export { ENV_NAMES, ENVIRONMENTS, findEnvironment, makeEnv } from "./registry.ts";
 export { checkFrame, type EnvironmentParts } from "./shared/complete.ts";
 export { editDistance, nearestName } from "./shared/nearest.ts";
 export { type Color, gridPicture, picture } from "./shared/picture.ts";
 export type { Outcome, Rules } from "./shared/rules.ts";
+export { createTolerantParser } from "./shared/tolerant.ts";
 export type { Setting, SettingSpec } from "./shared/settings.ts";
 export { keyOf } from "./shared/state_key.ts";
 export {

@@ -1,25 +1,25 @@
-/** The environments that come with ponder, by name. Names exist only where people write them: on the command line. */
+/** The environments that come with ponder, by name. Only people use names, on the command line; programs use definitions. */
 
-import { blackjack } from "./blackjack/blackjack.ts";
-import type { EnvironmentDefinition, EnvironmentSettings } from "./definition.ts";
-import { household } from "./household/household.ts";
-import { numberLine } from "./number_line/number_line.ts";
-import { ezPoints } from "./points/ez_points.ts";
-import { points24 } from "./points/points24.ts";
+import {
+  type EnvironmentDefinition,
+  type EnvironmentSettings,
+  isEnvironmentDefinition,
+} from "./definition.ts";
 import { editDistance } from "./shared/nearest.ts";
+import * as table from "./table.ts";
 import type { SolvedEnvironment } from "./types.ts";
 
+/** The published suite. An environment that is not part of it comes after, in the order of the table. */
+const SUITE = ["NumberLine", "EZPoints", "Points24", "Blackjack", "Household"];
+const placeOf = ({ name }: { name: string }) => SUITE.includes(name) ? SUITE.indexOf(name) : SUITE.length;
+
 /** The environments that come with ponder, in the order of the published suite. */
-export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] = [
-  numberLine,
-  ezPoints,
-  points24,
-  blackjack,
-  household,
-];
+export const ENVIRONMENTS: readonly EnvironmentDefinition<SolvedEnvironment>[] = Object.values<unknown>(table)
+  .filter((value): value is EnvironmentDefinition<SolvedEnvironment> => isEnvironmentDefinition(value))
+  .sort((a, b) => placeOf(a) - placeOf(b));
 
 /**
- * Their short names.
+ * Short names of the environments that come with ponder.
  *
  * @example
  * ```ts
@@ -32,7 +32,7 @@ export const ENV_NAMES: readonly string[] = ENVIRONMENTS.map(({ name }) => name)
 
 /**
  * Finds an environment by its short name (`NumberLine`) or its published one (`gym_cards/NumberLine-v0`).
- * Throws `RangeError` on an unknown name, with the nearest one and all known ones.
+ * Throws `RangeError` for an unknown name, with the nearest one and all known ones.
  *
  * @example What an environment is called, and how far play can get
  * ```ts
@@ -57,7 +57,7 @@ export function findEnvironment(name: string): EnvironmentDefinition<SolvedEnvir
 
 /**
  * Makes an environment that comes with ponder: `findEnvironment(name).make(settings)`.
- * Throws `RangeError` on an unknown name, a setting that the environment does not have, or an illegal one.
+ * Throws `RangeError` for an unknown name, a setting that the environment does not have, or an illegal one.
  *
  * @example Play one step
  * ```ts

@@ -16,9 +16,8 @@ const GAP_PIXELS = 12;
 const TITLE_PIXELS = 40;
 
 /**
- * A PNG with a row for each environment: its name above the frames of solved episodes, one after the other. Without a
- * solver the episodes are random. Throws `RangeError` unless `columns` is an integer from 1 to 50 and every frame is
- * 300 x 300.
+ * Makes a PNG with a row for each environment: its name above the frames of solved episodes, one after the other. Without a solver
+ * the episodes are random. Throws `RangeError` unless `columns` is an integer from 1 to 50 and every frame is 300 x 300.
  */
 export function contactSheet(
   envs: readonly Environment[],
@@ -80,7 +79,7 @@ function title(name: string, width: number, height: number): Observation {
   return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, i) => rgba[pixel(i)]) };
 }
 
-/** Where byte `i` of an RGB picture is in the RGBA one. */
+/** The place of byte `i` of an RGB picture in the RGBA picture. */
 function pixel(i: number): number {
   return Math.floor(i / 3) * 4 + i % 3;
 }

@@ -3,10 +3,10 @@
 import type { Random } from "./shared/random.ts";
 
 /**
- * An RGB picture, row-major, 3 bytes a pixel: `data[(y * width + x) * 3 + channel]`.
+ * An RGB picture, row-major, with 3 bytes for each pixel: `data[(y * width + x) * 3 + channel]`.
  *
- * Equal states may share one observation object (see `frame.ts`), so treat `data` as read-only: the object is
- * frozen, but JavaScript cannot freeze the elements of a typed array.
+ * Equal states may share one observation object (see `frame.ts`). Treat `data` as read-only: the object is frozen, but JavaScript
+ * cannot freeze the elements of a typed array.
  */
 export interface Observation {
   /** Pixels a row. */
@@ -21,7 +21,7 @@ export interface Observation {
 export interface Info {
   /** True once the task's goal has been reached in this episode; stricter measures look at the return as well. */
   readonly goalReached: boolean;
-  /** What else the environment tells. */
+  /** Anything else that the environment says. */
   readonly [field: string]: unknown;
 }
 
@@ -29,7 +29,7 @@ export interface Info {
 export interface ResetResult<I extends Info = Info> {
   /** The picture of the state. */
   readonly observation: Observation;
-  /** What is known of the state beside its picture. */
+  /** What is known about the state beside its picture. */
   readonly info: I;
 }
 
@@ -52,16 +52,18 @@ export interface ResetSettings {
 }
 
 /**
- * An action found in a text. `text.slice(start, end)` is the action as written (UTF-16 code units, as everywhere in
- * JavaScript); when no action was found `action` is null and `start` and `end` are -1.
+ * An action found in a text. `text.slice(start, end)` is the action as written, in UTF-16 code units. If no action was found,
+ * `action` is null, and `start` and `end` are -1.
  */
 export interface Parse {
   /** Index of the action; null when none was found. */
   readonly action: number | null;
-  /** Where it begins in the text; -1 when none was found. */
+  /** Its beginning in the text; -1 when none was found. */
   readonly start: number;
-  /** Where it ends, exclusive; -1 when none was found. */
+  /** Its end, exclusive; -1 when none was found. */
   readonly end: number;
+  /** Where the key before the action begins, if the parser says it; else it is the published key, `"action":`. */
+  readonly key?: number;
 }
 
 /** What the prompt asks for. */
@@ -79,15 +81,15 @@ export interface DemonstrationSettings extends PromptSettings {
   readonly bias?: Bias;
 }
 
-/** How far a response can be trusted, whatever its action earns. */
+/** How good a response is as a text, whatever its action earns. */
 export interface Judgement {
-  /** Fields read correctly from the picture / fields, in [0, 1]; null when the text states no field (action-only). */
+  /** Share of the picture's fields that are stated correctly, in [0, 1]; null if the text states no field (action only). */
   readonly perception: number | null;
-  /** Each stated step follows from the one before, and the action from the last; null when the text states no thought. */
+  /** Does each stated step follow from the one before, and the action from the last? Null if the text states no thought. */
   readonly faithful: boolean | null;
 }
 
-/** What stands in when nothing was judged: the environment has no judge, or the text states nothing. */
+/** The judgement if nothing was judged: the environment has no judge, or the text states nothing. */
 export const NO_JUDGEMENT: Judgement = Object.freeze({ perception: null, faithful: null });
 
 /** How action values count what comes later. */
@@ -99,8 +101,8 @@ export interface ActionValueSettings {
 /**
  * A task that shows a picture and a prompt and takes one of a few actions.
  *
- * What is optional only some uses need: `solve` and `demonstrate` the warm start, `judge` the measure of perception,
- * `actionValues` the comparison with exact values. `defineEnvironment` fills in the rest of what a definition leaves out.
+ * Only some uses need the optional parts. The warm start needs `solve` and `demonstrate`, the measure of perception needs `judge`,
+ * and the comparison with exact values needs `actionValues`. `defineEnvironment` fills in other parts that a definition leaves out.
  */
 export interface Environment<I extends Info = Info> {
   /** Short name, as in run folders: `NumberLine`. */
@@ -114,8 +116,8 @@ export interface Environment<I extends Info = Info> {
   /** The scripted solver's default mistakes; absent if there is no `demonstrate`. */
   readonly bias?: Bias;
   /**
-   * What counts as success: a return above 0, as published for the card games, or the goal, if rewards are paid on the
-   * way there as well. A return above 0 when absent.
+   * What counts as success. `return`, the default, is a return above 0, as published for the card games. `goal` is for environments
+   * that also pay rewards on the way to it.
    */
   readonly success?: "return" | "goal";
 
@@ -127,26 +129,25 @@ export interface Environment<I extends Info = Info> {
   /** Applies an action. Throws `RangeError` on an illegal index and `Error` when no episode is under way. */
   step(action: number): StepResult<I>;
   /**
-   * A legal action from the environment's own seeded stream: what stands in when a text parses to none. It is an action
-   * like any other: its reward may be a penalty.
+   * Draws a legal action from the environment's own seeded stream, in place of a text without one. It is an action like any other:
+   * its reward may be a penalty.
    */
   randomAction(): number;
   /** The actions that can be carried out in the current state, ascending; all of them if this is absent. */
   legalActions?(): readonly number[];
   /**
-   * Names the current state. Two states have equal keys exactly when they are the same for acting: the same actions lead to
-   * the same rewards and states, with the same chances. The steps left before an episode is truncated are no part of the
-   * state. Throws `Error` before the first reset.
+   * Names the current state. Two states have equal keys exactly if the same actions lead to the same rewards and states, with the
+   * same chances. The number of steps left before the limit is no part of the state. Throws `Error` before the first reset.
    */
   stateKey(): string;
   /**
-   * What the last `reset` or `step` returned; its picture is drawn if it is looked at. A reset or step that failed changes
+   * Returns what the last `reset` or `step` returned. Its picture is drawn only if it is read. A reset or step that failed changes
    * nothing. Throws `Error` before the first reset.
    */
   current(): ResetResult<I>;
   /**
-   * Exact values of the current state: for each action, the expected discounted return of taking it and playing on for
-   * the most return, with no step limit. Throws `Error` when no episode is under way.
+   * Computes the exact value of each action in the current state. It is the expected discounted return of taking the action and
+   * then playing for the most return, without a step limit. Throws `Error` when no episode is under way.
    */
   actionValues?(settings?: ActionValueSettings): readonly number[];
 
@@ -163,7 +164,7 @@ export interface Environment<I extends Info = Info> {
   judge?(text: string): Judgement;
 }
 
-/** An environment with all that is optional but `legalActions` and `actionValues`, as those that come with ponder. */
+/** An environment with all optional parts except `legalActions` and `actionValues`, like those that come with ponder. */
 export type SolvedEnvironment<I extends Info = Info> =
   & Environment<I>
   & Required<Pick<Environment<I>, "id" | "bias" | "solve" | "demonstrate" | "judge">>;

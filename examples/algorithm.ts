@@ -1,5 +1,5 @@
 /**
- * An algorithm of one's own in one file: REINFORCE (Williams 1992) with the mean return of the iteration as its baseline.
+ * Your own algorithm in one file: REINFORCE (Williams 1992) with the mean return of the iteration as its baseline.
  *
  *     A(episode) = return - mean return
  *     minimise     -mean over turns of A * log pi(response)

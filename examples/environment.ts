@@ -1,5 +1,5 @@
 /**
- * An environment of one's own in one file: a cat looks for a mouse around a wall.
+ * Your own environment in one file: a cat looks for a mouse around a wall.
  *
  *     deno run -A environment.ts                # the prompt, and a demonstration of the solver's
  *     ./ponder envs --env ./environment.ts --check

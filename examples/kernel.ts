@@ -1,5 +1,5 @@
 /**
- * A WGSL kernel of one's own: run, checked against plain loops, timed.
+ * Your own WGSL kernel: run, checked against plain loops, and timed.
  *
  *     deno run -A kernel.ts
  */

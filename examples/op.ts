@@ -1,12 +1,12 @@
 /**
- * An op of one's own on the tape: its kernel, its gradient, and that gradient checked by differences.
+ * Your own op on the tape: its kernel, its gradient, and a check of that gradient by differences.
  *
  *     deno run -A op.ts
  */
 import { binary, defineKernel, flatGrid } from "@ponder/ponder/kernels";
 import { checkGradients, defineOp, openGpu, sizeOf, sum, Tape, type Tensor } from "@ponder/ponder/model";
 
-/** Y = log(1 + e^X) and S = 1 / (1 + e^-X), the derivative; one invocation an element. */
+/** Y = log(1 + e^X) and S = 1 / (1 + e^-X), the derivative. One invocation takes one element. */
 const softplusKernel = defineKernel<"X" | "Y" | "S", "n">({
   name: "softplus",
   wgsl: `

@@ -6,7 +6,7 @@
 import { train } from "@ponder/ponder/rl";
 import maze from "./environment.ts";
 
-/** Few steps, so that the example is short: see `./ponder train --help` for every setting and its default. */
+/** Few steps, so that the example is short. `./ponder train --help` lists every setting and its default. */
 const settings = {
   demonstrations: 400,
   sftSteps: 120,

@@ -1,6 +1,6 @@
 /**
- * The form of a kernel's `cases.ts`: shapes with inputs, an f64 reference and the work done, used by the tests and
- * the benchmark alike, so that whatever is timed is checked.
+ * The form of a kernel's `cases.ts`: shapes with inputs, an f64 reference and the amount of work. Tests and benchmark use the
+ * same cases, so that everything that is timed is checked.
  *
  * @module
  */
@@ -11,13 +11,13 @@ export type CaseArray = Float32Array | Uint32Array | Int32Array;
 
 /** One kernel at one shape. */
 export interface KernelCase {
-  /** Folder under `kernels/`, e.g. `matmul`. */
+  /** Folder under `kernels/`, such as `matmul`. */
   readonly kernel: string;
-  /** Shape and options, e.g. `17x65x33 bias gelu`. */
+  /** Shape and options, such as `17x65x33 bias gelu`. */
   readonly name: string;
   /** Variants that support this shape; the first is the baseline. */
   readonly variants: readonly string[];
-  /** What a device must have to run it; nothing when absent. */
+  /** The feature that a device must have to run it; none when absent. */
   readonly feature?: GPUFeatureName;
   /** Operands by name. Only called when the case runs. */
   inputs(): Record<string, CaseArray>;
@@ -33,7 +33,7 @@ export interface KernelCase {
   readonly tolerance: number;
   /** Floating-point operations of one launch. */
   readonly flops: number;
-  /** Bytes that must move at least. */
+  /** Bytes that one launch must move at least. */
   readonly bytes: number;
 }
 

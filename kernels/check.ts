@@ -1,5 +1,5 @@
 /**
- * Whatever is timed is checked first: every variant against the kernel's reference.
+ * Checks every variant against the kernel's reference. Everything that is timed is checked first.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export function checkOutputs(
   return worst;
 }
 
-/** Waits out what a failed launch left behind, so that the next one is not blamed for it. */
+/** Waits until a failed launch has left no more errors, so that the next one is not blamed for them. */
 export async function clearErrors(gpu: Gpu): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt++) {
     try {

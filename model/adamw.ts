@@ -18,7 +18,7 @@ export interface UpdateRule {
   readonly clipGroup: "policy" | "value";
 }
 
-/** Settings that may change from step to step. */
+/** Settings of one step; they may change from step to step. */
 export interface StepSettings {
   /** The rate of parameters with a scale of 1. */
   readonly learningRate: number;
@@ -40,7 +40,7 @@ export class AdamW {
   step = 0;
   /** [policy norm, value norm, 1 when both are finite, 0] of the last step, before clipping. */
   readonly norms: Slice;
-  /** Where its state lies. */
+  /** The GPU that holds its state. */
   readonly gpu: Gpu;
   readonly #parameters: Parameters;
   readonly #m: Slice;

@@ -1,6 +1,5 @@
 /**
- * What a model makes of given responses, its own or another's: for a reference policy's log-probabilities, and for values
- * at every token.
+ * Scores given responses, the model's own or another's: log-probabilities, as of a reference policy, and values at every token.
  *
  * @module
  */
@@ -9,7 +8,7 @@ import { type Layout, layOut, type Sequence } from "./sequence.ts";
 import { Tape } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
-/** What a model makes of one response of n tokens. */
+/** How a model scores one response of n tokens. */
 export interface Assessment {
   /** (n) log-probability of each token. */
   readonly logprobs: Float32Array;
@@ -28,7 +27,7 @@ export interface AssessOptions {
 }
 
 /**
- * Forward passes over sequences, a batch after another; nothing is recorded. An empty response has empty arrays.
+ * Scores sequences by forward passes, one batch after another; nothing is recorded. An empty response has empty arrays.
  *
  * @throws {RangeError} when a sequence cannot be laid out, or `batchSize` is below 1.
  */
@@ -55,7 +54,7 @@ export async function assess(
   return assessments;
 }
 
-/** All that differs from one batch to the next. */
+/** The inputs of a batch: everything that differs from one to the next. */
 interface AssessInputs {
   readonly layout: Layout;
   readonly temperature: number;

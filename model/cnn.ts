@@ -125,7 +125,7 @@ export function cnnParameterSpecs(config: CnnConfig): ParameterSpec[] {
 
 /** A network on a GPU. */
 export class Cnn {
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   readonly gpu: Gpu;
   /** Its sizes. */
   readonly config: CnnConfig;

@@ -199,8 +199,8 @@ export interface VlmSizes {
 }
 
 /**
- * Smallest and largest value of every field that counts something. The bounds are far above what is trained with
- * this code: they keep a config from a file from costing time or memory before its weights are looked at.
+ * Smallest and largest value of every field that counts something. The bounds are far above the sizes that this code trains. They
+ * keep a config from a file from costing time or memory before its weights are read.
  */
 const COUNTS: Readonly<Record<CountField, readonly [min: number, max: number]>> = {
   imageSize: [2, 4096],

@@ -107,14 +107,29 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Most bytes of a file that is read whole. */
+const MOST_BYTES = 2 ** 32;
+/** Most bytes of a JSON file: tokenizers take tens of millions. */
+const MOST_JSON_BYTES = 2 ** 28;
+
 /**
- * Reads a whole file.
+ * Reads a whole file. It has to be a plain one of at most `mostBytes`: a pipe might never end, and a file with holes may be
+ * larger than all memory.
  *
  * @throws {Deno.errors.NotFound} If there is no such file.
  * @throws {Error} If it cannot be read, saying why.
  */
-export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await explainingRead(path, () => Deno.readFile(path), "file");
+export async function readBytes(path: string, mostBytes = MOST_BYTES): Promise<Uint8Array<ArrayBuffer>> {
+  return await explainingRead(path, async () => {
+    await requirePlain(path, mostBytes);
+    return await Deno.readFile(path);
+  }, "file");
+}
+
+async function requirePlain(path: string, mostBytes: number): Promise<void> {
+  const { isFile, isDirectory, size } = await Deno.stat(path);
+  if (!isFile && !isDirectory) throw new TypeError("it is a pipe or a device, no plain file");
+  if (size > mostBytes) throw new RangeError(`it has ${size} bytes, at most ${mostBytes} are read`);
 }
 
 /**
@@ -124,7 +139,10 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
  * @throws {Error} If it cannot be opened, saying why.
  */
 export async function openBytes(path: string): Promise<ByteSource> {
-  const file = await explainingRead(path, () => Deno.open(path, { read: true }));
+  const file = await explainingRead(path, async () => {
+    await requirePlain(path, Infinity); // to open a pipe is to wait for its writer
+    return await Deno.open(path, { read: true });
+  });
   const { size, isFile } = await file.stat();
   if (!isFile) {
     file.close();
@@ -167,13 +185,18 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
+/** Reads a text file, as {@linkcode readBytes} does. */
+export async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path, MOST_JSON_BYTES));
+}
+
 /**
  * Reads and parses a JSON file.
  *
  * @throws {SyntaxError} If it holds no JSON; else as {@linkcode readBytes}.
  */
 export async function readJson(path: string): Promise<unknown> {
-  const bytes = await readBytes(path);
+  const bytes = await readBytes(path, MOST_JSON_BYTES);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {

@@ -66,7 +66,7 @@ export async function generate(
     );
   }
   const steps = rooms.reduce((a, b) => Math.max(a, b), 0);
-  // Whole eights keep the layers' parts of the cache aligned.
+  // A multiple of eight keeps the layers' parts of the cache aligned.
   const capacity = roundUp(Math.min(config.contextLength, layout.T + steps), 8);
 
   const inputs: GenerationInputs = {
@@ -89,7 +89,7 @@ export async function generate(
   return prompts.map((_, b) => {
     const row = ids.subarray(b * steps, (b + 1) * steps);
     const end = row.indexOf(endId);
-    // A row that ran out of context went on beside longer-running ones; those tokens are void.
+    // A row that ran out of context went on beside longer ones. Its further tokens are void.
     const count = end < 0 ? rooms[b] : Math.min(end + 1, rooms[b]);
     const logprobs = logprobWords.slice(b * steps, b * steps + count);
     const entropies = entropyWords.slice(b * steps, b * steps + count);
@@ -100,7 +100,7 @@ export async function generate(
   });
 }
 
-/** All that differs from one call to the next. */
+/** The inputs of a call: everything that differs from one to the next. */
 interface GenerationInputs
   extends Pick<GenerateOptions, "random" | "temperature" | "greedy" | "endId" | "padId"> {
   readonly layout: Layout;

@@ -39,6 +39,7 @@ export {
   type Encoding,
   Tokenizer,
   type TokenizerJson,
+  type TokenRoles,
 } from "./tokenizer.ts";
 export { type Layout, layOut, promptLength, type Segment, type Sequence } from "./sequence.ts";
 export {

@@ -12,13 +12,13 @@ export interface Picture {
   readonly id: string;
 }
 
-/** Pictures in use that equal ones are recognised among; beyond this many the oldest are forgotten. */
+/** Number of pictures among which equal ones are recognised. Beyond it the oldest are forgotten. */
 const MAX_KNOWN = 1 << 14;
 /** The pictures of each id that somebody still holds. */
 const known = new Map<string, WeakRef<Picture>>();
 
 /**
- * The picture of these pixels: the very one that somebody holds already, if there is one. Takes `pixels` over.
+ * Makes the picture of these pixels. If somebody holds an equal picture already, it returns that one. It takes `pixels` over.
  *
  * @example Equal pixels, one picture
  * ```ts
@@ -40,7 +40,7 @@ export function pictureOf(pixels: Uint8Array): Picture {
       known.set(id, new WeakRef(picture));
       return picture;
     }
-    // Two contents of one hash are not to be expected from 128 bits; they would stay apart all the same.
+    // With 128 bits two contents hardly ever have the same hash. If they do, they stay different pictures.
     if (isEqual(held.pixels, pixels)) return held;
   }
 }

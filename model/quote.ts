@@ -1,5 +1,5 @@
 /**
- * Quoting what a file holds, in error messages: short, on one line, and with nothing that a terminal would obey.
+ * Quotes the contents of files for error messages: short, on one line, and without control characters.
  *
  * @module
  */

@@ -2,8 +2,8 @@
  * The header of a safetensors file, read as the reference implementation reads it: UTF-8, then JSON, then whole numbers
  * below 2^64 for sizes and offsets.
  *
- * It is stricter in three places, because such files mean two things at once: a name twice in one object, an entry
- * written as a list, and a dtype written as an object are refused.
+ * It is stricter in three places, because such files could be read in two ways. It refuses a name twice in one object, an entry
+ * that is a list, and a dtype that is an object.
  *
  * Source: https://github.com/huggingface/safetensors/blob/main/safetensors/src/tensor.rs (`read_metadata`, `validate`)
  *
@@ -28,7 +28,7 @@ const MAX_U64 = 2n ** 64n - 1n;
 /** Objects and lists inside each other, the bound of the reference implementation's JSON reader. */
 const MAX_DEPTH = 127;
 
-/** Where a tensor lies in a file. */
+/** The place of a tensor in a file. */
 export interface Entry {
   readonly name: string;
   readonly dtype: string;
@@ -43,7 +43,7 @@ export interface Header {
   /** In the order of their data; together they cover every byte of it. */
   readonly entries: readonly Entry[];
   readonly metadata: Record<string, string>;
-  /** Where the data begin in the file. */
+  /** First byte of the data in the file. */
   readonly dataStart: number;
 }
 
@@ -210,8 +210,8 @@ function requireDepth(json: string): void {
 }
 
 /**
- * Refuses, in a valid JSON text, an object with a key twice, which `JSON.parse` takes in silence, and half a surrogate
- * pair, which no other reader takes. A loop over characters: recursion would overflow the stack on hostile headers.
+ * Refuses two things in a valid JSON text: an object with the same key twice, which `JSON.parse` accepts silently, and half a
+ * surrogate pair, which no other reader accepts. It is a loop, since recursion would overflow the stack on hostile headers.
  */
 function checkStrings(json: string): void {
   const open: (Set<string> | null)[] = []; // keys seen of each open object; null for an array

@@ -1,6 +1,6 @@
 /**
- * From prompts and responses to the arrays a batch needs: where each position's embedding comes from, what it may
- * see, and which positions predict the response.
+ * Lays prompts and responses out as the arrays of a batch. They say where each position's embedding comes from, which positions it
+ * may see, and which positions predict the response.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export type Segment =
   | { readonly kind: "text"; readonly ids: readonly number[] }
   | { readonly kind: "image"; readonly picture: Picture };
 
-/** A prompt and what the model answered, or nothing yet. */
+/** A prompt and the model's response, which is empty if there is none yet. */
 export interface Sequence {
   /** Texts and images in order; not empty. */
   readonly prompt: readonly Segment[];
@@ -54,7 +54,7 @@ export interface Layout {
 
 /** Sizes are rounded up to this many positions, so that few distinct shapes occur. */
 const POSITION_BUCKET = 4;
-/** Distinct images above this number are rounded up to its multiples, as far as there are images at all. */
+/** Above this number distinct images are rounded up to its multiples, up to the number of all images. */
 const IMAGE_BUCKET = 8;
 
 /**

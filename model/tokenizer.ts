@@ -15,58 +15,36 @@
  */
 
 import { quote } from "./quote.ts";
+import { SPECIAL_TOKENS, type TokenizerJson } from "./tokenizer/build.ts";
+import { AddedTokens } from "./tokenizer/added.ts";
 import { characterOfBytes, toByteCharacters } from "./tokenizer/bytes.ts";
+import { compose } from "./tokenizer/compose.ts";
 import { type Decoder, readDecoder } from "./tokenizer/decoder.ts";
-import { Literals } from "./tokenizer/literals.ts";
-import { escapeRegex } from "./tokenizer/pattern.ts";
 import { readSplitter, type Splitter } from "./tokenizer/split.ts";
-import { readSubwords, type Subwords } from "./tokenizer/subwords.ts";
+import { type Emit, readSubwords, type Subwords } from "./tokenizer/subwords.ts";
 import { isRecord, type JsonRecord, unusable } from "./tokenizer/unusable.ts";
 
-/** Tokens that stand for no text; their ids are their positions in this list. */
-export const SPECIAL_TOKENS = ["<|pad|>", "<|image|>", "<|end|>", "<|unknown|>"] as const;
+export {
+  type AddedToken,
+  buildTokenizer,
+  SPECIAL_TOKENS,
+  type TokenizerJson,
+  VOCABULARY_MULTIPLE,
+} from "./tokenizer/build.ts";
 
-/** Vocabulary sizes are multiples of this, so that the head's matrix has no ragged edge. */
-export const VOCABULARY_MULTIPLE = 32;
-
-/** An entry of `added_tokens` in a `tokenizer.json`. */
-export interface AddedToken {
-  /** Its id. */
-  readonly id: number;
-  /** Its text. */
-  readonly content: string;
-  /** Found only as a word of its own. */
-  readonly single_word: boolean;
-  /** Takes the blanks before it. */
-  readonly lstrip: boolean;
-  /** Takes the blanks after it. */
-  readonly rstrip: boolean;
-  /** Looked for in normalised text. */
-  readonly normalized: boolean;
-  /** Left out when ids are decoded to text. */
-  readonly special: boolean;
-}
-
-/** A parsed `tokenizer.json`. Sections that this project does not look into are left open. */
-export interface TokenizerJson {
-  /** The format's version. */
-  readonly version: string;
-  /** How long texts are cut. */
-  readonly truncation: unknown;
-  /** How short texts are filled up. */
-  readonly padding: unknown;
-  /** Tokens that are looked for before anything else. */
-  readonly added_tokens: readonly AddedToken[];
-  /** What is done to a text first. */
-  readonly normalizer: unknown;
-  /** How a text is cut into words. */
-  readonly pre_tokenizer: unknown;
-  /** What is put around the ids. */
-  readonly post_processor: unknown;
-  /** How ids become text. */
-  readonly decoder: unknown;
-  /** How words become ids. */
-  readonly model: { readonly type?: string; readonly vocab: unknown; readonly [key: string]: unknown };
+/**
+ * Which tokens of a tokenizer mean what, by their text. Those of {@linkcode SPECIAL_TOKENS} when absent; null says that it
+ * has none.
+ */
+export interface TokenRoles {
+  /** Fills rows up to a common length. */
+  readonly pad?: string;
+  /** Stands where an image token goes. */
+  readonly image?: string | null;
+  /** Ends a response. */
+  readonly end?: string;
+  /** Stands for text that no token covers. */
+  readonly unknown?: string | null;
 }
 
 /** Ids of a text; token `i` covers `text.slice(starts[i], ends[i])`. */
@@ -90,74 +68,6 @@ export interface Decoding {
 }
 
 /**
- * Makes a `tokenizer.json`. Its tokens are the special ones, then each distinct piece in the order given. Reserved
- * special tokens fill it up to a multiple of {@linkcode VOCABULARY_MULTIPLE}.
- *
- * @throws {RangeError} If there are no pieces, or a piece is empty, holds half a surrogate pair, or would be
- * cut by a special token.
- */
-export function buildTokenizer(pieces: readonly string[]): TokenizerJson {
-  const distinct = [...new Set(pieces)];
-  if (distinct.length === 0) throw new RangeError("Cannot build a tokenizer: no pieces, pass at least one");
-  for (const piece of distinct) {
-    const fault = piece === ""
-      ? "it is empty"
-      : !piece.isWellFormed()
-      ? "it holds half a surrogate pair"
-      : /<\|\w+\|>/.test(piece)
-      ? "it holds a special token's name"
-      : undefined;
-    if (fault) {
-      throw new RangeError(`Cannot build a tokenizer: piece ${quote(piece)}, ${fault}, remove it`);
-    }
-  }
-  const used = SPECIAL_TOKENS.length + distinct.length;
-  const size = Math.ceil(used / VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE;
-  const reserved = Array.from({ length: size - used }, (_, i) => `<|reserved_${i}|>`);
-  const tokens = [...SPECIAL_TOKENS, ...distinct, ...reserved];
-  const special = new Set<string>([...SPECIAL_TOKENS, ...reserved]);
-
-  // Longest first: an alternation takes the first branch that matches, in JavaScript and in Oniguruma alike.
-  const longestFirst = distinct.toSorted((a, b) => b.length - a.length);
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: tokens.flatMap((content, id) =>
-      special.has(content)
-        ? [{
-          id,
-          content,
-          single_word: false,
-          lstrip: false,
-          rstrip: false,
-          normalized: false,
-          special: true,
-        }]
-        : []
-    ),
-    normalizer: null,
-    pre_tokenizer: {
-      type: "Split",
-      pattern: { Regex: longestFirst.map(escapeRegex).join("|") },
-      behavior: "Isolated",
-      invert: false,
-    },
-    post_processor: null,
-    decoder: { type: "Fuse" },
-    model: {
-      type: "WordPiece",
-      unk_token: "<|unknown|>",
-      continuing_subword_prefix: "",
-      // What the split leaves between pieces holds none; the bound keeps its lookup from being quadratic.
-      max_input_chars_per_word: Math.max(...distinct.map((piece) => [...piece].length)),
-      // fromEntries defines own properties, so a piece may be called "__proto__".
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    },
-  };
-}
-
-/**
  * A tokenizer read from a `tokenizer.json`.
  *
  * @example
@@ -174,60 +84,77 @@ export class Tokenizer {
   readonly vocabularySize: number;
   /** Id that fills rows up to a common length. */
   readonly padId: number;
-  /** Id that stands where an image token goes. */
-  readonly imageId: number;
+  /** Id that stands where an image token goes; null if it has none. */
+  readonly imageId: number | null;
   /** Id that ends a response. */
   readonly endId: number;
-  /** Id of text that no piece covers. */
-  readonly unknownId: number;
+  /** Id of text that no piece covers; null if it covers any text. */
+  readonly unknownId: number | null;
 
   readonly #json: TokenizerJson;
   readonly #splitter: Splitter;
   readonly #model: Subwords;
   readonly #decoder: Decoder;
   readonly #composes: boolean;
-  /** Ids of tokens that are found before the text is cut into words. */
-  readonly #added: ReadonlyMap<string, number>;
-  readonly #addedTexts: Literals;
+  /** Tokens that are found before the text is cut into words. */
+  readonly #added: AddedTokens;
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #tokens: readonly string[];
   /** Token of each id; null for a special one, which writes nothing. */
   readonly #written: readonly (string | null)[];
 
-  private constructor(json: JsonRecord) {
+  private constructor(json: JsonRecord, roles: TokenRoles) {
     this.#json = json as unknown as TokenizerJson;
     this.#composes = readNormalizer(json.normalizer);
     this.#splitter = readSplitter(json.pre_tokenizer);
     this.#model = readSubwords(json.model as JsonRecord);
     this.#decoder = readDecoder(json.decoder);
-    const { added, special } = readAddedTokens(json.added_tokens as unknown[], this.#model.vocabulary);
-    this.#added = added;
-    this.#addedTexts = new Literals(added.keys());
-    const idOf = new Map([...this.#model.vocabulary, ...added]);
-    const tokens = listById(idOf);
+    this.#added = new AddedTokens(json.added_tokens as unknown[], this.#model.vocabulary);
+    this.#ids = new Map([...this.#model.vocabulary, ...this.#added.ids]);
+    const tokens = this.#tokens = listById(this.#ids);
     this.vocabularySize = tokens.length;
-    this.#written = tokens.map((token) => special.has(token) ? null : token);
-    const [padId, imageId, endId, unknownId] = SPECIAL_TOKENS.map((token) => {
-      const id = idOf.get(token);
-      if (id === undefined) throw unusable(`there is no token ${token}`);
-      return id;
-    });
-    this.padId = padId;
-    this.imageId = imageId;
-    this.endId = endId;
-    this.unknownId = unknownId;
+    this.#written = tokens.map((token) => this.#added.special.has(token) ? null : token);
+    const [pad, image, end, unknown] = SPECIAL_TOKENS;
+    this.padId = this.#roleId(roles.pad ?? pad);
+    this.imageId = roles.image === null ? null : this.#roleId(roles.image ?? image);
+    this.endId = this.#roleId(roles.end ?? end);
+    this.unknownId = roles.unknown === null ? null : this.#roleId(roles.unknown ?? unknown);
+  }
+
+  #roleId(token: string): number {
+    const id = this.#ids.get(token);
+    if (id === undefined) throw unusable(`there is no token ${token.length > 80 ? quote(token) : token}`);
+    return id;
   }
 
   /**
    * Reads a parsed `tokenizer.json`.
    *
-   * @throws {SyntaxError} If it is no such object, lacks one of {@linkcode SPECIAL_TOKENS}, or has a part that this
-   * project does not have: its name is in the message.
+   * @param roles Which of its tokens mean what, for one that was not made here.
+   * @throws {SyntaxError} If it is no such object, lacks a token of the roles, or has a part that this project does not
+   * have: its name is in the message.
    */
-  static fromJson(json: unknown): Tokenizer {
+  static fromJson(json: unknown, roles: TokenRoles = {}): Tokenizer {
     if (typeof json !== "object" || json === null) throw unusable("it is not an object");
     const { model, added_tokens } = json as Record<string, unknown>;
     if (!isRecord(model)) throw unusable('it has no "model"');
     if (!Array.isArray(added_tokens)) throw unusable('it has no list "added_tokens"');
-    return new Tokenizer(json as JsonRecord);
+    return new Tokenizer(json as JsonRecord, roles);
+  }
+
+  /** Id of a token by its text; null if there is none. */
+  idOf(token: string): number | null {
+    return this.#ids.get(token) ?? null;
+  }
+
+  /** Token of an id as the vocabulary has it, bytes in their alphabet; null if there is none. */
+  tokenOf(id: number): string | null {
+    return this.#tokens[id] ?? null;
+  }
+
+  /** Does this id write nothing? */
+  isSpecial(id: number): boolean {
+    return this.#written[id] === null;
   }
 
   /** The `tokenizer.json` object this tokenizer was read from. */
@@ -238,46 +165,50 @@ export class Tokenizer {
   /**
    * Ids of a text and the characters each one covers. In a tokenizer of this project every maximal stretch that no
    * piece covers becomes one {@linkcode unknownId}; a special token written out in the text becomes that token. A
-   * character of several byte-level tokens is covered by each of them.
-   *
-   * @throws {RangeError} If the tokenizer would change the text before it cuts it.
+   * character of several byte-level tokens is covered by each of them, and so are characters that the tokenizer composes.
    */
   encode(text: string): Encoding {
-    if (this.#composes && text.normalize("NFC") !== text) {
-      throw new RangeError(
-        `Cannot encode ${
-          quote(text)
-        }: its characters are not composed as NFC has them, call normalize() first`,
-      );
-    }
     const encoding: Encoding = { ids: [], starts: [], ends: [] };
-    let sectionStart = 0;
-    for (let at = 0; at < text.length;) {
-      const length = this.#addedTexts.longestAt(text, at);
-      if (length > 0) {
-        this.#encodeSection(text, { start: sectionStart, end: at }, encoding);
-        put(encoding, this.#added.get(text.slice(at, at + length))!, at, at + length);
-        sectionStart = at + length;
-      }
-      at += length || 1;
+    let from = 0;
+    for (const { id, start, end } of this.#added.find(text, false)) {
+      this.#encodeSection(text.slice(from, start), from, encoding);
+      put(encoding, id, start, end);
+      from = end;
     }
-    this.#encodeSection(text, { start: sectionStart, end: text.length }, encoding);
+    this.#encodeSection(text.slice(from), from, encoding);
     return encoding;
   }
 
-  #encodeSection(text: string, { start, end }: { start: number; end: number }, encoding: Encoding): void {
-    if (start === end) return;
-    for (const [from, to] of this.#splitter.split(text.slice(start, end))) {
-      const at = start + from;
-      const word = text.slice(at, start + to);
+  /** A section of the text that starts at `offset` and holds no added token as it is. */
+  #encodeSection(original: string, offset: number, encoding: Encoding): void {
+    if (original === "") return;
+    const { text, starts, ends } = this.#composes
+      ? compose(original)
+      : { text: original, starts: null, ends: null };
+    const emit = (id: number, start: number, end: number) =>
+      put(encoding, id, offset + (starts?.[start] ?? start), offset + (ends?.[end - 1] ?? end));
+    let from = 0;
+    for (const { id, start, end } of this.#added.find(text, true)) {
+      this.#encodeWords(text.slice(from, start), from, emit);
+      emit(id, start, end);
+      from = end;
+    }
+    this.#encodeWords(text.slice(from), from, emit);
+  }
+
+  #encodeWords(section: string, offset: number, emit: Emit): void {
+    if (section === "") return;
+    for (const [from, to] of this.#splitter.split(section)) {
+      const at = offset + from;
+      const word = section.slice(from, to);
       if (!this.#splitter.byteLevel) {
-        this.#model.encode(word, (id, first, last) => put(encoding, id, at + first, at + last));
+        this.#model.encode(word, (id, first, last) => emit(id, at + first, at + last));
         continue;
       }
       const { starts, ends } = characterOfBytes(word);
       this.#model.encode(
         toByteCharacters(word),
-        (id, first, last) => put(encoding, id, at + starts[first], at + ends[last - 1]),
+        (id, first, last) => emit(id, at + starts[first], at + ends[last - 1]),
       );
     }
   }
@@ -327,8 +258,8 @@ export class Tokenizer {
    * ```
    */
   covers(text: string): boolean {
-    const ids = this.encode(this.#composes ? text.normalize("NFC") : text).ids;
-    if (ids.includes(this.unknownId) || ids.includes(this.#model.unknownId ?? this.unknownId)) return false;
+    const { ids } = this.encode(text);
+    if ([this.unknownId, this.#model.unknownId].some((id) => id !== null && ids.includes(id))) return false;
     const withoutSpace = (text: string) => text.normalize("NFC").replaceAll(/\p{White_Space}/gu, "");
     return withoutSpace(this.decode(ids)) === withoutSpace(text);
   }
@@ -340,7 +271,7 @@ function put({ ids, starts, ends }: Encoding, id: number, start: number, end: nu
   ends.push(end);
 }
 
-/** Whether texts must be in NFC; a normalizer that changes more has no offsets and is refused. */
+/** Whether texts are put in NFC; a normalizer that changes more has no offsets and is refused. */
 function readNormalizer(json: unknown): boolean {
   if (json === null || json === undefined) return false;
   if (!isRecord(json)) throw unusable(`its normalizer is ${quote(json)}`);
@@ -349,29 +280,6 @@ function readNormalizer(json: unknown): boolean {
   }
   if (json.type !== "NFC") throw unusable(`its normalizer is ${quote(json.type)}`);
   return true;
-}
-
-/** Ids of the added tokens, and the texts of the special ones. */
-function readAddedTokens(list: readonly unknown[], vocabulary: ReadonlyMap<string, number>) {
-  const added = new Map<string, number>();
-  const special = new Set<string>();
-  for (const token of list) {
-    const { id, content } = isRecord(token) ? token : {};
-    if (
-      !isRecord(token) || !Number.isSafeInteger(id) || (id as number) < 0 || typeof content !== "string" ||
-      !content
-    ) {
-      throw unusable(`added token ${quote(content ?? token)} has no id or no content`);
-    }
-    for (const option of ["single_word", "lstrip", "rstrip"]) {
-      if (token[option]) throw unusable(`added token ${quote(content)} has ${option}`);
-    }
-    const known = added.get(content) ?? vocabulary.get(content);
-    if (known !== undefined && known !== id) throw unusable(`token ${quote(content)} has two ids`);
-    added.set(content, id as number);
-    if (token.special) special.add(content);
-  }
-  return { added, special };
 }
 
 /** Tokens in the order of their ids, which must be 0, 1, 2 and so on. */

@@ -1,9 +1,9 @@
 /**
- * The value head: what return the model expects after what it read.
+ * The value head: the return that the model expects after what it read.
  *
- * Features: a two-layer MLP on hidden states, of the last prompt position or before every response token. The warm start
- * sends its gradient on into the model, so that what the value depends on is there to be read; PPO detaches it, so that
- * value errors do not disturb the policy.
+ * Features: a two-layer MLP on hidden states, of the last prompt position or before every response token. In the warm start its
+ * gradient reaches the model, so that hidden states hold what the value depends on. RL detaches it, so that value errors do not
+ * disturb the policy.
  *
  * @module
  */

@@ -46,9 +46,9 @@ export function parameterSpecs(config: VlmConfig): ParameterSpec[] {
 }
 
 /**
- * Floating-point operations of a forward pass over `images` distinct images and B sequences of T positions, with R
- * response tokens each and a value: two for every weight of a matrix at every position that it is applied to, and the
- * products inside attention as if nothing was masked. Norms, GELU and softmax are left out, as is usual. A backward costs
+ * Counts the floating-point operations of a forward pass over `images` distinct images and B sequences of T positions, with R
+ * response tokens each and a value. These are two for every weight of a matrix at every position that it is applied to, and the
+ * products inside attention as if nothing was masked. Norms, GELU and softmax are left out, as is usual. A backward pass costs
  * twice as much.
  *
  * @example
@@ -69,7 +69,7 @@ export function forwardFlops(
 
 /** A model on a GPU. */
 export class Vlm {
-  /** Where it runs. */
+  /** The GPU that it runs on. */
   readonly gpu: Gpu;
   /** Its sizes. */
   readonly config: VlmConfig;
@@ -136,8 +136,8 @@ export class Vlm {
   }
 
   /**
-   * All that a forward pass says of given responses: log-probabilities, entropies and values, each (B, R). Log-probability
-   * and entropy of padding mean nothing.
+   * Computes everything about given responses in one forward pass: log-probabilities, entropies and values, each (B, R).
+   * Log-probability and entropy of padding mean nothing.
    *
    * @throws {RangeError} when no sequence has a response.
    */

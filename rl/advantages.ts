@@ -8,11 +8,11 @@ import { number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { generalizedAdvantages } from "./gae.ts";
 import type { Sample } from "./objective.ts";
 import type { Rollout } from "./rollout.ts";
-import { standardDeviation } from "./statistics.ts";
+import { mean, rootMeanSquare, standardDeviation } from "./statistics.ts";
 
 /** Settings of how advantages are scaled over an iteration. */
 export const scaleOptions = {
-  advantageFloor: number(0.25, "least standard deviation that advantages are divided by", {
+  advantageFloor: number(0.25, "least root mean square that advantages are divided by", {
     min: 1e-6,
   }) as NumberSetting,
   advantageClamp: number(3, "largest normalised advantage", { min: 0 }) as NumberSetting,
@@ -26,8 +26,12 @@ export const advantageOptions = {
 
 /** Settings of a critic. */
 export const criticOptions = {
-  valueClip: number(0.2, "clip of the value's change", { min: 0 }) as NumberSetting,
-  valueCoefficient: number(0.5, "weight of the value loss", { min: 0 }) as NumberSetting,
+  valueClip: number(0, "clip of the value's change; 0 clips nothing", { min: 0 }) as NumberSetting,
+  valueCoefficient: number(
+    0.5,
+    "weight of the value loss, of a policy whose critic shares its features: cnn",
+    { min: 0 },
+  ) as NumberSetting,
 };
 
 /** Settings of {@linkcode turnAdvantages}; gamma is the discount from one turn to the next. */
@@ -35,7 +39,8 @@ export type AdvantageSettings = Values<typeof advantageOptions> & { readonly gam
 
 /** Definitions of the metrics that {@linkcode turnAdvantages} logs. */
 export const advantageMetrics = {
-  advantageStd: "standard deviation of the advantages before normalisation, in units of scaled return",
+  advantageRms: "root mean square of the advantages before normalisation, in units of scaled return",
+  advantageMean: "their mean: how far the values are too low",
   explainedVariance: "share of the returns' variance that the values explained when acting",
 } as const;
 
@@ -43,7 +48,8 @@ export const advantageMetrics = {
  * Computes generalised advantages of a rollout's turns, scaled, and the value targets.
  *
  * They are not centred. When nearly all episodes succeed, the mean is noise of the values; subtracting it would punish right
- * actions. The floor keeps that noise small.
+ * actions. They are therefore not divided by the standard deviation, which is about a mean, but by the root mean square. The
+ * floor keeps noise small.
  */
 export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): Scores {
   const { transitions, bootstrapValues } = rollout;
@@ -67,20 +73,28 @@ export function turnAdvantages(rollout: Rollout, settings: AdvantageSettings): S
       returns[index] = estimate.returns[t];
     });
   }
-  const advantageStd = standardDeviation(advantages);
-  const scale = Math.max(advantageStd, settings.advantageFloor);
+  const advantageRms = rootMeanSquare(advantages);
+  const scale = Math.max(advantageRms, settings.advantageFloor);
   const samples = transitions.map((transition, i): Sample => ({
     transition,
     advantage: limit(advantages[i] / scale, settings.advantageClamp),
     valueTarget: returns[i],
   }));
   const residuals = returns.map((valueTarget, i) => valueTarget - transitions[i].value);
-  return { samples, metrics: { advantageStd, explainedVariance: explainedVariance(residuals, returns) } };
+  const metrics = {
+    advantageRms,
+    advantageMean: mean(advantages),
+    explainedVariance: explainedVariance(residuals, returns),
+  };
+  return { samples, metrics };
 }
 
-/** 1 - variance(residuals) / variance(targets); null when all targets are the same, so that there is nothing to explain. */
+/** 1 - variance(residuals) / variance(targets); null when all targets are the same but for rounding: nothing is to be explained. */
 export function explainedVariance(residuals: ArrayLike<number>, targets: ArrayLike<number>): number | null {
-  const isConstant = Array.prototype.every.call(targets, (target) => target === targets[0]);
+  const isConstant = Array.prototype.every.call(
+    targets,
+    (target) => Math.abs(target - targets[0]) <= 1e-6 * Math.abs(targets[0]),
+  );
   return isConstant ? null : 1 - standardDeviation(residuals) ** 2 / standardDeviation(targets) ** 2;
 }
 

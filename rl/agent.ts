@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type Environment, NO_JUDGEMENT, type Observation } from "../envs/mod.ts";
+import {
+  createTolerantParser,
+  type Environment,
+  NO_JUDGEMENT,
+  type Observation,
+  type Parse,
+} from "../envs/mod.ts";
 import { type Gpu, requireFinite } from "../kernels/gpu/mod.ts";
 import {
   type Decoding,
@@ -45,6 +51,9 @@ import type {
 
 export type { Act, ActSettings, Decision, RespondSettings, Sampling, Situation } from "./policy.ts";
 
+/** How the action is found in a response: by the environment's own rule, or by `createTolerantParser`. */
+export type Parsing = "published" | "tolerant";
+
 /** Settings of the model and of how it writes. */
 export const agentOptions = {
   preset: choice(
@@ -58,6 +67,11 @@ export const agentOptions = {
     max: 10,
   }) as NumberSetting,
   maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }) as NumberSetting,
+  parse: choice(
+    "published",
+    ["published", "tolerant"],
+    "how the action is found in the text: by the published rule, or as a reader would take it",
+  ) as ChoiceSetting<Parsing>,
 };
 
 /** Number of prompts whose values are computed in one batch. */
@@ -77,6 +91,8 @@ export interface AgentSettings {
   readonly sampling?: Sampling;
   /** Names of the actions that it was trained with; none when absent. */
   readonly actions?: readonly string[];
+  /** How its actions are found in what it writes; by the published rule when absent. */
+  readonly parsing?: Parsing;
 }
 
 /**
@@ -107,16 +123,20 @@ export class Agent implements Policy<Layout> {
   readonly sampling: Sampling;
   readonly actions: readonly string[];
   readonly sharesFeatures = false;
+  /** How its actions are found in what it writes. */
+  readonly parsing: Parsing;
+  readonly #parsers = new WeakMap<readonly string[], (text: string) => Parse>();
   readonly #promptIds = new Map<string, number[]>();
 
   /** Makes an agent of a model and a tokenizer. `settings` say how it writes and name its actions. */
   constructor(vlm: Vlm, tokenizer: Tokenizer, settings: AgentSettings) {
-    const { cot, sampling = DEFAULT_SAMPLING, actions = [] } = settings;
+    const { cot, sampling = DEFAULT_SAMPLING, actions = [], parsing = "published" } = settings;
     this.vlm = vlm;
     this.tokenizer = tokenizer;
     this.cot = cot;
     this.sampling = sampling;
     this.actions = actions;
+    this.parsing = parsing;
   }
 
   /** The GPU that it runs on. */
@@ -142,6 +162,11 @@ export class Agent implements Policy<Layout> {
       );
     }
     return act(this, scene, ...rest);
+  }
+
+  withThought(): Agent {
+    const { vlm, tokenizer, sampling, actions, parsing } = this;
+    return new Agent(vlm, tokenizer, { cot: true, sampling, actions, parsing });
   }
 
   /** The prompt of a state: its picture, then the task description. */
@@ -170,10 +195,17 @@ export class Agent implements Policy<Layout> {
         prompt: prompts[index],
         response: responses[index],
         decoding,
-        parse: env.parse(decoding.text),
+        parse: this.#parse(env, decoding.text),
         judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
       };
     });
+  }
+
+  #parse(env: Environment, text: string): Parse {
+    if (this.parsing === "published") return env.parse(text);
+    let parse = this.#parsers.get(env.actions);
+    if (parse === undefined) this.#parsers.set(env.actions, parse = createTolerantParser(env.actions));
+    return parse(text);
   }
 
   async values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {

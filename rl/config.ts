@@ -25,6 +25,7 @@ import { policyPresets, presetOf } from "./presets.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
+import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
 
@@ -124,7 +125,9 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   const unused = Object.keys(given).find((name) => policy.without.includes(name));
   if (unused !== undefined) {
     throw new UsageError(
-      `Cannot use --${toFlag(unused)}: a policy of kind ${given.policy} has no such setting`,
+      `Cannot use --${toFlag(unused)}: a policy of kind ${
+        given.policy ?? commonOptions.policy.default
+      } has no such setting`,
     );
   }
   const presets = {
@@ -170,6 +173,12 @@ function requireFitting(environment: EnvironmentDefinition, config: CommonSettin
       "Cannot use --warm-start and --resume together: a run goes on from its own checkpoint, leave one out",
     );
   }
+  if (config.sftThoughts && config.cot) {
+    throw new UsageError(
+      "Cannot use --sft-thoughts with a chain of thought: all demonstrations have theirs, add --no-cot or leave it out",
+    );
+  }
+  readMistakes(environment.make(), config.mistakes);
   readEnvSettings(environment, config.envSettings);
   readEnvSettings(environment, [...config.envSettings, ...config.trainingSettings]);
 }

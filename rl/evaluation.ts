@@ -11,12 +11,13 @@ import type {
   Observation,
   Parse,
   ResetResult,
+  StepResult,
 } from "../envs/mod.ts";
 import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
-import { isSuccess, samplerState } from "./rollout.ts";
+import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 
@@ -53,6 +54,10 @@ export interface EvaluationResult {
   readonly thoughtDiversity: number | null;
   /** How much thoughts tell about the state, from 0 (nothing) to 1 (all); null without a thought. See `thought_tally.ts`. */
   readonly thoughtInformation: number | null;
+  /** Names the held-out deals; see {@linkcode panelName}. Results with the same panel played the same deals. */
+  readonly panel: string;
+  /** Success of each episode in the panel's order, as digits: `0110`. Samples of one deal stand together. */
+  readonly outcomes: string;
 }
 
 /** What sampling and greedy decoding achieved with the same weights on the same episodes. */
@@ -88,6 +93,8 @@ export interface EvaluationSettings {
   readonly episodes: number;
   /** Chooses the set of held-out episodes. */
   readonly seed: number;
+  /** Episodes played of each deal, 1 when absent; `episodes` counts all. */
+  readonly samples?: number;
   /** Takes the most likely token each time. */
   readonly greedy: boolean;
   /** Divides the logits. */
@@ -98,6 +105,34 @@ export interface EvaluationSettings {
   readonly envs?: number;
   /** Called after each batch of steps. If it throws, the evaluation ends with that error. */
   readonly onProgress?: (episodesDone: number) => void;
+  /** Sees every turn of the episodes that count. */
+  readonly onTurn?: (turn: EvaluatedTurn) => void;
+}
+
+/** A turn of a held-out episode. */
+export interface EvaluatedTurn {
+  /** Number of the episode, from 0. */
+  readonly episode: number;
+  /** Seed that the episode was reset with. */
+  readonly deal: number;
+  /** Number of turns before it. */
+  readonly turn: number;
+  /** The response, the action in it, and how well it fits the state. */
+  readonly decision: Judged;
+  /** Exact key of the state that was acted in. */
+  readonly state: string;
+  /** Index of the action that was taken; a random legal one if none was found. */
+  readonly action: number;
+  /** Reward, unscaled. */
+  readonly reward: number;
+  /** Whether the rules ended the episode. */
+  readonly terminated: boolean;
+  /** Whether the step limit ended the episode. */
+  readonly truncated: boolean;
+  /** The sampler's generator seed and first counter. */
+  readonly random: readonly [seed: number, counter: number];
+  /** Outcome of the episode at its last turn; else null. */
+  readonly outcome: EpisodeOutcome | null;
 }
 
 /**
@@ -115,14 +150,22 @@ export interface EvaluationSettings {
  * ```
  */
 export async function evaluate(agent: Responder, settings: EvaluationSettings): Promise<EvaluationResult> {
-  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress } =
+  const { environment, envSettings, episodes, seed, greedy, temperature, maxNewTokens, onProgress, onTurn } =
     settings;
   const envs = Math.min(settings.envs ?? 64, episodes);
+  const samples = settings.samples ?? 1;
   let next = 0;
-  const begin = (env: Situation["env"]) =>
-    new Episode(env, next, EVALUATION_SEEDS + seed * 1_000_000 + next++);
+  const deals: string[] = [];
+  const begin = (env: Situation["env"]) => {
+    const deal = Math.floor(next / samples);
+    const episodeSeed = EVALUATION_SEEDS + seed * 1_000_000 + deal;
+    const episode = new Episode(env, next++, episodeSeed);
+    if (episode.episode < episodes) deals[deal] ??= `${episodeSeed} ${env.stateKey()}`;
+    return episode;
+  };
   const slots = Array.from({ length: envs }, () => begin(environment.make(envSettings)));
   const returns = new Float64Array(episodes);
+  const outcomes = new Uint8Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();
   for (let round = 0; done < episodes; round++) {
@@ -132,13 +175,23 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
       const slot = slots[index];
       // The batch keeps its size to the end. Episodes beyond the last one are not counted.
       if (slot.episode < episodes) responses.add(decision);
-      const { action } = decision.parse;
-      const isOver = slot.step(action ?? slot.env.randomAction());
+      const state = onTurn === undefined ? "" : slot.env.stateKey();
+      const action = decision.parse.action ?? slot.env.randomAction();
+      const { reward, terminated, truncated } = slot.step(action);
+      const isOver = terminated || truncated;
+      if (slot.episode < episodes) {
+        onTurn?.({
+          ...{ episode: slot.episode, deal: slot.deal, turn: slot.steps - 1, decision, state, action },
+          ...{ reward, terminated, truncated, random: [random[2 * index], random[2 * index + 1]] },
+          outcome: isOver ? slot.outcome : null,
+        });
+      }
       if (!isOver) return;
       if (slot.episode < episodes) {
-        const { goalReached } = slot.info;
+        const { goalReached, success } = slot.outcome;
         returns[slot.episode] = slot.episodeReturn;
-        successes += Number(isSuccess(slot.env, slot.episodeReturn, goalReached));
+        outcomes[slot.episode] = Number(success);
+        successes += outcomes[slot.episode];
         goals += Number(goalReached);
         steps += slot.steps;
         done++;
@@ -156,7 +209,19 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
     meanReturn: returns.reduce((a, b) => a + b, 0) / episodes,
     meanSteps: steps / episodes,
     ...responses.rates(),
+    panel: await panelName(environment.name, deals),
+    outcomes: outcomes.join(""),
   };
+}
+
+/**
+ * Names held-out deals: the first 12 hexadecimal digits of SHA-256 over the environment's name and a line for each deal, its seed
+ * and the key of its first state.
+ */
+export async function panelName(environment: string, deals: readonly string[]): Promise<string> {
+  const bytes = new TextEncoder().encode([environment, ...deals].join("\n"));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** A held-out episode under way. Its picture is drawn only if the policy looks at it. */
@@ -165,8 +230,8 @@ class Episode implements Situation {
   steps = 0;
   #state: ResetResult;
 
-  constructor(readonly env: Environment, readonly episode: number, seed: number) {
-    this.#state = env.reset({ seed });
+  constructor(readonly env: Environment, readonly episode: number, readonly deal: number) {
+    this.#state = env.reset({ seed: deal });
   }
 
   get info(): Info {
@@ -177,27 +242,48 @@ class Episode implements Situation {
     return this.#state.observation;
   }
 
-  /** Does a step. Returns whether the action ended the episode. */
-  step(action: number): boolean {
+  /** How the episode ended, once it has. */
+  get outcome(): EpisodeOutcome {
+    const { goalReached } = this.info;
+    const { episodeReturn, steps } = this;
+    return { episodeReturn, steps, goalReached, success: isSuccess(this.env, episodeReturn, goalReached) };
+  }
+
+  /** Does a step. */
+  step(action: number): StepResult {
     const result = this.env.step(action);
     this.#state = result;
     this.episodeReturn += result.reward;
     this.steps++;
-    return result.terminated || result.truncated;
+    return result;
   }
 }
 
-/** Evaluates sampled, then greedy decoding. `onProgress` counts the episodes of both. */
+/**
+ * Evaluates sampled, then greedy decoding, which plays each of the `episodes` deals once. `onProgress` counts the episodes of
+ * both.
+ */
 export async function evaluateBoth(
   agent: Responder,
-  settings: Omit<EvaluationSettings, "greedy">,
+  { onTurn, ...settings }: Omit<EvaluationSettings, "greedy" | "onTurn"> & {
+    readonly onTurn?: (turn: EvaluatedTurn, how: "sampled" | "greedy") => void;
+  },
 ): Promise<Evaluation> {
-  const { episodes, onProgress } = settings;
-  const sampled = await evaluate(agent, { ...settings, greedy: false });
+  const { episodes, samples = 1, onProgress } = settings;
+  const seeing = (how: "sampled" | "greedy") =>
+    onTurn && { onTurn: (turn: EvaluatedTurn) => onTurn(turn, how) };
+  const sampled = await evaluate(agent, {
+    ...settings,
+    episodes: episodes * samples,
+    greedy: false,
+    ...seeing("sampled"),
+  });
   const greedy = await evaluate(agent, {
     ...settings,
+    samples: 1,
     greedy: true,
-    onProgress: (done) => onProgress?.(episodes + done),
+    onProgress: (done) => onProgress?.(episodes * samples + done),
+    ...seeing("greedy"),
   });
   return { sampled, greedy };
 }

@@ -5,7 +5,7 @@
  */
 import { Random } from "../envs/mod.ts";
 import type { AdamW } from "../model/mod.ts";
-import { number, type NumberSetting, type Values } from "./cli/mod.ts";
+import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -24,9 +24,13 @@ export const improveOptions = {
   ratioGuard: number(10, "ratios beyond this, rounding aside, carry no gradient", {
     min: 1,
   }) as NumberSetting,
-  klStop: number(0.04, "ends an iteration's updates when a minibatch's KL estimate exceeds it", {
+  klStop: number(0.005, "ends an iteration's updates when the KL of a weighted token exceeds it", {
     min: 0,
     unit: "nats",
+  }) as NumberSetting,
+  klWindow: integer(4, "that the KL of the stop is measured over, the latest ones", {
+    min: 1,
+    unit: "minibatches",
   }) as NumberSetting,
   entropyCoefficient: number(0, "weight of the mean token entropy (nats) as a bonus", {
     min: 0,
@@ -46,9 +50,21 @@ export type GuardSettings = Values<typeof improveOptions>;
 export const FIRST_RATIO_TOLERANCE = RATIO_ROUNDING;
 
 /** Settings that {@linkcode improve} reads. */
-export interface ImproveSettings extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop"> {
+export interface ImproveSettings
+  extends UpdateSettings, Pick<Values<typeof improveOptions>, "klStop" | "klWindow"> {
   /** Seed of the minibatches' order. */
   readonly seed: number;
+}
+
+/** Looks on at updates; changes nothing. */
+export interface UpdateObserver {
+  /** Sees what a minibatch measured before its step: the KL and clip share that are logged, and the ratios themselves. */
+  updated(minibatch: {
+    readonly kl: number;
+    readonly clipFraction: number;
+    readonly policyLoss: number;
+    readonly ratios: readonly number[];
+  }): void;
 }
 
 /** What differs from one iteration to the next. */
@@ -57,6 +73,8 @@ export interface Iteration {
   readonly order: string;
   /** The learning rate of this iteration. */
   readonly learningRate: number;
+  /** Looks on. */
+  readonly observer?: UpdateObserver;
 }
 
 /**
@@ -71,12 +89,13 @@ export async function improve(
   bSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  { order, learningRate }: Iteration,
+  { order, learningRate, observer }: Iteration,
 ): Promise<ImproveMetrics> {
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
   const results: MinibatchMetrics[] = [];
+  let kl = 0, klStopped = false;
   epochs:
   for (let epoch = 0; epoch < settings.epochs; epoch++) {
     const bIndices = shuffled(live.length, new Random(settings.seed, `${order} ${epoch}`));
@@ -87,18 +106,22 @@ export async function improve(
       results.push(result);
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
-      if (result.kl > settings.klStop) break epochs;
+      kl = divergence(results.slice(-settings.klWindow));
+      observer?.updated({ ...result, kl });
+      klStopped = kl > settings.klStop;
+      if (klStopped) break epochs;
     }
   }
-  const average = (key: keyof MinibatchMetrics) => meanOf(results.map((result) => result[key]!));
-  const isMeasured = (key: keyof MinibatchMetrics) => results[0]?.[key] !== undefined;
+  const average = (key: keyof MinibatchMeans) => meanOf(results.map((result) => result[key]!));
+  const isMeasured = (key: keyof MinibatchMeans) => results[0][key] !== undefined;
   return {
     policyLoss: average("policyLoss"),
     ...isMeasured("valueLoss") && { valueLoss: average("valueLoss") },
     ...isMeasured("referenceKl") && { referenceKl: average("referenceKl") },
     ...isMeasured("correctionLoss") && { correctionLoss: average("correctionLoss") },
     entropy: average("entropy"),
-    kl: results[results.length - 1].kl,
+    kl,
+    klStopped,
     clipFraction: average("clipFraction"),
     firstRatioError: results[0].largestRatioError,
     gradientNorm: average("gradientNorm"),
@@ -109,7 +132,15 @@ export async function improve(
 /** The metrics of an iteration in which every turn was left out. */
 function nothingLearnt(samples: readonly Sample[]): ImproveMetrics {
   const entropy = meanOf(samples.flatMap(({ transition }) => Array.from(transition.entropies)));
-  const zero = { policyLoss: 0, kl: 0, clipFraction: 0, firstRatioError: 0, gradientNorm: 0, updates: 0 };
+  const zero = {
+    policyLoss: 0,
+    kl: 0,
+    klStopped: false,
+    clipFraction: 0,
+    firstRatioError: 0,
+    gradientNorm: 0,
+    updates: 0,
+  };
   return { ...zero, entropy };
 }
 
@@ -169,43 +200,64 @@ function measure(
   { losses, readouts, gradientNorm }: UpdateResult,
   slices: readonly (readonly Sample[])[],
   widths: readonly number[],
-  { ratio, clipLow, clipHigh }: ObjectiveSettings,
+  { ratio, clipLow, clipHigh, ratioGuard }: ObjectiveSettings,
 ): MinibatchMetrics {
-  // For each turn the log-ratio of the response, or those of its tokens. Turns of weight 0 only fill the shape.
-  const turns = slices.flatMap((samples, part) =>
-    samples.flatMap(({ weight, transition: { response } }, b) => {
-      if (weight === 0) return [];
-      const words = readouts.logRatio[part];
+  const logRatios: number[] = [];
+  const kl = { sum: 0, weight: 0 };
+  slices.forEach((samples, part) =>
+    samples.forEach(({ weight: turnWeight, transition: { response, logprobs, weights } }, b) => {
+      if (turnWeight === 0) return; // It only fills the minibatch's shape.
       const first = b * widths[part];
-      return [ratio === "response" ? [words[b]] : Array.from(words.subarray(first, first + response.length))];
+      if (ratio === "response") logRatios.push(readouts.logRatio[part][b]);
+      for (let r = 0; r < response.length; r++) {
+        const change = readouts.logprob[part][first + r] - logprobs[r];
+        if (ratio === "token") logRatios.push(change);
+        // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
+        const bounded = Math.min(change, Math.log(ratioGuard));
+        kl.sum += weights[r] * (Math.expm1(bounded) - bounded);
+        kl.weight += weights[r];
+      }
     })
   );
-  const logRatios = turns.flat();
   const ratios = logRatios.map(Math.exp);
-  const k3 = ratios.map((r, i) => r - 1 - logRatios[i]);
   return {
     policyLoss: losses.policyLoss,
     valueLoss: losses.valueLoss,
     referenceKl: losses.referenceKl,
     correctionLoss: losses.correctionLoss,
     entropy: losses.entropy,
-    // k3 of http://joschu.net/blog/kl-approx.html: never negative, low variance
-    kl: k3.reduce((sum, value) => sum + value, 0) / turns.length,
+    kl,
     clipFraction: meanOf(ratios.map((r) => Number(r - 1 > clipHigh || 1 - r > clipLow))),
     largestRatioError: ratios.reduce((worst, r) => Math.max(worst, Math.abs(r - 1)), 0),
     gradientNorm,
+    ratios,
   };
 }
 
-interface MinibatchMetrics {
+/** KL divergence of a weighted token over minibatches: 0 without any. */
+function divergence(results: readonly MinibatchMetrics[]): number {
+  const total = (part: keyof WeightedSum) => results.reduce((sum, { kl }) => sum + kl[part], 0);
+  return total("sum") / Math.max(total("weight"), Number.MIN_VALUE);
+}
+
+interface WeightedSum {
+  readonly sum: number;
+  readonly weight: number;
+}
+
+interface MinibatchMetrics extends MinibatchMeans {
+  readonly kl: WeightedSum;
+  readonly largestRatioError: number;
+  readonly ratios: readonly number[];
+}
+
+interface MinibatchMeans {
   readonly policyLoss: number;
   readonly valueLoss: number | undefined;
   readonly referenceKl: number | undefined;
   readonly correctionLoss: number | undefined;
   readonly entropy: number;
-  readonly kl: number;
   readonly clipFraction: number;
-  readonly largestRatioError: number;
   readonly gradientNorm: number;
 }
 
@@ -222,13 +274,17 @@ export interface ImproveMetrics {
   /** Mean entropy of the response tokens' distributions at the sampling temperature, in nats. */
   readonly entropy: number;
   /**
-   * k3 estimate of the KL of behaviour and policy in the last minibatch, from the ratios, in nats for a response. With one
-   * ratio for each token it is the sum over the response.
+   * How far the policy is from the one that acted, in nats a weighted token:
    *
-   * With one ratio for each response it is a KL divergence only if lambda is 1. The thought's part counts about lambda^2 of
-   * its true share. A small lambda therefore lets thoughts drift further.
+   *     sum_t w_t k3_t / sum_t w_t,   k3_t = r_t - 1 - log r_t,   r_t = min(p_t / p_t when acting, ratioGuard)
+   *
+   * over the response tokens of the last `klWindow` minibatches. `w` are the weights in log pi: lambda for thoughts, 1 for
+   * actions. k3 estimates each token's KL divergence of behaviour and policy. Its tail is heavy: one token of ratio 90 weighs as
+   * much as a thousand usual ones, and has no gradient any more. The guard keeps one from ending an iteration.
    */
   readonly kl: number;
+  /** Whether that ended the iteration's updates. */
+  readonly klStopped: boolean;
   /** Share of ratios outside the clips. */
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */

@@ -68,6 +68,15 @@ export {
   type WarmStart,
 } from "./run/store.ts";
 export type { Extension, FileDigest, Manifest } from "./run/manifest.ts";
+export type {
+  Histogram,
+  RecordedEpisode,
+  RecordedHeader,
+  RecordedLine,
+  RecordedMinibatch,
+  RecordedTurn,
+} from "./run/recorded.ts";
+export type { KeptRecording, Recording } from "./run/recording.ts";
 export type { FileContent } from "../model/files.ts";
 export { type Effort, loadAgent, loadPolicy } from "./run/checkpoint.ts";
 export { loadAlgorithm } from "./run/load_algorithm.ts";
@@ -109,12 +118,14 @@ export type { Slot, SlotStep } from "./vector_env.ts";
 export {
   evaluate,
   evaluateBoth,
+  type EvaluatedTurn,
   type Evaluation,
   type EvaluationResult,
   type EvaluationSettings,
   type Judged,
   type Responder,
 } from "./evaluation.ts";
+export { passAt, type SampledDeals, sampledDeals } from "./pass_at.ts";
 export { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "./scripted_policy.ts";
 
 // algorithms, and what one of your own needs
@@ -129,7 +140,7 @@ export {
   type Scores,
 } from "./algorithms/mod.ts";
 export * from "./algorithms/table.ts";
-export type { LearnMetrics, SettingsOf } from "./algorithms/algorithm.ts";
+export type { LearnMetrics, LearnObserver, SettingsOf } from "./algorithms/algorithm.ts";
 export { horizonOptions, ppoOptions } from "./algorithms/ppo.ts";
 export {
   boolean,
@@ -186,6 +197,7 @@ export {
   improveOptions,
   type ImproveSettings,
   type Iteration,
+  type UpdateObserver,
 } from "./improve.ts";
 export { updateOptions, type UpdateSettings } from "./update.ts";
 export type { ObjectiveSettings, Sample } from "./objective.ts";

@@ -4,7 +4,7 @@
  *     ratio          response:      exp(sum_t w_t (log p_t - log p_old_t)), one for the whole response
  *                    token:         exp(log p_t - log p_old_t), one for each token
  *     policy loss    -mean over turns of  weight * min(ratio * A, clip(ratio, 1 - low, 1 + high) * A)
- *     value loss     half the mean of the larger squared error, of the value and of its clipped change
+ *     value loss     half the mean of the larger squared error, of the value and of its clipped change; or of the value alone
  *     entropy        mean over the response tokens
  *     reference KL   mean over turns of  weight * sum_t (k3 = exp(d) - d - 1),  d = log p_ref - log p
  *     correction     mean -log p over the tokens of corrected responses
@@ -117,7 +117,7 @@ export function policyObjective(policy: Policy): Objective<PolicyPart> {
   return { name: "policy", losses: (tape, part) => policyLosses(tape, policy, part) };
 }
 
-/** Puts the losses of one part on the tape. The readout `logRatio` is (B) or (B, R). */
+/** Puts the losses of one part on the tape. Readouts: `logRatio`, (B) or (B, R); `logprob` of the response tokens, (B, R). */
 export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses {
   const { settings, batch } = mb;
   const { B, R } = batch;
@@ -142,7 +142,7 @@ export function policyLosses(tape: Tape, policy: Policy, mb: PolicyPart): Losses
     const loss = sum(tape, multiply(tape, corrected.logprob, mbCorrection));
     losses.correctionLoss = [loss, settings.correctionCoefficient];
   }
-  return { losses, readouts: { logRatio } };
+  return { losses, readouts: { logRatio, logprob } };
 }
 
 /** Clipped surrogate with one ratio for each response. `logPi` (B) is of the present weights. */
@@ -191,17 +191,22 @@ function tokenLoss(tape: Tape, logprob: Tensor, mbWeights: Tensor, mb: PolicyPar
 /** The guard to use. Even the least guard leaves a ratio its gradient if only rounding moves it from 1. */
 const guardOf = (ratioGuard: number): number => Math.max(ratioGuard, 1 + RATIO_ROUNDING);
 
-/** Half the larger of the squared errors of the value and of its clipped change. */
+/** Half the larger of the squared errors of the value and of its clipped change; of the value alone without a clip. */
 function valueLoss(tape: Tape, values: Tensor, mb: PolicyPart): Tensor {
   const { valueClip } = mb.settings;
   const size = mb.values!.length;
   const mbReturns = tape.constant(mb.returns!, [size], "returns");
-  const mbValues = tape.constant(mb.values!, [size], "values");
   const flat = values.shape.length === 1 ? values : reshape(tape, values, [size]);
-  const [error] = chain(tape, [flat, mbValues, mbReturns], (value, mbValue, target) => {
-    const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-valueClip, valueClip));
-    return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
-  });
+  const [error] = valueClip === 0
+    ? chain(tape, [flat, mbReturns], (value, target) => [value.subtract(target).square()])
+    : chain(
+      tape,
+      [flat, tape.constant(mb.values!, [size], "values"), mbReturns],
+      (value, mbValue, target) => {
+        const clippedValue = mbValue.add(value.subtract(mbValue).clamp(-valueClip, valueClip));
+        return [value.subtract(target).square().maximum(clippedValue.subtract(target).square())];
+      },
+    );
   const weighted = mb.valueWeights === undefined
     ? error
     : multiply(tape, error, tape.constant(mb.valueWeights, [size], "value weights"));

@@ -128,6 +128,8 @@ export interface Policy<Inputs extends Batch = Batch> {
    */
   act(picture: Observation | Uint8Array, prompt: string, settings?: ActSettings): Promise<Act>;
 
+  /** The same weights writing a thought before the action; absent when there are no words to think in. */
+  withThought?(): Policy<Inputs>;
   /** Makes the prompt of a state. */
   promptOf(situation: Situation): Segment[];
   /** Responds to all situations at once. */

@@ -82,7 +82,8 @@ export interface PolicyPreset {
 
 /** What each kind of policy changes, by its name. */
 export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
-  vlm: { all: {}, environments: {}, without: [] },
+  // Its value head is trained apart, at its own rate: a factor before the loss would change nothing that Adam sees.
+  vlm: { all: {}, environments: {}, without: ["valueCoefficient"] },
   cnn: {
     all: {
       preset: "nano",
@@ -103,6 +104,9 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
       valueLearningRateScale: 1,
       policyGradientClip: 0.5,
       valueGradientClip: 0.5,
+      // Its response is one token, the action.
+      klStop: 0.04,
+      valueClip: 0.2,
       adamBeta1: 0.9,
       adamEpsilon: 1e-5,
       entropyCoefficient: 0.01,
@@ -115,7 +119,11 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
       Points24: { rewardScale: 0.1, imageNormalization: "fixed" },
       Household: { envSteps: 24_576, gamma: 0.95, rewardScale: 0.02, advantageFloor: 0.1 },
     },
-    without: ["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
+    without: [
+      ...["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
+      "sftThoughts",
+      "parse",
+    ],
   },
 };
 

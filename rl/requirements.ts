@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Environment, EnvironmentDefinition } from "../envs/mod.ts";
-import { UsageError } from "./cli/mod.ts";
+import type { Bias, Environment, EnvironmentDefinition } from "../envs/mod.ts";
+import { shown, UsageError } from "./cli/mod.ts";
 
 type Having<K extends keyof Environment> = Environment & Required<Pick<Environment, K>>;
 
@@ -20,6 +20,32 @@ export function requireDemonstrations(
 ): Having<"demonstrate"> {
   if (env.demonstrate !== undefined) return env as Having<"demonstrate">;
   throw new UsageError(`Cannot demonstrate ${env.name}: its definition has no solver; ${remedy}`);
+}
+
+/**
+ * The demonstrator's mistakes as flags write them, over its own: `["flipMinus=0.3"]`, or `["none"]` for none of any kind.
+ *
+ * @throws {UsageError} on an item that is no `kind=probability`, or a kind that the environment's demonstrator does not make.
+ */
+export function readMistakes(env: Environment, items: readonly string[]): Bias | undefined {
+  if (items.length === 0) return undefined;
+  const known = env.bias ?? {};
+  if (items.length === 1 && items[0] === "none") {
+    return Object.fromEntries(Object.keys(known).map((k) => [k, 0]));
+  }
+  return Object.fromEntries(items.map((item) => {
+    const [, kind, text] = /^(\w+)=([\d.]+)$/.exec(item) ?? [];
+    const probability = Number(text);
+    if (kind !== undefined && Object.hasOwn(known, kind) && probability >= 0 && probability <= 1) {
+      return [kind, probability];
+    }
+    const kinds = Object.keys(known).join(", ") || "none at all";
+    throw new UsageError(
+      `Cannot use the mistake ${
+        shown(item)
+      }: write it as kind=probability, ${env.name} knows ${kinds}; or none alone`,
+    );
+  }));
 }
 
 /**

@@ -9,7 +9,7 @@ import { boolean, type BooleanSetting, integer, number, type NumberSetting } fro
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
-import { type EpisodeOutcome, isSuccess, type VectorEnv } from "./vector_env.ts";
+import { type EpisodeOutcome, isSuccess, type SlotState, type VectorEnv } from "./vector_env.ts";
 
 export { type EpisodeOutcome, isSuccess, type SlotState, TRAINING_SEEDS, VectorEnv } from "./vector_env.ts";
 
@@ -86,6 +86,8 @@ export interface Trajectory {
   readonly deal: number;
   /** Outcome of the episode; null if the rollout does not hold it from reset to end. */
   readonly outcome: EpisodeOutcome | null;
+  /** Actions of the episode before these turns; absent when there are none. */
+  readonly before?: SlotState["history"];
 }
 
 /** The settings that collecting reads. */
@@ -144,7 +146,7 @@ export async function collectRollout(
   const trajectories: Trajectory[] = [];
   const underWay = vectorEnv.slots.map(({ history }) => ({
     turns: [] as number[],
-    isWhole: history.length === 0,
+    before: [...history],
   }));
   const bootstraps = new Bootstraps(policy);
   for (let t = 0; t < steps; t++) {
@@ -165,11 +167,13 @@ export async function collectRollout(
       transitions.push(
         transitionOf(decision, result, settings, [random[2 * e], random[2 * e + 1]], seen),
       );
-      const { turns, isWhole } = underWay[e];
+      const { turns, before } = underWay[e];
       turns.push(index);
       if (outcome !== null || t === steps - 1) {
-        trajectories.push({ turns, deal, outcome: isWhole ? outcome : null });
-        underWay[e] = { turns: [], isWhole: true };
+        trajectories.push(
+          before.length === 0 ? { turns, deal, outcome } : { turns, deal, outcome: null, before },
+        );
+        underWay[e] = { turns: [], before: [] };
       }
       if (outcome !== null) episodes.push(outcome);
     });

@@ -46,7 +46,7 @@ export const runOptions = {
   ) as ListSetting,
   trainingSettings: list(
     [],
-    "the same for the warm start and RL alone, such as solvableOnly=true",
+    "more such settings, for the warm start and RL but not for evaluation, such as solvableOnly=true",
   ) as ListSetting,
   seed: integer(0, "seed of everything random", { min: 0, max: 1000 }) as NumberSetting,
 };
@@ -64,6 +64,11 @@ export const bookkeepingOptions = {
     false,
     "when the device is lost or refuses work, go on once from the last checkpoint on a new device",
   ) as BooleanSetting,
+  record: integer(64, "most that the run folder keeps of what the policy saw and wrote; 0 records nothing", {
+    min: 0,
+    max: 100_000,
+    unit: "MB",
+  }) as NumberSetting,
   json: boolean(false, "print the summary as JSON on stdout") as BooleanSetting,
   profile: boolean(
     false,

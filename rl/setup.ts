@@ -25,14 +25,14 @@ import type { SftSettings } from "./sft.ts";
 export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
-    "kinds of tensors RL leaves as they are, of matrix head embedding position norm bias; or none",
+    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; or none",
   ) as ListSetting,
   visionLearningRateScale: number(
     0.1,
     "learning rate of vision encoder and projector over that of the language model",
     { min: 0 },
   ) as NumberSetting,
-  valueLearningRateScale: number(5, "the same for the value head", { min: 0 }) as NumberSetting,
+  valueLearningRateScale: number(1, "the same for the value head", { min: 0 }) as NumberSetting,
 };
 
 /** Designs a run's model: the tokenizer of its environment, the sizes of the model, and the names of its actions. */
@@ -55,8 +55,8 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   const { tokenizer, model, actions } = designModel(environment, config);
   const vlm = new Vlm(gpu, model);
   vlm.parameters.initialize(config.seed);
-  const { cot, temperature, maxNewTokens } = config;
-  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions });
+  const { cot, temperature, maxNewTokens, parse: parsing } = config;
+  return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions, parsing });
 }
 
 /** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */

@@ -9,8 +9,12 @@
 import { Random } from "../envs/mod.ts";
 import { type AdamW, mean, multiply, square, subtract, sum } from "../model/mod.ts";
 import {
+  boolean,
+  type BooleanSetting,
   defaultsOf,
   integer,
+  list,
+  type ListSetting,
   number,
   type NumberSetting,
   path,
@@ -68,8 +72,16 @@ export const sftOptions = {
     min: 0,
     unit: "updates",
   }) as NumberSetting,
+  mistakes: list(
+    [],
+    "the demonstrator's mistakes as kind=probability, such as flipMinus=0.3, over its defaults; none makes none",
+  ) as ListSetting,
+  sftThoughts: boolean(
+    false,
+    "with --no-cot: demonstrate every step with its thought as well, so that reading is learnt as with a thought",
+  ) as BooleanSetting,
   warmStart: path(
-    "run folder to take the warm start from instead: the same result, sooner; of a run on another environment, its weights",
+    "run folder whose warm start to use: the same result, sooner; if that run trained on another environment, its weights",
   ) as PathOption,
 };
 
@@ -88,8 +100,8 @@ export function sftBatch(
   const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
   const first = (update % perEpoch) * size;
   return Array.from(order.subarray(first, first + size), (index) => {
-    const { prompt, response, discountedReturn, valueWeight } = demonstrations[index];
-    return { prompt, response, discountedReturn, valueWeight };
+    const { prompt, response, discountedReturn } = demonstrations[index];
+    return { prompt, response, discountedReturn };
   });
 }
 
@@ -110,7 +122,7 @@ export function sftLearningRate(
 export interface SftMetrics {
   /** Mean -log p of the demonstrated tokens, in nats. */
   readonly sftLoss: number;
-  /** Half the mean squared error of the values, over the steps whose return is known. */
+  /** Half the mean squared error of the values. */
   readonly valueLoss: number;
   /** Norm of the gradient before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
@@ -123,8 +135,6 @@ interface SftPart {
   readonly lossWeights: Float32Array;
   /** (B) discounted, scaled returns. */
   readonly returns: Float32Array;
-  /** (B) for a known return B / the number of known returns; 0 for an unknown one. */
-  readonly valueWeights: Float32Array;
   readonly valueCoefficient: number;
 }
 
@@ -137,7 +147,7 @@ interface SftPart {
 function imitation(policy: Policy): Objective<SftPart> {
   return {
     name: "sft",
-    losses: (tape, { batch, lossWeights, returns, valueWeights, valueCoefficient }) => {
+    losses: (tape, { batch, lossWeights, returns, valueCoefficient }) => {
       const { B, R } = batch;
       const { logprob, values } = policy.forward(tape, batch, {
         temperature: 1,
@@ -147,8 +157,7 @@ function imitation(policy: Policy): Objective<SftPart> {
       const mbWeights = tape.constant(lossWeights, [B, R], "loss weights");
       const loss = sum(tape, multiply(tape, logprob, mbWeights));
       const error = subtract(tape, values!, tape.constant(returns, [B], "returns"));
-      const mbValueWeights = tape.constant(valueWeights, [B], "value weights");
-      const squaredError = mean(tape, multiply(tape, square(tape, error), mbValueWeights));
+      const squaredError = mean(tape, square(tape, error));
       return { losses: { loss: [loss, 1], valueError: [squaredError, 0.5 * valueCoefficient] } };
     },
   };
@@ -171,13 +180,10 @@ export async function sftUpdate(
 ): Promise<SftMetrics> {
   const batch = policy.batch(demonstrations);
   const tokens = batch.mask.reduce((count, value) => count + value, 0);
-  const knowsReturn = demonstrations.map(({ valueWeight = 1 }) => valueWeight);
-  const known = knowsReturn.reduce((count: number, value) => count + value, 0);
   const part: SftPart = {
     batch,
     lossWeights: batch.mask.map((value) => -value / tokens),
     returns: Float32Array.from(demonstrations, ({ discountedReturn }) => discountedReturn),
-    valueWeights: Float32Array.from(knowsReturn, (value) => value * batch.B / Math.max(1, known)),
     valueCoefficient: settings.sftValueCoefficient,
   };
   const { losses, gradientNorm } = await update(optimizer, imitation(policy), [part], {

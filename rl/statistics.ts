@@ -19,6 +19,13 @@ export function standardDeviation(values: ArrayLike<number>): number {
   return Math.sqrt(sum / values.length);
 }
 
+/** Root of the mean square: the standard deviation about 0; NaN for no values. */
+export function rootMeanSquare(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
+  return Math.sqrt(sum / values.length);
+}
+
 /**
  * Computes Wilson's score interval of a success rate, given `successes` in `n` independent trials.
  * Unlike the textbook interval it stays inside [0, 1] and does not shrink to a point at 0 or n successes. Without

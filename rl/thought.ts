@@ -26,7 +26,7 @@ const THOUGHT = /[\p{L}\p{N}]/u;
  *
  * A response is `[thought tokens][action tokens]`. The rules are:
  *
- * - The action part begins at the last key `"action":` before the action that the parser found.
+ * - The action part begins at the key that the parser found, or at the last `"action":` before the action.
  * - If the parser found the action without a key, the part begins at the action itself.
  * - The part runs to the end of the response, with its end token, as in the published code.
  * - A token that holds the first character of the part is an action token, even if it also holds the end of the thought.
@@ -35,24 +35,30 @@ const THOUGHT = /[\p{L}\p{N}]/u;
  * @param response The response's tokens, without padding.
  * @param parse The environment's parse of `response.text`.
  */
-export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action" | "start">): number {
+export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action" | "start" | "key">): number {
   const { text, ends } = response;
   if (parse.action === null) return ends.length;
-  let start = parse.start;
-  for (const key of text.matchAll(ACTION_KEY)) {
-    if (key.index > parse.start) break;
-    start = key.index;
-  }
+  const start = parse.key ?? publishedKey(text, parse.start) ?? parse.start;
   if (!THOUGHT.test(text.slice(0, start))) return 0;
   const first = ends.findIndex((end) => end > start);
   return first < 0 ? ends.length : first;
 }
 
+function publishedKey(text: string, before: number): number | undefined {
+  let last: number | undefined;
+  for (const key of text.matchAll(ACTION_KEY)) {
+    if (key.index > before) break;
+    last = key.index;
+  }
+  return last;
+}
+
 /**
  * Computes the weight of each response token's log-probability in log pi: lambda for the thought, 1 for the action.
  *
- * If the text has no action, the action was drawn at random, and no token stands for it. All tokens then count as thought. The
- * published code instead credits the random action to the tokens at a fixed place.
+ * If the text has no action, the action was drawn at random, and no token stands for it. Every token then weighs 1: at lambda,
+ * the cost of such a step would shrink with lambda. The published code instead credits the random action to the tokens at a
+ * fixed place.
  *
  * @throws {RangeError} when lambda is outside [0, 1].
  *
@@ -67,12 +73,12 @@ export function actionTokenStart(response: Decoding, parse: Pick<Parse, "action"
  */
 export function responseWeights(
   response: Decoding,
-  parse: Pick<Parse, "action" | "start">,
+  parse: Pick<Parse, "action" | "start" | "key">,
   lambda: number,
 ): Float32Array {
   if (!(lambda >= 0 && lambda <= 1)) {
     throw new RangeError(`Cannot weigh a response: lambda is ${lambda}, use a number in [0, 1]`);
   }
-  const first = actionTokenStart(response, parse);
+  const first = parse.action === null ? 0 : actionTokenStart(response, parse);
   return new Float32Array(response.ends.length).fill(lambda, 0, first).fill(1, first);
 }

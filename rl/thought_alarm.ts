@@ -4,6 +4,7 @@
  * @module
  */
 import { formatShare } from "./cli/mod.ts";
+import type { Evaluation } from "./evaluation.ts";
 
 /** How good an iteration's thoughts are. All numbers are in [0, 1], and null without a chain of thought. */
 export interface ThoughtQuality {
@@ -30,6 +31,22 @@ const MEANINGS: Readonly<Record<ThoughtSign, string>> = {
   perception: "thoughts do not read the picture",
   faithfulness: "thoughts do not fit themselves and the action",
 };
+
+/** Greedy responses are the same each time: a drop like this over some hundred of them is no noise. */
+const LARGEST_GREEDY_DROP = 0.1;
+
+/**
+ * What to say when greedy responses fit their thoughts less after RL than before it; null when they do not. Training looks at
+ * sampled responses alone, where the decoding noise of the warm start hides such a loss.
+ */
+export function faithfulnessWarning(before: Evaluation | null, after: Evaluation): string | null {
+  const [was, now] = [before, after].map((evaluation) => evaluation?.greedy.faithfulness ?? null);
+  if (was === null || now === null || now >= was - LARGEST_GREEDY_DROP) return null;
+  return `Warning after RL: greedy actions no longer fit their thoughts (faithfulness ${
+    formatShare(now)
+  }, was ` +
+    `${formatShare(was)} after SFT); --correction-coefficient or --kl-coefficient hold them`;
+}
 
 /** Compares each RL iteration's thoughts with those before it. It must see all iterations in order. */
 export class ThoughtAlarm {

@@ -1,9 +1,13 @@
 /**
- * `kills`: kills commands that write, again and again, at random moments, lets them go on, and compares what they end in
- * with the bytes of an undisturbed run.
+ * `kills`: kills commands that write, again and again, at random moments. Then it lets them go on, and compares the final bytes
+ * with those of an undisturbed run.
  *
- * A kill is a SIGKILL of the command and of all that it started. What must be equal at the end: every byte of
- * `metrics.jsonl`, the weights and moments of every checkpoint, and `config.json`.
+ * A kill is a SIGKILL of the command and of everything that it started. Most kills come right after a random change to the run's
+ * files, counted from the command's start. Writing is then hit as often as computing, however busy the machine is. Some come
+ * in the first second.
+ *
+ * These must be equal at the end: `config.json`, every byte of `metrics.jsonl`, the weights and moments of every checkpoint, and
+ * what the algorithm remembers. `check` must find the run whole.
  *
  * @module
  */
@@ -15,21 +19,36 @@ const TINY = "--max-new-tokens 6 --sft-steps 104 --sft-batch 8 --demonstrations 
   "--env-steps 208 --envs 4 --rollout-steps 4 --minibatch 8 --epochs 1 --eval-episodes 2 --kl-stop 100";
 /** The same with a warm start that is soon over. */
 const SHORT = TINY.replace("--sft-steps 104", "--sft-steps 12");
-const TINY_GROUPS = "--algorithm grpo --max-new-tokens 6 --sft-steps 12 --sft-batch 8 --demonstrations 32 " +
-  "--perception-gate 0 --env-steps 208 --envs 4 --groups 2 --group-size 2 --minibatch 8 --epochs 1 --eval-episodes 2 " +
-  "--kl-stop 100";
+const TINY_GROUPS =
+  "--max-new-tokens 6 --sft-steps 12 --sft-batch 8 --demonstrations 32 --perception-gate 0 " +
+  "--env-steps 208 --envs 4 --groups 2 --group-size 2 --minibatch 8 --epochs 1 --eval-episodes 2";
 const TINY_CNN =
   "--sft-steps 104 --sft-batch 8 --demonstrations 32 --env-steps 416 --envs 4 --rollout-steps 8 " +
   "--minibatch 16 --epochs 1 --eval-episodes 2";
 
-/** What is killed. Every command runs in a folder of its own; the run is `run` there. */
+const ENVS = new URL("../envs/mod.ts", import.meta.url).href;
+
+/** An environment without demonstrations, with the words of NumberLine. */
+const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
+const make = (settings) => {
+  const env = numberLine.make(settings);
+  return {
+    actions: env.actions, tokens: env.tokens,
+    reset: (options) => env.reset(options), step: (action) => env.step(action),
+    prompt: (info, options) => env.prompt(info, options), parse: (text) => env.parse(text),
+  };
+};
+export default defineEnvironment({ name: "Unsolved", make });
+`;
+
+/** Something to kill. Every command runs in a folder of its own, with the run in `run`. */
 export interface Scenario {
   readonly name: string;
   /** Share of the kills. */
   readonly share: number;
   /** Commands that come first and are not killed. */
   readonly before?: readonly string[];
-  /** What is done to the folder then. */
+  /** Changes the folder after them. */
   readonly prepare?: (folder: string) => Promise<void>;
   readonly command: string;
   /** The command that goes on after a kill; the same one when absent. */
@@ -38,26 +57,47 @@ export interface Scenario {
   readonly run?: string;
 }
 
-/** What is killed, with the share of each. */
+/** All scenarios, with the share of each. */
 export const scenarios: readonly Scenario[] = [
-  { name: "train", share: 0.2, command: `train ${TINY} --out run`, again: "train --resume --out run" },
+  { name: "train", share: 0.15, command: `train ${TINY} --out run`, again: "train --resume --out run" },
   {
     name: "train, soon in RL",
-    share: 0.2,
+    share: 0.15,
     command: `train ${SHORT} --out run`,
     again: "train --resume --out run",
   },
   {
-    name: "train, groups",
-    share: 0.1,
-    command: `train ${TINY_GROUPS} --out run`,
+    name: "train, groups held near the warm start",
+    share: 0.08,
+    command: `train --algorithm gigpo ${TINY_GROUPS} --kl-stop 100 --kl-coefficient 0.1 --out run`,
+    again: "train --resume --out run",
+  },
+  {
+    name: "train, episodes remembered",
+    share: 0.07,
+    command: `train --algorithm expert-iteration ${TINY_GROUPS} --out run`,
     again: "train --resume --out run",
   },
   {
     name: "baseline",
-    share: 0.2,
+    share: 0.15,
     command: `baseline ${TINY_CNN} --out run`,
     again: "baseline --resume --out run",
+  },
+  {
+    name: "train --warm-start",
+    share: 0.05,
+    before: [`train ${SHORT} --out first`],
+    command: `train ${SHORT} --lambda 0.9 --warm-start first --out run`,
+    again: "train --resume --out run",
+  },
+  {
+    name: "train --warm-start, of weights",
+    share: 0.05,
+    before: [`train ${SHORT} --out first`],
+    prepare: (folder) => Deno.writeTextFile(`${folder}/unsolved.ts`, UNSOLVED),
+    command: `train ${SHORT} --demonstrations 0 --env ./unsolved.ts --warm-start first --out run`,
+    again: "train --resume --env ./unsolved.ts --out run",
   },
   {
     name: "train --extend",
@@ -85,15 +125,15 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
-/** What a scenario ends in: digests by file. */
+/** The final state of a scenario: digests by file. */
 type Content = Readonly<Record<string, string>>;
 
-/** What the kills of a scenario came to. */
+/** The result of a scenario's kills. */
 export interface Outcome {
   readonly name: string;
   readonly kills: number;
   readonly same: number;
-  /** Stage of the run at each kill, with how often. */
+  /** How often the run was killed in each stage. */
   readonly stages: Record<string, number>;
   readonly differences: string[];
 }
@@ -115,48 +155,86 @@ function start(line: string, folder: string): Deno.ChildProcess {
   }).spawn();
 }
 
-async function finish(line: string, folder: string): Promise<{ code: number; err: string; ms: number }> {
-  const startMs = performance.now();
+/** Runs a command to its end. `changes` counts the changes of files in the folder. */
+async function finish(line: string, folder: string): Promise<{ code: number; err: string; changes: number }> {
+  let changes = 0;
+  using _watcher = watch(folder, () => changes++);
   const { code, stderr } = await start(line, folder).output();
-  return { code, err: new TextDecoder().decode(stderr), ms: performance.now() - startMs };
+  return { code, err: new TextDecoder().decode(stderr), changes };
 }
 
-/** Kills a command and all that it started after a while; false when it had ended before. */
-async function killed(line: string, folder: string, ms: number): Promise<boolean> {
+/** The moment of a kill: after a number of changes to files, or a number of milliseconds after the start. */
+type Moment = { readonly changes: number } | { readonly ms: number };
+
+/** Draws a moment in the first half of a command's `changes` changes. One in ten is in the command's first second. */
+function randomMoment(changes: number): Moment {
+  if (Math.random() < 0.1) return { ms: 1000 * Math.random() };
+  return { changes: 1 + Math.floor(changes / 2 * Math.random()) };
+}
+
+/** Kills a command and everything that it started. False if it had ended before. */
+async function killed(line: string, folder: string, moment: Moment): Promise<boolean> {
+  const come = Promise.withResolvers<void>();
+  let changes = 0;
+  using _watcher = watch(folder, () => {
+    if ("changes" in moment && ++changes === moment.changes) come.resolve();
+  });
   const child = start(line, folder);
   const output = child.output();
   let hasEnded = false;
-  output.then(() => hasEnded = true);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  if (!hasEnded) await new Deno.Command("kill", { args: ["-KILL", "--", `-${child.pid}`] }).output();
+  output.then(() => {
+    hasEnded = true;
+    come.resolve();
+  });
+  if ("ms" in moment) setTimeout(come.resolve, moment.ms);
+  await come.promise;
   const wasRunning = !hasEnded;
+  if (wasRunning) Deno.kill(-child.pid, "SIGKILL");
   await output;
   return wasRunning;
 }
 
-/** Digests of what must be equal. */
-async function contentOf(run: string): Promise<Content> {
-  const files = ["config.json", "metrics.jsonl"];
+/** Calls back at every change in a folder, until it is disposed of. */
+function watch(folder: string, onChange: () => void): Disposable {
+  const watcher = Deno.watchFs(folder);
+  (async () => {
+    for await (const { kind } of watcher) if (kind !== "access") onChange();
+  })();
+  return { [Symbol.dispose]: () => watcher.close() };
+}
+
+/** Digests of what must be equal; the folder's own name is left out. */
+async function contentOf(run: string, folder: string): Promise<Content> {
+  const files = ["metrics.jsonl"];
   for (const name of ["checkpoint", "warm_start"]) {
     files.push(`${name}/model.safetensors`, `${name}/optimizer.safetensors`);
   }
-  const content: Record<string, string> = {};
+  const config = await Deno.readTextFile(`${run}/config.json`).catch(() => "absent");
+  const content: Record<string, string> = {
+    "config.json": (await digestOf(config.replaceAll(folder, ""))).sha256,
+  };
   for (const file of files) {
     const bytes = await Deno.readFile(`${run}/${file}`).catch(() => null);
     content[file] = bytes === null ? "absent" : (await digestOf(bytes)).sha256;
   }
+  // The rest of the state says how long everything took.
+  const trainer = await Deno.readTextFile(`${run}/checkpoint/trainer.json`).catch(() => "{}");
+  content["memory in trainer.json"] =
+    (await digestOf(JSON.stringify(JSON.parse(trainer).memory) ?? "")).sha256;
   return content;
 }
 
-/** Where a run stood when it was killed. */
+/** The stage of a run when it was killed. */
 async function stageOf(run: string): Promise<string> {
+  const names = await Array.fromAsync(Deno.readDir(run), ({ name }) => name).catch(() => []);
+  if (names.some((name) => /\.(new|old|tmp)$/.test(name))) return "writing";
   const text = await Deno.readTextFile(`${run}/metrics.jsonl`).catch(() => "");
   const lines = text.split("\n").slice(0, -1);
   if (lines.length > 0) return JSON.parse(lines.at(-1)!).stage;
   return await Deno.stat(`${run}/config.json`).then(() => "begun", () => "nothing yet");
 }
 
-/** A folder prepared for a scenario. */
+/** Makes and prepares a folder for a scenario. */
 async function prepared({ before = [], prepare }: Scenario): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "ponder_kills_" });
   for (const line of before) {
@@ -167,44 +245,41 @@ async function prepared({ before = [], prepare }: Scenario): Promise<string> {
   return folder;
 }
 
-/** Kills in chains: a few kills of one run, then to its end. */
+/** Kills in chains: a few kills of one run, which then goes on to its end. */
 export async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
   const path = (folder: string) => `${folder}/${scenario.run ?? "run"}`;
   let folder = await prepared(scenario);
   const undisturbed = await finish(scenario.command, folder);
   if (undisturbed.code !== 0) throw new Error(`Cannot begin: ${scenario.command} failed, ${undisturbed.err}`);
-  const expected = await contentOf(path(folder));
+  const expected = await contentOf(path(folder), folder);
   await Deno.remove(folder, { recursive: true });
   const outcome: Outcome = { name: scenario.name, kills: 0, same: 0, stages: {}, differences: [] };
-  let { ms } = undisturbed;
   for (let done = 0; done < kills;) {
     folder = await prepared(scenario);
     let [line, ofChain] = [scenario.command, 0];
     while (ofChain < perChain && done + ofChain < kills) {
-      if (!await killed(line, folder, ms * (0.15 + 0.85 * Math.random()))) break;
+      if (!await killed(line, folder, randomMoment(undisturbed.changes))) break;
       const stage = await stageOf(path(folder));
       outcome.stages[stage] = (outcome.stages[stage] ?? 0) + 1;
       ofChain++;
       const hasBegun = await Deno.stat(`${path(folder)}/config.json`).then(() => true, () => false);
       line = hasBegun ? scenario.again ?? scenario.command : scenario.command;
     }
+    // One that had already ended finds nothing left to do.
     const end = await finish(line, folder);
-    if (ofChain === 0) {
-      // It had ended before the kill: the machine has become quicker.
-      ms = Math.min(ms, end.ms);
-      await Deno.remove(folder, { recursive: true });
-      continue;
+    if (ofChain > 0) {
+      const content = await contentOf(path(folder), folder);
+      const faults = Object.keys(expected).filter((file) => content[file] !== expected[file]);
+      if (end.code === 0 && (await finish(`check ${path(folder)}`, folder)).code !== 0) faults.push("check");
+      done += ofChain;
+      (outcome as { kills: number }).kills += ofChain;
+      if (end.code === 0 && faults.length === 0) (outcome as { same: number }).same += ofChain;
+      else outcome.differences.push(`${line}: exit ${end.code}, other ${faults.join(", ")}; ${end.err}`);
+      console.error(
+        `${scenario.name}: ${outcome.same} of ${outcome.kills} kills ended in the same bytes ` +
+          JSON.stringify(outcome.stages),
+      );
     }
-    const content = await contentOf(path(folder));
-    const different = Object.keys(expected).filter((file) => content[file] !== expected[file]);
-    done += ofChain;
-    (outcome as { kills: number }).kills += ofChain;
-    if (end.code === 0 && different.length === 0) (outcome as { same: number }).same += ofChain;
-    else outcome.differences.push(`${line}: exit ${end.code}, other ${different.join(", ")}; ${end.err}`);
-    console.error(
-      `${scenario.name}: ${outcome.same} of ${outcome.kills} kills ended in the same bytes ` +
-        JSON.stringify(outcome.stages),
-    );
     await Deno.remove(folder, { recursive: true });
   }
   return outcome;

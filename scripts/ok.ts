@@ -1,6 +1,6 @@
 /**
- * The one gate, `deno task ok`: formatting, lint, types, import arrows, doc examples, tests. Every stage runs, a line
- * each; what a failing stage printed follows its line. Exit code 1 when a stage failed.
+ * The one gate, `deno task ok`: formatting, lint, types, import arrows, doc examples, tests. Every stage runs and prints a line.
+ * The output of a failing stage follows its line. The exit code is 1 if a stage failed.
  */
 import { formatDuration } from "../rl/cli/format.ts";
 
@@ -36,7 +36,7 @@ const exists = (path: string): boolean => {
   }
 };
 
-/** Everything with public docs: examples in it have to run. */
+/** Everything with public docs. The examples in it have to run. */
 const documented = ["mod.ts", "kernels", "model", "rl", "envs", "bench", "compat"].filter(exists);
 
 const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
@@ -48,7 +48,7 @@ const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["tests", [...TEST, `--ignore=${ARROWS}`]],
 ];
 
-/** Deno's own closing line if there is one, else nothing. */
+/** Deno's own closing line if there is one, else an empty text. */
 const summary = (output: string): string => {
   const closing = output.match(/^(?:ok|FAILED) \| (.+?)(?: \([^)]*\))?$/gm)?.at(-1);
   return closing?.replace(/^\w+ \| /, "").replace(/ \([\dms.]+\)$/, "") ?? "";
@@ -57,7 +57,7 @@ const summary = (output: string): string => {
 let failures = 0;
 for (const [name, args] of stages) {
   const startMs = performance.now();
-  // A stage may take minutes: a terminal shows which one it is, until its line replaces that.
+  // A stage may take minutes. A terminal shows which one it is, until its line replaces that.
   if (Deno.stdout.isTerminal()) Deno.stdout.writeSync(new TextEncoder().encode(`...     ${name}\r`));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],

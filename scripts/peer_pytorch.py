@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Times the whole steps of `deno task bench --only steps` in PyTorch eager, f32: the same model, shapes and losses.
 
-Not part of the tests. On Debian or Ubuntu:
+It is not part of the tests. On Debian or Ubuntu:
 
     sudo apt-get install --no-install-recommends python3-torch libopenblas0-pthread
     /usr/bin/python3 scripts/peer_pytorch.py [--rounds 7] [--threads 1,2] [--steps sft,ppo,rollout,mini]
                                              [--ours results/bench/llvmpipe.json] [--json] [--out FILE]
 
-`--ours` names a run that `./ponder bench --only steps` saved: how many times faster ponder is stands beside each step,
-by wall time of runs made one after the other, so on a quiet machine only.
+`--ours` names a run that `./ponder bench --only steps` saved. Each step then also shows how many times faster ponder is, by
+wall time. The two runs are made one after the other, so use it only on a quiet machine.
 
-Every step is timed at every thread setting, and the best setting of each step counts. Threads of the linear algebra
-library are those of torch: two of each oversubscribe two cores and run at half speed. Patches, the mask and index arrays
-are made beforehand, and the rollout has neither environments nor pictures, so PyTorch does less than ponder. On a machine with CUDA, `--device cuda
---warm-up 2` runs there.
+Every step is timed at every thread setting, and the best setting of each step counts. The linear algebra library has one
+thread: two of its own beside two of torch oversubscribe two cores and run at half speed.
+
+PyTorch does less work than ponder. Patches, the mask and index arrays are made beforehand, and the rollout has neither
+environments nor pictures. On a machine with CUDA use `--device cuda --warm-up 2`.
 
 Letters: B batch, T positions, C width, H heads, D head size, V vocabulary, P image tokens, R response tokens.
 """
@@ -159,7 +160,7 @@ class Batch:
 
 
 def updater(model, trainable, rate=1e-4):
-    """Clips policy and value head apart, then steps AdamW."""
+    """Clips the policy and the value head separately, then steps AdamW."""
     for name, parameter in model.parameters.items():
         parameter.requires_grad_(trainable(name))
     named = [(name, p) for name, p in model.parameters.items() if p.requires_grad]
@@ -245,7 +246,7 @@ STEPS = {
 
 
 def measure(step, rounds, warm_up):
-    """Milliseconds: median and quartiles, after `warm_up` seconds, and two steps at least, to warm up."""
+    """Measures milliseconds: median and quartiles. It warms up for `warm_up` seconds, and for at least two steps."""
     times, until = [], time.perf_counter() + warm_up
     while time.perf_counter() < until:
         step()
@@ -259,13 +260,13 @@ def measure(step, rounds, warm_up):
 
 
 def our_times(path):
-    """Milliseconds of ponder by step name, of as much work as a step here."""
+    """Reads ponder's milliseconds by step name, for as much work as a step here."""
     times = {}
     with open(path, encoding="utf8") as file:
         rows = json.load(file).get("rows", [])
     for title, _, _ in STEPS.values():
         for row in rows:
-            # A rollout there has several steps.
+            # ponder's rollout has several steps.
             steps = re.search(r" x (\d+) steps$", row["name"])
             name = row["name"][:steps.start()] if steps else row["name"]
             if row.get("suite") == "steps" and not row["isPeer"] and name == title:

@@ -1,18 +1,18 @@
 #!/bin/sh
 # Measures everything that docs/performance.md shows, beside other WebGPU libraries and PyTorch, then writes the page.
-# About 7 minutes on two idle cores; other work on the machine shows in the spreads.
+# It takes about 7 minutes on two idle cores. Other work on the machine shows in the spreads.
 #
 #     scripts/performance.sh [NAME]     NAME of the files under results/bench; llvmpipe when absent
 #
-# PyTorch is left out where $PYTHON, by default /usr/bin/python3, has no torch; scripts/peer_pytorch.py says how to install it.
+# PyTorch is left out if $PYTHON, by default /usr/bin/python3, has no torch. scripts/peer_pytorch.py says how to install it.
 set -eu
 cd -- "$(dirname -- "$0")/.."
 name=${1:-llvmpipe}
 python=${PYTHON:-/usr/bin/python3}
 
-# The large shapes are for GPUs, software adapters leave them out.
+# The large shapes are for GPUs; software adapters leave them out.
 ./ponder bench --suite headline,large,steps --peers --rounds 5 --out results/bench --name "$name"
-# In a process of its own, whose peak memory is then that of this step.
+# This runs in a process of its own, whose peak memory is then that of this step.
 ./ponder bench --only "PPO minibatch mini" --rounds 3 --out results/bench --name "$name-mini"
 if "$python" -c 'import torch; torch.cuda.init()' 2>/dev/null; then
   "$python" scripts/peer_pytorch.py --device cuda --warm-up 2 --rounds 20 --threads 1 --ours "results/bench/$name.json" \

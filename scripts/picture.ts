@@ -1,5 +1,5 @@
 /**
- * The README's picture: a frame, what the trained model writes to it, and how it learned.
+ * Draws the README's picture: a frame, the trained model's response to it, and the learning curve.
  *
  *     deno run -R -W -E --allow-ffi --allow-sys scripts/picture.ts runs/NumberLine-s0 docs/number_line.png
  *
@@ -92,7 +92,7 @@ function drawFrame(context: SKRSContext2D, { width, height, data }: Observation)
   context.strokeRect(MARGIN, MARGIN, FRAME, FRAME);
 }
 
-/** The response as written, the thought in grey and the action in bold. */
+/** Draws the response as it was written, then the action in large letters. */
 function drawResponse(
   context: SKRSContext2D,
   text: string,

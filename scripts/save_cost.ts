@@ -1,5 +1,5 @@
 /**
- * `saving`: what saving costs in a run with the default settings, as a share of its time in RL.
+ * `saving`: measures what saving costs in a run with the default settings, as a share of its time in RL.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { RunFolder } from "../rl/run/folder.ts";
 import { runTraining } from "../rl/run/run.ts";
 import { Run } from "../rl/run/state.ts";
 
-/** Iterations of the run: two saves on the way, and the one at the end. */
+/** Iterations of the run. They give two saves on the way, and the one at the end. */
 const ITERATIONS = 12;
 
 const config = resolveConfig({ demonstrations: 0, envSteps: ITERATIONS * 256, evalEpisodes: 1 }, numberLine);
@@ -37,7 +37,7 @@ try {
     progress,
     isStopped: () => false,
   });
-  // Every sixth iteration ends with a save; the last one is saved once more as finished.
+  // Every sixth iteration ends with a save. The last one is saved once more as finished.
   const regular = saves.slice(0, -1), mean = regular.reduce((sum, ms) => sum + ms, 0) / regular.length;
   const iterationMs = 1e3 * effort.rl / ITERATIONS;
   console.log(JSON.stringify({

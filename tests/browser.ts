@@ -126,3 +126,43 @@ export async function keepScreenshot(page: Page, name: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeFile(new URL(`${name}.png`, folder), await page.screenshot());
 }
+
+/** A page that has the exports of a module of the tests. */
+export interface ModulePage extends TestPage {
+  /** Calls an export with arguments that JSON can hold, and returns what it resolves to. */
+  call<Result>(name: string, ...args: readonly unknown[]): Promise<Result>;
+}
+
+/** Bundles a module, named from the repository's root, and opens a page that has loaded it, beside `more` files. */
+export async function openModule(
+  entry: string,
+  more: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<ModulePage> {
+  const { bundle, endBundling } = await import("../web/bundle.ts");
+  const { outputFiles } = await bundle([entry], { entryNames: "module" }).finally(endBundling);
+  const files = Object.fromEntries(
+    outputFiles.map(({ path, contents }) => [path.split(/[\\/]/).at(-1)!, contents]),
+  );
+  const html = `<!doctype html><title>${entry}</title><link rel="icon" href="data:,">` +
+    '<script type="module">import * as tested from "./module.js"; globalThis.tested = tested;</script>';
+  const server = serveFiles({ "index.html": html, ...files, ...more });
+  const opened = await openPage(server.url);
+  const { page } = opened;
+  // What the module throws as it loads is among the errors.
+  await page.waitForFunction(() => "tested" in globalThis, null, { timeout: 30_000 }).catch((error) => {
+    throw new Error(`Cannot load ${entry} in the browser: ${opened.errors.join("\n")}`, { cause: error });
+  });
+  return {
+    ...opened,
+    call: (name, ...args) =>
+      page.evaluate(
+        // deno-lint-ignore no-explicit-any -- runs in the page, which has the module
+        ([name, args]) => (globalThis as any).tested[name](...args),
+        [name, args] as const,
+      ),
+    async [Symbol.asyncDispose]() {
+      await opened[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,40 +1,48 @@
-/** The libraries bundle for browsers: WGSL as text, and no host-only module outside the files meant to be swapped. */
+/** The libraries bundle for browsers: WGSL as text, and a stand-in for each thing that only Deno has. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import * as esbuild from "esbuild";
-import { fileURLToPath } from "node:url";
+import { bundle, endBundling } from "../web/bundle.ts";
+import { inBrowser, openModule } from "./browser.ts";
 
-async function bundle(entry: string, external: string[] = []): Promise<string> {
-  const result = await esbuild.build({
-    entryPoints: [fileURLToPath(new URL(`../${entry}`, import.meta.url))],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "browser",
-    loader: { ".wgsl": "text" },
-    external,
-    logLevel: "silent",
-  });
-  assertEquals(result.warnings, []);
-  return result.outputFiles[0].text;
-}
+const { exports } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
+const entries: readonly string[] = Object.values<string>(exports).map((path) => path.replace(/^\.\//, ""));
 
 Deno.test({
-  name: "kernels and model bundle for browsers with their WGSL",
+  name: "every entry bundles for browsers, with its WGSL and no module of a host",
   sanitizeResources: false,
   sanitizeOps: false,
   fn: async () => {
     try {
-      for (const entry of ["kernels/mod.ts", "model/mod.ts"]) {
-        const text = await bundle(entry);
-        assertStringIncludes(text, "fn main(@builtin(workgroup_id)");
-        assertStringIncludes(text, "fn gelu(x: Value) -> Value");
-        assert(!/\bDeno\.(mkdir|open|readFile|rename|remove)\b/.test(text), "files are reached");
-        assert(!/from "(node|npm|jsr):/.test(text), "a host-only module is imported");
+      assertEquals(entries.length, 5);
+      for (const entry of entries) {
+        const { warnings, outputFiles } = await bundle([entry]);
+        assertEquals(warnings, []);
+        const { text } = outputFiles.find(({ path }) => path.endsWith(".js"))!;
+        if (entry !== "envs/mod.ts") {
+          assertStringIncludes(text, "fn main(@builtin(workgroup_id)");
+          assertStringIncludes(text, "fn gelu(x: Value) -> Value");
+        }
+        assert(!/from "(node|npm|jsr):|from "@/.test(text), `${entry} imports a host-only module`);
+        const isLibrary = /^(kernels|model)\//.test(entry);
+        assert(
+          !isLibrary || !/\bDeno\.(mkdir|open|readFile|rename|remove)\b/.test(text),
+          `${entry} reaches files`,
+        );
       }
-      // Drawing goes through one canvas factory, which a browser replaces.
-      await bundle("envs/mod.ts", ["@napi-rs/canvas", "@resvg/resvg-js", "node:*"]);
     } finally {
-      await esbuild.stop();
+      await endBundling();
     }
+  },
+});
+
+Deno.test({
+  name: "mod.ts loads in a browser, and asks for no device",
+  ...inBrowser,
+  fn: async () => {
+    await using module = await openModule("mod.ts");
+    assertEquals(module.errors, []);
+    assertEquals(
+      await module.page.evaluate(() => "train" in (globalThis as unknown as { tested: object }).tested),
+      true,
+    );
   },
 });

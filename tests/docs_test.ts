@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { checkEnvironment } from "../envs/mod.ts";
 import { algorithms } from "../rl/algorithms/mod.ts";
+import { sideBySide } from "./side_by_side.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -118,26 +119,33 @@ function commandsOf(page: string): string[] {
   );
 }
 
-for (const page of pages.filter((page) => /^docs\/(tour\/\d|how_to\/add_)/.test(page))) {
-  Deno.test(`the commands of ${page} run`, async () => {
-    const commands = commandsOf(page);
-    assert(commands.length > 0, "no command");
-    for (const command of commands) {
-      const [program, ...args] = command.split(" ");
-      // `./ponder` may install what is missing, which a test must not: its tasks do the same.
-      const [name, rest] = program === "./ponder"
-        ? [Deno.execPath(), ["task", ...args]]
-        : [Deno.execPath(), args];
-      assert(program === "./ponder" || program === "deno", `${command} is no command of ours`);
-      const { code, stderr } = await new Deno.Command(name!, {
-        args: rest!,
-        cwd: ROOT,
-        env: { NO_COLOR: "1" },
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }).output();
-      assertEquals(code, 0, `${command}\n${new TextDecoder().decode(stderr)}`);
-    }
-  });
+/** Runs a page's commands, one after the other. */
+async function runCommandsOf(page: string): Promise<void> {
+  const commands = commandsOf(page);
+  assert(commands.length > 0, `${page} has no command`);
+  for (const command of commands) {
+    const [program, ...args] = command.split(" ");
+    // `./ponder` may install what is missing, which a test must not: its tasks do the same.
+    const [name, rest] = program === "./ponder"
+      ? [Deno.execPath(), ["task", ...args]]
+      : [Deno.execPath(), args];
+    assert(program === "./ponder" || program === "deno", `${command} is no command of ours`);
+    const { code, stderr } = await new Deno.Command(name!, {
+      args: rest!,
+      cwd: ROOT,
+      env: { NO_COLOR: "1", PONDER_TUNING: "off" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    assertEquals(code, 0, `${page}: ${command}\n${new TextDecoder().decode(stderr)}`);
+  }
 }
+
+Deno.test("the commands that the pages of the tour and the how-to pages end in run", async () => {
+  const ending = pages.filter((page) => /^docs\/(tour\/\d|how_to\/add_)/.test(page));
+  assert(ending.length >= 10, `${ending}`);
+  // The longest first.
+  const isLong = (page: string) => Number(page.startsWith("docs/tour/5_one_update"));
+  await sideBySide(ending.toSorted((a, b) => isLong(b) - isLong(a)), runCommandsOf);
+});

@@ -1,6 +1,6 @@
 /**
  * The import arrows of the house style, checked on every .ts file of the repository:
- * `bench, commands -> report -> run -> rl -> model -> tape -> kernels/<op> -> gpu`, and `rl -> envs`.
+ * `bench, commands -> watch -> report -> run -> rl -> model -> tape -> kernels/<op> -> gpu`, and `rl -> envs`.
  */
 import { assert, assertEquals } from "@std/assert";
 
@@ -139,6 +139,7 @@ Deno.test("the import parser tells what loads a module from what only names its 
 const ROOMS: readonly (readonly [name: string, holds: (path: string) => boolean])[] = [
   // `rl/mod.ts` is a face: it shows the run too, and no library file imports it.
   ["bench, commands", (path) => isCommand(path) || path.startsWith("bench/") || path === "rl/mod.ts"],
+  ["watch", (path) => path.startsWith("rl/watch/")],
   ["report", (path) => path.startsWith("rl/report/")],
   ["run", (path) => path.startsWith("rl/run/")],
   ["rl", (path) => path.startsWith("rl/")],
@@ -240,6 +241,16 @@ Deno.test("kernels/gpu imports no kernel", () => {
     i.isRelative && i.from.startsWith("kernels/gpu/") && !/^kernels\/(gpu|wgsl)\//.test(i.to)
   );
   assertEquals(wrong.map(show), []);
+});
+
+Deno.test("the page of watch names types of other rooms alone, and nobody but its bundler and tests names it", () => {
+  const isPage = (path: string) => path.startsWith("web/watch/");
+  const wrong = imports.filter((i) =>
+    i.isRelative &&
+    (isPage(i.from) ? !isPage(i.to) && !i.isType : isPage(i.to) && layerOf(i.from) !== "tests")
+  );
+  assertEquals(wrong.map(show), []);
+  assert(modules.some(({ path }) => isPage(path)));
 });
 
 Deno.test("reference.ts and cases.ts are imported only by tests, benchmarks and each other", () => {

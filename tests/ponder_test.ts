@@ -72,7 +72,9 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving"].includes(name);
+    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers"].includes(
+      name,
+    );
     const expected = command.split(" ").slice(1).map((word) => word.split("=")[0]!);
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
@@ -121,6 +123,43 @@ Deno.test("a command may also reach the paths that its user names", noWindows, (
     const { granted } = started(sandbox.run("ponder", "train", ...args));
     assertEquals(granted("--allow-read"), [...fixed, ...reads], args.join(" "));
     assertEquals(granted("--allow-write"), ["runs", fixed[1], ...writes], args.join(" "));
+  }
+});
+
+Deno.test("what a link leads to is granted with the link", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const home = Deno.realPathSync(`${sandbox.folder}/home`);
+  const [disk, cache] = [`${Deno.realPathSync(sandbox.folder)}/disk`, `${sandbox.folder}/home/.cache/ponder`];
+  Deno.mkdirSync(`${disk}/runs/a`, { recursive: true });
+  Deno.symlinkSync(disk, `${home}/linked`);
+  Deno.symlinkSync(`${disk}/runs`, `${sandbox.folder}/repository/runs`);
+  const runs = ["runs", cache, `${Deno.realPathSync(`${sandbox.folder}/repository`)}/runs`, `${disk}/runs`];
+  const cases: [args: string[], named: string[]][] = [
+    [["--out", "linked/new"], [`${home}/linked/new`, `${disk}/new`]],
+    [["--out", "linked"], [`${home}/linked`, disk]],
+    [["--out=linked/"], [`${home}/linked/`, disk]],
+    [["--run", "linked/runs/a"], [`${home}/linked/runs/a`, `${disk}/runs/a`]],
+  ];
+  for (const [args, named] of cases) {
+    const { granted } = started(sandbox.run("ponder", "train", ...args));
+    assertEquals(granted("--allow-write"), [...runs, ...named], args.join(" "));
+    assertEquals(granted("--allow-read").slice(-named.length), named, args.join(" "));
+  }
+});
+
+Deno.test("check may write into the run that it is to restore, and nowhere else", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const home = Deno.realPathSync(`${sandbox.folder}/home`);
+  const cases: [args: string[], writes: string[]][] = [
+    [["run"], []],
+    [["--run", "run"], [`${home}/run`]],
+    [["run", "--restore"], [`${home}/run`]],
+    [["--restore", "/data/run"], ["/data/run"]],
+    [["--restore", "--run=/data/run"], ["/data/run"]],
+  ];
+  for (const [args, writes] of cases) {
+    const { granted } = started(sandbox.run("ponder", "check", ...args));
+    assertEquals(granted("--allow-write"), ["runs", `${sandbox.folder}/home/.cache/ponder`, ...writes]);
   }
 });
 

@@ -1,13 +1,13 @@
 /**
- * What peers have in common: where they are loaded from, what they are asked, and how operands are laid out. None of
- * them is a dependency of the toolkit: the pinned specifiers below are the only mention.
+ * What peers have in common: their pinned packages, their work, and the layout of operands. No peer is a dependency of the
+ * toolkit: the specifiers below are the only mention.
  *
  * @module
  */
 import type { CaseArray, KernelCase } from "../../kernels/case.ts";
 import type { Contender } from "../../kernels/measure.ts";
 
-/** What each peer is loaded from. */
+/** The packages that each peer is loaded from. */
 export const peerSpecifiers = {
   "jax-js": ["npm:@jax-js/jax@0.1.25"],
   "tfjs-webgpu": ["npm:@tensorflow/tfjs@4.22.0", "npm:@tensorflow/tfjs-backend-webgpu@4.22.0"],
@@ -16,7 +16,7 @@ export const peerSpecifiers = {
 /** Name of a peer. */
 export type PeerName = keyof typeof peerSpecifiers;
 
-/** What peers are asked to compute, from the operands of a case by name; attention is causal. */
+/** What a peer computes from the operands of a case, by their names. Attention is causal. */
 export type PeerWork =
   | {
     readonly op: "matmul";
@@ -41,7 +41,7 @@ export type PeerWork =
 /** A case that peers can run too. */
 export interface HeadlineCase extends KernelCase {
   readonly peerWork: PeerWork;
-  /** Outputs that peers must agree on. */
+  /** Names of the outputs that peers must agree on. */
   readonly peerOutputs: readonly string[];
 }
 
@@ -59,19 +59,19 @@ export interface Peer {
   prepare(work: PeerWork, inputs: Readonly<Record<string, CaseArray>>): PeerTask;
 }
 
-/** The version in a specifier. */
+/** Reads the version in a specifier. */
 export const versionOf = (specifier: string): string => specifier.slice(specifier.lastIndexOf("@") + 1);
 
 /**
  * Loads a peer's modules.
  *
- * @throws {Error} saying what could not be loaded.
+ * @throws {Error} naming the package that could not be loaded.
  */
 export async function loadPeerModules(name: PeerName): Promise<unknown[]> {
   const modules: unknown[] = [];
   for (const specifier of peerSpecifiers[name]) {
     try {
-      // Not a literal, so that neither the type check nor the lock file sees it.
+      // The specifier is not a literal: the type check and the lock file must not see it.
       modules.push(await import(specifier as string));
     } catch (cause) {
       throw new Error(

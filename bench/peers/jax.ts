@@ -1,6 +1,6 @@
 /**
- * jax-js as a peer. Everything is jitted. An array that is disposed unread was never computed, so every result of a
- * measurement is kept until all of them are ready.
+ * jax-js as a peer. Everything is jitted. jax-js never computes an array that is disposed unread. Every result of a measurement is
+ * therefore kept until all are ready.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   versionOf,
 } from "./common.ts";
 
-/** The parts of an array of jax-js that are used; `ref` takes a reference, operations consume one. */
+/** The parts of an array of jax-js that are used. `ref` takes a reference; operations consume one. */
 export interface JaxArray {
   readonly ref: JaxArray;
   readonly shape: number[];
@@ -75,7 +75,7 @@ export interface Jax {
   };
 }
 
-/** Loads jax-js and puts it on WebGPU. */
+/** Loads jax-js and puts it on WebGPU. Throws `Error` if that is not possible. */
 export async function openJax(): Promise<Peer & { readonly jax: Jax }> {
   const jax = (await loadPeerModules("jax-js"))[0] as Jax;
   if (!(await jax.init("webgpu")).includes("webgpu")) {
@@ -95,7 +95,7 @@ export async function openJax(): Promise<Peer & { readonly jax: Jax }> {
 
 type Collect = (outputs: Float32Array[]) => Record<string, Float32Array>;
 
-/** A function of operands that stay on the device, as a contender. */
+/** Makes a contender of a function whose operands stay on the device. */
 export function jaxTask(jax: Jax, f: Function_, operands: readonly JaxArray[], collect: Collect): PeerTask {
   const call = () => [f(...operands.map(({ ref }) => ref))].flat();
   let kept: JaxArray[] = [];
@@ -161,7 +161,7 @@ function build(jax: Jax, work: PeerWork, inputs: Readonly<Record<string, CaseArr
     }
     case "linear logprob": {
       const { N, C, V } = work;
-      // Gathering is the cheaper form: one-hot rows of V classes take V x V words here.
+      // Gathering is the cheaper form: jax-js makes one-hot rows of V classes from V x V words.
       const targets = np.array(Int32Array.from(inputs.targets)).reshape([N, 1]);
       return {
         f: jax.jit((X: JaxArray, W: JaxArray, picked: JaxArray) =>

@@ -1,6 +1,6 @@
 /**
- * The updates of warm start and PPO written for jax-js: the same model, losses, clips and AdamW, in one jitted function.
- * It is given patches and one-hot rows ready made, which our step computes, and must arrive at our loss from our weights.
+ * The updates of warm start and PPO, written for jax-js: the same model, losses, clips and AdamW, in one jitted function. It gets
+ * ready-made patches and one-hot rows, which our step computes itself. From our weights it must arrive at our loss.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import type { Demonstration } from "../../rl/demonstrations.ts";
 import type { Peer } from "./common.ts";
 import { type Jax, type JaxArray, jaxTask } from "./jax.ts";
 
-/** Whether a peer is jax-js, with its module at hand. */
+/** Is a peer jax-js, with its module at hand? */
 export function isJaxPeer(peer: Peer): peer is Peer & { readonly jax: Jax } {
   return peer.name === "jax-js" && "jax" in peer;
 }
 
-/** Another order of summation over millions of terms. */
+/** Tolerance of the loss: the two sum millions of terms in different orders. */
 const LOSS_TOLERANCE = 1e-3;
 
 /** Reads parameters by name inside a traced function. */
 type Read = (name: string) => JaxArray;
 
-/** What a PPO minibatch has beyond its sequences, and the settings of its losses. */
+/** What a PPO minibatch has beside its sequences, and the settings of its losses. */
 export interface JaxPpo {
   readonly batch: Required<Pick<PolicyPart, "weights" | "logPi" | "advantages" | "returns" | "values">>;
   readonly settings: Pick<
@@ -43,14 +43,14 @@ export interface JaxStepSpec {
   readonly ppo?: JaxPpo;
   /** Which parameters the update trains. */
   readonly trains: (parameter: Parameter) => boolean;
-  /** What our step computes from the same weights. */
+  /** The loss that our step computes from the same weights. */
   readonly wantLoss: number;
 }
 
 /**
  * Builds the step from the model's present weights.
  *
- * @throws {RangeError} when its loss is not ours.
+ * @throws {RangeError} when its loss differs from ours.
  */
 export async function jaxStep(
   jax: Jax,
@@ -81,7 +81,7 @@ export async function jaxStep(
       np.array(ppo.batch.weights).reshape([data.B, data.R]),
       ...[ppo.batch.logPi, ppo.batch.advantages, ppo.batch.values].map((values) => np.array(values)),
     ]),
-    np.array(Float32Array.of(0)), // learning rate: an operand, so that nothing is folded away
+    np.array(Float32Array.of(0)), // learning rate: as an operand it cannot be folded away
   ];
   const [count, moments] = [names.length, trained.length];
 
@@ -147,7 +147,7 @@ interface HostData {
   readonly returns: Float32Array;
 }
 
-/** Arrays of a batch whose sequences have one length. */
+/** Makes the arrays of a batch whose sequences all have the same length. */
 function hostData(config: VlmConfig, batch: readonly Demonstration[]): HostData {
   const { imageTokens } = deriveSizes(config);
   const texts = batch.map(({ prompt, response }) => {
@@ -175,14 +175,14 @@ function hostData(config: VlmConfig, batch: readonly Demonstration[]): HostData 
   };
 }
 
-/** Rows of zeros with a one: products with them have gradients on jax-js, gathering has none. */
+/** Makes rows of zeros with a single one. On jax-js products with them have gradients; gathering has none. */
 function oneHot(ids: Int32Array, classes: number): Float32Array {
   const rows = new Float32Array(ids.length * classes);
   ids.forEach((id, row) => rows[row * classes + id] = 1);
   return rows;
 }
 
-/** Normalised patches, rows in order (image, y, x), each (py, px, channel). */
+/** Makes normalised patches: rows in the order (image, y, x), each with the order (py, px, channel). */
 function patchesOf(
   { imageSize: S, patchSize, imageNormalization }: VlmConfig,
   batch: readonly Demonstration[],
@@ -214,11 +214,11 @@ function patchesOf(
   return patches;
 }
 
-/** What the model says about a batch. */
+/** The outputs of the model for a batch. */
 interface Outputs {
-  /** (B R): log-probability of each token of the responses. */
+  /** (B R) log-probability of each token of the responses. */
   readonly logprobs: JaxArray;
-  /** (B) */
+  /** (B) values of the prompts. */
   readonly values: JaxArray;
 }
 
@@ -281,14 +281,14 @@ function forward(
   const predicting = hidden.ref.slice([], [prefix - 1, T - 1]).reshape([B * R, C]);
   const logits = np.matmul(predicting, read("language.head.weight")).div(temperature);
   const logprobs = np.sum(nn.logSoftmax(logits, -1).mul(targets), -1);
-  // The value's gradient reaches the model in the warm start alone.
+  // Only in the warm start does the value's gradient reach the model.
   const last = hidden.slice([], prefix - 1);
   const features = detachesValue ? lax.stopGradient(last) : last;
   const values = mlp(features, "value_head.up", "value_head.down").reshape([B]);
   return { logprobs, values };
 }
 
-/** Mean -log p of the response, plus half the mean squared error of the value, weighted: the losses of `sft.ts`. */
+/** The losses of `rl/sft.ts`: mean -log p of the response, and half the mean squared error of the value, weighted. */
 function sftLoss(
   { numpy: np }: Jax,
   { B, R }: HostData,
@@ -301,7 +301,7 @@ function sftLoss(
   );
 }
 
-/** The losses of `ppo.ts`. */
+/** The losses of PPO, as `rl/objective.ts` has them. */
 function ppoLoss(
   { numpy: np }: Jax,
   { B, R }: HostData,
@@ -314,10 +314,13 @@ function ppoLoss(
   const ratio = clamp(np.exp(clamp(logRatio, -20, 20)), 0, ratioGuard);
   const clippedRatio = clamp(ratio.ref, 1 - clip, 1 + clip);
   const surrogate = np.minimum(ratio.mul(advantages.ref), clippedRatio.mul(advantages));
-  const change = clamp(values.ref.sub(oldValues.ref), -valueClip, valueClip);
-  const errors = np.square(values.sub(returns.ref));
-  const clippedErrors = np.square(change.add(oldValues).sub(returns));
-  const valueLoss = np.sum(np.maximum(errors, clippedErrors)).mul(0.5 / B);
+  const errors = () => {
+    if (valueClip === 0) return np.square(values.sub(returns));
+    const change = clamp(values.ref.sub(oldValues.ref), -valueClip, valueClip);
+    const plain = np.square(values.sub(returns.ref));
+    return np.maximum(plain, np.square(change.add(oldValues).sub(returns)));
+  };
+  const valueLoss = np.sum(errors()).mul(0.5 / B);
   return np.sum(surrogate).mul(-1 / B).add(valueLoss.mul(valueCoefficient));
 }
 

@@ -1,5 +1,5 @@
 /**
- * TensorFlow.js on its WebGPU backend as a peer. Ops run at once; reading one element of the last result waits for all.
+ * TensorFlow.js on its WebGPU backend as a peer. Ops run at once. Reading one element of the last result waits for all of them.
  *
  * @module
  */
@@ -44,7 +44,7 @@ interface Tfjs {
   grads(f: (...args: Tensor[]) => Tensor): (args: Tensor[], dY: Tensor) => Tensor[];
 }
 
-/** Loads TensorFlow.js and puts it on WebGPU. The union package is needed: the core alone has no gradients. */
+/** Loads TensorFlow.js and puts it on WebGPU. It needs the union package, since the core alone has no gradients. */
 export async function openTfjs(): Promise<Peer> {
   const module = (await loadPeerModules("tfjs-webgpu"))[0] as Tfjs & { readonly default?: Tfjs };
   const tf = module.default ?? module;
@@ -183,7 +183,7 @@ function build(tf: Tfjs, work: PeerWork, inputs: Readonly<Record<string, CaseArr
   }
 }
 
-/** (B,T,HD) in the place of q of packed rows, so that one function reorders both. */
+/** Puts (B,T,HD) in the place of q in packed rows, so that one function reorders both. */
 function padToQkv(values: CaseArray, { B, T, H, D }: { B: number; T: number; H: number; D: number }) {
   const packed = new Float32Array(B * T * 3 * H * D);
   for (let row = 0; row < B * T; row++) {

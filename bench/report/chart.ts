@@ -1,20 +1,26 @@
-/** Bars of a benchmark run as SVG, drawn by Vega-Lite. Import this module where it is used: loading takes a while. */
+/**
+ * Bar charts as SVG, drawn by Vega-Lite.
+ *
+ * @module
+ */
 
 import { parse, resetSVGDefIds, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 
 /** One bar. */
 export interface Bar {
-  /** What it stands beside, as on the axis. */
+  /** Name of its group on the axis. */
   readonly group: string;
-  /** As in the legend. */
+  /** Name of its series in the legend. */
   readonly series: string;
   readonly value: number;
-  /** Ends of a line over the bar's end, an interval for instance. */
+  /** Lower end of a line over the bar's end, such as an interval. It needs `high`. */
   readonly low?: number;
+  /** Upper end of that line. */
   readonly high?: number;
 }
 
+/** How a chart looks. */
 export interface BarSettings {
   readonly title: string;
   readonly xLabel: string;
@@ -24,7 +30,7 @@ export interface BarSettings {
   readonly width?: number;
 }
 
-/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/), grey, and one of Paul Tol's. */
+/** Okabe and Ito's colours for every kind of colour vision (https://jfly.uni-koeln.de/color/), grey, and one of Paul Tol's. */
 const COLORS = [
   "#0072B2",
   "#D55E00",
@@ -41,8 +47,8 @@ const GRID = "#e6e8eb";
 const BAR_PX = 11;
 
 /**
- * Draws groups of horizontal bars, a colour for each series, in the order given. Returns the text of an SVG file, the
- * same for the same data.
+ * Draws groups of horizontal bars in the given order, with a colour for each series. Returns the text of an SVG file. The same
+ * data gives the same text.
  *
  * @throws {RangeError} when there are no bars or a value is not finite.
  */
@@ -55,7 +61,7 @@ export async function barChart(bars: readonly Bar[], settings: BarSettings): Pro
   }
   const view = new View(parse(compile(barSpec(bars, settings)).spec), { renderer: "none" });
   try {
-    resetSVGDefIds(); // else clip paths are numbered on from the last chart
+    resetSVGDefIds(); // without this, clip paths continue the numbers of the last chart
     return await view.toSVG();
   } finally {
     view.finalize();

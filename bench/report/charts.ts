@@ -3,16 +3,17 @@
  *
  * @module
  */
+import { writeFileAtomic } from "../../model/files.ts";
 import type { BenchRun } from "../types.ts";
 import { type Bar, barChart, type BarSettings } from "./chart.ts";
 import { fastestRows } from "./targets.ts";
 
-/** Draws what a run holds as `<path>.svg` and `<path>_peers.svg`; returns the files written. */
+/** Draws the charts of a run as `<path>.svg` and `<path>_peers.svg`. Returns the files that it wrote. */
 export async function drawCharts(run: BenchRun, path: string): Promise<string[]> {
   const drawn: string[] = [];
   const draw = async (file: string, bars: readonly Bar[], settings: BarSettings) => {
     if (bars.length < 2) return; // one bar compares nothing
-    await Deno.writeTextFile(file, await barChart(bars, settings));
+    await writeFileAtomic(file, await barChart(bars, settings));
     drawn.push(file);
   };
   await draw(`${path}.svg`, barsOf(run), {
@@ -40,7 +41,7 @@ function peerBarsOf(run: BenchRun): Bar[] {
   );
 }
 
-/** The large shapes and steps; if only others ran, those. */
+/** The bars of large shapes and steps; if none ran, those of all rows. */
 function barsOf({ rows }: BenchRun): Bar[] {
   const large = rows.filter(({ suite }) => suite !== "cases");
   return (large.length > 0 ? large : rows).flatMap(({ kernel, name, variant, share }) =>

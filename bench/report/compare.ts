@@ -1,5 +1,5 @@
 /**
- * Two saved runs side by side, and which differences mean something.
+ * Compares two saved runs, and says which differences are more than noise.
  *
  * @module
  */
@@ -12,21 +12,21 @@ export interface Change {
   readonly variant: string;
   readonly beforeUs: Spread | null;
   readonly afterUs: Spread | null;
-  /** before / after: above 1 is faster; null if a run lacks the row. */
+  /** Time before over time after, so that above 1 is faster. Null if a run lacks the row. */
   readonly speedup: number | null;
   readonly verdict: "faster" | "slower" | "noise" | "failed" | "only before" | "only after";
 }
 
-/** Differences below this are never more than noise: two runs of the same code differ by as much. */
+/** A difference below this share is always noise: two runs of the same code differ by as much. */
 export const LEAST_CHANGE = 0.05;
 
-/** What rows are compared by: CPU time if both runs have it, since other work moves it less, else wall time. */
+/** The time that rows are compared by: CPU time if both runs have it, since other work moves it less; else wall time. */
 export type ComparedBy = "busy" | "wall";
 
 /**
- * Compares rows by shape and variant. A change is noise when the spreads of the two medians (quartiles, widened by as
- * much again) overlap, or when it is below {@linkcode LEAST_CHANGE}. A machine whose load changed between the runs
- * shows as changes: rows of peers and naive variants, whose code stays, tell.
+ * Compares rows by shape and variant. A change is noise if it is below {@linkcode LEAST_CHANGE}, or if the spreads of the two
+ * medians overlap. A spread is that of the quartiles, doubled. If the machine's load changed between the runs, that looks like
+ * changes too. Rows of peers and naive variants show it, since their code stays the same.
  */
 export function compareRuns(before: BenchRun, after: BenchRun): { by: ComparedBy; changes: Change[] } {
   const by: ComparedBy = [before, after].every((run) => run.rows.every(({ busyUs }) => busyUs !== null))

@@ -1,5 +1,5 @@
 /**
- * What the kernels are meant to reach on a real GPU, beside what a run measured, by wall time.
+ * The targets of kernels and steps on a real GPU, beside what a run measured, by wall time.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { BenchRow, BenchRun } from "../types.ts";
 import { besidePytorch, type PytorchRun } from "./pytorch.ts";
 import { fastestRows, formatRange, isStep, percent, type TargetResult } from "./targets.ts";
 
-/** Peaks that a maker states: f32 without tensor cores in GFLOP/s, memory in GB/s. WebGPU does not tell them. */
+/** Peaks that the maker of a card states: f32 without tensor cores in GFLOP/s, memory in GB/s. WebGPU does not tell them. */
 interface Card {
   readonly adapter: RegExp;
   readonly gigaflops: number;
@@ -19,7 +19,7 @@ const CARDS: readonly Card[] = [{ adapter: /H100 80GB HBM3/, gigaflops: 66_900, 
 interface GpuTarget {
   readonly text: string;
   readonly matches: (row: BenchRow) => boolean;
-  /** Null if it is not known. */
+  /** The number to compare; null if it is not known. */
   readonly value: (row: BenchRow, beside: { card?: Card; pytorch: PytorchRun | null }) => number | null;
   readonly least: number;
   readonly format: (value: number) => string;
@@ -64,7 +64,7 @@ const targets: readonly GpuTarget[] = [
   },
 ];
 
-/** What a run on a real GPU measured of each target. */
+/** Compares a run on a real GPU with each target. */
 export function compareToGpuTargets(
   run: Pick<BenchRun, "rows" | "adapter">,
   pytorch: PytorchRun | null,

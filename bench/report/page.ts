@@ -1,5 +1,5 @@
 /**
- * `docs/performance.md` from saved runs.
+ * Makes `docs/performance.md` from saved runs.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { besidePytorch, type PytorchRun } from "./pytorch.ts";
 import { formatRatio, formatSpread, formatUs, rateOf } from "./table.ts";
 import { compareToTargets, fastestRows } from "./targets.ts";
 
-/** A saved run and what belongs to it. */
+/** A saved run with the files that belong to it. */
 export interface SavedRun {
   /** Name of the files, without extension; charts are `<name>.svg` and `<name>_peers.svg`. */
   readonly name: string;
   readonly run: BenchRun;
   readonly pytorch: PytorchRun | null;
-  /** Which charts there are. */
+  /** File names of its charts. */
   readonly charts: readonly string[];
 }
 
-/** The page. */
+/** Makes the text of the page. */
 export function performancePage(saved: readonly SavedRun[]): string {
   const blocks = [
     "# Performance",
@@ -49,9 +49,9 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
     } GB/s, multiply-add ${rate(multiplyAdd)} GFLOP/s.`,
     ...(hasBusy
       ? [
-        "CPU: by the CPU time of the threads that play the GPU, divided among them, which other work moves least. The ratios are " +
-        "by it. It halves what one of two threads does alone: copying to a texture, which is in every time but those of " +
-        'matmul without "A new each launch", where both operands are there as textures.',
+        "CPU numbers use the CPU time of the threads that play the GPU, divided by their number. Other work moves it least, so " +
+        "the ratios use it. It halves work that one of two threads does alone, such as copying to a texture. That copy is in " +
+        'every time except those of matmul without "A new each launch", whose operands are textures already.',
       ]
       : []),
   ].join("\n");
@@ -81,7 +81,7 @@ function sectionsOf({ name, run, pytorch, charts }: SavedRun): string[] {
 function targetTable(run: BenchRun, pytorch: PytorchRun | null): string[] {
   const hasBusy = run.rows.some(({ busyUs }) => busyUs !== null);
   const results = hasBusy ? compareToTargets(run) : compareToGpuTargets(run, pytorch);
-  // A run of a single step is about that step; one on a GPU has large shapes, or steps beside PyTorch.
+  // A run of a single step shows that step's targets. A run on a GPU shows those of the rows that it has.
   const isPartial = run.rows.length === 1 || !hasBusy;
   const shown = isPartial ? results.filter(({ isMet }) => isMet !== null) : results;
   if (shown.length === 0) return [];
@@ -93,7 +93,9 @@ function targetTable(run: BenchRun, pytorch: PytorchRun | null): string[] {
   ]);
   return [
     "### Targets",
-    `Least to most of the rows each is about${hasBusy ? "; reached is what both clocks say" : ""}.`,
+    `Each target shows the least and the most of its rows.${
+      hasBusy ? " It is reached if both clocks say so." : ""
+    }`,
     formatMarkdown(["target", ...(hasBusy ? ["by CPU time"] : []), "by wall time", "reached"], rows),
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * What `scripts/peer_pytorch.py --json` prints, and how it compares with a row of ours.
+ * The output of `scripts/peer_pytorch.py --json`, and its comparison with our rows.
  *
  * @module
  */
@@ -17,17 +17,17 @@ export interface PytorchRun {
   }[];
 }
 
-/** Ends the name of a rollout of ours. */
+/** The end of the name of our rollouts. */
 const ROLLOUT_STEPS = / x (\d+) steps$/;
 
-/** PyTorch's time for the work of one of our steps and how many times faster ours is, by wall time; null if it has none. */
+/** Finds PyTorch's time for the work of one of our steps, and how many times faster ours is, by wall time. Null if it has none. */
 export function besidePytorch(
   { name, wallUs }: BenchRow,
   pytorch: PytorchRun,
 ): { us: number; threads: number; ratio: number } | null {
   const theirs = pytorch.rows.find((row) => row.name === name.replace(ROLLOUT_STEPS, ""));
   if (theirs === undefined) return null;
-  // A rollout of ours has several steps of what PyTorch times one of.
+  // Our rollout has several steps; PyTorch times one.
   const us = theirs.ms.median * 1e3 * Number(name.match(ROLLOUT_STEPS)?.[1] ?? 1);
   return { us, threads: theirs.threads, ratio: us / wallUs.median };
 }

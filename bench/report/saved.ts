@@ -1,10 +1,15 @@
-/** Reading saved runs back, and writing the page about them. */
+/**
+ * Reads saved runs, and writes the page about them.
+ *
+ * @module
+ */
 
+import { readText, writeFileAtomic } from "../../model/files.ts";
 import { parseRun } from "./compare.ts";
 import { performancePage, type SavedRun } from "./page.ts";
 import type { PytorchRun } from "./pytorch.ts";
 
-/** Ends the name of a file of `scripts/peer_pytorch.py`. */
+/** The end of the file names of `scripts/peer_pytorch.py`. */
 const PYTORCH = "-pytorch.json";
 
 /**
@@ -23,7 +28,7 @@ export async function writePage(folder: string, page: string): Promise<void> {
     const pytorch = `${name}${PYTORCH}`;
     saved.push({
       name,
-      run: parseRun(await Deno.readTextFile(path), path),
+      run: parseRun(await readText(path), path),
       pytorch: names.includes(pytorch) ? await readPytorch(`${folder}/${pytorch}`) : null,
       charts: [`${name}.svg`, `${name}_peers.svg`].filter((chart) => names.includes(chart)),
     });
@@ -33,16 +38,16 @@ export async function writePage(folder: string, page: string): Promise<void> {
       `Cannot write ${page}: ${folder} has no saved run, measure with --out ${folder}`,
     );
   }
-  await Deno.writeTextFile(page, performancePage(saved));
+  await writeFileAtomic(page, performancePage(saved));
 }
 
 async function readPytorch(path: string): Promise<PytorchRun> {
-  const text = await Deno.readTextFile(path);
+  const text = await readText(path);
   try {
     const run = JSON.parse(text);
     if (typeof run?.torch === "string" && Array.isArray(run.rows)) return run;
   } catch {
-    // Said below.
+    // The error below says it.
   }
   throw new SyntaxError(
     `Cannot read ${path}: it is not what scripts/peer_pytorch.py --json prints, run it again`,

@@ -1,5 +1,5 @@
 /**
- * A benchmark run as text.
+ * Formats a benchmark run as text.
  *
  * @module
  */
@@ -9,26 +9,26 @@ import type { TuningTime } from "../tune.ts";
 import type { BenchRow, BenchRun, Ceiling, FailedRow, KernelShare } from "../types.ts";
 import type { compareRuns } from "./compare.ts";
 
-/** `12.3 us`, `4.56 ms`. */
+/** Formats microseconds: `12.3 us`, `4.56 ms`. */
 export function formatUs(us: number): string {
   if (us < 999.5) return `${us.toPrecision(3)} us`;
   if (us < 999_500) return `${(us / 1e3).toPrecision(3)} ms`;
   return `${(us / 1e6).toPrecision(3)} s`;
 }
 
-/** Half the distance of the quartiles over the median: `±3%`. */
+/** Formats a spread: half the distance of the quartiles over the median, `±3%`. */
 export function formatSpread({ median, low, high }: Spread): string {
   const percent = (high - low) / 2 / median * 100;
   return `±${percent < 9.5 ? percent.toFixed(1) : percent.toFixed(0)}%`;
 }
 
-/** `10.9x ±2.0%` */
+/** Formats a ratio with its spread: `10.9x ±2.0%`. */
 export function formatRatio(ratio: Spread): string {
   const { median } = ratio;
   return `${median < 10 ? median.toFixed(2) : median.toFixed(1)}x ${formatSpread(ratio)}`;
 }
 
-/** What a row's rate counts: tokens, or what binds it: arithmetic or bytes. */
+/** Formats the rate of a row: in tokens, or in arithmetic or bytes, whichever limits it. */
 export function rateOf(row: BenchRow, us: number, ceiling: Ceiling): string {
   if (row.tokens !== undefined && row.name.startsWith("rollout")) {
     return `${formatCount(row.tokens / us * 1e6)} tokens/s`;
@@ -41,7 +41,7 @@ export function rateOf(row: BenchRow, us: number, ceiling: Ceiling): string {
     : `${(row.bytes / us / 1e3).toPrecision(3)} GB/s`;
 }
 
-/** All rows by suite, with the machine's ceilings above. */
+/** Formats all rows by suite, with the machine's ceilings above. */
 export function formatRun(run: BenchRun): string {
   const { ceiling, rows, failures = [] } = run;
   const peers = [...new Set(rows.flatMap(({ overPeers }) => Object.keys(overPeers)))];
@@ -97,11 +97,11 @@ export function formatRun(run: BenchRun): string {
   ].join("\n");
 }
 
-/** A row in words. */
+/** Names a row for people. */
 export const titleOf = ({ kernel, name }: Pick<BenchRow, "kernel" | "name">): string =>
   kernel === "steps" ? name : `${kernel} ${name}`;
 
-/** What failed and why, a line each. */
+/** Formats what failed and why, a line each. */
 export function formatFailures(failures: readonly FailedRow[]): string {
   const lines = failures.map((row) => `${titleOf(row)} (${row.variant}): ${row.reason}`);
   return ["failed", ...lines].join("\n");
@@ -114,7 +114,7 @@ const busyColumns = (row: BenchRow, ceiling: Ceiling): string[] =>
     rateOf(row, row.busyUs.median, ceiling),
   ];
 
-/** GPU time by kernel of the rows that were profiled. */
+/** Formats the GPU time by kernel of the rows that were profiled. */
 export function formatProfiles(rows: readonly BenchRow[]): string {
   return rows.flatMap(({ kernel, name, variant, profile }) =>
     profile === undefined ? [] : [`${kernel} ${name} (${variant})\n${formatProfile(profile)}`]
@@ -134,7 +134,7 @@ function formatProfile(profile: readonly KernelShare[]): string {
   );
 }
 
-/** What tuning measured: the launch that names no variant is the adapter's usual one. */
+/** Formats what tuning measured. The launch that names no variant is the adapter's usual one. */
 export function formatTuning(times: readonly TuningTime[]): string {
   return formatTable(
     ["kernel", "variant", "time"],
@@ -146,7 +146,7 @@ export function formatTuning(times: readonly TuningTime[]): string {
   );
 }
 
-/** Two runs side by side, with what is noise said so. */
+/** Formats the comparison of two runs. A difference that is noise is marked as such. */
 export function formatComparison(
   { by, changes }: ReturnType<typeof compareRuns>,
   before: BenchRun,

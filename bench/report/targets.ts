@@ -1,19 +1,19 @@
 /**
- * What the kernels and steps are meant to reach on two CPU cores with software Vulkan, beside what a run measured.
+ * The targets of kernels and steps on two CPU cores with software Vulkan, beside what a run measured.
  *
  * @module
  */
 import { formatBytes } from "../../rl/cli/mod.ts";
 import { type BenchRow, type BenchRun, shapeKey } from "../types.ts";
 
-/** By the CPU time of the threads that play the GPU if that is known, or by wall time. */
+/** The clock of a number: CPU time of the threads that play the GPU, or wall time. */
 export type Clock = "cpu" | "wall";
 
-/** A lower bound on a number of some rows. */
+/** A target: a lower bound for a number of some rows. */
 export interface Target {
   readonly text: string;
   readonly matches: (row: BenchRow) => boolean;
-  /** Null if the run has no such number, or the target is not about that clock. */
+  /** The number to compare. Null if the run has none, or if the target does not use that clock. */
   readonly value: (row: BenchRow, run: MeasuredRun, clock: Clock) => number | null;
   readonly least: number;
   readonly format: (value: number) => string;
@@ -21,27 +21,30 @@ export interface Target {
 
 type MeasuredRun = Pick<BenchRun, "rows" | "ceiling">;
 
-/** A target and the numbers of the rows it is about. */
+/** A target with the numbers of its rows. */
 export interface TargetResult {
   readonly text: string;
   /** Least and largest by each clock, formatted; null if nothing was measured. */
   readonly measured: Readonly<Record<Clock, string | null>>;
-  /** By both clocks: CPU time halves what one thread does alone, such as a copy to a texture; wall time has other work in it. */
+  /**
+   * Is it reached by both clocks? CPU time halves what one thread does alone, such as a copy to a texture. Wall time includes
+   * other work on the machine. Null if nothing was measured.
+   */
   readonly isMet: boolean | null;
 }
 
 const times = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(1)}x`;
 const gigaflops = (value: number) => `${value.toPrecision(3)} GFLOP/s`;
-/** A share as text. */
+/** Formats a share as a percentage. */
 export const percent = (value: number) => `${(100 * value).toFixed(0)}%`;
 
 /** Microseconds of one launch; CPU time is per worker thread. */
 const microsecondsOf = ({ busyUs, wallUs }: BenchRow, clock: Clock) =>
   (clock === "cpu" ? busyUs ?? wallUs : wallUs).median;
-/** A rate of CPU time, as the targets mean it. */
+/** A rate by CPU time: targets in GFLOP/s use that clock alone. */
 const gigaflopsOf: Target["value"] = (row, _, clock) =>
   clock === "cpu" ? row.flops / microsecondsOf(row, clock) / 1e3 : null;
-/** Over the peers named, the closest of them. */
+/** The ratio over the closest of the named peers. */
 const over = (...names: string[]): Target["value"] => (row, { rows }, clock) => {
   const ratios = names.map((name) => {
     if (clock === "cpu") return row.overPeers[name]?.median;
@@ -64,7 +67,7 @@ const isMatmul = ({ kernel }: BenchRow) => kernel === "matmul";
 const copiesA = ({ name }: BenchRow) => name.includes("A new each launch");
 const isForward = (D: number) => ({ kernel, name }: BenchRow) =>
   kernel === "attention" && name.endsWith(` D${D}`);
-/** Whole steps whose name begins so. */
+/** Makes a test for whole steps whose name begins with a text. */
 export const isStep = (text: string) => ({ kernel, name }: BenchRow) =>
   kernel === "steps" && name.startsWith(text);
 
@@ -158,7 +161,7 @@ export const targets: readonly Target[] = [
   },
 ];
 
-/** The fastest of our variants at every shape of the large shapes and steps. */
+/** Finds our fastest variant at every shape, except those of the tests. */
 export function fastestRows({ rows }: Pick<BenchRun, "rows">): BenchRow[] {
   const fastest = new Map<string, BenchRow>();
   for (const row of rows) {
@@ -171,15 +174,15 @@ export function fastestRows({ rows }: Pick<BenchRun, "rows">): BenchRow[] {
   return [...fastest.values()];
 }
 
-/** The most that a process may hold which runs nothing but PPO minibatches of `mini`. */
+/** The most memory that a process may take if it runs only PPO minibatches of `mini`, in bytes. */
 const MINI_PEAK_BYTES = 2e9;
 
-/** What a run measured of each target. */
+/** Compares a run with each target. */
 export function compareToTargets(run: Pick<BenchRun, "rows" | "ceiling" | "peakBytes">): TargetResult[] {
   return [...targetsOfRows(run), memoryTarget(run)];
 }
 
-/** Memory is the process's, so only a run of that step alone tells. */
+/** The memory target. Memory is the whole process's, so that only a run of this step alone can tell. */
 function memoryTarget({ rows, peakBytes }: Pick<BenchRun, "rows" | "peakBytes">): TargetResult {
   const isAlone = rows.length === 1 && isStep("PPO minibatch mini")(rows[0]);
   const measured = isAlone && peakBytes !== undefined ? peakBytes : null;
@@ -190,7 +193,7 @@ function memoryTarget({ rows, peakBytes }: Pick<BenchRun, "rows" | "peakBytes">)
   };
 }
 
-/** Least to most of some numbers, null if there are none. */
+/** Formats the least and the most of some numbers; null if there are none. */
 export function formatRange(values: readonly number[], format: (value: number) => string): string | null {
   if (values.length === 0) return null;
   const [low, high] = [Math.min(...values), Math.max(...values)];

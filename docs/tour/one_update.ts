@@ -53,7 +53,7 @@ for await (const event of train({ environment, settings, gpu })) {
   const { learningRate } = config;
   const metrics = await learn(ppo, rollout, config, learnContext(policy, optimizer, { learningRate }));
   console.log(
-    `one update   ${metrics.updates} steps of Adam, the last minibatch's KL ${metrics.kl!.toFixed(4)} nats`,
+    `one update   ${metrics.updates} steps of Adam, KL ${metrics.kl!.toFixed(4)} nats a weighted token`,
   );
   console.log(`first ratios within ${metrics.firstRatioError!.toExponential(1)} of 1\n`);
 

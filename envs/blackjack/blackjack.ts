@@ -11,8 +11,8 @@
  * | end | terminated by `stand` and by going bust |
  * | info | `player` (card names), `dealerCard` (the open one), `playerSum`, `dealerSum` (the hidden card too), `symbolic`, `goalReached` (won) |
  *
- * Source: RL4VLM, `gym_cards/Blackjack-v0`. Unlike it, deals follow the seed, the fifth card is in the picture, and
- * `natural` and `sab` take effect (its test for a natural never holds).
+ * Source: RL4VLM, `gym_cards/Blackjack-v0`. Three things differ. Deals follow the seed. The fifth card is in the picture.
+ * `natural` and `sab` take effect; in the published code the test for a natural never holds.
  */
 
 import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
@@ -84,7 +84,7 @@ export interface BlackjackSettings {
   readonly seed?: number;
 }
 
-/** What is known of a hand beside its picture. */
+/** What is known about a hand beside its picture. */
 export interface BlackjackInfo extends Info {
   /** Names, in the order drawn: `["C2", "DK"]`. */
   readonly player: readonly string[];
@@ -100,11 +100,11 @@ export interface BlackjackInfo extends Info {
 
 /** Mistakes of the scripted solver. */
 export type BlackjackBias = {
-  /** A card is read as one of another value; each card by itself. */
+  /** A card is read as one of another value. Each card is misread independently. */
   readonly misread: number;
-  /** The action is flipped when the stated plan is to stand. */
+  /** The action is flipped if the stated plan is to stand. */
   readonly flipStand: number;
-  /** The action is flipped when the stated plan is to hit. */
+  /** The action is flipped if the stated plan is to hit. */
   readonly flipHit: number;
 };
 
@@ -165,8 +165,8 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
   }
 
   /**
-   * Options: `draws`, at least four cards as `[value, face, suit]`; `natural` and `sab`, for this episode. Cards are in
-   * the order drawn: dealer, hidden card, player, player, later ones. Beyond the list they follow the seed.
+   * Begins a hand. Options for this episode are `natural`, `sab` and `draws`, at least four cards as `[value, face, suit]`.
+   * Cards are in the order drawn: dealer, hidden card, player, player, later ones. Cards beyond the list follow the seed.
    */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<BlackjackInfo> {
     const { draws, ...rules } = checkOptions(options);
@@ -178,7 +178,7 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
     }
     this.#rules = { ...this.#settings, ...rules };
     this.#pinned = draws ?? [];
-    // A stream a hand, so that the cards of the next hand do not depend on how long this one was played.
+    // Each hand has a stream of its own: the cards of the next hand must not depend on how long this one was played.
     this.#draws = new Random((draws === undefined ? this.#hands : this.#spare).uint32(), "draws");
     this.#drawn = 0;
     this.#dealer = [this.#draw(), this.#draw()];
@@ -211,7 +211,7 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
     return this.#fallback.integer(ACTIONS.length);
   }
 
-  /** What the rules look at: the player's total, whether an ace counts 11, whether it is a natural, the open card's value. */
+  /** Names what the rules look at: the player's total, whether an ace counts 11 or it is a natural, and the open card's value. */
   stateKey(): string {
     checkBegun(this.#phase, this.name);
     const { total, soft } = hand(this.#player);
@@ -249,7 +249,7 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
     const values = this.#player.map(read);
     const dealer = read(this.#dealer[0]);
     const { total, soft } = handOf(values);
-    // Cards read wrongly may add up to more than 21, which no hand in play has: stand, on the most there is.
+    // Misread cards may add up to more than 21, which no hand in play has. The solver then stands, as on 21.
     const planned = total > 21 ? STAND : plan({ total, soft }, dealer);
     const flips = random.chance(planned === HIT ? bias.flipHit : bias.flipStand);
     const action = ACTIONS[flips ? 1 - planned : planned];
@@ -260,7 +260,7 @@ export class Blackjack implements Omit<Environment<BlackjackInfo>, "current"> {
       action + CLOSE;
   }
 
-  /** Fields are the player's cards, in order, and the dealer's. */
+  /** Judges a response. Its fields are the player's cards, in order, and the dealer's. */
   judge(text: string): Judgement {
     if (!ANY_FIELD.test(text)) return { perception: null, faithful: null };
     const stated = STATED_CARDS.exec(text)?.[1].trim().split(" ").map(unspell) ?? [];
@@ -326,7 +326,7 @@ function drawRandom(random: Random): Card {
   return { rank: RANKS[face], suit: SUITS[random.integer(SUITS.length)] };
 }
 
-/** Whether the total is that of the stated cards, the plan optimal for what is stated, and the action the plan. */
+/** Is the total that of the stated cards, the plan optimal for them, and the action the planned one? */
 function isFaithful(text: string): boolean {
   const match = THOUGHT.exec(text);
   if (match === null) return false;

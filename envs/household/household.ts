@@ -12,12 +12,12 @@
  * | end | terminated at the goal; truncated after 50 steps |
  * | info | `task`, `kind`, `room`, `split`, `scene`, `admissible`, `location`, `inventory`, `goalConditionRate`, `goalReached` |
  *
- * An action is illegal when it is not admissible (nothing happens), and when it is the one that `randomAction` gave in
- * place of a text without a command. The share of conditions is paid at every step, so a return above 0 does not mean
- * success: `goalReached` does.
+ * An action is illegal if it is not admissible; nothing happens then. It is also illegal if `randomAction` gave it in place of
+ * a text without a command. The share of conditions is paid at every step. A return above 0 therefore does not mean success;
+ * `goalReached` does.
  *
- * Source: ALFWorld (Shridhar et al. 2021) for rules and wording, with a smaller vocabulary and drawn views in place of
- * a simulator's; RL4VLM for the reward, the prompt (scene as plain text, not as a Python list) and the parsing.
+ * Sources: ALFWorld (Shridhar et al. 2021) for rules and wording, with a smaller vocabulary and drawn views instead of a
+ * simulator's. RL4VLM for the reward, the parsing and the prompt, whose scene is plain text here and no Python list.
  */
 
 import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
@@ -64,6 +64,8 @@ import type {
   StepResult,
 } from "../types.ts";
 
+export { type Split, SPLITS, TASK_KINDS, type TaskKind } from "./rooms.ts";
+
 /** What the prompt says beside the task: the scene and the admissible commands, or nothing. */
 export const HOUSEHOLD_MODES = ["text-and-image", "image-only"] as const;
 /** What the model is shown of a room: see `HouseholdSettings.mode`. */
@@ -79,7 +81,7 @@ export interface HouseholdSettings {
   readonly split?: Split;
 }
 
-/** What is known of a state beside its picture. */
+/** What is known about a state beside its picture. */
 export interface HouseholdInfo extends Info {
   /** The task in words. */
   readonly task: string;
@@ -93,21 +95,21 @@ export interface HouseholdInfo extends Info {
   readonly scene: string;
   /** The commands that work here, in the order of `actions`. */
   readonly admissible: readonly string[];
-  /** A receptacle, null in the middle of the room. */
+  /** The receptacle that the agent is at; null in the middle of the room. */
   readonly location: string | null;
-  /** The object in hand or null. */
+  /** The object in hand; null if there is none. */
   readonly inventory: string | null;
-  /** Goal conditions met / conditions. */
+  /** Share of the goal conditions that are met. */
   readonly goalConditionRate: number;
 }
 
 /** Mistakes of the scripted agent. */
 export type HouseholdBias = {
-  /** Location, contents and hand are read wrongly, each by itself; what follows goes by the misreading. */
+  /** Location, contents and hand are misread, each independently. The plan follows the misreading. */
   readonly misread: number;
-  /** What takes longer is left out: closed doors are passed by in a search, things are put away untreated. */
+  /** The agent hurries: it passes closed doors in a search, and puts things away untreated. */
   readonly haste: number;
-  /** The plan is one that the sight does not call for, and so is the action. */
+  /** Plan and action do not follow from what is seen. */
   readonly plan: number;
   /** The action is a random admissible command, whatever was planned. */
   readonly action: number;
@@ -191,8 +193,8 @@ export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
   }
 
   /**
-   * Options: `split` ("seen", "unseen"), `kind` (a task kind), `room` ("kitchen 1"; overrules `split`), `object` and
-   * `target` (kinds of the task's object and receptacle). What is left out is drawn.
+   * Begins an episode. Options are `split` ("seen", "unseen"), `kind` (a task kind), `room` ("kitchen 1"; overrides `split`),
+   * `object` and `target` (kinds of the task's object and receptacle). Options that are left out are drawn.
    */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult<HouseholdInfo> {
     checkOptionNames(this.name, options, Object.keys(CHOICES));
@@ -250,13 +252,13 @@ export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
     return this.#running("list the actions of").admissible;
   }
 
-  /** A random admissible command. A step that takes it next is illegal: it stands in for a text without a command. */
+  /** Draws an admissible command in place of a text without one. If the next step takes it, that step counts as illegal. */
   randomAction(): number {
     const { admissible } = this.#running("draw an action of");
     return this.#standIn = admissible[this.#fallback.integer(admissible.length)];
   }
 
-  /** Task, room, and where and how everything is, behind closed doors too; not what was said last. */
+  /** Names task, room, and the place and condition of everything, also behind closed doors. The last message is left out. */
   stateKey(): string {
     checkBegun(this.#episode?.phase ?? "before the first reset", this.name);
     return this.#episode!.world.key();
@@ -267,24 +269,24 @@ export class Household implements Omit<Environment<HouseholdInfo>, "current"> {
     return writePrompt(info, { cot, showsText: this.mode === "text-and-image" });
   }
 
-  /** Goes by what is admissible in the current state: see `parseCommand`. */
+  /** Finds the action, given what is admissible in the current state: see `parseCommand`. */
   readonly parse = (text: string): Parse => parseCommand(text, this.#episode?.admissible ?? []);
 
   /**
-   * The best that can be done without memory and without knowing what is hidden: a search in a fixed order. It does
-   * every task within the step limit; `shortestPlan` says how few steps it takes with full knowledge.
+   * The best action without memory and without knowing what is hidden: a search in a fixed order. It does every task within the
+   * step limit. `shortestPlan` needs fewer steps, since it knows everything.
    */
   solve(): number {
     const { world, task, room } = this.#running("solve");
     return decide(task, room, sightOf(world)).command;
   }
 
-  /** Actions that reach the goal in the fewest steps, knowing where everything is. */
+  /** Actions that reach the goal in the fewest steps, if the place of everything is known. */
   shortestPlan(): readonly number[] {
     return shortestPlan(this.#running("plan for").world);
   }
 
-  /** What the scripted agent writes, which knows no more than the picture shows. */
+  /** Writes the scripted agent's response. The agent knows only what the picture shows. */
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     const { world, task, room, admissible } = this.#running("demonstrate");
     const bias = resolveBias(this.bias, overrides);

@@ -1,4 +1,4 @@
-/** Pixel art: 8 x 8 icons, one pixel of which becomes one pixel of a 64 x 64 picture. */
+/** Pixel art: 8 x 8 icons. Each of their pixels becomes one pixel of a 64 x 64 picture. */
 
 import { LAMP_NAME, OBJECT_KINDS, RECEPTACLE_KINDS } from "./vocabulary.ts";
 
@@ -24,7 +24,7 @@ export const PALETTE: Readonly<Record<string, number>> = {
   t: 0xe0b070,
 };
 
-/** Icons side by side, a sheet a line of names: 8 lines of 8 characters each, one space apart. */
+/** Sheets of icons side by side, each with a line of names. An icon has 8 lines of 8 characters; a space separates icons. */
 const SHEETS: readonly (readonly [names: string, rows: string])[] = [
   [
     "apple book bowl bread cellphone cup",
@@ -100,7 +100,7 @@ kkkkkkkk yyyyyyyy .bbwbb.. .rroorr. bbbbbbbb ....k... .ttttttt .yyyyy..
   ],
 ];
 
-/** 64 colours, row-major, -1 where the ground shows. */
+/** 64 colours, row-major. -1 is transparent: the ground shows. */
 export type Icon = Int32Array;
 
 /** Icons by name: kinds of objects and receptacles, `desklamp`, task signs, conditions, digits. */

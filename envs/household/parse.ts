@@ -71,13 +71,14 @@ const TAIL_LENGTH = 30;
 const tailOf = (text: string): string => [...text.slice(-2 * TAIL_LENGTH)].slice(-TAIL_LENGTH).join("");
 
 /**
- * The action of a response, given which commands are admissible (ascending).
+ * Finds the action of a response, given the admissible commands (ascending).
  *
- * The published rule: look, in any letter case, at the text from the first `"action":` on, or at its last 30
- * characters if it has no such key; the first admissible command, in the order of the list, that occurs there is the
- * action. A text without one is illegal, and published code hands it to the engine, which says "Nothing happens."; here
- * the first command of the vocabulary in the text stands for it, and only a text without any gives null.
- * The span is the first occurrence.
+ * The published rule looks at the text from the first `"action":` on, or at its last 30 characters without such a key. Letter
+ * case does not matter. The action is the first admissible command, in the order of the list, that occurs there. The span is
+ * its first occurrence.
+ *
+ * A text without an admissible command is illegal. The published code passes it to the engine, which says "Nothing happens."
+ * Here the first command of the vocabulary in the text takes its place. Only a text without any command gives null.
  *
  * Source: RL4VLM, `process_action`.
  */
@@ -89,8 +90,8 @@ export function parseCommand(text: string, admissible: readonly number[]): Parse
 }
 
 /**
- * Where each command first occurs in the text from `from` on, -1 if it does not, and the command that occurs first of
- * all, or -1. It is the one that ends first, since commands do not overlap.
+ * Finds the place of each command's first occurrence in the text from `from` on, or -1. It also finds the earliest command of all,
+ * or -1. That is the one that ends first, since commands do not overlap.
  */
 function findCommands(text: string, from: number): { firstAt: Int32Array; earliest: number } {
   const firstAt = new Int32Array(COMMANDS.length).fill(-1);

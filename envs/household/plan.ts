@@ -1,4 +1,4 @@
-/** Shortest ways to do a task, knowing where everything is. */
+/** Shortest ways to do a task, if the place of everything is known. */
 
 import { TREATMENT_OF } from "./rooms.ts";
 import { commandIndex, NONE, objectsOf, receptacleKind, TREATMENTS } from "./vocabulary.ts";
@@ -32,7 +32,7 @@ class Walk {
     this.do(commandIndex("put", this.world.held, this.world.location));
   }
 
-  /** Has `object` in hand in the end; anything else in hand is put down first, here or where the object is. */
+  /** Takes `object` in hand. Anything else in hand is put down first, here or at the object's place. */
   fetch(object: number, dropsLate: boolean): void {
     const { world } = this;
     if (world.held === object) return;

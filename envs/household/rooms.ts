@@ -1,4 +1,4 @@
-/** Rooms, tasks and their deals: which task, in which room, with what lying where. */
+/** Rooms, tasks and their deals: the task, the room, and the places of the objects. */
 
 import type { Random } from "../shared/random.ts";
 import {
@@ -35,7 +35,7 @@ export const TREATMENT_OF: Readonly<Partial<Record<TaskKind, Treatment>>> = {
   pick_cool_then_place_in_recep: "cool",
 };
 
-/** A task: which kind of object, and where to put it; `target` is null for a look in the light. */
+/** A task: the kind of object, and the kind of receptacle to put it in. `target` is null for a look in the light. */
 export interface Task {
   readonly kind: TaskKind;
   readonly object: ObjectKind;
@@ -53,7 +53,7 @@ export interface Room {
   readonly receptacles: readonly number[];
 }
 
-/** How many of each kind a room has, beside what all rooms of its type have. */
+/** Makes a room. `counts` says how many of each kind it has, beside those that all rooms of its type have. */
 function makeRoom(split: Split, name: string, counts: Partial<Record<ReceptacleKind, number>>): Room {
   const isKitchen = name.startsWith("kitchen");
   const shared: Partial<Record<ReceptacleKind, number>> = isKitchen
@@ -98,7 +98,7 @@ const DISH_PLACES: readonly ReceptacleKind[] = [
   ...["cabinet", "countertop", "desk", "fridge", "microwave", "shelf", "sidetable", "sinkbasin"] as const,
 ];
 
-/** Where an object may lie at first, and be wanted. */
+/** Places at which an object may lie at first, and to which a task may want it. */
 const PLACES: Readonly<Record<ObjectKind, readonly ReceptacleKind[]>> = {
   apple: FOOD_PLACES,
   book: ["cabinet", "desk", "drawer", "shelf", "sidetable"],
@@ -121,7 +121,7 @@ const KITCHEN_OBJECTS: readonly ObjectKind[] = OBJECT_KINDS.filter((kind) =>
 
 const LAMP_PLACES: readonly ReceptacleKind[] = ["desk", "sidetable"];
 
-/** Where a search for the lamp looks. */
+/** Does a search for the lamp look here? */
 export const holdsLamps = (receptacle: number): boolean => LAMP_PLACES.includes(receptacleKind(receptacle));
 
 const objectsIn = (room: Room) => room.isKitchen ? KITCHEN_OBJECTS : STUDY_OBJECTS;
@@ -145,7 +145,7 @@ function taskText(kind: TaskKind, object: ObjectKind, target: ReceptacleKind | n
   }
 }
 
-/** The tasks of one kind that a room allows: there is a place to find the object that is not its target. */
+/** The tasks of one kind that a room allows. The object must have a place other than its target. */
 function tasksOf(kind: TaskKind, room: Room): Task[] {
   const treatment = TREATMENT_OF[kind];
   if (treatment !== undefined && !room.isKitchen) return [];
@@ -166,7 +166,7 @@ function tasksOf(kind: TaskKind, room: Room): Task[] {
   return tasks;
 }
 
-/** `TASKS.get(room)![kind]`: every task there is. */
+/** All tasks: `TASKS.get(room)![kind]`. */
 export const TASKS: ReadonlyMap<Room, Readonly<Record<TaskKind, readonly Task[]>>> = new Map(
   ROOMS.map((room) => [
     room,
@@ -174,17 +174,17 @@ export const TASKS: ReadonlyMap<Room, Readonly<Record<TaskKind, readonly Task[]>
   ]),
 );
 
-/** A task, the room it is set in, and what lies where. */
+/** A task, its room, and the places of the objects. */
 export interface Deal {
   readonly task: Task;
   readonly room: Room;
-  /** Where the lamp is, `NONE` in a room without one. */
+  /** The receptacle that holds the lamp; `NONE` in a room without a lamp. */
   readonly lamp: number;
   /** (object, receptacle) pairs. */
   readonly placements: readonly (readonly [object: number, receptacle: number])[];
 }
 
-/** What a deal is restricted to. */
+/** Restrictions of a deal. */
 export interface DealOptions {
   readonly split: Split;
   readonly kind?: TaskKind;
@@ -197,8 +197,8 @@ export interface DealOptions {
 const DISTRACTOR_KINDS = 4;
 
 /**
- * Draws the task kind, the room, the task and the places, each uniform over what `options` leave. A room that is named
- * need not be of the split. Null when nothing is left.
+ * Draws the task kind, the room, the task and the places, each uniform over what `options` allow. A room that is named need not
+ * be of the split. Null if `options` allow nothing.
  */
 export function drawDeal(random: Random, options: DealOptions): Deal | null {
   const { split, object, target } = options;

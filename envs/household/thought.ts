@@ -1,5 +1,5 @@
 /**
- * What can be told from a state's picture, what to do about it, and the words for both.
+ * What a state's picture shows, what to do about it, and the words for both.
  *
  * The strategy needs no memory. It searches receptacle after receptacle in a fixed order and opens what is closed. When
  * it has what it looks for, it does the next thing that the task still needs. A policy that sees one state at a time can
@@ -28,7 +28,7 @@ import {
 } from "./vocabulary.ts";
 import { type Condition, isTreated, treat, type World } from "./world.ts";
 
-/** A state as the agent sees it, or believes to. */
+/** A state as the agent sees it, or believes that it sees it. */
 export interface Sight {
   readonly location: number;
   /** The receptacle here has a closed door. */
@@ -40,7 +40,7 @@ export interface Sight {
   readonly condition: Condition;
 }
 
-/** What to do next and what for. */
+/** The next command and its purpose. */
 export interface Decision {
   /** Goes on from "I". */
   readonly plan: string;
@@ -159,7 +159,7 @@ const STATED_HELD = /\. I hold ([a-z0-9 ]{1,30})\./;
 const STATED_PLAN = /\. I hold [a-z0-9 ]{1,30}\. I ([a-z ]{1,30})"/;
 const HELD = /^(?:nothing|(?:(hot|cold) )?(clean )?([a-z]{1,12} \d))$/;
 
-/** Fields that a response states as they are / fields, or null when it states no thought. */
+/** Share of the fields that a response states correctly; null if it states no thought. */
 export function perception(text: string, task: Task, sight: Sight): number | null {
   if (!text.includes('"thoughts":')) return null;
   const truth = writeResponse(task, sight, { plan: "", command: 0 }, { cot: true });
@@ -172,7 +172,7 @@ export function perception(text: string, task: Task, sight: Sight): number | nul
   return read.length / fields.length;
 }
 
-/** Whether the stated plan is the one that the stated sight calls for, and `action` the one that the plan calls for. */
+/** Does the stated plan follow from the stated sight, and `action` from the plan? */
 export function isFaithful(text: string, task: Task, room: Room, action: number | null): boolean {
   const sight = readSight(text);
   const plan = STATED_PLAN.exec(text)?.[1];
@@ -187,7 +187,7 @@ export function isFaithful(text: string, task: Task, room: Room, action: number 
   return isSearch && COMMANDS[action].verb === "go to" && COMMANDS[action].receptacle !== sight.location;
 }
 
-/** The sight that a response states, or null when it is none that can be. */
+/** Reads the sight that a response states; null if it states none that is possible. */
 function readSight(text: string): Sight | null {
   const place = STATED_PLACE.exec(text);
   const held = HELD.exec(STATED_HELD.exec(text)?.[1] ?? "");
@@ -233,7 +233,7 @@ export function misread(task: Task, room: Room, sight: Sight, probability: numbe
   return { location, isClosed, seen, held, condition };
 }
 
-/** A plan that the sight does not call for: the one for what the agent could hold instead. */
+/** A wrong plan: the plan for an object that the agent could hold but does not. */
 export function decideWrongly(task: Task, room: Room, sight: Sight, random: Random): Decision {
   const [object] = objectsOf(task.object);
   const treatment = TREATMENT_OF[task.kind];

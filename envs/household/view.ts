@@ -1,5 +1,5 @@
 /**
- * The drawn view: what the agent knows and nothing that is hidden.
+ * The drawn view. It shows what the agent knows, and nothing that is hidden.
  *
  * A 64 x 64 picture of 8 x 8 icons, enlarged to the size of a frame. Reducing the frame to 64 x 64 gives the icons back.
  * Words on it are for people who look at the frame. From top to bottom, in pixels of the picture:
@@ -44,7 +44,7 @@ const TASK_SIGNS: Readonly<Record<TaskKind, string>> = {
   pick_two_obj_and_place: "two",
 };
 
-/** Ground of what the task is about. */
+/** Ground of the things that the task is about. */
 const RELEVANT_COLOUR = 0xfff080;
 
 /** Grounds of an object's number: hot and cold. */

@@ -1,8 +1,8 @@
 /**
  * The fixed vocabulary of Household: kinds, things and every command that can be written about them.
  *
- * Numbers stand for names: a receptacle is an index into `RECEPTACLES`, an object one into `OBJECTS`, a command one
- * into `COMMANDS`; `NONE` stands for no thing at all.
+ * Numbers stand for names. A receptacle is an index into `RECEPTACLES`, an object an index into `OBJECTS`, and a command an index
+ * into `COMMANDS`. `NONE` means no thing at all.
  */
 
 /** No receptacle (in the middle of the room), no object (empty hands). */
@@ -50,7 +50,7 @@ export const OBJECTS: readonly string[] = OBJECT_KINDS.flatMap((kind) =>
   Array.from({ length: OBJECTS_PER_KIND }, (_, i) => `${kind} ${i + 1}`)
 );
 
-/** The lamp, which stays where it is; as a thing in sight it has the number after the last object. */
+/** The lamp, which cannot be moved. As a thing in sight it has the number after the last object. */
 export const LAMP_NAME = "desklamp 1";
 export const LAMP = OBJECTS.length;
 
@@ -95,7 +95,7 @@ export const TREATMENTS: Readonly<
   },
 };
 
-/** Whether `object` can be treated so. */
+/** Can `object` be treated in this way? */
 export const canTreat = (treatment: Treatment, object: number): boolean =>
   TREATMENTS[treatment].kinds.includes(objectKind(object));
 
@@ -143,7 +143,7 @@ function listCommands(): Command[] {
   return commands;
 }
 
-/** Every command there is, in the order in which ALFWorld lists the kinds of admissible commands. */
+/** All commands, in the order in which ALFWorld lists the kinds of admissible commands. */
 export const COMMANDS: readonly Command[] = listCommands();
 
 const key = (verb: Verb, object: number, receptacle: number) =>

@@ -1,5 +1,5 @@
 /**
- * The state of a household and its rules: which commands are admissible, what they do, and what ALFWorld says to them.
+ * The state of a household and its rules: the admissible commands, their effects, and ALFWorld's answers to them.
  *
  * Source: ALFWorld's text engine (`alfred.twl2`) for the wording and ALFRED's tasks for the goal conditions. As there,
  * heating, cooling and cleaning need the object in hand and the appliance in front, not an open door.
@@ -26,7 +26,7 @@ import {
 /** An object that a room does not have. `NONE` as a place is the agent's hands. */
 const ABSENT = -2;
 
-/** What is said to a command that is not admissible. */
+/** The answer to a command that is not admissible. */
 export const NOTHING_HAPPENS = "Nothing happens.";
 
 /** A treated object's state: at most one temperature, and clean or not. */
@@ -37,7 +37,7 @@ export interface Condition {
 
 const UNTREATED: Condition = { temperature: null, isClean: false };
 
-/** The condition after a treatment: heat and cold undo each other. */
+/** Computes the condition after a treatment. Heat and cold undo each other. */
 export function treat(condition: Condition, treatment: Treatment): Condition {
   if (treatment === "clean") return { ...condition, isClean: true };
   return { ...condition, temperature: treatment === "heat" ? "hot" : "cold" };
@@ -52,9 +52,9 @@ export const isTreated = (condition: Condition, treatment: Treatment): boolean =
 /** A household with a task; `apply` changes it. */
 export class World {
   readonly deal: Deal;
-  /** Where the agent is, `NONE` before its first move. */
+  /** The receptacle that the agent is at; `NONE` before its first move. */
   location = NONE;
-  /** What it holds, or `NONE`. */
+  /** The object that it holds, or `NONE`. */
   held = NONE;
   isLampOn = false;
   readonly #places = new Int8Array(OBJECTS.length).fill(ABSENT);
@@ -78,7 +78,7 @@ export class World {
     return copy;
   }
 
-  /** Names the state: the task, the room, and where and how everything is, hidden things too. */
+  /** Names the state: the task, the room, and the place and condition of everything, also of hidden things. */
   key(): string {
     const conditions = this.#conditions.map(({ temperature, isClean }) =>
       `${temperature?.[0] ?? ""}${isClean ? "w" : ""}`
@@ -119,7 +119,7 @@ export class World {
     return this.location !== NONE && this.isOpen(this.location) ? this.contents(this.location) : [];
   }
 
-  /** The admissible commands, in ascending order: every one of them does or tells something. */
+  /** The admissible commands, in ascending order. Each of them does or says something. */
   admissible(): number[] {
     const { location, held } = this;
     const commands: number[] = [];
@@ -149,7 +149,7 @@ export class World {
     return commands;
   }
 
-  /** Obeys an admissible command and returns what is said. Does not check that it is admissible. */
+  /** Obeys an admissible command and returns the answer. It does not check that the command is admissible. */
   apply(command: number): string {
     const { verb, object, receptacle } = COMMANDS[command];
     switch (verb) {
@@ -198,7 +198,7 @@ export class World {
     return `You are in the middle of a room. Looking quickly around you, you see ${listOf(names)}.`;
   }
 
-  /** Goal conditions met, and how many there are; the task is done when all are met. */
+  /** Counts the goal conditions that are met, and all of them. The task is done when all are met. */
   goalConditions(): readonly [met: number, total: number] {
     const { kind, object, target } = this.deal.task;
     const objects = objectsOf(object);

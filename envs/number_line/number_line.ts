@@ -52,7 +52,7 @@ export interface NumberLineSettings {
   readonly seed?: number;
 }
 
-/** What is known of a state beside its picture. */
+/** What is known about a state beside its picture. */
 export interface NumberLineInfo extends Info {
   /** The number now. */
   readonly current: number;
@@ -60,15 +60,15 @@ export interface NumberLineInfo extends Info {
   readonly target: number;
 }
 
-/** Mistakes of the scripted solver. Each acts on what the response says so far, so the thought stays readable. */
+/** Mistakes of the scripted solver. Each builds on what the response says so far, so that the thought stays readable. */
 export type NumberLineBias = {
-  /** A number is read as another one of the range; each of the two by itself. */
+  /** A number is read as another one of the range. Each of the two is misread independently. */
   readonly misread: number;
-  /** The comparison of the numbers as read is stated wrongly (the opposite; for equal numbers either order). */
+  /** The numbers that were read are compared wrongly: the opposite is stated, or either order for equal numbers. */
   readonly comparison: number;
-  /** The action is flipped when the stated comparison calls for `+`. */
+  /** The action is flipped if the stated comparison calls for `+`. */
   readonly flipPlus: number;
-  /** The action is flipped when the stated comparison calls for `-`. */
+  /** The action is flipped if the stated comparison calls for `-`. */
   readonly flipMinus: number;
 };
 
@@ -213,7 +213,7 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
     return this.#current < this.#target ? PLUS : MINUS;
   }
 
-  /** Values of `-` and `+`: a step away costs 1 at once and puts the goal off. */
+  /** Values of `-` and `+`. A step away from the target costs 1 at once and delays the goal. */
   actionValues(settings?: ActionValueSettings): readonly number[] {
     checkRunning(this.#phase, "value", this.name);
     const discount = checkDiscount(this.name, settings);
@@ -315,7 +315,7 @@ function chooseAction(comparison: Comparison, bias: NumberLineBias, random: Rand
   return random.chance(bias.flipMinus) ? PLUS : MINUS;
 }
 
-/** Whether the stated comparison is that of the stated numbers, and the action the one it calls for ("equal to": either). */
+/** Is the stated comparison that of the stated numbers, and the action the one it calls for? "equal to" allows either. */
 function isFaithful(text: string, current: string | undefined, target: string | undefined): boolean {
   const comparison = STATED_COMPARISON.exec(text)?.[1];
   if (current === undefined || target === undefined || comparison === undefined) return false;

@@ -8,7 +8,7 @@
  * | state | two cards (face cards count 10) and the formula |
  * | start | a first card from 2 to king, a second that makes 12 with it (by `*` half the time if 12 is a multiple), in random order |
  * | reward | 10 for `=` after a formula of both cards that equals 12, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
- * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 5 items |
+ * | end | terminated by `=`, and with -1 by any action after a formula of more than 5 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
  *
  * Source: RL4VLM, `gym_cards/EZPoints-v0`. Unlike it, deals follow the seed.
@@ -32,6 +32,8 @@ import {
 import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
+
+export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } from "./points.ts";
 
 /** Settings of {@linkcode EZPoints}. */
 export interface EZPointsSettings {

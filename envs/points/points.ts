@@ -4,9 +4,9 @@
  * Rules, as published: an action appends its number or operator (reward 0); a number that the unused cards do not
  * have appends a space instead (reward -1); `=` ends the episode with 10 if every card is used and the formula
  * equals the target as Python evaluates it, with -1 otherwise; once the formula is over its limit any action
- * truncates the episode with -1.
+ * ends the episode with -1. That is a rule, no time limit, since the picture shows the formula: the episode is terminated.
  *
- * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed and formulas are not handed to `eval`.
+ * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed, formulas are not handed to `eval`, and a long one truncates nothing.
  */
 
 import { misreadNumber, resolveBias } from "../shared/bias.ts";
@@ -213,7 +213,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     }
     if (this.#formula.length > this.game.maxItems) {
       this.#phase = "ended";
-      return Object.assign(this.#show(false), { reward: -1, terminated: false, truncated: true });
+      return Object.assign(this.#show(false), { reward: -1, terminated: true, truncated: false });
     }
     if (item === "=") {
       this.#phase = "ended";

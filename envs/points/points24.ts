@@ -8,7 +8,7 @@
  * | state | four cards (face cards count 10) and the formula |
  * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution in plain arithmetic |
  * | reward | 10 for `=` after a formula of all cards that equals the target, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
- * | end | terminated by `=`; truncated (-1) by any action after a formula of more than 20 items |
+ * | end | terminated by `=`, and with -1 by any action after a formula of more than 20 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
  *
  * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before

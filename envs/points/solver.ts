@@ -1,8 +1,9 @@
 /**
- * Plans of the point games: which items bring a formula to the target, every card used once.
+ * Plans of the point games: the items that bring a formula to the target, with every card used once.
  *
- * Plans use the game's own operators as arithmetic has them. Python also reads `1` `2` as 12 and `*` `*` as a power; that
- * is understood when a formula already has it, but not planned. Points24's deals (target 24, faces 10) have a plan:
+ * Plans use the game's own operators with their meaning in arithmetic. Python also reads `1` `2` as 12 and `*` `*` as a power.
+ * The solver understands these in a formula, but does not plan them. This share of Points24's deals (target 24, faces 10) has a
+ * plan:
  *
  *     73.1%   as here
  *     77.3%   with digits put together
@@ -33,9 +34,9 @@ const MAX_REMEMBERED = 20_000;
 const remembered = new Map<string, readonly string[] | null>();
 
 /**
- * The items to append before `=`, as few as possible; empty when the formula is complete, null when no plan is left.
- * Remembered by task: the first answer takes up to about 1 ms for a formula on one of the plans of a deal, 0.1 s for
- * an unusual one.
+ * Finds the items to append before `=`, as few as possible. The list is empty if the formula is complete, and null if no plan is
+ * left. Answers are remembered. The first takes up to about 1 ms for a formula on a plan of its deal, and 0.1 s for an unusual
+ * one.
  */
 export function completeFormula(rules: PlanRules, task: PlanTask): readonly string[] | null {
   const key = [rules.operators, rules.maxItems, task.numbers, task.target, task.formula].join("|");
@@ -86,7 +87,7 @@ interface Scan {
   readonly isUnusual: boolean;
 }
 
-/** Where a formula stands; null when no continuation can make it valid. */
+/** Scans a formula; null if no continuation can make it valid. */
 function scan(formula: readonly string[]): Scan | null {
   let wantsOperand = true;
   let depth = 0;
@@ -184,14 +185,14 @@ interface Node {
 }
 
 const OPERATORS = ["+", "-", "*", "/"] as const;
-/** How much a plan is put off by an operator: sums before differences, products and quotients. */
+/** Cost of each operator in a plan: sums are preferred to differences, products and quotients. */
 const COST: Readonly<Record<string, number>> = { "+": 0, "-": 1, "*": 2, "/": 6 };
 
 const solutionsOf = new Map<string, readonly (readonly string[])[]>();
 
 /**
- * All formulas of `numbers`, each used once, that equal `target`, without parentheses that could be left out; the
- * plainest first: few items, few quotients, large numbers early. The order of the numbers does not matter.
+ * Lists all formulas that equal `target` and use each of `numbers` once, without parentheses that could be left out. The plainest
+ * come first: few items, few quotients, large numbers early. The order of the numbers does not matter.
  */
 export function arithmeticSolutions(
   numbers: readonly number[],

@@ -1,10 +1,10 @@
-/** The scripted solver's mistakes: their settings, and the one that several environments make. */
+/** The scripted solver's mistakes: their settings, and the mistake that several environments share. */
 
 import type { Random } from "./random.ts";
 import type { Bias } from "../types.ts";
 
 /**
- * `defaults` with `overrides` put in. Throws `RangeError` on a kind of mistake that `defaults` does not have and on a
+ * Overrides default probabilities of mistakes. Throws `RangeError` for a kind of mistake that `defaults` does not have, and for a
  * value outside [0, 1].
  */
 export function resolveBias<B extends Bias>(defaults: B, overrides: Bias = {}): B {
@@ -22,7 +22,7 @@ export function resolveBias<B extends Bias>(defaults: B, overrides: Bias = {}): 
   return { ...defaults, ...overrides };
 }
 
-/** `shown`, or with the given probability another integer in [1, largest], each as likely. */
+/** Returns `shown`, or with the given probability another integer in [1, largest], all equally likely. */
 export function misreadNumber(shown: number, largest: number, probability: number, random: Random): number {
   if (!random.chance(probability)) return shown;
   const other = 1 + random.integer(largest - 1);

@@ -1,6 +1,6 @@
 /**
- * The canvas factory: the one file of `envs/` that is not plain JavaScript. A browser bundle swaps it for one that
- * returns an `OffscreenCanvas` context and has the font loaded under the same family name, and one that rasterises SVG.
+ * The canvas factory: the one file of `envs/` that is not plain JavaScript. A browser bundle replaces it by one that returns an
+ * `OffscreenCanvas` context and rasterises SVG. Its font must be loaded under the same family name.
  */
 
 import { createCanvas, GlobalFonts } from "@napi-rs/canvas";
@@ -37,7 +37,7 @@ export interface Canvas2D {
   getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
 }
 
-/** Family name of DejaVu Sans Bold, apart from any copy that the system has, so that frames are the same everywhere. */
+/** Family name of DejaVu Sans Bold. It differs from any copy on the system, so that frames are the same everywhere. */
 export const BOLD_FONT = "Ponder DejaVu Sans Bold";
 /** Family name of DejaVu Sans, for the same reason. */
 export const REGULAR_FONT = "Ponder DejaVu Sans";
@@ -73,8 +73,8 @@ export function createCanvas2D(width: number, height: number): Canvas2D {
 }
 
 /**
- * Rasterises an SVG file of an npm package, `width` pixels wide, after `edit` has changed its text. Skia's own reader
- * knows no `<symbol>`, hence another one. Throws `Error` when the file cannot be read.
+ * Rasterises an SVG file of an npm package, `width` pixels wide, after `edit` has changed its text. It uses its own SVG reader,
+ * since Skia's knows no `<symbol>`. Throws `Error` when the file cannot be read.
  */
 export function rasterizeSvg(specifier: string, width: number, edit: (svg: string) => string): CanvasImage {
   let svg: string;

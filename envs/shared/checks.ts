@@ -2,7 +2,7 @@
 
 import type { ActionValueSettings } from "../types.ts";
 
-/** Where an environment is: actions are taken, and states solved, while it is running. */
+/** The phase of an episode. Actions can be taken, and states solved, only while it is running. */
 export type Phase = "before the first reset" | "running" | "ended";
 
 /** Throws `Error` unless an episode is under way; `verb` is what cannot be done without one. */
@@ -12,7 +12,7 @@ export function checkRunning(phase: Phase, verb: string, env: string): void {
   throw new Error(`Cannot ${verb} ${env}: ${state}, call reset first`);
 }
 
-/** Throws `Error` before the first reset: a state can be named after an episode's end, too. */
+/** Throws `Error` before the first reset. A state can still be named after the end of its episode. */
 export function checkBegun(phase: Phase, env: string): void {
   if (phase !== "before the first reset") return;
   checkRunning(phase, "name the state of", env);

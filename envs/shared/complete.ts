@@ -1,4 +1,4 @@
-/** Fills in what an environment leaves out, and checks the first frame that it shows. */
+/** Fills in the parts that an environment leaves out, and checks the first frame that it shows. */
 
 import { createValueParser } from "./parse.ts";
 import { checkSeed, Random } from "./random.ts";
@@ -20,7 +20,7 @@ export type EnvironmentParts<I extends Info = Info> =
   & Pick<Environment<I>, "actions" | "reset" | "step">
   & Partial<Environment<I>>;
 
-/** What {@linkcode complete} is told beside the parts. */
+/** What {@linkcode complete} needs beside the parts. */
 export interface CompletionSettings {
   readonly name: string;
   readonly id?: string;
@@ -33,10 +33,10 @@ export interface CompletionSettings {
 }
 
 /**
- * `parts` as a whole environment. It is the same object, so that methods keep their `this`.
+ * Makes a whole environment of its parts. It is the same object, so that methods keep their `this`.
  *
- * Throws `TypeError` naming a part that is missing or of another kind; reading the first frame throws `RangeError`
- * when it is not `width` x `height` x 3 bytes.
+ * @throws {TypeError} naming a part that is missing or of another kind.
+ * @throws {RangeError} later, when the first frame is read and is not `width` x `height` x 3 bytes.
  */
 export function complete(parts: EnvironmentParts, settings: CompletionSettings): Environment {
   checkParts(settings.name, parts);
@@ -63,8 +63,8 @@ export function complete(parts: EnvironmentParts, settings: CompletionSettings):
 }
 
 /**
- * Checks a picture: `width` and `height` are whole numbers of at least 1, and `data` is a `Uint8Array` of 3 bytes a
- * pixel. Throws `RangeError` naming the environment, the field, and what was expected of it.
+ * Checks a picture. `width` and `height` must be whole numbers of at least 1, and `data` a `Uint8Array` with 3 bytes for each
+ * pixel. Throws `RangeError` naming the environment, the field and what was expected.
  *
  * @example
  * ```ts
@@ -188,7 +188,7 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Has `see` called after each reset that succeeds. */
+/** Calls `see` after each reset that succeeds. */
 function onReset(
   env: Mutable,
   see: (settings: ResetSettings | undefined, result: ResetResult) => void,

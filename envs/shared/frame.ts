@@ -1,4 +1,4 @@
-/** Frames: 300 x 300 RGB pictures, drawn once a state and kept. */
+/** Frames: 300 x 300 RGB pictures. Each is drawn once for its state, and kept. */
 
 import { type Canvas2D, createCanvas2D } from "./canvas.ts";
 import type { Observation } from "../types.ts";
@@ -13,8 +13,8 @@ const cache = new Map<string, Observation>();
 let canvas: Canvas2D | undefined;
 
 /**
- * The frame of the state named `key`, painted on white by `paint` unless one of the last 64 different frames has that
- * key. All environments share the frames: equal keys must mean equal pictures, and a caller must not write to `data`.
+ * Returns the frame of the state named `key`. `paint` draws it on white, unless one of the last 64 different frames has that key.
+ * All environments share the frames. Equal keys must mean equal pictures, and a caller must not write to `data`.
  */
 export function frame(key: string, paint: (canvas: Canvas2D) => void): Observation {
   let observation = cache.get(key);
@@ -33,7 +33,10 @@ export function frame(key: string, paint: (canvas: Canvas2D) => void): Observati
   return observation;
 }
 
-/** RGB of RGBA, four pixels at a time, as 32-bit words: four times as fast as byte by byte. Little-endian, as every WebGPU host is. */
+/**
+ * Makes RGB of RGBA, four pixels at a time as 32-bit words. That is four times as fast as byte by byte. It assumes a
+ * little-endian host, as every WebGPU host is.
+ */
 export function dropAlpha(rgba: Uint8ClampedArray): Uint8Array {
   const from = new Uint32Array(rgba.buffer, rgba.byteOffset, rgba.length / 4);
   const to = new Uint32Array(Math.ceil(from.length / 4) * 3);

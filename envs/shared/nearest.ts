@@ -28,8 +28,8 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * The known word most like `word`, ignoring case; undefined when none is close enough to be a likely slip (more
- * than a third of the letters, and more than two, would have to change).
+ * Finds the known word that is most like `word`, ignoring case. Undefined if none is close enough for a slip: if more than a third
+ * of the letters, and more than two, would have to change.
  *
  * @example
  * ```ts
@@ -52,13 +52,13 @@ export function nearestName(word: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** A word longer than this is no slip of any name, and comparing it would take long. */
+/** A longer word is no slip of any name, and comparing it would take long. */
 const LONGEST_WORD = 100;
 
 /** More names than this are not listed in a message. */
 const LISTED = 12;
 
-/** The end of an error about an unknown name: `: did you mean X?`, `: known are A, B`, or for many `: the nearest is X`. */
+/** Ends an error about an unknown name: `: did you mean X?`, `: known are A, B`, or for many `: the nearest is X`. */
 export function suggestion(word: string, known: readonly string[]): string {
   if (word.length > LONGEST_WORD) return known.length <= LISTED ? `: known are ${known.join(", ")}` : "";
   const nearest = nearestName(word, known);

@@ -5,20 +5,20 @@ import type { Parse } from "../types.ts";
 /** The result for a text without a legal action. */
 export const NO_ACTION: Parse = Object.freeze({ action: null, start: -1, end: -1 });
 
-// Without the `u` flag, `i` folds no non-ASCII letter onto an ASCII one, so offsets stay those of the original text:
-// lower-casing first, as the published code does, would shift them ("İ" grows to two characters).
+// Without the `u` flag, `i` maps no other letter to an ASCII one. Offsets therefore stay those of the original text. The
+// published code lower-cases the text first, which shifts them: "İ" grows to two characters.
 const KEY = /"action":/i;
 
 /**
- * Where the part of a response begins that the published projections look at: the first `"action":`, in any letter
- * case. Without one the published code slices from `find`'s -1: `tailLength` code units before the end.
+ * Finds the beginning of the part of a response that the published projections look at: the first `"action":`, in any letter case.
+ * Without one the published code slices from `find`'s -1, which is `tailLength` code units before the end.
  */
 export function afterKey(text: string, tailLength: number): number {
   const key = text.search(KEY);
   return key < 0 ? Math.max(0, text.length - tailLength) : key;
 }
 
-/** UTF-8 of a part of a text, and where it comes from; good until the next part is encoded. */
+/** UTF-8 of a part of a text, and its place in the text. It is valid until the next part is encoded. */
 export interface EncodedPart {
   readonly bytes: Uint8Array;
   /** The place in the text, in UTF-16 code units, that `bytes[i]` begins at; i may be the length. */
@@ -27,16 +27,16 @@ export interface EncodedPart {
 
 /** UTF-16 code units in a part. */
 export const PART_LENGTH = 1 << 14;
-/** A code unit takes three bytes at most. Kept: memory that was never written costs more than the loop over it. */
+/** A code unit takes at most three bytes. The buffer is kept: fresh memory costs more than the loop over it. */
 const buffer = new Uint8Array(3 * PART_LENGTH);
 const encoder = new TextEncoder();
-// Halves of a surrogate pair, alone or parted, come back as another character, but as one, so lengths are those of the text.
+// Half of a surrogate pair comes back as one other character, so that lengths are those of the text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Encodes `text` from `from` on, part by part, for loops over every character of a long text. Bytes are read faster than a
- * string, which may be a rope or a slice, and much faster before the loop is fully compiled. Parts that are not wanted are
- * passed over, since a pattern finds them much faster than a loop.
+ * Encodes `text` from `from` on, part by part, for loops over every character of a long text. Bytes are read faster than a string,
+ * which may be a rope or a slice; before the loop is fully compiled they are read much faster. Parts without a wanted character
+ * are skipped, since a pattern finds them much faster than a loop.
  */
 export function* encodeParts(
   text: string,
@@ -54,10 +54,11 @@ export function* encodeParts(
 /**
  * Makes the parser of an environment whose actions are `actions`.
  *
- * The published rule: look, in any letter case, at the text from the first `"action":` on; if exactly one of the
- * actions occurs there, anywhere, that is the action. Without the key only the last character is looked at (the
- * published code slices from `find`'s -1), which is why a bare `+` parses and `"action" : "+"` does not.
- * The span is the first occurrence.
+ * The published rule looks at the text from the first `"action":` on, in any letter case. If exactly one of the actions occurs
+ * anywhere in it, that is the action. The span is its first occurrence.
+ *
+ * Without the key it looks only at the last character, since the published code slices from `find`'s -1. A bare `+` therefore
+ * parses, and `"action" : "+"` does not.
  *
  * Source: RL4VLM, `text_projection`.
  */
@@ -78,8 +79,8 @@ export function createParser(actions: readonly string[]): (text: string) => Pars
 }
 
 /**
- * Makes the parser of an environment that has none of its own: the action that follows the first `"action":`, in any
- * letter case, in quotation marks or not, and whole: `"jump"` is no `"jum"`.
+ * Makes the parser of an environment that has none of its own. It finds the action that follows the first `"action":`, in any letter
+ * case, in quotation marks or not. The action must be a whole word: `"jump"` is no `"jum"`.
  *
  * Unlike the published rule it allows any names: "a" is in `"action":` itself, and "up" in "upper left".
  */

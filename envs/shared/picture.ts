@@ -1,4 +1,4 @@
-/** Pictures of any size, for environments of one's own. */
+/** Pictures of any size, for your own environments. */
 
 import { type Canvas2D, createCanvas2D } from "./canvas.ts";
 import { dropAlpha } from "./frame.ts";
@@ -7,7 +7,7 @@ import type { Observation } from "../types.ts";
 /** Red, green and blue, 0 to 255 each. */
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** A picture of `width` x `height` pixels, drawn on white by `paint` with the standard Canvas 2D calls. */
+/** Makes a picture of `width` x `height` pixels. `paint` draws on white, with the standard Canvas 2D calls. */
 export function picture(width: number, height: number, paint: (canvas: Canvas2D) => void): Observation {
   const canvas = createCanvas2D(width, height);
   canvas.fillStyle = "white";
@@ -17,7 +17,7 @@ export function picture(width: number, height: number, paint: (canvas: Canvas2D)
 }
 
 /**
- * A picture of cells, each a square of one colour: a text a row, a character a cell. It needs no canvas.
+ * Makes a picture of cells, each a square of one colour. A text is a row, a character is a cell. It needs no canvas.
  *
  * Throws `RangeError` when rows differ in length, a character has no colour, or a cell has no pixels.
  *

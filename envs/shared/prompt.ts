@@ -14,7 +14,7 @@ const FORMAT = " Your response should be a valid json file in the following form
 const THOUGHTS =
   ' "thoughts": "{first describe what you see, then think carefully about which action to choose}", \n';
 
-/** Actions that a prompt lists by name where the answer goes, too. */
+/** Up to this many actions a prompt also lists by name in the form of the answer. */
 const MANY_ACTIONS = 12;
 
 /** Writes a prompt: the task, the actions to choose between, and the form of the answer. */

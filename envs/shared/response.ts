@@ -1,4 +1,4 @@
-/** The JSON around the action of a scripted response; what comes before it is each environment's own. */
+/** The JSON around the action of a scripted response. The text before it is each environment's own. */
 
 /** Between the thought and the action. */
 export const ACTION_KEY = '", "action": "';

@@ -1,4 +1,4 @@
-/** Environments by their rules alone: states are plain data, and what shows, names and repeats them follows. */
+/** Environments by their rules alone: states are plain data, and pictures, keys and repetitions follow from them. */
 
 import { resolveBias } from "./bias.ts";
 import { checkOptionNames, checkRunning, type Phase } from "./checks.ts";
@@ -30,7 +30,7 @@ export interface Outcome<S> {
   readonly reward: number;
   /** Whether the rules end the episode here; false when absent. */
   readonly terminated?: boolean;
-  /** Whether the episode is cut off here, `stepLimit` apart; false when absent. */
+  /** Whether the episode is cut off here, for another reason than `stepLimit`; false when absent. */
   readonly truncated?: boolean;
   /** Whether the goal is reached; when absent, an episode that ends with a reward above 0 has reached it. */
   readonly goalReached?: boolean;
@@ -38,7 +38,7 @@ export interface Outcome<S> {
 
 /**
  * The rules of an environment. `S` is a state: plain data, which `step` may change or replace. `P` are its settings.
- * All randomness comes from the stream that is handed in, so that the same seed gives the same episode.
+ * All randomness must come from the stream that the rules receive, so that the same seed gives the same episode.
  */
 export interface Rules<S, P> {
   /** Letters, digits, `_` and `-`. */
@@ -66,14 +66,14 @@ export interface Rules<S, P> {
   readonly tokens?: readonly string[];
   /** The actions that work in a state, ascending; all when absent. */
   readonly legalActions?: (state: S, settings: P) => readonly number[];
-  /** What logs and programs are told of a state; when absent its own fields. */
+  /** What logs and programs learn about a state; when absent, its own fields. */
   readonly info?: (state: S, settings: P) => Readonly<Record<string, unknown>>;
   /** See {@linkcode Environment.stateKey}; when absent, the state's data. */
   readonly stateKey?: (state: S, settings: P) => string;
 
   /** The best action. With it the environment can be demonstrated. */
   readonly solve?: (state: S, settings: P) => number;
-  /** What a demonstration thinks before it acts, in a few words without quotation marks; nothing when absent. */
+  /** The thought of a demonstration, in a few words without quotation marks; nothing when absent. */
   readonly thought?: (state: S, settings: P) => string;
   /** Share of demonstrated actions that are random ones, so that RL has something to improve; 0.25 when absent. */
   readonly mistakes?: number;
@@ -117,7 +117,7 @@ export function rulesEnvironment<S, P>(
   const frames = new Frames();
   return ({ seed = 0, ...settings }) => {
     const env = new Game(rules, { seed, settings: settings as P, frames });
-    // What the rules do not give the environment does not have: programs ask for it by name.
+    // The environment lacks what the rules do not give. Programs ask whether a method is there.
     return Object.assign(env, {
       ...rules.success && { success: rules.success },
       ...rules.tokens && { tokens: rules.tokens },
@@ -146,7 +146,7 @@ class Game<S, P>
   #state: S | undefined;
   #steps = 0;
   #phase: Phase = "before the first reset";
-  /** States by the info that was given out for them: a prompt is asked for by info. */
+  /** The state of each info that was returned: a prompt is asked for by its info. */
   readonly #states = new WeakMap<Info, S>();
 
   constructor(rules: Rules<S, P>, { seed, settings, frames }: { seed: number; settings: P; frames: Frames }) {
@@ -159,12 +159,12 @@ class Game<S, P>
     this.#episodes = new Random(seed, "episodes");
   }
 
-  /** Options: `state`, where the episode begins. */
+  /** Begins an episode. The option `state` gives its first state. */
   reset({ seed, options = {} }: ResetSettings = {}): ResetResult {
     checkOptionNames(this.#rules.name, options, ["state"]);
     if (seed !== undefined) checkSeed(seed);
     if (seed !== undefined) this.#episodes = new Random(seed, "episodes");
-    // A stream an episode, so that the next one does not depend on how long this one was played.
+    // Each episode has a stream of its own: the next one must not depend on how long this one was played.
     this.#random = new Random(this.#episodes.uint32(), "episode");
     const drawn = this.#rules.reset(this.#random, this.settings);
     this.#state = options.state === undefined ? drawn : this.#copy(options.state as S);
@@ -272,10 +272,10 @@ class Game<S, P>
   }
 }
 
-/** Frames kept: those of the states that were looked at last. */
+/** Number of frames that are kept: those of the states that were looked at last. */
 const KEPT_FRAMES = 256;
 
-/** The pictures of a definition's states, drawn once a state, so that equal states share one. */
+/** The pictures of a definition's states. Each is drawn once, and equal states share it. */
 class Frames {
   readonly #kept = new Map<string, Observation>();
 

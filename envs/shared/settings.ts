@@ -1,8 +1,8 @@
-/** Settings of environments: what each means, and what it may be. */
+/** Settings of environments: the meaning of each, and its possible values. */
 
 import { show } from "./checks.ts";
 
-/** A setting that can be told in a few words; the environment itself checks what is not said here. */
+/** A simple setting: its meaning, default and possible values. The environment itself checks anything else. */
 export interface SettingSpec<T> {
   /** What it means to people, with its unit: "cells a side". */
   readonly meaning: string;
@@ -14,14 +14,14 @@ export interface SettingSpec<T> {
   readonly max?: number;
   /** Whether a number may have a fraction; false when absent. */
   readonly fraction?: boolean;
-  /** All that it may be, if they are few. */
+  /** All its possible values, if they are few. */
   readonly choices?: readonly T[];
 }
 
-/** A setting: its meaning alone, if the environment checks it, or what it may be as well. */
+/** A setting: its meaning alone, if the environment checks it, or its meaning with its possible values. */
 export type Setting<T = unknown> = string | SettingSpec<T>;
 
-/** What a setting means, with its range and default. */
+/** Describes a setting, with its range and default. */
 export function settingMeaning(setting: Setting): string {
   if (typeof setting === "string") return setting;
   const { meaning, default: value } = setting;
@@ -29,8 +29,8 @@ export function settingMeaning(setting: Setting): string {
 }
 
 /**
- * What was given, laid over the defaults. Throws `RangeError` on a name that is not among the settings, and on a value
- * that a setting cannot have.
+ * Overrides the defaults with given settings. Throws `RangeError` for a name that is not among the settings, and for a value that
+ * a setting cannot have.
  */
 export function checkSettings(
   name: string,

@@ -1,8 +1,8 @@
 /** Keys of plain data: equal data have equal keys, different data different ones. */
 
 /**
- * `value` as text. Fields are sorted by name; lists, maps, sets, typed arrays, `undefined`, `NaN`, infinities and
- * big integers are told apart. Throws `TypeError` on functions and symbols, which are no data.
+ * Writes `value` as text. Fields are sorted by name. Lists, maps, sets, typed arrays, `undefined`, `NaN`, infinities and big
+ * integers all have different texts. Throws `TypeError` for functions and symbols, which are no data.
  *
  * @example
  * ```ts

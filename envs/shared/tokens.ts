@@ -1,4 +1,4 @@
-/** The tokens of an environment that lists none: pieces of what it says, found by playing it. */
+/** The tokens of an environment that lists none: pieces of its texts, found by playing it. */
 
 import { Random } from "./random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "./response.ts";
@@ -9,12 +9,12 @@ const STEPS = 8;
 /** Words taken from prompts and demonstrations that differ from state to state. */
 const MAX_WORDS = 400;
 
-/** Printable ASCII and the line break: whatever else is written is spelled with them. */
+/** Printable ASCII and the line break. Everything else is spelled with them. */
 const CHARACTERS = ["\n", ...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i))];
 
 /**
- * Pieces that cover the prompts and demonstrations of `env`, most of them in few: what all prompts begin and end with,
- * words, actions, single characters. Plays some episodes of `env` to see them; the same every time.
+ * Finds pieces that cover the prompts and demonstrations of `env`, most texts with few: common beginnings and ends, words, actions,
+ * single characters. It plays some episodes of `env` to see them. The result is the same every time.
  */
 export function defaultTokens(env: Environment): string[] {
   const prompts = { cot: new Set<string>(), bare: new Set<string>() };
@@ -55,7 +55,7 @@ export function defaultTokens(env: Environment): string[] {
 /** Before the thought of a response. */
 export const THOUGHTS_KEY = '{"thoughts": "';
 
-/** What all texts begin and end with, cut where words end, and what is between. */
+/** Finds the common beginning and end of texts, cut at the ends of words, and what is between them. */
 function common(texts: readonly string[]): { prefix: string; suffix: string; middles: string[] } {
   const [first] = texts;
   if (texts.length === 1) return { prefix: first, suffix: "", middles: [] };

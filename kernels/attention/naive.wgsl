@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
   var y: array<f32, D>;
   // The lowest f32, which no finite score is below.
-  var maximum = -3.4028235e38;
+  var maximum = -3.4028234e38;
   var sum = 0.0;
   for (var k = 0u; k < kEnd; k++) {
     let key = (b * T + k) * W + C + h / GROUP * D;

@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   for (var tile = 0u; tile < end; tile += 64) {
     // The lowest f32: it does not raise the maximum.
-    var s = -3.4028235e38;
+    var s = -3.4028234e38;
     if (tile + lane < end) {
       let key = headBase + (tile + lane) * 2 * E4;
       s = 0;

@@ -35,7 +35,7 @@ export interface ConvolutionShape {
   readonly stride: number;
   /** Pixels of zeros around an image. */
   readonly padding: number;
-  /** One of {@linkcode convolutionVariants}; what suits adapter and shape when absent. */
+  /** One of {@linkcode convolutionVariants}; when absent, the one that suits adapter and shape. */
   readonly variant?: string;
 }
 

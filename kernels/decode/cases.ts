@@ -3,7 +3,7 @@ import { caseValues, type KernelCase } from "../case.ts";
 import { decodeScratchWords, decodeStep } from "./mod.ts";
 import { type DecodeSizes, decodeStepReference } from "./reference.ts";
 
-/** Where each parameter starts, in vec4s, and the words of all: as in a model, on multiples of 64 words. */
+/** The start of each parameter, in vec4s, and the number of all words. As in a model, starts are multiples of 64 words. */
 function layOutParameters({ C, layers, positions, V }: DecodeSizes) {
   const affine = (rows: number, columns: number) => [rows * columns, columns];
   const layer = [
@@ -34,7 +34,7 @@ function decodeCase(sizes: DecodeSizes, firstPosition: number): KernelCase {
     name: `${B} sequences C=${C} H=${H} layers=${layers} V=${V} at ${firstPosition} of ${capacity}`,
     variants: ["texture"],
     inputs: () => ({
-      // Below 1/sqrt(width) in size, so that activations neither vanish nor grow.
+      // Their size is about 1/sqrt(width), so that activations do not vanish or grow.
       parameters: caseValues(words, 1, 2 / Math.sqrt(C)),
       offsets,
       current: Uint32Array.from({ length: B }, (_, b) => (7 * b + 3) % V),

@@ -1,6 +1,6 @@
 /**
- * One decoding step of a whole language model in one launch, for adapters where a launch costs more than the arithmetic
- * of a token: software Vulkan.
+ * One decoding step of a whole language model in one launch. It is for software Vulkan, on which a launch costs more than the
+ * arithmetic of a token.
  *
  * @module
  */
@@ -64,7 +64,7 @@ export interface DecodeStepShape {
 
 const LANES = 8;
 
-/** Whether this adapter takes a decoding step of these sizes as one launch; the model's ops do it otherwise. */
+/** Does this adapter take a decoding step of these sizes as one launch? If not, the model's ops do it. */
 export function decodesInOneLaunch(gpu: Gpu, shape: DecodeStepShape): boolean {
   const { B, C, layers } = shape;
   return chooseVariant(gpu, {

@@ -1,6 +1,6 @@
 /**
- * Functions applied element by element, and their gradients. An output never shares a storage with an input
- * (WebGPU forbids it within one dispatch); {@linkcode addInPlace} is the exception that needs only one of them twice.
+ * Functions applied element by element, and their gradients. An output never shares a storage with an input, since WebGPU forbids
+ * that within one dispatch. {@linkcode addInPlace} is the exception: it binds Y once, to read and write.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export function unary(gpu: Gpu, { X, Y }: { X: Slice; Y: Slice }, shape: UnarySh
   });
 }
 
-/** dX = dY * f'(X); the derivative of `clamp` is 1 strictly inside its bounds, else 0, that of `relu` 0 at 0. */
+/** dX = dY * f'(X). The derivative of `clamp` is 1 strictly inside its bounds, else 0. That of `relu` is 0 at 0. */
 export function unaryBackward(
   gpu: Gpu,
   { X, dY, dX }: { X: Slice; dY: Slice; dX: Slice },
@@ -155,7 +155,7 @@ interface Launch {
 /** Invocations of a workgroup. */
 const WORKGROUP = 64;
 
-/** The number that an op has in the shaders. Types do not keep JavaScript from naming one that there is not. */
+/** The number of an op in the shaders. It is checked, since types do not keep JavaScript from naming an unknown op. */
 function numberOf<Op extends UnaryOp | BinaryOp>(op: Op, ops: readonly Op[]): number {
   if (ops.includes(op)) return opNumber(op);
   throw new RangeError(`Cannot apply "${op}": there is no such op, use one of ${ops.join(", ")}`);

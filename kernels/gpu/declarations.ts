@@ -1,5 +1,5 @@
 /**
- * What a shader says about itself: its bindings, and the fields of its uniforms. Launches are held to it.
+ * What a shader declares: its bindings, and the fields of its uniforms. Launches must match it.
  *
  * @module
  */

@@ -29,7 +29,7 @@ export class Encoder {
   /** Launches in the open encoder. */
   #openLaunches = 0;
 
-  /** Submits by itself whenever so many launches are encoded, for the GPU to work while the host encodes the next. */
+  /** Makes an encoder. It submits after `launchesPerSubmission` launches, so that the GPU works while the host encodes the next. */
   constructor(device: GPUDevice, profile: Profile, readback: Readback, launchesPerSubmission: number) {
     this.#device = device;
     this.#profile = profile;
@@ -67,7 +67,7 @@ export class Encoder {
     }
     // Deno ends the process on a write of nothing.
     if (data.byteLength === 0) return;
-    // writeBuffer overtakes what is encoded but not submitted. If that uses the storage, it is submitted first.
+    // writeBuffer comes before encoded work that is not submitted. If that work uses the storage, it is submitted first.
     if (storage.lastSubmission === this.submissionCount) this.submit();
     const { buffer, byteOffset, byteLength } = data;
     this.#device.queue.writeBuffer(storage.buffer, offset * 4, buffer as ArrayBuffer, byteOffset, byteLength);

@@ -12,15 +12,15 @@ export class OutOfMemoryError extends Error {
   override name = "OutOfMemoryError";
 }
 
-/** The device is gone: its driver was reset, the card was removed, or it was destroyed. Only another one goes on. */
+/** The device is gone: its driver was reset, the card was removed, or it was destroyed. Work can go on only on another one. */
 export class DeviceLostError extends Error {
   /** `DeviceLostError`. */
   override name = "DeviceLostError";
 }
 
 /**
- * The device refused something that it was told to do, such as a submission, a launch, or a kernel's text. What depends on
- * it did not happen; the device itself goes on.
+ * The device refused something, such as a submission, a launch, or a kernel's text. Work that depends on it did not happen. The
+ * device itself can still be used.
  */
 export class SubmissionError extends Error {
   /** `SubmissionError`. */

@@ -27,7 +27,7 @@ export interface Dispatch {
 /** Bind groups a pipeline keeps. When shapes keep changing, all are forgotten rather than fill the memory. */
 const MAX_BIND_GROUPS = 4096;
 
-/** A GPU starts on a step's first launches while the host still encodes its last; on software adapters both need the CPU. */
+/** Launches of a submission on a GPU, which can start on a step's first launches while the host still encodes its last. */
 const LAUNCHES_PER_SUBMISSION = 48;
 
 /** A device with everything needed to launch kernels on it. Made by {@linkcode openGpu}. */
@@ -42,6 +42,8 @@ export class Gpu {
   readonly subgroupSize: number;
   /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
+  /** Rows of a register tile that pay at most: in browsers 32 are no faster than 16, and compile twice as long. */
+  readonly maxTileRows: number;
   /** Memory that is lent and taken back. */
   readonly pool: StoragePool;
   /** Compiled kernels. */
@@ -61,9 +63,9 @@ export class Gpu {
   readonly #encoder: Encoder;
   readonly #uniforms: Uniforms;
   #trace: Command[] | null = null;
-  /** Pipelines that the device has had the time to find fault with. */
+  /** Number of pipelines whose faults, if any, the device has reported by now. */
   #judgedPipelines = 0;
-  /** What the device said was wrong, until a call throws it. */
+  /** The error that the device reported, until a call throws it. */
   #error: Error | null = null;
   /** Why the device is gone: thrown by every call from then on. */
   #loss: DeviceLostError | null = null;
@@ -77,8 +79,11 @@ export class Gpu {
     this.isSoftware = isSoftware;
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
     this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
+    this.maxTileRows = isDeno ? Infinity : 16;
     this.pool = new StoragePool(device);
-    this.pipelines = new PipelineCache(device, isSoftware, this.subgroupSize > 0 && !isDeno);
+    // Browsers refuse a barrier in a loop whose bounds stand in a variable, and theirs is no lavapipe.
+    const hidesUniforms = isSoftware && isDeno;
+    this.pipelines = new PipelineCache(device, hidesUniforms, this.subgroupSize > 0 && !isDeno);
     this.profile = new Profile(device);
     this.plans = new Plans(this);
     this.#readback = new Readback(device);
@@ -135,7 +140,7 @@ export class Gpu {
   /** Pooled memory with undefined contents; give it back with {@linkcode Gpu.release}. */
   acquire(words: number, label: string): Slice {
     const slice = this.pool.acquire(words, label);
-    // The NaN scan reads whole slices: what a kernel leaves unwritten must not hold an earlier one's bits.
+    // The NaN scan reads whole slices: words that a kernel does not write must not hold an earlier one's bits.
     if (debugLevel >= 4) this.clear(slice);
     return slice;
   }
@@ -208,7 +213,7 @@ export class Gpu {
     });
   }
 
-  /** Runs `work` and lists what it told the GPU to do. */
+  /** Runs `work` and lists the commands that it gave the GPU. */
   trace<Result>(work: () => Result): { commands: Command[]; result: Result } {
     if (this.#trace !== null) throw new Error("Cannot trace a step within another");
     const commands: Command[] = this.#trace = [];
@@ -241,7 +246,7 @@ export class Gpu {
     const endWait = this.profile.beginWait();
     const arrays = await pending.map().catch((error) => this.#explainUnreadable(slices, error));
     endWait();
-    // What a device finds wrong with a shader comes as an event, a turn of the event loop later.
+    // The device reports faults of a shader as an event, a turn of the event loop later.
     if (this.pipelines.size > this.#judgedPipelines) {
       this.#judgedPipelines = this.pipelines.size;
       await nextTurn();
@@ -257,10 +262,9 @@ export class Gpu {
   }
 
   /**
-   * Submits and waits for all work. When it resolves, everything that the GPU was told before has been carried out. Await it
-   * before results are kept.
+   * Submits, and waits until the GPU has done all work. Await it before you keep results.
    *
-   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} what went wrong on the way.
+   * @throws {DeviceLostError | OutOfMemoryError | SubmissionError} for a fault of the GPU in that work.
    */
   async settle(): Promise<void> {
     this.flush();

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Whether this is Deno, whose WGSL knows subgroup functions without `enable subgroups;` and refuses that line. */
+/** Is this Deno? Its WGSL knows subgroup functions without `enable subgroups;`, and refuses that line. */
 export const isDeno: boolean = "Deno" in globalThis;
 
 /** The environment variable, or undefined if there is none, it is unset, or it may not be read. */

@@ -1,12 +1,12 @@
 /**
- * Proof that submissions were carried out. Each one's last command enters its ticket in a buffer on the device. A
- * submission that the device refused leaves no ticket, whatever else the device says.
+ * Proof that submissions were carried out. The last command of each writes its ticket into a buffer on the device. A submission
+ * that the device refused leaves no ticket, whatever else the device reports.
  *
  * @module
  */
 import { type Slice, Storage } from "./storage.ts";
 
-/** Entries kept: one row of memory, read in one piece. If more submissions pass between two looks, the last ones count. */
+/** Number of entries that are kept. If more submissions pass between two looks, only the last ones are proven. */
 const SLOTS = 4096;
 
 /** The entries of a device. */

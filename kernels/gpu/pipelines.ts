@@ -13,11 +13,11 @@ import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wg
 
 /** A kernel before compilation: a `.wgsl` text, and the constants that specialise it. */
 export interface KernelSource {
-  /** Path of the kernel without extension, e.g. `matmul/naive`; shown in errors, profiles and logs. */
+  /** Path of the kernel without extension, such as `matmul/naive`. Errors, profiles and logs show it. */
   readonly name: string;
   /** The text of the `.wgsl` file. */
   readonly source: string;
-  /** Put in front of the text. */
+  /** Constants, as lines in front of the text. */
   readonly constants: WgslConstants;
   /** Entry point; `main` unless the file has several. */
   readonly entryPoint?: string;
@@ -65,14 +65,14 @@ export class PipelineCache {
   readonly #enablesSubgroups: boolean;
 
   /**
-   * On a software adapter a kernel's uniforms are bound as read-only storage. lavapipe writes loop bounds that it finds in
-   * uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
+   * With `hidesUniforms` a kernel's uniforms are bound as read-only storage, for lavapipe. It writes loop bounds that it finds
+   * in uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
    * Uniforms are read once, at the start: a word of storage is a loop over lanes at every mention. With
    * `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
    */
-  constructor(device: GPUDevice, isSoftware: boolean, enablesSubgroups: boolean) {
+  constructor(device: GPUDevice, hidesUniforms: boolean, enablesSubgroups: boolean) {
     this.#device = device;
-    this.#hidesUniforms = isSoftware;
+    this.#hidesUniforms = hidesUniforms;
     this.#enablesSubgroups = enablesSubgroups;
   }
 
@@ -89,7 +89,7 @@ export class PipelineCache {
   }
 
   /**
-   * The pipeline of a kernel, compiled on first use. What the device finds wrong comes later, as an event.
+   * The pipeline of a kernel, compiled on first use. The device reports faults later, as an event.
    *
    * @throws {SyntaxError} when a directive of the text is malformed, or when the device refused the text before.
    */

@@ -1,6 +1,6 @@
 /**
- * Plans: what a step tells the GPU to do. It is traced once for every shape of the step's inputs, and replayed for the next
- * inputs of that shape.
+ * Plans: the commands that a step gives the GPU. A step is traced once for every shape of its inputs. The plan is replayed for the
+ * next inputs of that shape.
  *
  *     first step of a shape    the step's code runs: ops take memory, choose kernels and launch them, and the GPU keeps the
  *                              list of launches, copies and uploads
@@ -101,13 +101,13 @@ export function keptUpload(
 
 /** A step that can be planned. */
 export interface Step<Inputs> {
-  /** What the step is called: its plans are kept under this name. */
+  /** Name of the step. Its plans are kept under this name. */
   readonly name: string;
-  /** What `run` needs beside the inputs, a model or optimiser; plans are for this one alone. */
+  /** What `run` needs beside the inputs, such as a model or an optimiser. A plan belongs to this one alone. */
   readonly owner: object;
   /**
-   * Uploads arrays of the inputs, launches, and returns what shall be read. All that may differ from one step to the next must
-   * be in the inputs: arrays may hold anything, every other value is part of their shape.
+   * Uploads arrays of the inputs, launches, and returns the slices to read. Everything that may differ from one step to the next
+   * must be in the inputs. Arrays may hold anything; every other value is a part of the shape.
    */
   readonly run: (inputs: Inputs) => readonly Slice[];
 }
@@ -177,7 +177,7 @@ export class Plans {
 function describeShape(value: unknown, arrays: HostData[]): string {
   if (ArrayBuffer.isView(value)) {
     const data = value as HostData;
-    // An array that is there twice now need not be the next time.
+    // An array that occurs twice now need not occur twice the next time.
     const earlier = arrays.indexOf(data);
     if (earlier >= 0) return `=${earlier}`;
     arrays.push(data);

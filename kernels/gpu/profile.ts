@@ -1,6 +1,6 @@
 /**
- * Where the time of a step goes: GPU time of every dispatch from timestamp queries, and when the host recorded it or
- * waited. If the device has no timestamp queries, every dispatch is submitted and waited for alone.
+ * Profiles: the GPU time of every dispatch from timestamp queries, and the times at which the host recorded it or waited. If the
+ * device has no timestamp queries, every dispatch is submitted and waited for alone.
  *
  * @module
  */

@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let scale = 1.0 / params.temperature;
   let start = id.x * V;
   // The lowest f32, which no finite logit is below. Not minus infinity: the difference of two infinities is NaN.
-  var largest = -3.4028235e38;
+  var largest = -3.4028234e38;
   var total = 0.0; // sum_v e^((x - largest) / temperature)
   for (var octet = 0u; octet < V; octet += 8u) {
     var next = largest;

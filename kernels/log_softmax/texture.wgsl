@@ -34,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // Beyond the last row workgroups repeat it, beyond the last column lanes do, and write the same values.
     let start = min(group.x * ROWS + turn, N - 1) * COLUMNS;
     // The lowest f32, as in naive.wgsl.
-    var largest = -3.4028235e38;
+    var largest = -3.4028234e38;
     var total4 = vec4f(); // sum of e^((x - largest) / temperature)
     for (var c = lane; c < COLUMNS; c += 8 * J) {
       //@for j in 0..J

@@ -42,7 +42,7 @@ fn main(
   let start = min(row, params.N - 1) * ELEMENTS;
   let scale = 1 / params.temperature;
   // The lowest f32, as in naive.wgsl.
-  var largest = -3.4028235e38;
+  var largest = -3.4028234e38;
   var total = 0.0; // sum of e^((x - largest) / temperature)
   for (var c = lane; c < ELEMENTS; c += 4 * LANES) {
     //@for j in 0..4

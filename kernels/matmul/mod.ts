@@ -162,7 +162,7 @@ function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, s
 
 function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
   const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
-  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch });
+  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch }, gpu.maxTileRows);
   const bindings = [
     texels(A),
     texels(B),

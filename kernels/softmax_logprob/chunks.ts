@@ -114,10 +114,10 @@ export function textureChunk(
   const [C4, V4, first, columns4] = [C, V, column0, columns].map((words) => words / 4);
   const [baseX, baseW, baseLogits] = [X, W, scratch].map(({ offset }) => offset / 4);
   const BROADCAST = gpu.canBroadcast;
-  const tileLogits = chooseRegisterTile({ rows, columns });
-  const tileX = chooseRegisterTile({ rows, columns: C });
+  const tileLogits = chooseRegisterTile({ rows, columns }, gpu.maxTileRows);
+  const tileX = chooseRegisterTile({ rows, columns: C }, gpu.maxTileRows);
   // The lanes of a workgroup read 8 texels, 32 rows of dW.
-  const tileW = chooseRegisterTile({ rows: C, columns }, 32);
+  const tileW = chooseRegisterTile({ rows: C, columns }, Math.min(32, gpu.maxTileRows));
   gpu.dispatch({
     kernel: {
       name: "softmax_logprob/dlogits_texture",

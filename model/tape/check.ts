@@ -1,6 +1,5 @@
 /**
- * Checks an op's backward rule against central differences of its forward. For tests, ours and those of other people's
- * ops.
+ * Checks an op's backward rule against central differences of its forward rule. Tests use it, for our ops and for yours.
  *
  * @module
  */
@@ -18,7 +17,7 @@ export interface CheckedOperand {
   readonly shape: readonly number[];
   /** Row-major; reproducible values in [-1, 1) by default. */
   readonly values?: Float32Array;
-  /** Whether it is a parameter, whose gradient is checked; true unless said otherwise. */
+  /** Is it a parameter, whose gradient is checked? True when absent. */
   readonly isTrainable?: boolean;
 }
 
@@ -27,7 +26,7 @@ export type CheckedOperands<Inputs extends readonly Operand[]> = {
   readonly [Index in keyof Inputs]: CheckedOperand | null;
 };
 
-/** Where the gradient of an operand is furthest from the differences. */
+/** The element at which the gradient of an operand is furthest from the differences. */
 export interface GradientError {
   /** Index of the operand. */
   readonly input: number;
@@ -49,8 +48,8 @@ const STEP = 1e-2;
 const SAMPLES = 12;
 
 /**
- * Compares the gradients of sum(output * random) with central differences, for a dozen elements of each trainable
- * operand; an element per trainable operand is returned, the worst. Values must be 0.01 away from kinks of the function.
+ * Compares the gradients of sum(output * random) with central differences, for a dozen elements of each trainable operand. Returns
+ * the worst element of each trainable operand. Values must be 0.01 away from kinks of the function.
  *
  * @param inputs One a operand, null if an optional one is absent.
  * @param outputs Which outputs the sum is of; all by default.

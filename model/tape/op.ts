@@ -50,8 +50,8 @@ export interface OpRule<
   /** Launches the op; memory comes from `tape.output`, `tape.save` and `tape.scratch`. */
   forward(tape: Tape, inputs: Inputs, attributes: Attributes): Outputs;
   /**
-   * Given the gradients of the outputs, sums the gradients of parameters in place (`input.gradient`) and returns the
-   * gradient of every other operand: memory of `tape.gradientOf`, or null if none flows.
+   * Computes gradients, given those of the outputs. It adds the gradients of parameters in place (`input.gradient`). It returns the
+   * gradient of every other operand, in memory of `tape.gradientOf`, or null if none flows.
    */
   backward(
     tape: Tape,

@@ -26,7 +26,7 @@ interface Recorded extends Call<readonly Operand[], readonly Tensor[], unknown> 
 
 /** Records and differentiates. With `record: false` it only runs forward (rollouts, evaluation). */
 export class Tape implements Disposable {
-  /** Where its ops run. */
+  /** The GPU that its ops run on. */
   readonly gpu: Gpu;
   readonly #record: boolean;
   readonly #calls: Recorded[] = [];

@@ -11,7 +11,7 @@ import type { AdamW } from "../../model/mod.ts";
 import { type Options, UsageError, type Values } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { type CreditMetrics, measureCredit } from "../credit.ts";
-import { type GuardSettings, improve, type ImproveMetrics } from "../improve.ts";
+import { type GuardSettings, improve, type ImproveMetrics, type UpdateObserver } from "../improve.ts";
 import { type ObjectiveSettings, objectiveSettings, type Sample } from "../objective.ts";
 import type { Policy } from "../policy.ts";
 import { requireActionValues, requireDemonstrations, requireSeededReset } from "../requirements.ts";
@@ -35,6 +35,12 @@ export interface Scores {
   readonly metrics?: Readonly<Record<string, number | null>>;
 }
 
+/** Looks on while an iteration is learnt from; changes nothing. */
+export interface LearnObserver extends UpdateObserver {
+  /** What the algorithm made of the turns, before the first update. */
+  scored(samples: readonly Sample[], objective: ObjectiveSettings): void;
+}
+
 /** What an algorithm may use beside the rollout. */
 export interface LearnContext {
   /** What learns. */
@@ -53,6 +59,8 @@ export interface LearnContext {
   readonly tokenValues: (transitions: readonly Transition[]) => Promise<Float32Array[]>;
   /** What the algorithm remembers from one iteration to the next. It must be JSON; the checkpoint keeps it. */
   readonly memory: Record<string, unknown>;
+  /** Looks on. */
+  readonly observer?: LearnObserver;
 }
 
 /** An algorithm of reinforcement learning: how it collects, scores and learns. */
@@ -129,7 +137,8 @@ export function defineAlgorithm<const O extends Options>(algorithm: Algorithm<O>
 
 /** The metrics of one iteration of learning. An algorithm's own are defined on its page. */
 export type LearnMetrics = Partial<ImproveMetrics> & Partial<CreditMetrics> & {
-  readonly advantageStd?: number;
+  readonly advantageRms?: number;
+  readonly advantageMean?: number;
   readonly explainedVariance?: number | null;
 };
 
@@ -155,13 +164,18 @@ export async function learn<O extends Options>(
   }
   const objective = objectiveSettings(algorithm.objective(settings));
   const { samples, metrics } = await algorithm.score(rollout, settings, context);
+  context.observer?.scored(samples, objective);
   const improved = await improve(
     context.policy,
     context.optimizer,
     objective.klCoefficient > 0 ? await withReference(samples, context) : samples,
     objective,
     settings as unknown as SettingsOf<O> & GuardSettings,
-    { order: `${algorithm.name} ${context.iteration}`, learningRate: context.learningRate },
+    {
+      order: `${algorithm.name} ${context.iteration}`,
+      learningRate: context.learningRate,
+      observer: context.observer,
+    },
   );
   return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };
 }

@@ -51,8 +51,12 @@ export const expertIteration: Algorithm = defineAlgorithm({
   options: {
     groups: integer(64, "deals of an iteration", { min: 1, unit: "deals" }),
     groupSize: integer(1, "episodes that share a deal", { min: 1, unit: "episodes" }),
-    keepBy: choice("state", ["state", "deal"], "what the best successes are kept for"),
-    perKey: integer(1, "successes kept for each", { min: 1 }),
+    keepBy: choice(
+      "state",
+      ["state", "deal"],
+      "keep the best successes of each exact state, or of each deal",
+    ),
+    perKey: integer(1, "successes kept for each state or deal", { min: 1 }),
     poolSize: integer(512, "most episodes kept from one iteration to the next, the oldest go first", {
       min: 1,
       unit: "episodes",
@@ -133,7 +137,7 @@ export const expertIteration: Algorithm = defineAlgorithm({
 
 /**
  * Finds the episodes of a rollout that succeeded by the environment's own measure, the shortest first. If that measure is a
- * return above 0, a failed episode counts with its end: the last turns, as long as the rest from each on returned more than 0.
+ * return above 0, a failed episode counts with its last turns. These are the turns from which on the rest returned more than 0.
  */
 export function successesOf(
   { transitions, trajectories }: Rollout,

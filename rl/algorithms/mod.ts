@@ -13,6 +13,7 @@ export {
   defineAlgorithm,
   learn,
   type LearnContext,
+  type LearnObserver,
   type Scores,
 } from "./algorithm.ts";
 export * from "./table.ts";

@@ -2,7 +2,7 @@
  * `ppo`: the paper's algorithm, the default.
  *
  *     log pi(a|s) = lambda * sum log p(thought tokens) + sum log p(action tokens)
- *     A           = generalised advantages over turns, divided by their standard deviation
+ *     A           = generalised advantages over turns, divided by their root mean square
  *     minimise      -mean over turns of min(ratio A, clip(ratio) A),  ratio = pi / pi_behaviour of the whole response
  *
  * Sources: Zhai et al. 2024 (arXiv:2405.10292) for log pi, Schulman et al. 2017 (arXiv:1707.06347) for the clip, Schulman et

@@ -2,7 +2,7 @@
  * `rloo`: the other episodes of the same deal are the baseline.
  *
  *     A(episode) = return - mean return of the other G - 1 episodes of its deal, for all its turns and tokens,
- *                  divided by their standard deviation over the iteration's turns
+ *                  divided by their root mean square over the iteration's turns
  *     minimise     -mean over turns of min(ratio A, clip(ratio) A)
  *
  * The baseline does not depend on the episode. The gradient is therefore unbiased over the deals that are learnt from. Deals
@@ -21,7 +21,7 @@ import { choice, number } from "../cli/mod.ts";
 import { collectGroups, groupMetrics, groupOptions, groupsOf, measureGroups } from "../groups.ts";
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
-import { standardDeviation } from "../statistics.ts";
+import { rootMeanSquare } from "../statistics.ts";
 import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 
 /** REINFORCE with a leave-one-out baseline. */
@@ -34,7 +34,11 @@ export const rloo: Algorithm = defineAlgorithm({
     groups: { ...groupOptions.groups, default: 16 },
     groupSize: { ...groupOptions.groupSize, default: 4 },
     ...scaleOptions,
-    ratio: choice("response", ["response", "token"], "what a policy ratio is of"),
+    ratio: choice(
+      "response",
+      ["response", "token"],
+      "one policy ratio for each response, or one for each token",
+    ),
     lambda: number(0.5, "weight of the thought's log-probability in log pi, for a ratio of a response", {
       min: 0,
       max: 1,
@@ -44,8 +48,8 @@ export const rloo: Algorithm = defineAlgorithm({
   },
   metrics: {
     ...groupMetrics,
-    advantageStd:
-      "standard deviation of the advantages learnt from before normalisation, in units of scaled return",
+    advantageRms:
+      "root mean square of the advantages learnt from before normalisation, in units of scaled return",
   },
   collect: (settings) => collectGroups("rloo", settings),
   thoughtWeight: ({ ratio, lambda }) => ratio === "response" ? lambda : 1,
@@ -73,13 +77,13 @@ export const rloo: Algorithm = defineAlgorithm({
       });
     }
     const live = advantages.filter((_, turn) => weights[turn] > 0);
-    const advantageStd = live.length === 0 ? 0 : standardDeviation(live);
-    const scale = Math.max(advantageStd, settings.advantageFloor);
+    const advantageRms = live.length === 0 ? 0 : rootMeanSquare(live);
+    const scale = Math.max(advantageRms, settings.advantageFloor);
     const samples = rollout.transitions.map((transition, turn): Sample => ({
       transition,
       advantage: limit(advantages[turn] / scale, settings.advantageClamp),
       weight: weights[turn],
     }));
-    return { samples, metrics: { ...measureGroups(groups), advantageStd } };
+    return { samples, metrics: { ...measureGroups(groups), advantageRms } };
   },
 });

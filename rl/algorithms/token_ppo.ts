@@ -25,7 +25,7 @@ import { boolean, number } from "../cli/mod.ts";
 import { improveOptions } from "../improve.ts";
 import type { Sample } from "../objective.ts";
 import type { Rollout } from "../rollout.ts";
-import { standardDeviation } from "../statistics.ts";
+import { mean, rootMeanSquare } from "../statistics.ts";
 import { type Algorithm, defineAlgorithm } from "./algorithm.ts";
 import { horizonOptions } from "./ppo.ts";
 
@@ -71,8 +71,8 @@ export const tokenPpo: Algorithm = defineAlgorithm({
     const values = await tokenValues(rollout.transitions);
     const advantages = tokenAdvantages(rollout, values, settings);
     const all = advantages.flatMap((row) => Array.from(row));
-    const advantageStd = standardDeviation(all);
-    const scale = Math.max(advantageStd, settings.advantageFloor);
+    const advantageRms = rootMeanSquare(all);
+    const scale = Math.max(advantageRms, settings.advantageFloor);
     const targets = advantages.map((row, i) => row.map((advantage, r) => advantage + values[i][r]));
     const samples = rollout.transitions.map((transition, i): Sample => ({
       transition,
@@ -81,7 +81,7 @@ export const tokenPpo: Algorithm = defineAlgorithm({
       value: values[i],
     }));
     const explained = explainedVariance(all, targets.flatMap((row) => Array.from(row)));
-    return { samples, metrics: { advantageStd, explainedVariance: explained } };
+    return { samples, metrics: { advantageRms, advantageMean: mean(all), explainedVariance: explained } };
   },
 });
 

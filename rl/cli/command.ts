@@ -8,17 +8,17 @@ import { UsageError } from "./usage_error.ts";
 
 /** A command: its options, its help, and what it does. */
 export interface Command<O extends Options> extends CommandText {
-  /** Declared options, or those that a command line like this one has. */
+  /** Declared options, or a function that finds them for a command line. */
   readonly options: O | ((args: readonly string[]) => Promise<O>);
   /** Largest number of arguments without a flag. Default 0. */
   readonly maxPositional?: number;
-  /** Does the work; resolves to an exit code, nothing meaning 0. */
+  /** Does the work. Resolves to an exit code; nothing means 0. */
   readonly run: (parsed: Parsed<O>) => Promise<number | void> | number | void;
 }
 
 /**
- * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` goes to stdout,
- * messages go to stderr, or nowhere if it cannot be written; `debug` adds the stack of a failure.
+ * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` goes to stdout. Messages go to
+ * stderr; they are dropped if it cannot be written. `debug` adds the stack of a failure.
  */
 export async function runCommand<const O extends Options>(
   command: Command<O>,
@@ -35,7 +35,7 @@ export async function runCommand<const O extends Options>(
     }
     return (await command.run(parsed)) ?? 0;
   } catch (error) {
-    // Whoever reads our output, such as `head`, has seen enough.
+    // The reader of our output, such as `head`, has seen enough.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
     const isUsage = error instanceof UsageError;
     console.err(`${failureMessage(error)}\n`);
@@ -45,7 +45,7 @@ export async function runCommand<const O extends Options>(
   }
 }
 
-/** The command line of this process as a shell would take it: `deno task bench --only 'PPO minibatch'`. */
+/** Writes a command line as a shell takes it, by default this process's: `deno task bench --only 'PPO minibatch'`. */
 export function commandLine(task: string, args: readonly string[] = Deno.args): string {
   return ["deno task", task, ...args.map(shellQuote)].join(" ");
 }

@@ -1,5 +1,5 @@
 /**
- * One line a setting: declares options with their default, meaning, range and unit.
+ * Declares options, each in one line, with default, meaning, range and unit.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type {
   StringOption,
 } from "./options.ts";
 
-/** What a number may be. */
+/** Range and unit of a number. */
 export type NumberRange = Pick<NumberOption, "min" | "max" | "unit">;
 
 /** A number or a whole number with a default, as {@linkcode number} and {@linkcode integer} declare it. */
@@ -48,7 +48,7 @@ export interface ListSetting extends ListOption {
 }
 
 /**
- * A number with a default.
+ * Declares a number with a default.
  *
  * @example Two settings, and their values' types
  * ```ts
@@ -67,7 +67,7 @@ export function number(fallback: number, meaning: string, range: NumberRange = {
 }
 
 /**
- * A whole number with a default.
+ * Declares a whole number with a default.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export function integer(fallback: number, meaning: string, range: NumberRange = 
 }
 
 /**
- * A switch; `--no-name` turns one off that is on by default.
+ * Declares a switch. If it is on by default, `--no-name` turns it off.
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export function boolean(fallback: boolean, meaning: string): BooleanSetting {
 }
 
 /**
- * A text with a default.
+ * Declares a text with a default.
  *
  * @example
  * ```ts
@@ -111,18 +111,18 @@ export function text(fallback: string, meaning: string): TextSetting {
   return { type: "string", default: fallback, meaning };
 }
 
-/** A text that may be absent. */
+/** Declares a text that may be absent. */
 export function optionalText(meaning: string): StringOption {
   return { type: "string", meaning };
 }
 
-/** A path that may be absent; a relative one starts in the folder that the user is in. */
+/** Declares a path that may be absent. A relative path starts in the folder that the user is in. */
 export function path(meaning: string): PathOption {
   return { type: "path", meaning };
 }
 
 /**
- * One of a few texts.
+ * Declares a choice of a few texts, with a default.
  *
  * @example
  * ```ts
@@ -141,7 +141,7 @@ export function choice<const C extends string>(
 }
 
 /**
- * Texts, separated by commas on the command line.
+ * Declares a list of texts with a default. On the command line commas separate them.
  *
  * @example
  * ```ts
@@ -155,7 +155,7 @@ export function list(fallback: readonly string[], meaning: string): ListSetting 
   return { type: "list", default: fallback, meaning };
 }
 
-/** The same options under a heading of `--help`. */
+/** Puts options under a heading of `--help`. */
 export function section<const O extends Options>(group: string, options: O): O {
   return Object.fromEntries(
     Object.entries(options).map(([name, option]) => [name, { ...option, group }]),

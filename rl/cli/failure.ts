@@ -1,6 +1,6 @@
 import { printable } from "./shown.ts";
 
-/** What to do about an error of the system, by a part of its message. */
+/** The remedy for an error of the system, by a part of its message. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/no space left|quota exceeded/i, "free some space"],
   [/read-only file system/i, "choose a place that can be written to"],
@@ -13,7 +13,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/cannot allocate memory|out of memory/i, "close other programs or choose smaller sizes"],
 ];
 
-/** Deno's names of operations that are no plain verbs. */
+/** Plain verbs for Deno's names of operations. */
 const VERBS: Readonly<Record<string, string>> = {
   readfile: "read",
   writefile: "write",
@@ -23,21 +23,21 @@ const VERBS: Readonly<Record<string, string>> = {
   lstat: "find",
 };
 
-/** Deno's own words for a permission that it has not got. */
+/** Deno's own message when it lacks a permission. */
 const NOT_CAPABLE = /^Requires (\w+) access(?: to (.+?))?, run again with the (--[\w-]+) flag/;
 
-/** The innermost error that Deno threw for a permission that it has not got. */
+/** Finds the error in which Deno says that it lacks a permission. */
 function missingPermission(error: unknown): Error | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
-    // A module that may not be read is a TypeError, with the same words.
+    // If a module may not be read, Deno throws a TypeError with the same message.
     if (NOT_CAPABLE.test(at.message)) return at;
   }
   return undefined;
 }
 
 /**
- * What a failure tells the user: `Cannot VERB X: state, remedy`. Errors of this toolkit say so themselves; those of the
- * system and of Deno's permissions are put into the same words.
+ * Makes the message of a failure: `Cannot VERB X: state, remedy`. Errors of this toolkit have that form already. Errors of the
+ * system and of Deno's permissions are put into it.
  */
 export function failureMessage(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

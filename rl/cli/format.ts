@@ -1,4 +1,4 @@
-/** Duration for people: `0.4 s`, `12 s`, `4 m 05 s`, `2 h 03 m`. */
+/** Formats a duration in milliseconds for people: `0.4 s`, `12 s`, `4 m 05 s`, `2 h 03 m`. */
 export function formatDuration(durationMs: number): string {
   if (!Number.isFinite(durationMs)) return "?";
   const ms = Math.max(0, durationMs);
@@ -19,22 +19,22 @@ const scaled = (value: number, base: number, suffixes: readonly string[]): strin
   return `${value < 0 ? "-" : ""}${size.toFixed(digits)}${suffixes[power]}`;
 };
 
-/** Count for people: `950`, `12.3k`, `4.56M`, `1.20G`. */
+/** Formats a count for people: `950`, `12.3k`, `4.56M`, `1.20G`. */
 export function formatCount(count: number): string {
   return Number.isFinite(count) ? scaled(count, 1000, ["", "k", "M", "G", "T"]) : "?";
 }
 
-/** Bytes for people: `512 B`, `1.50 MiB`. */
+/** Formats bytes for people: `512 B`, `1.50 MiB`. */
 export function formatBytes(bytes: number): string {
   return Number.isFinite(bytes) ? scaled(bytes, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]) : "?";
 }
 
-/** Share for people: 0.9512 -> `95.1%`. */
+/** Formats a share in [0, 1] for people: 0.9512 becomes `95.1%`. */
 export function formatShare(share: number): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(1)}%` : "?";
 }
 
-/** Left-aligned first column, right-aligned others, two spaces between; a line a row, headers first. */
+/** Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headers, ...rows];
   const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
@@ -44,7 +44,7 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
   return all.map(line).join("\n");
 }
 
-/** A Markdown table as `deno fmt` writes it: columns of at least three characters, padded to the widest cell. */
+/** Formats a Markdown table as `deno fmt` does: columns of at least three characters, padded to the widest cell. */
 export function formatMarkdown(
   headers: readonly string[],
   rows: readonly (readonly (string | number)[])[],

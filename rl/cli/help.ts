@@ -1,12 +1,12 @@
 import { type Option, type Options, toFlag } from "./options.ts";
 
-/** What `--help` says of a command besides its options. */
+/** What `--help` says about a command beside its options. */
 export interface CommandText {
-  /** As typed, e.g. `deno task train`. */
+  /** The command as it is typed, such as `deno task train`. */
   readonly command: string;
   /** One or two sentences: what it does. */
   readonly summary: string;
-  /** Stand-in for arguments without a flag, e.g. `[RUN]`. */
+  /** Placeholder for arguments without a flag, such as `[RUN]`. */
   readonly positional?: string;
   /** Command lines worth copying. */
   readonly examples?: readonly string[];
@@ -34,7 +34,7 @@ const shownDefault = (option: Option): string => {
 };
 
 function row(name: string, option: Option): readonly [string, string] {
-  // A switch that is on by default is only ever typed to turn it off.
+  // A switch that is on by default is typed only to turn it off.
   const isOnByDefault = option.type === "boolean" && option.default === true;
   const flag = `${isOnByDefault ? "--no-" : "--"}${toFlag(name)}`;
   const left = `${option.short ? `-${option.short}, ` : ""}${flag}${placeholder(option)}`;
@@ -52,7 +52,7 @@ function table(rows: readonly (readonly [string, string])[], left: number): stri
   );
 }
 
-/** The text of `--help`: usage, summary, options by group with type, unit, meaning and default, examples. */
+/** Makes the text of `--help`: usage, summary, examples, and options by group with type, unit, meaning and default. */
 export function formatHelp(text: CommandText, options: Options): string {
   const groups = new Map<string, (readonly [string, string])[]>([["Options", []]]);
   for (const [name, option] of Object.entries(options)) {

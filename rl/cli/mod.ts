@@ -50,7 +50,7 @@ export {
   type ValueType,
 } from "./options.ts";
 export { userFolder, userPath } from "./paths.ts";
-export { type ParseContext, type Parsed, parseOptions } from "./parse.ts";
+export { type ParseContext, type Parsed, parseOptions, parseSettings, readPlainFile } from "./parse.ts";
 export {
   estimateLeftMs,
   formatProgress,

@@ -3,19 +3,19 @@ import { suggestion } from "../../envs/shared/nearest.ts";
 import { userPath } from "./paths.ts";
 import { shown } from "./shown.ts";
 
-/** What every option says of itself, for `--help` and for error messages. */
+/** What every option declares, for `--help` and for error messages. */
 export interface OptionBase {
-  /** One line: what it means. */
+  /** What it means, in one line. */
   readonly meaning: string;
-  /** Unit of the value, e.g. `steps`, `px`. */
+  /** Unit of the value, such as `steps` or `px`. */
   readonly unit?: string;
-  /** Heading it appears under in `--help`. */
+  /** Heading that it appears under in `--help`. */
   readonly group?: string;
-  /** One-letter short form, e.g. `s`. */
+  /** Short form of one letter, such as `s`. */
   readonly short?: string;
 }
 
-/** `--name text`. */
+/** An option with a text: `--name text`. */
 export interface StringOption extends OptionBase {
   /** What kind of value it takes. */
   readonly type: "string";
@@ -27,17 +27,17 @@ export interface StringOption extends OptionBase {
   readonly bare?: string;
 }
 
-/** `--name path/to/it`; a relative path starts in the folder that the user is in, see {@linkcode userPath}. */
+/** An option with a path: `--name path/to/it`. A relative path starts in the folder that the user is in. */
 export interface PathOption extends OptionBase {
   /** What kind of value it takes. */
   readonly type: "path";
-  /** As it is: a relative default starts in this process's folder. */
+  /** The value when it is not given. A relative default starts in this process's folder. */
   readonly default?: string;
   /** What `--name` alone stands for; without it a path has to follow. */
   readonly bare?: string;
 }
 
-/** `--name 0.5`; `integer` refuses fractions. */
+/** An option with a number: `--name 0.5`. `integer` refuses fractions. */
 export interface NumberOption extends OptionBase {
   /** What kind of value it takes. */
   readonly type: "number" | "integer";
@@ -49,7 +49,7 @@ export interface NumberOption extends OptionBase {
   readonly max?: number;
 }
 
-/** `--name`, and `--no-name` for false. */
+/** A switch: `--name`, and `--no-name` for false. */
 export interface BooleanOption extends OptionBase {
   /** What kind of value it takes. */
   readonly type: "boolean";
@@ -57,7 +57,7 @@ export interface BooleanOption extends OptionBase {
   readonly default?: boolean;
 }
 
-/** `--name a,b,c`; a JSON list of strings in a file. */
+/** An option with a list: `--name a,b,c`. In a file it is a JSON list of strings. */
 export interface ListOption extends OptionBase {
   /** What kind of value it takes. */
   readonly type: "list";
@@ -68,7 +68,7 @@ export interface ListOption extends OptionBase {
 /** One declared option. */
 export type Option = StringOption | PathOption | NumberOption | BooleanOption | ListOption;
 
-/** Options by setting name in camelCase; the flag is the same in kebab-case (`envSteps` is `--env-steps`). */
+/** Options by the name of the setting in camelCase. The flag is the same in kebab-case: `envSteps` is `--env-steps`. */
 export type Options = { readonly [name: string]: Option };
 
 /** The type of an option's value. */
@@ -86,17 +86,17 @@ export type Values<O extends Options> = {
 /** Typed values of only those options that were given. */
 export type Given<O extends Options> = { -readonly [K in keyof O]?: ValueType<O[K]> };
 
-/** Declares options, keeping their literal types for {@linkcode Values}. */
+/** Declares options, and keeps their literal types for {@linkcode Values}. */
 export function defineOptions<const O extends Options>(options: O): O {
   return options;
 }
 
-/** The default of every option, undefined if it has none. */
+/** Lists the default of every option; undefined if it has none. */
 export function defaultsOf(options: Options): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
 }
 
-/** `envSteps` -> `env-steps`. */
+/** Makes the flag of a setting's name: `envSteps` becomes `env-steps`. */
 export const toFlag = (name: string): string => name.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 
 const number = (option: NumberOption, raw: unknown, label: string): number => {
@@ -122,8 +122,8 @@ const number = (option: NumberOption, raw: unknown, label: string): number => {
 /**
  * Reads one raw value, from a flag (text or boolean) or from a JSON file.
  *
- * @param label how messages name the option, e.g. `--seed` or `"seed" in run.json`
- * @throws {UsageError} when it does not fit the option's type, range or choices
+ * @param label How messages name the option, such as `--seed` or `"seed" in run.json`.
+ * @throws {UsageError} when it does not fit the option's type, range or choices.
  */
 export function readValue(
   option: Option,

@@ -5,19 +5,19 @@ import { userPath } from "./paths.ts";
 import { clip, shown } from "./shown.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What a command line said. */
+/** What a command line says. */
 export interface Parsed<O extends Options> {
-  /** `--help` was given: nothing else was read. */
+  /** Was `--help` given? Then nothing else was read. */
   readonly help: boolean;
-  /** Every option: the flag's value, else the file's, else the default, else undefined. */
+  /** The value of every option: the flag's, else the file's, else the default, else undefined. */
   readonly values: Values<O>;
-  /** Only what a flag or the `--config` file gave: lay it over a preset. */
+  /** Only the values that a flag or the `--config` file gave. They override a preset. */
   readonly given: Given<O>;
   /** Arguments without a flag. */
   readonly positional: readonly string[];
 }
 
-/** Outside world of {@linkcode parseOptions}; tests replace it. */
+/** What {@linkcode parseOptions} gets from outside; tests replace it. */
 export interface ParseContext {
   /** Largest number of arguments without a flag. Default 0. */
   readonly maxPositional?: number;
@@ -26,8 +26,8 @@ export interface ParseContext {
 }
 
 /**
- * Two things `parseArgs` leaves open: `--lambda -1` would read `-1` as a flag, and `--json=maybe` as true. The
- * first is joined with `=`, the second refused.
+ * Mends two things that `parseArgs` gets wrong. It would read `-1` in `--lambda -1` as a flag: the two are joined with `=`. It
+ * would read `--json=maybe` as true: that is refused.
  */
 function prepare(args: readonly string[], options: Options): string[] {
   const kinds = new Map(Object.entries(options).map(([name, option]) => [`--${toFlag(name)}`, option.type]));
@@ -60,11 +60,15 @@ function unknownFlag(flag: string, options: Options): UsageError {
   return new UsageError(`Unknown flag ${clip(flag)}${suggestion(flag, knownFlags(options))}`);
 }
 
-/** Largest `--config` file, in bytes: settings take a few thousand. */
+/** Size limit of the `--config` file in bytes; settings take a few thousand. */
 const MAX_CONFIG_BYTES = 1 << 20;
 
-/** Reads the `--config` file, which has to be a plain one: a pipe might never end. */
-function readPlainFile(path: string): string {
+/**
+ * Reads a file of settings. It has to be a plain file, since a pipe might never end.
+ *
+ * @throws {TypeError | RangeError} when it is none, or far too long.
+ */
+export function readPlainFile(path: string): string {
   const { isFile, isDirectory, size } = Deno.statSync(path);
   if (!isFile) {
     const kind = isDirectory ? "a folder" : "a pipe or device, no plain file";
@@ -74,7 +78,12 @@ function readPlainFile(path: string): string {
   return Deno.readTextFileSync(path);
 }
 
-/** What is wrong with a file that could not be read, in plain words. */
+/** Parses the text of a file of settings. Editors on Windows begin one with a byte order mark. */
+export function parseSettings(text: string): unknown {
+  return JSON.parse(text.replace(/^\ufeff/, ""));
+}
+
+/** Says in plain words why a file could not be read. */
 function stateOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file, check the path";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied, check whose it is";
@@ -94,8 +103,7 @@ function readConfigFile(
   }
   let settings: unknown;
   try {
-    // Editors on Windows begin a file with a byte order mark.
-    settings = JSON.parse(text.replace(/^\ufeff/, ""));
+    settings = parseSettings(text);
   } catch (error) {
     throw new UsageError(`Cannot read --config ${path}: not JSON, ${clip((error as Error).message, 200)}`, {
       cause: error,
@@ -117,11 +125,11 @@ function readConfigFile(
 }
 
 /**
- * Reads a command line against declared options. Flags win over `--config FILE` (a JSON object by setting name),
- * which wins over defaults. `--help`, `-h` and `--config` need not be declared.
+ * Parses a command line against declared options. Flags override `--config FILE`, a JSON object by setting name, which
+ * overrides defaults. `--help`, `-h` and `--config` need not be declared.
  *
- * @throws {UsageError} for an unknown flag or setting (naming the nearest), a value that does not fit, a surplus
- * argument, a file that cannot be read
+ * @throws {UsageError} for an unknown flag or setting (naming the nearest) or a value that does not fit.
+ * @throws {UsageError} for a surplus argument, or a file that cannot be read.
  *
  * @example
  * ```ts
@@ -151,7 +159,7 @@ export function parseOptions<const O extends Options>(
   const raw = parseArgs(prepare(args, options), {
     boolean: [...booleans, "help"],
     string: [...texts, "config", "_"],
-    // An absent boolean has to be told from a false one: undefined says "not given".
+    // An absent boolean is undefined, which tells it from a false one.
     default: Object.fromEntries(booleans.map((flag) => [flag, undefined])),
     negatable: booleans,
     alias,

@@ -1,15 +1,18 @@
 import { isAbsolute, join } from "node:path";
 
-/** The folder that the user is in. */
+/**
+ * Finds the folder that the user is in. Both `./ponder` and `deno task` run commands in the repository's folder; they name the
+ * user's in `PONDER_CWD` and `INIT_CWD`.
+ */
 export function userFolder(): string {
   return Deno.env.get("PONDER_CWD") || Deno.env.get("INIT_CWD") || Deno.cwd();
 }
 
 /**
- * A path that the user typed. A relative one starts in the folder that the user is in, which `./ponder` names in
- * `PONDER_CWD` and `deno task` in `INIT_CWD`: both run commands in the repository's folder.
+ * Resolves a path that the user typed. A relative path starts in the folder that the user is in.
  *
- * @returns the path as it was typed if it is absolute or starts in this process's folder, else an absolute one
+ * @returns The path as it was typed if it is absolute or the user is in this process's folder. Else a path from the user's
+ * folder.
  */
 export function userPath(path: string): string {
   const folder = userFolder();

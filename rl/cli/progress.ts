@@ -1,42 +1,43 @@
 import { formatCount, formatDuration } from "./format.ts";
 import { processConsole } from "./streams.ts";
 
-/** One state of a long-running stage. */
+/** The state of a long stage of work. */
 export interface ProgressState {
-  /** What is being done, e.g. `rl`. */
+  /** What is being done, such as `rl`. */
   readonly stage: string;
-  /** Steps done of `total`. */
+  /** Steps done. */
   readonly step: number;
+  /** Steps in all. */
   readonly total: number;
-  /** Whatever else to show, ready to print, in order: `{ success: "83.0%", "tok/s": "1.2k" }`. */
+  /** Other texts to show, in order: `{ success: "83.0%", "tok/s": "1.2k" }`. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** Time left, if the caller knows better than the pace of this stage. */
+  /** Time left in milliseconds, if the caller knows it better than the pace of this stage does. */
   readonly leftMs?: number;
 }
 
-/** Where and how often a {@linkcode Progress} writes. */
+/** How a {@linkcode Progress} writes. */
 export interface ProgressOptions {
-  /** Receives text; default stderr of this process, where what cannot be written is dropped. */
+  /** Receives text. Default: stderr of this process; text that cannot be written is dropped. */
   readonly write?: (text: string) => void;
-  /** Rewrite one line (true) or print plain lines now and then (false). Default: is stderr a terminal. */
+  /** True rewrites one line, false prints plain lines from time to time. Default: whether stderr is a terminal. */
   readonly isTerminal?: boolean;
-  /** Width of the terminal. Default: asked for, else 80. */
+  /** Width of the terminal in characters. Default: the terminal's own, else 80. */
   readonly columns?: () => number;
   /** Least time between two redraws on a terminal. Default 100 ms. */
   readonly redrawMs?: number;
   /** Least time between two plain lines. Default 10 000 ms. */
   readonly plainMs?: number;
-  /** Clock. Default `performance.now`. */
+  /** Clock in milliseconds. Default `performance.now`. */
   readonly nowMs?: () => number;
 }
 
-/** Time left at the pace so far; undefined until a step is done. */
+/** Estimates the time left in milliseconds at the pace so far; undefined until a step is done. */
 export function estimateLeftMs(step: number, total: number, elapsedMs: number): number | undefined {
   if (step <= 0 || total <= 0) return undefined;
   return Math.max(0, (total - step) * elapsedMs / step);
 }
 
-/** One line: `rl  120/400  success 83.0%  1 m 05 s left`, cut to `columns`. */
+/** Formats a state as one line, cut to `columns`: `rl  120/400  success 83.0%  1 m 05 s left`. */
 export function formatProgress(state: ProgressState, columns = Infinity): string {
   const parts = [state.stage, `${formatCount(state.step)}/${formatCount(state.total)}`];
   for (const [name, value] of Object.entries(state.fields ?? {})) parts.push(`${name} ${value}`);
@@ -45,7 +46,7 @@ export function formatProgress(state: ProgressState, columns = Infinity): string
   return line.length <= columns ? line : line.slice(0, Math.max(0, columns - 1)) + "…";
 }
 
-/** Columns of the terminal; 80 if there is none to ask, or if it does not know, as in some containers. */
+/** Asks the terminal for its columns. 80 if there is no terminal, or if it does not know, as in some containers. */
 export function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns || 80;
@@ -57,8 +58,8 @@ export function terminalColumns(): number {
 const CLEAR_LINE = "\r\x1b[2K";
 
 /**
- * Live progress on stderr. On a terminal one line is rewritten; elsewhere a plain line appears at the start of a
- * stage, about every ten seconds, and at its end, so that logs stay short.
+ * Live progress on stderr. On a terminal one line is rewritten. Elsewhere logs should stay short: a plain line appears at the
+ * start of a stage, about every ten seconds, and at its end.
  */
 export class Progress {
   readonly #write: (text: string) => void;
@@ -80,13 +81,13 @@ export class Progress {
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  /** Shows a state. Cheap to call every step: redraws are limited, a new stage and the last step always show. */
+  /** Shows a state. It is cheap to call at every step: redraws are limited. A new stage and the last step always show. */
   update(state: ProgressState): void {
     const now = this.#nowMs();
     const isNewStage = state.stage !== this.#stage;
     if (isNewStage) {
       this.#endLine();
-      // A resumed stage starts above zero: its pace counts from there.
+      // A resumed stage starts above zero. Its pace counts from there.
       [this.#stage, this.#stageStartMs, this.#stageStartStep] = [state.stage, now, state.step];
     }
     const isDone = state.step >= state.total;
@@ -95,7 +96,7 @@ export class Progress {
     const start = this.#stageStartStep;
     const leftMs = state.leftMs ??
       estimateLeftMs(state.step - start, state.total - start, now - this.#stageStartMs);
-    // At its end a stage has no time left, only a caller that knows of later ones.
+    // A stage that is done has no time left, unless the caller counts later stages too.
     const hasLeft = !isDone || (state.leftMs ?? 0) >= 1000;
     const shown = { ...state, leftMs: hasLeft ? leftMs : undefined };
     if (!this.#isTerminal) return this.#write(formatProgress(shown) + "\n");
@@ -110,7 +111,7 @@ export class Progress {
     this.#lastMs = this.#isTerminal ? -Infinity : this.#lastMs;
   }
 
-  /** Ends the live line, keeping its last state on screen. Call when done, also on failure. */
+  /** Ends the live line and keeps its last state on screen. Call it at the end, also after a failure. */
   close(): void {
     this.#endLine();
     this.#stage = undefined;

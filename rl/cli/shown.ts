@@ -1,7 +1,7 @@
-/** Longest part of a user's text that a message repeats, in characters. */
+/** How much of a user's text a message repeats at most, in characters. */
 const SHOWN = 80;
 
-/** A text as messages repeat it: its first 80 characters and how many there are, if it is longer. */
+/** Shortens a text for a message: its first 80 characters, and how many there are in all. */
 export function clip(text: string, limit: number = SHOWN): string {
   if (text.length <= limit) return text;
   // Half of a surrogate pair is no character.
@@ -9,7 +9,7 @@ export function clip(text: string, limit: number = SHOWN): string {
   return `${head}… (${text.length} characters)`;
 }
 
-/** A value as messages repeat it: JSON, clipped. */
+/** Writes a value for a message: as JSON, shortened. */
 export function shown(value: unknown): string {
   if (typeof value === "string") {
     if (value.length <= SHOWN) return JSON.stringify(value);
@@ -19,13 +19,13 @@ export function shown(value: unknown): string {
   return clip(JSON.stringify(value) ?? String(value));
 }
 
-/** A message fit for a terminal: no control characters, no word of thousands of characters. */
+/** Makes a message fit for a terminal: without control characters and without words of hundreds of characters. */
 export function printable(message: string): string {
   // deno-lint-ignore no-control-regex -- they are what is taken out
   return message.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "\ufffd").replace(/\S{400,}/g, (word) => clip(word));
 }
 
-/** A word as a POSIX shell takes it: quoted if it holds anything but plain characters. */
+/** Writes a word as a POSIX shell takes it: quoted if it holds anything but plain characters. */
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,18 +1,20 @@
-/** Where a command writes; tests replace it. */
+/** The streams that a command writes to; tests replace them. */
 export interface Console {
+  /** Writes results. */
   readonly out: (text: string) => void;
+  /** Writes messages and progress. */
   readonly err: (text: string) => void;
 }
 
 const encoder = new TextEncoder();
 
-/** Writes all of `text`: a pipe may take less than it is handed. */
+/** Writes all of `text`. A pipe may take less than it is given at once. */
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let bytes = encoder.encode(text);
   while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
 }
 
-/** Runs `write`, dropping what cannot be written: a message that nobody can read must not end hours of training. */
+/** Runs `write` and ignores its failure: a message that nobody can read must not end hours of training. */
 function dropping(write: () => void): void {
   try {
     write();
@@ -22,15 +24,14 @@ function dropping(write: () => void): void {
 }
 
 /**
- * Stdout and stderr of this process. Results go to `out`, which throws if they cannot be written. Messages and progress
- * go to `err`, which drops them then.
+ * Stdout and stderr of this process. `out` throws if results cannot be written. `err` drops messages that cannot be written.
  */
 export const processConsole: Console = {
   out: (text) => writeAll(Deno.stdout, text),
   err: (text) => dropping(() => writeAll(Deno.stderr, text)),
 };
 
-/** Has `console.error` and `console.warn` drop what cannot be written, as {@linkcode processConsole} does. */
+/** Makes `console.error` and `console.warn` drop what cannot be written, as {@linkcode processConsole} does. */
 export function dropUnwritableMessages(): void {
   for (const name of ["error", "warn"] as const) {
     const write = console[name].bind(console);

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 const ROOT = new URL("../../", import.meta.url);
 
 /**
- * The arguments of Deno with which a task of `deno.json` runs its command, from any folder: for programs that start a
- * command themselves, without the shell of `deno task` between, which would keep signals from it.
+ * Reads the arguments with which a task of `deno.json` calls Deno, such that they work from any folder. Programs use them to
+ * start a command without `deno task`, whose shell would keep signals from the command.
  */
 export function taskArguments(name: string): string[] {
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));

@@ -1,4 +1,4 @@
-/** A command called wrongly: the message goes to stderr and the command ends with exit code 2. */
+/** The error of a command that was called wrongly. Its message goes to stderr, and the command exits with code 2. */
 export class UsageError extends Error {
   /** `UsageError`. */
   override readonly name = "UsageError";

@@ -1,5 +1,5 @@
 /**
- * `algorithms`: lists the algorithms, or shows one with its settings and what it logs.
+ * `algorithms`: lists the algorithms, or shows one with its settings and metrics.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export const algorithmsCommand: Command<typeof options> = {
   },
 };
 
-/** An algorithm as `--help` shows a command, with the metrics that it adds to those of every run. */
+/** Describes an algorithm as `--help` describes a command, and lists the metrics that it adds to those of every run. */
 function describe({ name, summary, source, options, metrics }: Algorithm, reference: string): string {
   const help = formatHelp(
     {

@@ -1,5 +1,5 @@
 /**
- * `baseline`: what the same run reaches without language, with a small convolutional network on the same pixels.
+ * `baseline`: trains the baseline without language, a small convolutional network on the same pixels.
  *
  * @module
  */

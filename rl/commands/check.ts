@@ -1,5 +1,5 @@
 /**
- * `check`: verifies the files of a run, and goes back to what is whole.
+ * `check`: verifies the files of a run, and can go back to the last whole checkpoint.
  *
  * @module
  */
@@ -11,13 +11,14 @@ import {
   processConsole,
   runCommand,
   UsageError,
+  userPath,
 } from "../cli/mod.ts";
 import { latestRun, RUNS_FOLDER } from "../run/latest.ts";
 import { restoreRun } from "../run/proof.ts";
 
 const options = defineOptions({
   run: {
-    type: "string",
+    type: "path",
     meaning: "run folder, which may stand without the flag; the latest one under runs/ when absent",
   },
   restore: {
@@ -44,7 +45,8 @@ export const checkCommand: Command<typeof options> = {
     if (values.run !== undefined && positional.length > 0) {
       throw new UsageError(`Cannot check both ${values.run} and ${positional[0]}: name one run`);
     }
-    const run = values.run ?? positional[0] ?? await latestRun(RUNS_FOLDER);
+    const run = values.run ?? (positional.length > 0 ? userPath(positional[0]) : undefined) ??
+      await latestRun(RUNS_FOLDER);
     const restored = values.restore ? await restoreRun(run) : [];
     const state = await checkRun(run);
     if (values.json) processConsole.out(JSON.stringify({ run, restored, ...state }, null, 2) + "\n");

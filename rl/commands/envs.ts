@@ -66,7 +66,7 @@ export const envsCommand: Command<typeof options> = {
       processConsole.out(JSON.stringify(list) + "\n");
     } else if (sheet === undefined) {
       const rows = envs.map(({ name, id, actions, solve }, i) => {
-        // What finds it: its published name, or its file.
+        // The name that finds it: its published name, or its file.
         const { reference } = definitions[i];
         const place = id ?? (reference === name ? "-" : reference);
         return [name, place, solve === undefined ? "no" : "yes", shorten(actions.join(" "))];
@@ -85,7 +85,7 @@ export const envsCommand: Command<typeof options> = {
   },
 };
 
-/** Runs the checks of each; 1 when some promise is broken. */
+/** Checks each environment. Returns 1 if a promise is broken, else 0. */
 function checkAll(definitions: readonly EnvironmentDefinition[], json: boolean): number {
   const results = definitions.map((definition) => ({
     name: definition.name,

@@ -1,5 +1,5 @@
 /**
- * `eval`: what a trained policy achieves on held-out seeds, sampled and greedy.
+ * `eval`: evaluates a trained policy on held-out seeds, sampled and greedy.
  *
  * @module
  */
@@ -20,7 +20,8 @@ import { commonOptions } from "../config.ts";
 import { evaluationEnvSettings, readEnvSettings } from "../env_settings.ts";
 import { loadEnvironment } from "../run/load_environment.ts";
 import { evaluate, evaluateBoth } from "../evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
+import { sampledDeals } from "../pass_at.ts";
+import { dealTable, evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../scripted_policy.ts";
 import { findTrainedRun } from "../run/trained.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
@@ -51,6 +52,14 @@ const options = defineOptions({
     max: 1000,
     meaning: "which held-out episodes; 0 are those of train",
   },
+  samples: {
+    type: "integer",
+    default: 1,
+    min: 1,
+    max: 256,
+    unit: "episodes",
+    meaning: "sampled episodes of each held-out deal; 2 or more give pass@k and the mean by deal",
+  },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   envSettings: {
     type: "list",
@@ -79,11 +88,12 @@ export const evalCommand: Command<typeof options> = {
     "deno task eval",
     "deno task eval --run runs/NumberLine-s0 --seed 2",
     "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
+    "deno task eval --run runs/Points24-s0 --temperature 1 --samples 32 --episodes 256",
     "deno task eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
     "deno task eval --policy random --env Blackjack --episodes 10000",
   ],
   options,
-  async run({ given, values: { run, checkpoint, policy, episodes, seed, json } }) {
+  async run({ given, values: { run, checkpoint, policy, episodes, seed, samples, json } }) {
     if (policy !== "trained") return await evaluateScripted(policy as ScriptedPolicy, given);
     const { env, envSettings, temperature, maxNewTokens } = given;
     const trained = await findTrainedRun({
@@ -104,23 +114,28 @@ export const evalCommand: Command<typeof options> = {
       const policy = await loadPolicy(gpu, trained.checkpoint, env);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
-      const evaluation = await evaluateBoth(policy, {
+      const { sampled, greedy } = await evaluateBoth(policy, {
         environment,
         envSettings: evaluationEnvSettings(environment, config),
         episodes,
         seed,
+        samples,
         temperature: config.temperature,
         maxNewTokens: config.maxNewTokens,
-        onProgress: (step) => progress.update({ stage: "evaluation", step, total: 2 * episodes }),
+        onProgress: (step) => progress.update({ stage: "evaluation", step, total: (samples + 1) * episodes }),
       });
-      // What went wrong on the GPU is known only now.
+      // Faults of the GPU are known only now.
       await gpu.settle();
       progress.close();
-      const table = evaluationTable({ ...evaluation });
+      const byDeal = samples > 1 ? sampledDeals(sampled.outcomes, samples) : null;
+      const table = [
+        evaluationTable({ sampled: byDeal === null ? sampled : { ...sampled, ci95: byDeal.ci95 }, greedy }),
+        ...byDeal === null ? [] : [dealTable(byDeal)],
+      ].join("\n\n");
       const title =
         `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
-        `temperature ${config.temperature}`;
-      // With --json the table is a message: stdout holds the JSON alone.
+        `temperature ${config.temperature}, panel ${sampled.panel}`;
+      // With --json stdout holds the JSON alone, and the table is a message.
       (json ? console.error : console.log)(`\n${title}\n${table}\n`);
       console.error(`Took ${formatDuration(performance.now() - startMs)}`);
       if (json) {
@@ -129,7 +144,12 @@ export const evalCommand: Command<typeof options> = {
           checkpoint: trained.checkpoint,
           adapter: gpu.adapterName,
           temperature: config.temperature,
-          evaluation: evaluationReport(evaluation, { environment: environment.name, episodes, seed }),
+          evaluation: evaluationReport({ sampled, greedy }, {
+            environment: environment.name,
+            episodes,
+            seed,
+          }),
+          ...byDeal !== null && { by_deal: byDeal },
         };
         console.log(JSON.stringify(result, null, 2));
       }
@@ -140,9 +160,9 @@ export const evalCommand: Command<typeof options> = {
   },
 };
 
-/** Evaluates a policy without a model: no GPU, no pictures. */
+/** Evaluates a policy without a model. It needs no GPU and draws no pictures. */
 async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
-  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens"] as const) {
+  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens", "samples"] as const) {
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }
@@ -162,7 +182,7 @@ async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof opti
   progress.close();
   const title = `${environment.name}, ${episodes} held-out episodes, success = ${
     successMeaning(environment)
-  }`;
+  }, panel ${result.panel}`;
   (given.json ? console.error : console.log)(`\n${title}\n${evaluationTable({ [policy]: result })}\n`);
   const evaluation = { environment: environment.name, episodes, seed, sampled: result };
   if (given.json) console.log(JSON.stringify({ policy, evaluation }, null, 2));

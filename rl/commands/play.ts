@@ -1,5 +1,5 @@
 /**
- * `play`: one episode in the terminal, as the agent sees, thinks and acts.
+ * `play`: shows one episode in the terminal, as the agent sees, thinks and acts.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun } from "../run/trained.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
 
-/** Delay between tokens on a terminal: about as fast as one reads. */
+/** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
 const MAX_FRAME_COLUMNS = 60;
 
@@ -43,13 +43,13 @@ const options = defineOptions({
 
 /** A step of the episode. */
 export interface PlayedStep {
-  /** Counts from 1. */
+  /** Number of the step, from 1. */
   readonly step: number;
-  /** The state it was taken in. */
+  /** The state that the action was taken in. */
   readonly situation: Situation;
   readonly prompt: string;
   readonly decision: Decision;
-  /** Name of the action taken. */
+  /** Name of the action that was taken. */
   readonly action: string;
   /** Value estimate of the state, in units of return. */
   readonly value: number;
@@ -59,7 +59,7 @@ export interface PlayedStep {
   readonly terminated: boolean;
   readonly truncated: boolean;
   readonly goalReached: boolean;
-  /** By the environment's own measure, were the episode to end here. */
+  /** Would the episode be a success if it ended here, by the environment's own measure? */
   readonly success: boolean;
 }
 
@@ -67,16 +67,16 @@ export interface PlayedStep {
 export interface PlaySettings {
   readonly environment: EnvironmentDefinition;
   readonly envSettings?: EnvironmentSettings;
-  /** Which held-out episode: `eval --seed 0` plays the same ones. */
+  /** Which held-out episode. `eval --seed 0` plays the same ones. */
   readonly seed: number;
   readonly greedy: boolean;
   readonly temperature: number;
   readonly maxNewTokens: number;
-  /** What rewards were multiplied by in training, which values are in units of. */
+  /** The factor of rewards in training. Values are in units of scaled return; they are divided by it. */
   readonly rewardScale: number;
 }
 
-/** Plays a held-out episode step by step. Deterministic by seed. */
+/** Plays a held-out episode step by step. The same seed gives the same episode. */
 export async function* playEpisode(policy: Policy, settings: PlaySettings): AsyncGenerator<PlayedStep> {
   const { environment, envSettings, seed, greedy, temperature, maxNewTokens, rewardScale } = settings;
   const env = environment.make(envSettings);
@@ -110,7 +110,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
   }
 }
 
-/** One line of `--json`. */
+/** Makes the object of one line of `--json`. */
 export function stepAsJson(played: PlayedStep) {
   const { decision, situation } = played;
   return {
@@ -138,11 +138,11 @@ export interface Screen {
   /** Width of a frame in characters. */
   readonly columns: number;
   readonly colors: boolean;
-  /** Pause after each token. */
+  /** Pause after each token, in milliseconds. */
   readonly delayMs: number;
 }
 
-/** Shows a step: the picture, the response as it was written, and what came of it. */
+/** Shows a step: the picture, the response as it was written, the action and the reward. */
 export async function showStep(
   played: PlayedStep,
   { write, columns, colors, delayMs }: Screen,
@@ -150,7 +150,7 @@ export async function showStep(
   const { decision: { decoding, parse }, situation } = played;
   const bold = styled(colors, 1), dim = styled(colors, 2), highlight = styled(colors, 1, 32);
   const picture = renderToTerminal(situation.observation, columns, { colors });
-  // Without colours paper is blank, and blank margins only take lines.
+  // Without colours the background is blank. Blank lines at the margins are left out.
   write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
   for (let i = 0; i < decoding.ends.length; i++) {
     const [from, to] = [decoding.starts[i], decoding.ends[i]];
@@ -166,7 +166,7 @@ export async function showStep(
   write(`\n${dim("->")} ${action}   reward ${played.reward}   value ${played.value.toFixed(2)}\n\n`);
 }
 
-/** How the episode went, after its last step. */
+/** Says in one line how the episode ended, after its last step. */
 export function formatEnd({ step, episodeReturn, goalReached, success, truncated }: PlayedStep): string {
   const how = goalReached
     ? "the goal was reached"
@@ -228,7 +228,7 @@ export const playCommand: Command<typeof options> = {
           screen.write(JSON.stringify(stepAsJson(played)) + "\n");
           continue;
         }
-        // Most tasks have one prompt; those that quote the state show it anew.
+        // A prompt is shown again only if it differs, as in tasks whose prompts quote the state.
         if (played.prompt !== last?.prompt) screen.write(`${played.prompt}\n\n`);
         await showStep(played, screen);
         last = played;

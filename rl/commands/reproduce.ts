@@ -1,5 +1,5 @@
 /**
- * `reproduce`: runs or resumes the experiments, keeps their summaries under `results/`, writes `docs/results.md`.
+ * `reproduce`: runs or resumes the experiments, keeps their summaries under `results/`, and writes `docs/results.md`.
  *
  * @module
  */
@@ -29,7 +29,7 @@ import {
   suggestion,
   UsageError,
 } from "../cli/mod.ts";
-import { type Experiment, experiments, SEEDS } from "../report/experiments.ts";
+import { type Experiment, experiments } from "../report/experiments.ts";
 import { estimateSeconds, formatEstimate } from "../report/estimate.ts";
 import { resultsPage } from "../report/page.ts";
 import { stoppable } from "../run/stop.ts";
@@ -38,14 +38,20 @@ const options = defineOptions({
   only: {
     type: "list",
     meaning:
-      "experiments to run, by task, name, task/name or group (reference, main, ablation, lambda, algorithms, ood); " +
-      "all when absent",
+      "experiments to run, by task, name, task/name or group (reference, main, ablation, controlled, mistakes, lambda, " +
+      "algorithms, ood); all when absent",
   },
-  seeds: { type: "list", default: SEEDS.map(String), meaning: "seeds to run each with" },
+  seeds: { type: "list", meaning: "seeds to run each with; 3 to 10 by the experiment when absent" },
   quick: {
     type: "boolean",
     default: false,
-    meaning: "smoke run of all: one seed, few steps, results under results/quick, nothing learnt",
+    meaning:
+      "smoke run of one experiment of each table: one seed, few steps, results under results/quick, nothing learnt",
+  },
+  renew: {
+    type: "boolean",
+    default: false,
+    meaning: "run again what is from before a change that touches it; the page names the changes",
   },
   list: {
     type: "boolean",
@@ -54,7 +60,7 @@ const options = defineOptions({
   },
 });
 
-/** What `--quick` adds: enough to see every part work, too little to learn. */
+/** The flags that `--quick` adds: enough to see every part work, too little to learn. */
 const QUICK: CellContext["extra"] = {
   train: flags(
     "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
@@ -74,21 +80,26 @@ export const reproduceCommand: Command<typeof options> = {
     "deno task reproduce",
     "deno task reproduce --only NumberLine/default --seeds 0",
     "deno task reproduce --only reference,ood",
+    "deno task reproduce --only NumberLine --renew",
     "deno task reproduce --quick",
   ],
   options,
   async run({ values }) {
     const results = values.quick ? "results/quick" : "results";
     const places: Places = { results, runs: `runs/${results}` };
-    const given = [...new Set(values.seeds.map(readSeed))];
-    const cells = cellsOf(select(values.only), values.quick ? given.slice(0, 1) : given);
+    const given = values.seeds && [...new Set(values.seeds.map(readSeed))];
+    const chosen = select(values.only);
+    const cells = values.quick
+      ? cellsOf(oneOfEach(chosen), given?.slice(0, 1) ?? [0])
+      : cellsOf(chosen, given);
     const states: CellState[] = [];
     for (const cell of cells) states.push(await cellState(places, cell));
+    const kept = values.renew ? ["done"] : ["done", "older"];
+    const todo = cells.filter((_, i) => !kept.includes(states[i]));
     if (values.list) {
-      await list(places, cells, states);
+      await list(places, cells, states, todo);
       return 0;
     }
-    const todo = cells.filter((_, i) => states[i] !== "done");
     const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
     await writePage(places);
     return code;
@@ -96,7 +107,7 @@ export const reproduceCommand: Command<typeof options> = {
 };
 
 /**
- * Runs what can be run, one after the other. A cell that fails is told and passed over; a signal ends it all, after the
+ * Runs the cells that can run, one after the other. If a cell fails, the others still run. A signal ends everything, after the
  * child has saved.
  */
 async function runCells(
@@ -105,19 +116,19 @@ async function runCells(
   extra: CellContext["extra"],
 ): Promise<number> {
   let child: Deno.ChildProcess | null = null;
-  // A terminal sends Ctrl-C to the child as well; it takes both signals for one.
+  // A terminal sends Ctrl-C to the child too. The child takes both signals for one.
   const stopChild = () => child?.kill("SIGTERM");
   return await stoppable(stopChild, async (isStopped) => {
     const onChild = (started: Deno.ChildProcess | null) => {
       child = started;
-      // The signal came just before.
+      // The signal may have come just before.
       if (isStopped()) stopChild();
     };
     const failed: string[] = [];
     for (const [index, cell] of todo.entries()) {
       const { environment, title } = cell.experiment;
       const label = `${environment}: ${title}${cell.seed === null ? "" : `, seed ${cell.seed}`}`;
-      // Also if training them has just failed.
+      // This is also the case if their training has just failed.
       if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
         console.error(
@@ -142,16 +153,20 @@ async function runCells(
   });
 }
 
-/** The cells, how far each is, and how long it took or should take. */
-async function list(places: Places, cells: readonly Cell[], states: readonly CellState[]): Promise<void> {
+/** Prints the cells, how far each is, and how long it took or should take. */
+async function list(
+  places: Places,
+  cells: readonly Cell[],
+  states: readonly CellState[],
+  todo: readonly Cell[],
+): Promise<void> {
   const known = await readResults(places);
   const rows = cells.map((cell, i) => {
     const time = formatEstimate(estimateSeconds([cell], known));
-    return [resultPath(places, cell), states[i], states[i] === "done" ? time.replace("about ", "") : time];
+    return [resultPath(places, cell), states[i], todo.includes(cell) ? time : time.replace("about ", "")];
   });
   processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
-  const left = estimateSeconds(cells.filter((_, i) => states[i] !== "done"), known);
-  processConsole.out(`\nTime left: ${formatEstimate(left)}\n`);
+  processConsole.out(`\nTime left: ${formatEstimate(estimateSeconds(todo, known))}\n`);
 }
 
 async function writePage(places: Places): Promise<void> {
@@ -172,6 +187,14 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
     throw new UsageError(`Unknown experiment ${shown(id)}${suggestion(id, known)}`);
   }
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
+}
+
+/** The first experiment of each table and command of a task: a smoke run need not see all that differ in a number. */
+function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
+  // Policies without a model take no time.
+  const kind = ({ environment, group, command, name }: Experiment) =>
+    [environment, group, command, ...command === "policy" ? [name] : []].join();
+  return [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
 }
 
 function readSeed(text: string): number {

@@ -1,24 +1,29 @@
-/** A frame as text, for `play`. */
+/**
+ * Frames as text, for `play`.
+ *
+ * @module
+ */
 
 import type { Observation } from "../../envs/types.ts";
 import { boxResize } from "../image.ts";
 
-/** From no ink to much: a frame is dark on white, and paper is a better guess than the terminal's background. */
+/** Characters from no ink to much. Frames are dark on white, so that a white pixel is a blank. */
 const INK = " .:-=+*#%@";
 
-/** Puts the terminal's own colours back. */
+/** Sets the terminal's own colours again. */
 const RESET = "\x1b[0m";
 
+/** How to show a frame. */
 export interface TerminalImageSettings {
-  /** 24-bit colours; otherwise plain ASCII. Default: unless `NO_COLOR` is set. */
+  /** True for 24-bit colours, false for plain ASCII. Default: true unless `NO_COLOR` is set. */
   readonly colors?: boolean;
 }
 
 /**
- * The frame, `columns` characters wide, in lines without a last line feed. In colour each character is a half block, which
- * holds two pixels one above the other; a character cell is taken as twice as high as it is wide.
+ * Writes a frame as text, `columns` characters wide, without a line feed at the end. In colour each character is a half block,
+ * which holds two pixels, one above the other. A character cell is assumed to be twice as high as wide.
  *
- * Throws `RangeError` when `columns` is not a whole number of at least 1.
+ * @throws {RangeError} when `columns` is not a whole number of at least 1.
  */
 export function renderToTerminal(
   observation: Observation,

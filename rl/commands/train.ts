@@ -42,10 +42,11 @@ import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
 import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
-import { readRunSettings } from "../run/trained.ts";
+import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
+import { noteTaken, noteUntaken, removeTaken, untaken } from "../run/untaken.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
 
-/** The `train` command. Its flags are those of the algorithm that is asked for. */
+/** The `train` command. Its flags are those of every run, and those of the chosen algorithm. */
 export const trainCommand: Command<typeof commonOptions> = {
   command: "deno task train",
   summary: "Fine-tune a compact vision-language model on an environment: warm start, RL, evaluation.",
@@ -77,11 +78,11 @@ export const trainCommand: Command<typeof commonOptions> = {
     let begun: Begun | null = null;
     try {
       const open = () => openTunedGpu({ note: console.error });
-      // Before the folder: without an adapter there should be no run to trip over next time.
+      // The GPU opens before the folder is made: without an adapter no folder should be left in the way of the next try.
       return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
         if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
         begun ??= fresh === null
-          ? await resumed(await RunFolder.create(out, { resume: true }), given)
+          ? await resumed(gpu, await RunFolder.create(out, { resume: true }), given)
           : await begin(gpu, fresh, warmStart, {
             environment,
             algorithm,
@@ -97,30 +98,46 @@ export const trainCommand: Command<typeof commonOptions> = {
   },
 };
 
-/** A run that has its folder. */
+/** A run with its folder: its settings and its parts. */
 type Begun = readonly [CommonSettings, Parts];
 
-/** A new run; with a warm start, or the path of one's weights, it goes on from that. */
+/** Begins a new run. With a warm start, or the path of a run whose weights to use, it goes on from that. */
 async function begin(
   gpu: Gpu,
   config: CommonSettings,
   warmStart: WarmStart | string | null,
   parts: Parts,
 ): Promise<Begun> {
-  const { environment, folder } = parts;
+  const { folder } = parts;
   return await orClosed(folder, async () => {
+    if (warmStart !== null) await noteUntaken(folder.path, config.warmStart!);
     await folder.writeConfig(settingsOf(config));
-    if (typeof warmStart === "string") {
-      await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
-    } else if (warmStart !== null) await writeWarmStart(folder, warmStart);
+    if (warmStart !== null) await take(gpu, config, warmStart, parts);
     return [{ ...config, resume: warmStart !== null }, parts];
   });
 }
 
-/** A run to go on with: its own settings, which flags may repeat but not change; with `--extend` its length may grow. */
-async function resumed(folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
+/** Lets a new run, which has only its settings, begin RL with a warm start, or with the weights of the run at a path. */
+async function take(
+  gpu: Gpu,
+  config: CommonSettings,
+  warmStart: WarmStart | string,
+  { environment, folder }: Parts,
+): Promise<void> {
+  if (typeof warmStart === "string") {
+    await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
+  } else await writeWarmStart(folder, warmStart);
+  await noteTaken(folder.path);
+}
+
+/** Opens a run to go on with. Flags may repeat its settings but not change them; with `--extend` its length may grow. */
+async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
   return await orClosed(folder, async () => {
-    const { settings: earlier, algorithm } = await readRunSettings(folder);
+    const { settings: earlier, algorithm } = await readRunSettings(folder, given.algorithm);
+    if (given.env === undefined) requireNoProgram(folder.path, earlier.env ?? "");
+    if (algorithm === null) {
+      throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
+    }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
     const config = resolveConfig({ ...earlier, ...given }, environment, algorithm);
     const { envSteps } = config;
@@ -133,12 +150,19 @@ async function resumed(folder: RunFolder, given: Given<typeof commonOptions>): P
     }
     const settings = settingsOf(config);
     await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
+    const parts = { environment, algorithm, folder };
+    const source = await untaken(folder.path);
+    if (source !== null) {
+      const warmStart = await readUntaken(source, config, parts);
+      await removeTaken(folder.path);
+      await take(gpu, config, warmStart, parts);
+    }
     if (isLonger) await folder.extend({ envSteps });
-    return [config, { environment, algorithm, folder }];
+    return [config, parts];
   });
 }
 
-/** What `work` gives; when it throws, the folder is given up. */
+/** Does `work`. If it throws, the folder is closed. */
 async function orClosed<T>(folder: RunFolder, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -149,8 +173,10 @@ async function orClosed<T>(folder: RunFolder, work: () => Promise<T>): Promise<T
 }
 
 /**
- * Another run's warm start, if it is the one that this run would have. The path itself when there is none to share: that run
- * trained on another environment, or this one has no solver. Its latest weights are then where RL begins.
+ * Reads another run's warm start, if this run would have the same one. Returns the path itself if that run trained on another
+ * environment, or if this environment has no solver. RL then begins with that run's latest weights.
+ *
+ * @throws {UsageError} when the environment is the same but settings of the warm start differ.
  */
 async function readWarmStart(
   path: string,
@@ -158,11 +184,12 @@ async function readWarmStart(
   { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
 ): Promise<WarmStart | string> {
   const folder = await RunFolder.open(path);
-  const { settings, algorithm: other } = await readRunSettings(folder);
+  const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
   if (!isSolved || settings.env !== config.env) return path;
+  // What not every run has is its algorithm's, and so of RL.
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
-    .filter(([name]) => !isRlSetting(name, { ...options, ...other.options }));
+    .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
     `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +
@@ -170,12 +197,36 @@ async function readWarmStart(
   );
 }
 
-/** The flag that names a user's own environment: `./ponder` lets a command read what its command line names. */
+/** The same for a run that was killed before it had taken it. */
+async function readUntaken(
+  source: string,
+  config: CommonSettings,
+  parts: Parts,
+): Promise<WarmStart | string> {
+  try {
+    return await readWarmStart(source, config, parts);
+  } catch (error) {
+    throw new Error(
+      `Cannot resume ${parts.folder.path}: it was stopped before it had taken the warm start of ${source}, which cannot be ` +
+        `read now (${(error as Error).message}); begin again with --overwrite --warm-start ${
+          shellQuote(source)
+        }`,
+      { cause: error },
+    );
+  }
+}
+
+/** The flag that names a user's own environment. `./ponder` lets a command read only files that its command line names. */
 function ownFileFlag({ name, reference }: EnvironmentDefinition): string {
   return reference === name ? "" : ` --env ${shellQuote(reference)}`;
 }
 
-/** What a run is made of beside its settings. */
+/** The flag that names a user's own algorithm. */
+function ownAlgorithmFlag({ reference }: Algorithm): string {
+  return reference === undefined ? "" : ` --algorithm ${shellQuote(reference)}`;
+}
+
+/** The parts of a run beside its settings. */
 interface Parts {
   readonly environment: EnvironmentDefinition;
   readonly algorithm: Algorithm;
@@ -199,7 +250,7 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
     if (result.afterRl === null) {
       console.error(
         `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}` +
-          ownFileFlag(environment),
+          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm),
       );
       return 1;
     }
@@ -223,7 +274,7 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
   }
 }
 
-/** Says where it runs and how long it should take, before anything long begins. */
+/** Tells the user, before anything long begins, what is trained, on which adapter, and how long it should take. */
 async function announce(
   gpu: Gpu,
   config: CommonSettings,
@@ -238,13 +289,13 @@ async function announce(
   const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
   progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
   gpu.free(policy.parameters.values);
-  // A run that goes on soon tells by its progress what is left.
+  // The progress of a resumed run soon shows the time that is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
   const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 
-/** Shows where the time of a step goes, and keeps the trace, before the run begins. */
+/** Traces a step of each kind before the run begins. It prints the time by kernel and keeps the trace. */
 async function profile(
   gpu: Gpu,
   config: CommonSettings,
@@ -286,7 +337,7 @@ function listChanges(changes: readonly Change[]): string {
   return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
 }
 
-/** The contents of `summary.json`. */
+/** Makes the contents of `summary.json`. Times are in seconds. */
 function summarize(
   config: CommonSettings,
   { environment: { name: environment }, algorithm }: Parts,
@@ -319,7 +370,7 @@ function summarize(
   };
 }
 
-/** The evaluation table and what to do next, on stderr. */
+/** Prints the evaluation table, and what to do next, on stderr. */
 function report(
   environment: EnvironmentDefinition,
   config: CommonSettings,

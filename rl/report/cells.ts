@@ -1,12 +1,16 @@
 /**
- * Cells of the results table: an experiment with one seed, where it is kept, and what runs it.
+ * Cells of the results table: an experiment with one seed, its files, and the command that runs it.
  *
  * @module
  */
 import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
-import { taskArguments } from "../cli/mod.ts";
+import { findEnvironment } from "../../envs/mod.ts";
+import { parseOptions, taskArguments } from "../cli/mod.ts";
+import { optionsOf, resolveConfig } from "../config.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";
+import { algorithmOf } from "../run/load_algorithm.ts";
+import { changesSince, LATEST, settingsDigest } from "./changes.ts";
 import { DEFAULT, type Experiment, experiments } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 
@@ -17,33 +21,38 @@ export interface Cell {
   readonly seed: number | null;
 }
 
-/** Where results and runs are kept. */
+/** The folders of results and runs. */
 export interface Places {
   /** Folder of the results. */
   readonly results: string;
-  /** Folder of the runs; the weights are there and nowhere else. */
+  /** Folder of the runs. Only they hold weights. */
   readonly runs: string;
 }
 
-/** Where the report's are. */
+/** The folders of the report. */
 export const PLACES: Places = { results: "results", runs: "runs/results" };
 
 /**
- * `done`: there is a result. `begun`: there is a run to go on with. `no weights`: a variant whose policy was trained, but
- * whose checkpoint is gone or in the middle of being trained again.
+ * How far a cell is:
+ *
+ * - `done`: there is a result.
+ * - `older`: there is one from before a change that touches it.
+ * - `begun`: there is a run to go on with.
+ * - `to run`: there is neither.
+ * - `no weights`: a variant whose policy was trained once, but whose run now has no fully trained checkpoint.
  */
-export type CellState = "done" | "begun" | "to run" | "no weights";
+export type CellState = "done" | "older" | "begun" | "to run" | "no weights";
 
-/** The cells of experiments, for each seed if they have seeds. */
-export function cellsOf(chosen: readonly Experiment[], seeds: readonly number[]): Cell[] {
+/** Lists the cells of experiments: one for each seed, its own or those given, or one if an experiment has no seeds. */
+export function cellsOf(chosen: readonly Experiment[], seeds?: readonly number[]): Cell[] {
   return chosen.flatMap((experiment): Cell[] =>
     experiment.command === "policy"
       ? [{ experiment, seed: null }]
-      : seeds.map((seed) => ({ experiment, seed }))
+      : (seeds ?? experiment.seeds).map((seed) => ({ experiment, seed }))
   );
 }
 
-/** `NumberLine/default-s0`, `NumberLine/random`. */
+/** Names a cell: `NumberLine/default-s0`, `NumberLine/random`. */
 export function cellName({ experiment: { environment, name }, seed }: Cell): string {
   return `${environment}/${name}${seed === null ? "" : `-s${seed}`}`;
 }
@@ -53,7 +62,7 @@ export function resultPath({ results }: Places, cell: Cell): string {
   return `${results}/${cellName(cell)}.json`;
 }
 
-/** The folder a cell trains in, or whose weights it evaluates. */
+/** The run folder of a cell: the one that it trains in, or whose weights it evaluates. */
 export function runPath(places: Places, cell: Cell): string {
   const { command, name } = cell.experiment;
   return runFolder(places, cell, command === "variant" ? DEFAULT : name);
@@ -63,7 +72,7 @@ function runFolder({ runs }: Places, { experiment: { environment }, seed }: Cell
   return `${runs}/${environment}-${name}-s${seed}`;
 }
 
-/** The command line of a cell after `./ponder`; training commands choose a folder of their own when asked by hand. */
+/** The command line of a cell, after `./ponder`. It names no run folder for training, so that a user may repeat it. */
 export function cellCommand(places: Places, cell: Cell): string[] {
   const { experiment: { command, environment, flags }, seed } = cell;
   switch (command) {
@@ -77,9 +86,13 @@ export function cellCommand(places: Places, cell: Cell): string[] {
   }
 }
 
-/** How far a cell is. */
+/** Finds how far a cell is. */
 export async function cellState(places: Places, cell: Cell): Promise<CellState> {
-  if (await exists(resultPath(places, cell))) return "done";
+  const kept = resultPath(places, cell);
+  if (await exists(kept)) {
+    const { version } = await readJson(kept) as CellResult["summary"];
+    return changesSince(cell.experiment, version).length > 0 ? "older" : "done";
+  }
   const { command, environment } = cell.experiment;
   if (command === "policy") return "to run";
   const run = runPath(places, cell);
@@ -95,7 +108,7 @@ export async function isFullyTrained(places: Places, cell: Cell): Promise<boolea
   return await exists(checkpoint) && (await readTrainerState(checkpoint)).stage === "done";
 }
 
-/** All results of known experiments. */
+/** Reads all results of known experiments. */
 export async function readResults({ results }: Pick<Places, "results">): Promise<CellResult[]> {
   const found: CellResult[] = [];
   for (const environment of new Set(experiments.map((experiment) => experiment.environment))) {
@@ -113,23 +126,26 @@ export async function readResults({ results }: Pick<Places, "results">): Promise
   return found;
 }
 
-/** Outside world of a running cell. */
+/** What a running cell gets from outside. */
 export interface CellContext {
   readonly places: Places;
-  /** Flags beside the experiment's, by command. */
+  /** Flags to add to the experiment's, by command. */
   readonly extra: Readonly<Record<Experiment["command"], readonly string[]>>;
-  /** Told of the process that does the work. */
+  /** Receives the process that does the work, and null when it has ended. */
   readonly onChild: (child: Deno.ChildProcess | null) => void;
 }
 
-/** Runs a cell, or goes on with it, in a process of its own, and keeps its result. Resolves to the exit code. */
+/** Runs a cell in a process of its own, or goes on with it, and keeps its result. Resolves to the exit code. */
 export async function runCell(cell: Cell, { places, extra, onChild }: CellContext): Promise<number> {
   const { experiment: { command }, seed } = cell;
   const args = [...cellCommand(places, cell), ...extra[command]];
   const isTraining = command === "train" || command === "baseline";
   const run = runPath(places, cell);
   const startMs = performance.now();
-  const [name, ...own] = [...args, ...isTraining ? await startFlags(places, cell) : ["--json"]];
+  const [name, ...own] = [
+    ...args,
+    ...isTraining ? await startFlags(places, cell, extra[command]) : ["--json"],
+  ];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...taskArguments(name), ...own],
     // The child ends with this process, and its paths start in this process's folder.
@@ -145,7 +161,7 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   if (code !== 0) return code;
   const commandLine = `./ponder ${args.join(" ")}`;
   const summary = isTraining
-    ? { ...await trainingResult(run), command: commandLine }
+    ? { ...await trainingResult(run), command: commandLine, version: LATEST }
     : { command: commandLine, seed, ...evaluationResult(stdout, (performance.now() - startMs) / 1e3) };
   const path = resultPath(places, cell);
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -153,30 +169,49 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   return 0;
 }
 
-/** Where training happens, and how it begins: where it stopped, or anew. */
-async function startFlags(places: Places, cell: Cell): Promise<string[]> {
+/** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */
+async function startFlags(places: Places, cell: Cell, extra: readonly string[]): Promise<string[]> {
   const { sharesWarmStart } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
-  if (await exists(`${runPath(places, cell)}/config.json`)) return [...out, "--resume"];
+  const folder = runPath(places, cell);
+  if (await exists(`${folder}/config.json`)) {
+    // A folder of other settings is an older version's: there is nothing to go on with.
+    const settings = await todaysSettings(cell, extra);
+    const kept = await settingsDigest(await readJson(`${folder}/config.json`) as JsonObject);
+    return [...out, kept === settings ? "--resume" : "--overwrite"];
+  }
   const trained = runFolder(places, cell, DEFAULT);
   const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
   return hasWarmStart ? [...out, "--warm-start", trained] : out;
 }
 
-/** What of `metrics.jsonl` a result keeps: enough for curves, and to see how thoughts changed. */
+/** The digest of the settings that a cell's training has with the code as it is. */
+async function todaysSettings(
+  { experiment: { command, environment, flags }, seed }: Cell,
+  extra: readonly string[],
+): Promise<string> {
+  const algorithm = await algorithmOf(flags);
+  const { given } = parseOptions([...flags, ...extra], optionsOf(algorithm));
+  const policy = command === "baseline" ? { policy: "cnn" as const } : {};
+  const all = { ...policy, ...given, seed: seed ?? 0 };
+  return await settingsDigest(resolveConfig(all, findEnvironment(environment), algorithm));
+}
+
+/** The keys of `metrics.jsonl` that a result keeps: enough for curves, and to see how thoughts changed. */
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
+  ...["klStopped", "clipFraction", "explainedVariance"],
 ];
 
 async function trainingResult(run: string): Promise<JsonObject> {
   const folder = await RunFolder.open(run);
   const lines = (await folder.readMetrics()).filter(({ stage }) => stage === "rl");
   const curve = lines.map((line) => Object.fromEntries(CURVE_KEYS.map((key) => [key, line[key]])));
-  return { ...await folder.readSummary(), curve };
+  return { ...await folder.readSummary(), settings: await settingsDigest(await folder.readConfig()), curve };
 }
 
 function evaluationResult(stdout: string, total: number): JsonObject {
   const { adapter, temperature, evaluation } = JSON.parse(stdout);
-  return { adapter, temperature, evaluation, wall_seconds: { total } };
+  return { adapter, temperature, evaluation, wall_seconds: { total }, version: LATEST };
 }

@@ -1,5 +1,5 @@
 /**
- * Learning curves of the report, and what is read from them.
+ * Learning curves of the report, and their peaks.
  *
  * @module
  */
@@ -8,35 +8,41 @@ import { DEFAULT, experiments } from "./experiments.ts";
 import { type CurveSeries, learningCurve } from "./plot.ts";
 import type { CellResult, CurvePoint } from "./result.ts";
 
-/** Iterations that a point of a curve is the mean of. */
+/** Number of iterations that a point of a curve is the mean over. */
 const WINDOW = 4;
 
-/** Success of the training episodes of each iteration and the three before it; NaN if none ended. */
+/** Computes the success of the training episodes of each iteration and the three before it; NaN if none ended. */
 export function smoothedSuccess(curve: readonly CurvePoint[]): number[] {
   return curve.map((_, i) => {
     const window = curve.slice(Math.max(0, i + 1 - WINDOW), i + 1).filter(({ success }) => success !== null);
-    // Results written before episodes were kept count each iteration alike.
+    // Older results do not count episodes: all their iterations count alike.
     const weights = window.map(({ episodes }) => episodes ?? 1);
     const total = weights.reduce((a, b) => a + b, 0);
     return window.reduce((sum, { success }, j) => sum + success! * weights[j], 0) / total;
   });
 }
 
-/** Highest point of the curve from its first whole window on; null without one. */
+/** Finds the highest point of the curve from its first whole window on; null if there is none. */
 export function peakSuccess(curve: readonly CurvePoint[]): number | null {
   const known = smoothedSuccess(curve).slice(WINDOW - 1).filter(Number.isFinite);
   return known.length === 0 ? null : Math.max(...known);
 }
 
+/** Environment steps after which the curve first is at `share` or above, from its first whole window on; null if it never is. */
+export function stepsTo(curve: readonly CurvePoint[], share: number): number | null {
+  const at = smoothedSuccess(curve).findIndex((success, i) => i >= WINDOW - 1 && success >= share);
+  return at < 0 ? null : curve[at].envSteps;
+}
+
 /** A plot of the report. */
 interface Plot {
-  /** Of the file's name. */
+  /** End of the file's name. */
   readonly suffix: string;
   readonly title: string;
   readonly svg: string;
 }
 
-/** A curve each experiment: the mean over seeds, shaded from the lowest seed to the highest. */
+/** Draws a curve for each experiment: the mean over seeds, shaded from the lowest seed to the highest. */
 export async function resultCurves(task: string, cells: readonly CellResult[]): Promise<Plot[]> {
   const ofTask = experiments.filter(({ environment }) => environment === task);
   const plots: Plot[] = [];
@@ -49,7 +55,7 @@ export async function resultCurves(task: string, cells: readonly CellResult[]): 
     const chosen = ofTask.filter((e) => groups.includes(e.group));
     const series = chosen.flatMap(({ name, title }) => seriesOf(cells, name, title));
     if (series.length === 0) continue;
-    // The default's lambda is compared as well.
+    // The default takes its place among the lambdas.
     if (suffix === "lambda") series.splice(2, 0, ...seriesOf(cells, DEFAULT, "lambda 0.5"));
     const svg = await learningCurve(series, {
       title: `${task}: success of training episodes${of}`,
@@ -67,7 +73,7 @@ function seriesOf(cells: readonly CellResult[], name: string, title: string): Cu
   const curves = cells.filter(({ experiment }) => experiment.name === name)
     .map(({ summary }) => summary.curve ?? []).filter((curve) => curve.length > 0);
   if (curves.length === 0) return [];
-  // The first iterations end only short episodes: the line begins where a point is over a whole window.
+  // The first iterations end only short episodes. The line therefore begins at the first whole window.
   const from = curves[0].length >= WINDOW ? WINDOW - 1 : 0;
   const smoothed = curves.map((curve) => smoothedSuccess(curve).slice(from));
   const x = curves[0].slice(from).map(({ envSteps }) => envSteps);

@@ -5,15 +5,19 @@ import type { CellResult } from "./result.ts";
 
 /** How long cells should take. */
 export interface Estimate {
-  /** Time of the cells that resemble a finished one. */
+  /** Time of the cells that resemble a finished one, in seconds. */
   readonly seconds: number;
-  /** Cells that resemble none. */
+  /** Number of cells that resemble none. */
   readonly unknown: number;
 }
 
 /**
- * Goes by the wall times of finished cells. The first of these that there is counts: the cell's own, the mean of its
- * experiment's other seeds, of the same command in its task, of the same command anywhere.
+ * Estimates the time of cells from the wall times of finished cells. The first of these that exists counts:
+ *
+ * 1. the time of the cell itself,
+ * 2. the mean over the other seeds of its experiment,
+ * 3. the mean over the same command in its task,
+ * 4. the mean over the same command anywhere.
  */
 export function estimateSeconds(cells: readonly Cell[], done: readonly CellResult[]): Estimate {
   let seconds = 0, unknown = 0;
@@ -29,7 +33,7 @@ export function estimateSeconds(cells: readonly Cell[], done: readonly CellResul
   return { seconds, unknown };
 }
 
-/** `about 4 m 05 s`, `about 4 m 05 s and 2 cells of unknown length`, `unknown`, `none`. */
+/** Formats an estimate: `about 4 m 05 s`, `about 4 m 05 s and 2 cells of unknown length`, `unknown`, `none`. */
 export function formatEstimate({ seconds, unknown }: Estimate): string {
   const known = seconds > 0 ? `about ${formatDuration(seconds * 1e3)}` : "";
   if (unknown === 0) return known || "none";

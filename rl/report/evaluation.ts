@@ -1,17 +1,18 @@
 /**
- * How evaluations are reported: one table for people, one shape for programs.
+ * How evaluations are reported: a table for people, an object for programs.
  *
  * @module
  */
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { formatShare, formatTable } from "../cli/mod.ts";
 import type { Evaluation, EvaluationResult } from "../evaluation.ts";
+import type { SampledDeals } from "../pass_at.ts";
 
 /** The `evaluation` object of `summary.json` and of `eval --json`. Shares are in [0, 1]. */
 export interface EvaluationReport extends Evaluation {
-  /** Short name. */
+  /** Short name of the environment. */
   readonly environment: string;
-  /** Held-out episodes of each way of decoding. */
+  /** Number of held-out episodes for each way of decoding. */
   readonly episodes: number;
   /** Which set of held-out episodes. */
   readonly seed: number;
@@ -23,7 +24,7 @@ export interface EvaluationReport extends Evaluation {
   readonly perception: number | null;
 }
 
-/** Puts an evaluation next to what was evaluated. */
+/** Makes the report of an evaluation: its numbers, and what was evaluated. */
 export function evaluationReport(
   { sampled, greedy }: Evaluation,
   { environment, episodes, seed }: Pick<EvaluationReport, "environment" | "episodes" | "seed">,
@@ -40,12 +41,25 @@ export function evaluationReport(
   };
 }
 
-/** What success means in an environment, for titles. */
+/** Says what success means in an environment, for titles. */
 export function successMeaning(environment: EnvironmentDefinition): string {
   return environment.make().success === "goal" ? "goal reached" : "return above 0";
 }
 
-/** A line for each policy by name: success with its interval, goal reached, parsed, quality of thoughts. */
+/** Several samples of each deal: their mean, and the chance that one of k succeeds. */
+export function dealTable({ samples, deals, success, ci95, passAt }: SampledDeals): string {
+  const row = (name: string, share: number, [lo, hi]: readonly number[]) => [
+    name,
+    formatShare(share),
+    `${formatShare(lo)} to ${formatShare(hi)}`,
+  ];
+  return formatTable([`${samples} samples of ${deals} deals`, "success", "95% interval"], [
+    row("mean by deal", success, ci95),
+    ...passAt.map(({ k, success, ci95 }) => row(`pass@${k}`, success, ci95)),
+  ]);
+}
+
+/** Formats a table with a line for each policy: success with its interval, goal reached, parsed, quality of thoughts. */
 export function evaluationTable(policies: Readonly<Record<string, EvaluationResult>>): string {
   const share = (value: number | null) => value === null ? "-" : formatShare(value);
   const header = [

@@ -1,5 +1,5 @@
 /**
- * The report: tables and learning curves from the summaries under `results/`.
+ * The report `docs/results.md`: tables and learning curves, from the summaries under `results/`.
  *
  * @module
  */
@@ -9,6 +9,8 @@ import { resultCurves } from "./curves.ts";
 import { successMeaning } from "./evaluation.ts";
 import { tasks } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
+import { aggregateTable } from "./aggregate.ts";
+import { changes, newestCells } from "./changes.ts";
 import {
   algorithmTable,
   commandTable,
@@ -26,8 +28,10 @@ are sampled at their training temperature; greedy takes the most probable token.
 many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;
 _episodes_ is Wilson's interval of the mean over the held-out episodes, which all seeds share: where
 it would lie on other episodes, with the trained weights as they are.
-_Peak_ is the highest success of training episodes over four iterations together, the mean over seeds, which is what the
-paper reports of trained policies: its RL4VLM and CNN + RL rows compare with it, the other published rows with success.
+_Success_ and _peak_ are two definitions. _Success_ is ours: the mean over held-out episodes of the policy at the end.
+_Peak_ is the published one: the highest success of training episodes, here over four iterations together, the mean over
+seeds. The published RL4VLM and CNN + RL rows compare with _peak_ alone, the other published rows with _success_. In the card
+games an episode succeeds in both when its return is above 0; in Household when it reaches the goal.
 
 Of thoughts, _perception_ is the share of the picture's fields that are stated correctly; a response is _faithful_ when
 its thought fits itself and its action; _thoughts per state_ counts different thoughts over different states, which suits
@@ -39,9 +43,20 @@ To the commands \`reproduce\` adds a folder for each run, \`--out runs/results/T
 trained policies elsewhere look for weights, and, where a run differs from the default in RL alone, \`--warm-start\` of the
 default's folder.
 
+_Steps to 95%_ are environment steps until four iterations of training episodes together succeed that often. _Older than_
+names the changes below that a cell is from before: it says what was true then.
+
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 
-/** What differs when a policy trains: its curves do not compare with its evaluation then. */
+/** What cells may be older than. */
+const CHANGES = [
+  "## Changes since",
+  "What changed in training, and the column _older than_ refers to. A cell without a number is from after all that touch it. " +
+  "Once an experiment has a newer cell, its older ones are in the table of commands alone. Rows of older cells say so.",
+  changes.map(({ version, what }) => `${version}. ${what}`).join("\n"),
+].join("\n\n");
+
+/** Says how a task's training differs from its evaluation, so that nobody compares curves with the evaluation. */
 function trainingNote(task: string): string {
   const settings = environmentPresets[task]?.trainingSettings ?? [];
   if (settings.length === 0) return "";
@@ -49,13 +64,14 @@ function trainingNote(task: string): string {
   return ` The VLM trains with ${code}, which its curves and peaks count, and is evaluated without.`;
 }
 
-/** The page, as `deno fmt` would write it, and its plots by file name. */
+/** Makes the page, as `deno fmt` would write it, and its plots by file name. */
 export async function resultsPage(
   cells: readonly CellResult[],
 ): Promise<{ markdown: string; plots: Record<string, string> }> {
   const plots: Record<string, string> = {};
-  const bySeed = cells.toSorted((a, b) => (a.seed ?? 0) - (b.seed ?? 0));
-  const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed)];
+  const all = cells.toSorted((a, b) => (a.seed ?? 0) - (b.seed ?? 0));
+  const bySeed = newestCells(all);
+  const blocks = ["# Results", INTRODUCTION, overviewTable(bySeed), aggregateTable(bySeed), CHANGES];
   for (const task of tasks) {
     const own = bySeed.filter(({ experiment }) => experiment.environment === task);
     blocks.push(
@@ -70,6 +86,8 @@ export async function resultsPage(
     }
     const sections = {
       "Ablations": comparisonTable(task, own, "ablation"),
+      "The thought alone": comparisonTable(task, own, "controlled"),
+      "Mistakes of the demonstrator": comparisonTable(task, own, "mistakes"),
       "Weight of the thought: lambda": comparisonTable(task, own, "lambda"),
       "Algorithms": algorithmTable(task, own),
       "Quality of thoughts": thoughtTable(task, own),
@@ -78,7 +96,8 @@ export async function resultsPage(
     for (const [title, text] of Object.entries(sections)) {
       if (text !== null) blocks.push(`### ${title}`, text);
     }
-    blocks.push("### Commands", ...commandTable(task, own));
+    const everyCell = all.filter(({ experiment }) => experiment.environment === task);
+    blocks.push("### Commands", ...commandTable(task, everyCell));
   }
   return { markdown: blocks.join("\n\n") + "\n", plots };
 }

@@ -1,44 +1,51 @@
-/** Learning curves as SVG, drawn by Vega-Lite. Loading it takes about 0.15 s: import this module where it is used. */
+/**
+ * Learning curves as SVG, drawn by Vega-Lite. Loading it takes about 0.15 s, so that only the report imports this module.
+ *
+ * @module
+ */
 
 import { parse, resetSVGDefIds, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 
 /** One line of a plot. */
 export interface CurveSeries {
-  /** As in the legend; a plot of one series has none. */
+  /** Name in the legend. A plot of one series has no legend. */
   readonly name: string;
   readonly x: ArrayLike<number>;
-  /** Same length as `x`; a point that is not finite leaves a gap. */
+  /** Same length as `x`. A point that is not finite leaves a gap. */
   readonly y: ArrayLike<number>;
-  /** Ends of a shaded band around the line, an interval for instance: both or neither, same length as `x`. */
+  /** Lower end of a shaded band around the line, such as an interval; same length as `x`. It needs `hi`. */
   readonly lo?: ArrayLike<number>;
+  /** Upper end of the band. */
   readonly hi?: ArrayLike<number>;
 }
 
+/** How a plot looks. */
 export interface CurveSettings {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  /** Ends of the y axis. Default: what the data spans. */
+  /** Ends of the y axis. Default: the range of the data. */
   readonly yDomain?: readonly [number, number];
   /** Number format of the y axis, as in d3-format: `%` for percentages. */
   readonly yFormat?: string;
-  /** Size of the plotting area in pixels. Default: 560 x 300. */
+  /** Width of the plotting area in pixels. Default 560. */
   readonly width?: number;
+  /** Height of the plotting area in pixels. Default 300. */
   readonly height?: number;
 }
 
-/** Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/), darkest first, black last. */
+/** Okabe and Ito's colours for every kind of colour vision (https://jfly.uni-koeln.de/color/), darkest first, black last. */
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
 
 const INK = "#24292f";
 const GRID = "#e6e8eb";
 
 /**
- * Draws series over a common x axis, on white so that it can be read on any page. Returns the text of an SVG file, the
- * same for the same data.
+ * Draws series over a common x axis, on white so that it can be read on any page. Returns the text of an SVG file. The same
+ * data gives the same text.
  *
- * Throws `RangeError` when there is no series or an array's length is not that of `x`.
+ * @throws {RangeError} when there is no series, or an array's length is not that of `x`.
  */
 export async function learningCurve(
   series: readonly CurveSeries[],
@@ -47,7 +54,7 @@ export async function learningCurve(
   const spec = compile(curveSpec(series, settings)).spec;
   const view = new View(parse(spec), { renderer: "none" });
   try {
-    resetSVGDefIds(); // else clip paths are numbered on from the last plot
+    resetSVGDefIds(); // without this, clip paths continue the numbers of the last plot
     return await view.toSVG();
   } finally {
     view.finalize();

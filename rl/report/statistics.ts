@@ -1,10 +1,14 @@
-/** The statistics of many runs. */
+/**
+ * Statistics over many runs.
+ *
+ * @module
+ */
 import { mean, standardDeviation } from "../statistics.ts";
 
 /**
- * Trailing moving average: element `i` is the mean of the last `window` values up to `i`, or of as many as there are.
+ * Computes a trailing moving average: element `i` is the mean of the last `window` values up to `i`, or of as many as there are.
  *
- * Throws `RangeError` on a window that is not a whole number of at least 1.
+ * @throws {RangeError} for a window that is not a whole number of at least 1.
  */
 export function movingAverage(values: ArrayLike<number>, window: number): Float64Array {
   if (!Number.isInteger(window) || window < 1) {
@@ -12,7 +16,7 @@ export function movingAverage(values: ArrayLike<number>, window: number): Float6
       `Cannot average: the window is ${window} values, use a whole number of at least 1`,
     );
   }
-  // Each window is summed anew: a running sum would carry rounding errors, and one NaN, to the end.
+  // Each window is summed anew. A running sum would carry rounding errors and NaN to the end.
   return Float64Array.from({ length: values.length }, (_, i) => {
     const from = Math.max(0, i + 1 - window);
     let sum = 0;
@@ -25,8 +29,8 @@ export function movingAverage(values: ArrayLike<number>, window: number): Float6
 const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 /**
- * 97.5% quantile of Student's t distribution, from 10 degrees of freedom on by Cornish and Fisher's expansion (off by
- * less than 0.001).
+ * Computes the 97.5% quantile of Student's t distribution. From 10 degrees of freedom on it uses Cornish and Fisher's expansion,
+ * which is off by less than 0.001.
  *
  * @param degrees A whole number of at least 1.
  */
@@ -39,12 +43,12 @@ export function studentQuantile(degrees: number): number {
 }
 
 /**
- * 95% interval of the mean of independent, roughly normal values: mean +- t * s / sqrt(n). For rates of several seeds
- * it says where the mean over all seeds lies, which an interval of one seed's episodes does not.
+ * Computes the 95% interval of the mean of independent, roughly normal values: mean +- t * s / sqrt(n). For the rates of
+ * several seeds it covers the mean over all possible seeds. An interval over one seed's episodes does not.
  *
  * Source: Student 1908, "The probable error of a mean", Biometrika 6, 1-25.
  *
- * Throws `RangeError` on fewer than two values.
+ * @throws {RangeError} for fewer than two values.
  */
 export function studentInterval(values: ArrayLike<number>): [lo: number, hi: number] {
   const n = values.length;

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { ceiling } from "../../envs/blackjack/optimal.ts";
+import { blackjack } from "../../envs/mod.ts";
 import { formatDuration, formatMarkdown } from "../cli/mod.ts";
 import { mean, wilsonInterval } from "../statistics.ts";
 import { cellCommand, PLACES } from "./cells.ts";
-import { peakSuccess } from "./curves.ts";
-import { DEFAULT, type Experiment, experiments, type Group, SEEDS, tasks } from "./experiments.ts";
-import { BEST_SINCE, published, RL4VLM } from "./published.ts";
+import { changesSince } from "./changes.ts";
+import { peakSuccess, stepsTo } from "./curves.ts";
+import { DEFAULT, type Experiment, experiments, type Group, tasks } from "./experiments.ts";
+import { published, RL4VLM } from "./published.ts";
 import type { CellResult, EvaluationSummary } from "./result.ts";
 import { studentInterval } from "./statistics.ts";
 
@@ -22,21 +23,25 @@ const EXACT: Readonly<Record<string, { readonly title: string; readonly success:
     // 20,870 of the 13^4 deals have a solution: tests/envs/points/points24_solver_test.ts.
     success: () => 100 * 20_870 / 28_561,
   },
-  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * ceiling().win },
+  Blackjack: { title: "optimal, all deals (exact)", success: () => 100 * blackjack.ceiling()! },
 };
 
 const NOT_RUN = "not run";
 const INTERVALS = ["95%, seeds", "95%, episodes"];
 
-/** One line a task: what each kind of policy reaches. */
+/** Makes the overview: a line for each task with what each kind of policy reaches. */
 export function overviewTable(cells: Cells): string {
   const rows = tasks.map((task) => {
     const of = (name: string) =>
       cells.filter(({ experiment: e }) => e.environment === task && e.name === name);
     const success = (name: string) => {
       const own = of(name);
-      const isPartial = own.length > 0 && own[0].seed !== null && own.length < SEEDS.length;
-      const seeds = isPartial ? ` (${own.length} of ${SEEDS.length} seeds)` : "";
+      const planned = own[0]?.experiment.seeds.length ?? 0;
+      const notes = [
+        ...own.length < planned ? [`${own.length} of ${planned} seeds`] : [],
+        ...own.some(isOlder) ? ["older"] : [],
+      ];
+      const seeds = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
       return averageOf(own, ({ evaluation }) => evaluation.sampled.success) + seeds;
     };
     const quoted = (system: string) =>
@@ -45,19 +50,25 @@ export function overviewTable(cells: Cells): string {
       task,
       success("random"),
       averageOf(of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      averageOf(of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.success),
+      success("clean"),
       bold(success(DEFAULT)),
-      success("no-cot"),
+      averageOf(of(DEFAULT), ({ evaluation }) => evaluation.greedy?.success),
+      averageOf(of(DEFAULT), ({ curve }) => peakSuccess(curve ?? [])),
       success("cnn"),
+      success("cnn-cloned"),
       success("optimal"),
       quoted(RL4VLM),
-      quoted(BEST_SINCE),
     ];
   });
-  const ours = ["random", "SFT only", "SFT + RL", "no chain of thought", "CNN + RL", "optimal"];
-  return formatMarkdown(["task", ...ours, "RL4VLM (7B), peak", "best since (2B to 7B)"], rows);
+  const header = [
+    ...["task", "random", "SFT only", "SFT only, greedy", "clean SFT", "SFT + RL", "SFT + RL, greedy"],
+    ...["SFT + RL, peak", "CNN + RL", "CNN, cloned + RL", "optimal", "RL4VLM (7B), peak"],
+  ];
+  return formatMarkdown(header, rows);
 }
 
-/** Everything that plays the task, published rows last. */
+/** Makes the main table of a task: all kinds of policies, published rows last. */
 export function mainTable(task: string, cells: Cells): string {
   const header = ["policy", "size", "seeds", "success", ...INTERVALS, "by seed", "greedy", "goal", "peak"];
   const row = (title: string, own: Cells, evaluationOf: EvaluationOf, hasPeak: boolean) => {
@@ -66,7 +77,7 @@ export function mainTable(task: string, cells: Cells): string {
     const peaks = own.map(({ summary }) => peakSuccess(summary.curve ?? [])).filter((peak) => peak !== null);
     const isSeeded = own[0].seed !== null;
     return [
-      title,
+      dated(title, own),
       sizeOf(own),
       isSeeded ? evaluations.length : "-",
       ...success(evaluations),
@@ -82,8 +93,10 @@ export function mainTable(task: string, cells: Cells): string {
   return formatMarkdown(header, [
     row(titleOf("random"), of("random"), final, false),
     row("SFT only", of(DEFAULT), ({ evaluation_after_sft }) => evaluation_after_sft, false),
+    row(titleOf("clean"), of("clean"), final, false),
     row(titleOf(DEFAULT), of(DEFAULT), final, true),
     row(titleOf("cnn"), of("cnn"), final, true),
+    row(titleOf("cnn-cloned"), of("cnn-cloned"), final, true),
     row(titleOf("optimal"), of("optimal"), final, false),
     ...exact === undefined ? [] : [publishedRow(header, exact.title, "-", exact.success(), null)],
     ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
@@ -92,34 +105,36 @@ export function mainTable(task: string, cells: Cells): string {
   ]);
 }
 
-/** An experiment each row, the default first; null if the task has no such experiments. */
+/** Makes a table with a row for each experiment of a group, and the default. Null if the task has no such experiments. */
 export function comparisonTable(task: string, cells: Cells, group: Group): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === group);
   if (chosen.length === 0) return null;
   const header = [
-    ...["experiment", "seeds", "after SFT", "success", ...INTERVALS, "by seed", "greedy", "goal"],
-    ...["parsed", "peak"],
+    ...["experiment", "seeds", "after SFT", "after SFT, greedy", "success", ...INTERVALS, "by seed"],
+    ...["greedy", "goal", "parsed", "peak", "steps to 95%"],
   ];
   const rows = withDefault(task, chosen, group).map(({ title, name }) => {
     const own = cells.filter(({ experiment }) => experiment.name === name);
     if (own.length === 0) return notRun(header, title);
     const evaluations = own.map(({ summary }) => summary.evaluation);
     return [
-      title,
+      dated(title, own),
       own.length,
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.success),
       ...success(evaluations),
       bySeed(evaluations),
       averageOf(own, ({ evaluation }) => evaluation.greedy?.success),
       averageOf(own, ({ evaluation }) => evaluation.sampled.goalReached),
       averageOf(own, ({ evaluation }) => evaluation.sampled.parseRate),
       averageOf(own, ({ curve }) => peakSuccess(curve ?? [])),
+      stepsTo95(own),
     ];
   });
   return formatMarkdown(header, rows);
 }
 
-/** The algorithms, the default first: what each reaches, and with how much; null if the task has no such experiments. */
+/** Makes a table of the algorithms, the default first: success and cost. Null if the task has no such experiments. */
 export function algorithmTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "algorithms");
   if (chosen.length === 0) return null;
@@ -135,7 +150,7 @@ export function algorithmTable(task: string, cells: Cells): string | null {
     const updates = average(own.map(({ summary }) => updatesOf(summary)));
     const steps = average(own.map(({ summary }) => summary.env_steps));
     return [
-      title,
+      dated(title, own),
       own.length,
       ...success(evaluations),
       bySeed(evaluations),
@@ -149,17 +164,17 @@ export function algorithmTable(task: string, cells: Cells): string | null {
     formatMarkdown(header, rows.map((row) => row.map(String)));
 }
 
-/** Updates of RL; null if they were not counted. */
+/** Counts the updates of RL; null if the result did not keep them. */
 function updatesOf({ curve = [] }: CellResult["summary"]): number | null {
   if (curve.length === 0 || curve.some(({ updates }) => updates === undefined)) return null;
   return curve.reduce((sum, { updates }) => sum + updates!, 0);
 }
 
-/** What thoughts are worth, before RL and after. */
+/** Makes a table of the quality of thoughts, before RL and after. */
 export function thoughtTable(task: string, cells: Cells): string {
   const header = [
     ...["experiment", "seeds", "perception", "perception, greedy", "faithful after SFT", "faithful"],
-    ...["thoughts per state", "informed", "alarms"],
+    ...["greedy: faithful after SFT", "greedy: faithful", "thoughts per state", "informed", "alarms"],
   ];
   const chosen = experiments.filter((e) =>
     e.environment === task && e.command === "train" && !e.flags.includes("--no-cot")
@@ -169,12 +184,14 @@ export function thoughtTable(task: string, cells: Cells): string {
     if (own.length === 0) return notRun(header, title);
     const diversity = average(own.map(({ summary }) => summary.evaluation.sampled.thoughtDiversity));
     return [
-      title,
+      dated(title, own),
       own.length,
       averageOf(own, ({ evaluation }) => evaluation.sampled.perception),
       averageOf(own, ({ evaluation }) => evaluation.greedy?.perception),
       averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.faithfulness),
       averageOf(own, ({ evaluation }) => evaluation.sampled.faithfulness),
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.greedy?.faithfulness),
+      averageOf(own, ({ evaluation }) => evaluation.greedy?.faithfulness),
       diversity === null ? "-" : diversity.toFixed(2),
       averageOf(own, ({ evaluation }) => evaluation.sampled.thoughtInformation),
       alarms(own),
@@ -183,7 +200,7 @@ export function thoughtTable(task: string, cells: Cells): string {
   return formatMarkdown(header, rows);
 }
 
-/** The default policies elsewhere; null if the task has no variants. */
+/** Makes a table of the default policies in other environments; null if the task has no variants. */
 export function variantTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "ood");
   if (chosen.length === 0) return null;
@@ -198,7 +215,7 @@ export function variantTable(task: string, cells: Cells): string | null {
     const of = (read: (evaluation: EvaluationSummary) => number | null | undefined) =>
       percent(average(evaluations.map(read)));
     return [
-      title,
+      dated(title, own),
       own.length,
       ...success(evaluations),
       bySeed(evaluations),
@@ -213,15 +230,15 @@ export function variantTable(task: string, cells: Cells): string | null {
     formatMarkdown(header, rows);
 }
 
-/** Where the cells ran, and a line for each, also for those that were not run. */
+/** Makes a table of all cells with their commands, also of those that were not run, and names the adapters. */
 export function commandTable(task: string, cells: Cells): string[] {
-  const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "command"];
+  const header = ["experiment", "seed", "success", "greedy", "wall", "peak memory", "older than", "command"];
   const rows = experiments.filter(({ environment }) => environment === task).flatMap((experiment) => {
     const own = cells.filter((cell) => cell.experiment === experiment);
-    const seeds = experiment.command === "policy" ? [null] : SEEDS;
+    const seeds = experiment.command === "policy" ? [null] : experiment.seeds;
     const missing = seeds.filter((seed) => !own.some((cell) => cell.seed === seed)).map((seed) => {
       const command = cellCommand(PLACES, { experiment, seed }).join(" ");
-      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", code(`./ponder ${command}`)];
+      return [experiment.title, seed ?? "-", NOT_RUN, "-", "-", "-", "-", code(`./ponder ${command}`)];
     });
     const run = own.map(({ seed, summary }) => [
       experiment.title,
@@ -230,6 +247,7 @@ export function commandTable(task: string, cells: Cells): string[] {
       percent(summary.evaluation.greedy?.success ?? null),
       wallTime(summary),
       summary.peak_memory_bytes == null ? "-" : `${(summary.peak_memory_bytes / 2 ** 20).toFixed(0)} MiB`,
+      changesSince(experiment, summary.version).map(({ version }) => version).join(", ") || "-",
       code(summary.command),
     ]);
     return [...run, ...missing];
@@ -239,13 +257,20 @@ export function commandTable(task: string, cells: Cells): string[] {
   return [`${adapter}Wall times are those of the machine's state then.`, formatMarkdown(header, rows)];
 }
 
-/** What a run took. Some older results are without the warm start: runs did not count then what they were resumed from. */
+/** The wall time of a run. Some older results lack the warm start's: runs then did not count what they were resumed from. */
 function wallTime({ wall_seconds: { total, sft }, evaluation_after_sft }: CellResult["summary"]): string {
   const time = formatDuration(1e3 * total);
   return sft === 0 && evaluation_after_sft != null ? `${time}, RL only` : time;
 }
 
-/** The row of what has no result: says so under success, or in the second column. */
+/** A row's title. It says so if the cells are from before a change that touches them. */
+function dated(title: string, cells: Cells): string {
+  return cells.some(isOlder) ? `${title} (older)` : title;
+}
+
+const isOlder = ({ experiment, summary }: CellResult) => changesSince(experiment, summary.version).length > 0;
+
+/** The row of an experiment without a result. It says so under success, or in the second column. */
 function notRun(header: readonly string[], title: string): string[] {
   const at = Math.max(1, header.indexOf("success"));
   return header.map((_, i) => i === 0 ? title : i === at ? NOT_RUN : "-");
@@ -255,14 +280,15 @@ type EvaluationOf = (summary: CellResult["summary"]) => EvaluationSummary | null
 
 const final: EvaluationOf = ({ evaluation }) => evaluation;
 
-/** The chosen experiments behind the default, which stands where its lambda belongs. */
+/** Adds the default to the chosen experiments: in its place among the lambdas, else first. */
 function withDefault(task: string, chosen: readonly Experiment[], group: Group): Experiment[] {
   const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
   if (group === "lambda") return chosen.toSpliced(2, 0, { ...byDefault, title: "lambda 0.5 (default)" });
+  if (group === "mistakes") return [{ ...byDefault, title: "default" }, ...chosen];
   return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
 }
 
-/** Mean success and its two intervals. All seeds play the same held-out episodes: more seeds are not more of them. */
+/** Mean success and its two intervals. All seeds play the same held-out episodes, so that more seeds add no episodes. */
 function success(evaluations: readonly EvaluationSummary[]): string[] {
   const rates = evaluations.map(({ sampled }) => sampled.success);
   const episodes = Math.min(...evaluations.map((evaluation) => evaluation.episodes));
@@ -271,7 +297,7 @@ function success(evaluations: readonly EvaluationSummary[]): string[] {
   return [percent(mean(rates)), seeds, range(wilsonInterval(successes, episodes))];
 }
 
-/** Limited to 0 and 100: a rate cannot be beyond. */
+/** An interval in percent, limited to 0 and 100. */
 function range(interval: readonly number[]): string {
   return interval.map((end) => percent(Math.min(1, Math.max(0, end)))).join(" to ");
 }
@@ -285,6 +311,17 @@ function sizeOf(cells: Cells): string {
     parameters === undefined ? [] : [`${(parameters / 1e6).toFixed(2)}M`]
   );
   return [...new Set(sizes)].join(" or ") || "-";
+}
+
+/** Mean environment steps until 95% of training episodes succeed, with Student's interval; how many seeds got there if not all. */
+function stepsTo95(cells: Cells): string {
+  const steps = cells.map(({ summary }) => stepsTo(summary.curve ?? [], 0.95));
+  const reached = steps.filter((count) => count !== null);
+  if (reached.length === 0) return "-";
+  const whole = (count: number) => Math.max(0, Math.round(count)).toString();
+  const average = whole(mean(reached));
+  if (reached.length < steps.length) return `${average} (${reached.length} of ${steps.length} seeds)`;
+  return reached.length < 3 ? average : `${average} (${studentInterval(reached).map(whole).join(" to ")})`;
 }
 
 function alarms(cells: Cells): string | number {
@@ -304,7 +341,7 @@ function publishedRow(
   return header.map((column) => known[column] ?? "-");
 }
 
-/** Mean over cells of what is known of all of them. */
+/** Mean over cells, in percent; a dash if a cell lacks the number. */
 function averageOf(
   cells: Cells,
   read: (summary: CellResult["summary"]) => number | null | undefined,
@@ -313,7 +350,7 @@ function averageOf(
   return percent(average(cells.map(({ summary }) => read(summary))));
 }
 
-/** Null if one is not known. */
+/** The mean; null if a value is missing. */
 function average(values: readonly (number | null | undefined)[]): number | null {
   return values.some((value) => value == null) ? null : mean(values as number[]);
 }

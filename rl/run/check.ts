@@ -4,12 +4,20 @@
  * @module
  */
 import { exists, readBytes } from "../../model/files.ts";
-import { Damage, faultOf, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
+import {
+  Damage,
+  type FileDigest,
+  type Manifest,
+  MANIFEST_FILE,
+  readManifest,
+  readProven,
+} from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { entriesOf, foreignEntry } from "./entries.ts";
 import { lockOwner } from "./lock.ts";
 import { describe, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
+import { RECORDING_FOLDER, recordingFaults } from "./recording.ts";
 import type { JsonObject } from "./store.ts";
 
 /** A file of a run and what is known about it. */
@@ -54,7 +62,7 @@ export async function checkRun(run: string): Promise<RunState> {
   const name = RESUMABLE.find((name) => manifests.get(name) != null) ?? null;
   const manifest = name === null ? null : manifests.get(name)!;
   files.unshift(await checkConfig(run, manifest), await checkMetrics(run, manifests));
-  files.push(...await checkResult(run, entries));
+  files.push(...await checkResult(run, entries), ...checkRecording(run, entries));
   const notes: string[] = [];
   const owner = await lockOwner(run);
   if (owner !== null) {
@@ -91,7 +99,7 @@ async function checkFolder(run: string, folder: string) {
   if (manifest === null) return { manifest, states };
   for (const [name, expected] of Object.entries(manifest.files)) {
     const path = `${run}/${folder}/${name}`;
-    const fault = await exists(path) ? await faultOf(await readBytes(path), expected) : "it is missing";
+    const fault = await faultAt(path, expected);
     states.push({ file: `${folder}/${name}`, ...stateOf(fault) });
   }
   states.push({ file, state: "ok", detail: describe(manifest.progress) });
@@ -144,7 +152,7 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
   const states: FileState[] = [];
   for (const [file, expected] of Object.entries(manifest.files)) {
     const path = `${run}/${file}`;
-    const fault = await exists(path) ? await faultOf(await readBytes(path), expected) : "it is missing";
+    const fault = await faultAt(path, expected);
     // These two have a row already. They get another only if the result's digests show damage.
     if (fault === null && (file === "config.json" || file === "metrics.jsonl")) continue;
     states.push({ file, ...stateOf(fault) });
@@ -157,6 +165,18 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
   return [...states, { file: MANIFEST_FILE, state: "ok", detail: "the run is finished" }];
 }
 
+/** The recording as a whole, and its files that are damaged. */
+function checkRecording(run: string, entries: readonly string[]): FileState[] {
+  if (!entries.includes(RECORDING_FOLDER)) return [];
+  const { files, pictures, faults } = recordingFaults(run);
+  const damaged = faults.map(([file, detail]): FileState => ({ file, state: "damaged", detail }));
+  const detail = `${files} files, ${pictures} pictures`;
+  return [
+    ...damaged,
+    ...damaged.length > 0 ? [] : [{ file: RECORDING_FOLDER, state: "ok", detail } as const],
+  ];
+}
+
 async function readSettings(run: string): Promise<JsonObject> {
   const path = `${run}/config.json`;
   if (!await exists(path)) return {};
@@ -164,6 +184,17 @@ async function readSettings(run: string): Promise<JsonObject> {
     return JSON.parse(new TextDecoder().decode(await readBytes(path)));
   } catch {
     return {};
+  }
+}
+
+/** Says what is wrong with a file that should have this digest; null when nothing is. */
+async function faultAt(path: string, expected: FileDigest): Promise<string | null> {
+  try {
+    await readProven(path, path, expected);
+    return null;
+  } catch (error) {
+    if (error instanceof Damage) return error.state;
+    throw error;
   }
 }
 

@@ -24,7 +24,7 @@ import {
   Vlm,
   type VlmConfig,
 } from "../../model/mod.ts";
-import { Agent, DEFAULT_SAMPLING, type Sampling } from "../agent.ts";
+import { Agent, DEFAULT_SAMPLING, type Parsing, type Sampling } from "../agent.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
@@ -149,9 +149,10 @@ function policyFiles(policy: Policy): Record<string, string> {
     const config = { policy: "cnn", ...policy.cnn.config, ...acting };
     return { "config.json": JSON.stringify(config, null, 2) + "\n" };
   }
-  const { vlm, cot, tokenizer } = policy as Agent;
+  const { vlm, cot, tokenizer, parsing } = policy as Agent;
+  const parse = parsing === "published" ? {} : { parse: parsing };
   return {
-    "config.json": JSON.stringify({ ...vlm.config, cot, ...acting }, null, 2) + "\n",
+    "config.json": JSON.stringify({ ...vlm.config, cot, ...parse, ...acting }, null, 2) + "\n",
     "tokenizer.json": JSON.stringify(tokenizer.toJson(), null, 1) + "\n",
   };
 }
@@ -212,10 +213,16 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   const { path, read } = await checkpointOf(source);
   const files = await read("config.json", "tokenizer.json", "model.safetensors");
   const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
-  const { cot, sampling, actionNames, ...config } = (json("config.json") ?? {}) as
-    & VlmConfig
-    & Acting
-    & { cot: boolean };
+  const { cot, parse: parsing = "published", sampling, actionNames, ...config } = (json("config.json") ??
+    {}) as
+      & VlmConfig
+      & Acting
+      & { cot: boolean; parse?: Parsing };
+  if (parsing !== "published" && parsing !== "tolerant") {
+    throw new SyntaxError(
+      `Cannot load ${path}: "parse" in its config.json must be published or tolerant, got ${quote(parsing)}`,
+    );
+  }
   if (typeof cot !== "boolean") {
     throw new SyntaxError(
       `Cannot load ${path}: "cot" in its config.json must be true or false, got ${quote(cot)}`,
@@ -233,7 +240,7 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
   const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
   const vlm = new Vlm(gpu, config);
   vlm.parameters.fromHost(tensors);
-  return new Agent(vlm, tokenizer, { cot, ...acting });
+  return new Agent(vlm, tokenizer, { cot, parsing, ...acting });
 }
 
 /** What `config.json` says about acting. Checkpoints of earlier versions lack it. */

@@ -5,10 +5,14 @@
  */
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
+import { RECORDING_ENTRY, RECORDING_FOLDER } from "./recording.ts";
+
+/** Names the run whose warm start is yet to be taken. */
+export const UNTAKEN_FILE = "warm_start.json";
 
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest)\.json|metrics\.jsonl|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|recording|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
 /** What a run writes into its checkpoints. A checkpoint's manifest may list more files of the run. */
 const CHECKPOINT_FILES: readonly string[] = [
@@ -41,9 +45,9 @@ export function requireRun(path: string, entries: readonly string[] | null): voi
   throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
 }
 
-/** Throws `Deno.errors.AlreadyExists` when the folder holds anything. */
+/** Throws `Deno.errors.AlreadyExists` when the folder holds more than a run killed before it began leaves. */
 export function requireNothing(path: string, entries: readonly string[] | null): void {
-  if (entries === null || entries.length === 0) return;
+  if (entries === null || entries.every(isUnbegun)) return;
   throw new Deno.errors.AlreadyExists(
     entries.includes("config.json")
       ? `Cannot write ${path}: it exists, pass --overwrite to replace it or --resume to go on`
@@ -56,12 +60,22 @@ export function isLeftover(entry: string): boolean {
   return RUN_ENTRIES.test(entry) && /\.(tmp|new)$/.test(entry);
 }
 
+/** Tells whether a run has such an entry before its config.json. */
+export function isUnbegun(entry: string): boolean {
+  return entry === UNTAKEN_FILE || isLeftover(entry) && /^(config|warm_start)\.json\./.test(entry);
+}
+
 /** Finds the first entry that is not a run's, in the folder or inside its checkpoints; null when there is none. */
 export async function foreignEntry(path: string, entries: readonly string[]): Promise<string | null> {
   for (const entry of entries) {
     if (!RUN_ENTRIES.test(entry)) return entry;
     const inside = await insideOf(`${path}/${entry}`);
     if (inside.length === 0) continue;
+    if (entry === RECORDING_FOLDER) {
+      const foreign = inside.find(({ name, isDirectory }) => isDirectory || !RECORDING_ENTRY.test(name));
+      if (foreign !== undefined) return `${entry}/${foreign.name}`;
+      continue;
+    }
     const manifest = await readManifest(`${path}/${entry}`).catch(() => null);
     const known = [...CHECKPOINT_FILES, ...Object.keys(manifest?.files ?? {})];
     const foreign = inside.find(({ name, isDirectory }) =>
@@ -76,8 +90,8 @@ export async function foreignEntry(path: string, entries: readonly string[]): Pr
 export async function removeRun(path: string, entries: readonly string[]): Promise<void> {
   if (entries.length === 0) return;
   const foreign = await foreignEntry(path, entries);
-  // A run killed while it wrote its first config.json has only that file's temporary.
-  if (foreign !== null || !entries.some((entry) => entry.startsWith("config.json"))) {
+  const isRun = entries.includes("config.json") || entries.every(isUnbegun);
+  if (foreign !== null || !isRun) {
     const state = foreign === null ? "it has no config.json" : `it holds ${foreign}`;
     throw new Deno.errors.AlreadyExists(
       `Cannot overwrite ${path}: ${state}, which is not what a run leaves, move it away or choose another folder`,

@@ -30,6 +30,7 @@ import {
   rescueForeign,
 } from "./entries.ts";
 import { RunLock } from "./lock.ts";
+import { Recording, RECORDING_FOLDER } from "./recording.ts";
 import {
   checkpointIdentity,
   explained,
@@ -72,7 +73,9 @@ export interface RunFolderSettings {
  *     summary.json         the result
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
+ *     recording/           a sample of what the policy saw, wrote and earned; see docs/recording.md
  *     run.lock             the process that trains in it
+ *     warm_start.json      the run to begin from, until its warm start is taken
  *
  * If the process is killed at any moment, config, summary and checkpoints are the old ones or the new ones, whole.
  * Before a run is resumed, evaluated or begun from, its files are proven to be what was written.
@@ -127,6 +130,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       const folder = new RunFolder(path, lock);
       if (resume) await folder.#mend(entries);
       else if (overwrite) await removeRun(path, entries);
+      else for (const entry of entries) await folder.#remove(entry); // of a run killed before it began
       return folder;
     } catch (error) {
       lock.release();
@@ -144,12 +148,10 @@ export class RunFolder implements RunStore, AsyncDisposable {
     if (entries === null) {
       throw new Deno.errors.NotFound(`Cannot open run ${path}: no such folder, check the path`);
     }
-    if (!entries.includes("config.json")) {
-      throw new Deno.errors.NotFound(
-        `Cannot open run ${path}: it has no config.json, name the folder of a run`,
-      );
-    }
-    return new RunFolder(path, null);
+    if (entries.includes("config.json")) return new RunFolder(path, null);
+    throw new Deno.errors.NotFound(
+      `Cannot open run ${path}: it has no config.json, name the folder of a run`,
+    );
   }
 
   /** Gives up the lock and closes the metrics. Does nothing the second time. */
@@ -202,6 +204,10 @@ export class RunFolder implements RunStore, AsyncDisposable {
   async writeProfile(trace: object): Promise<string> {
     await writeFileAtomic(this.#at("profile.json"), JSON.stringify(trace) + "\n");
     return this.#at("profile.json");
+  }
+
+  record(limitBytes: number): Recording {
+    return new Recording(this.#at(RECORDING_FOLDER), limitBytes);
   }
 
   appendMetrics(metrics: object): void {

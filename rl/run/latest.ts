@@ -30,11 +30,16 @@ export async function latestRun(runs: string): Promise<string> {
   );
 }
 
-/** Names of the folders in a folder, sorted; none if it is missing. */
+/** Names of the folders in a folder, and of links to folders, sorted; none if it is missing. */
 async function foldersOf(path: string): Promise<string[]> {
   try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
+    const names: string[] = [];
+    for await (const { name, isDirectory, isSymlink } of Deno.readDir(path)) {
+      const isFolder = isDirectory ||
+        isSymlink && await Deno.stat(`${path}/${name}`).then((there) => there.isDirectory, () => false);
+      if (isFolder) names.push(name);
+    }
+    return names.sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;

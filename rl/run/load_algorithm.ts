@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { toFileUrl } from "./user_module.ts";
+import { fileUrl, isModule } from "./user_module.ts";
 import { type Algorithm, requireAlgorithm } from "../algorithms/algorithm.ts";
 import { findAlgorithm } from "../algorithms/mod.ts";
-import { UsageError } from "../cli/mod.ts";
+import { parseSettings, readPlainFile, UsageError, userPath } from "../cli/mod.ts";
 import { commonOptions } from "../config.ts";
 
 /**
@@ -23,11 +23,11 @@ import { commonOptions } from "../config.ts";
  * ```
  */
 export async function loadAlgorithm(name: string): Promise<Algorithm> {
-  if (!/[/\\]|\.[jt]s$/.test(name)) return findAlgorithm(name);
-  const url = toFileUrl(name);
+  if (!isAlgorithmFile(name)) return findAlgorithm(name);
+  const { href, pathname } = fileUrl(name);
   let module: Record<string, unknown>;
   try {
-    module = await import(url);
+    module = await import(href);
   } catch (error) {
     throw new UsageError(`Cannot load the algorithm of ${name}: ${(error as Error).message}`, {
       cause: error,
@@ -47,7 +47,12 @@ export async function loadAlgorithm(name: string): Promise<Algorithm> {
       `Cannot use the algorithm of ${name}: its setting "${clash}" is one that every run has, give it another name`,
     );
   }
-  return { ...algorithm, reference: decodeURIComponent(new URL(url).pathname) };
+  return { ...algorithm, reference: decodeURIComponent(pathname) };
+}
+
+/** Tells whether this names a file, and none of our algorithms. */
+export function isAlgorithmFile(reference: string): boolean {
+  return isModule(reference) || /[/\\]/.test(reference);
 }
 
 /** Loads the algorithm that a command line asks for. Call it before flags are parsed: the flags depend on it. */
@@ -62,7 +67,9 @@ export async function algorithmOf(args: readonly string[]): Promise<Algorithm> {
 /** The algorithm that a file of settings names. A fault in the file is reported later, when its settings are parsed. */
 function algorithmOfFile(path: string | undefined): string | undefined {
   try {
-    return path === undefined ? undefined : JSON.parse(Deno.readTextFileSync(path)).algorithm;
+    if (path === undefined) return undefined;
+    const { algorithm } = parseSettings(readPlainFile(userPath(path))) as { algorithm?: unknown };
+    return typeof algorithm === "string" ? algorithm : undefined;
   } catch {
     return undefined;
   }

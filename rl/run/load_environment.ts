@@ -4,7 +4,8 @@
  * @module
  */
 import { type EnvironmentDefinition, findEnvironment, isEnvironmentDefinition } from "../../envs/mod.ts";
-import { UsageError, userFolder } from "../cli/mod.ts";
+import { UsageError } from "../cli/mod.ts";
+import { fileUrl, isModule } from "./user_module.ts";
 
 const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, render })";
 
@@ -27,7 +28,7 @@ const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, 
  * ```
  */
 export async function loadEnvironment(reference: string): Promise<EnvironmentDefinition> {
-  if (!isFile(reference)) {
+  if (!isModule(reference)) {
     return usage(
       () => findEnvironment(reference),
       (message) => `${message}; or name a file, such as ./maze.ts`,
@@ -49,20 +50,6 @@ export async function loadEnvironment(reference: string): Promise<EnvironmentDef
     (message) => `Cannot load environment ${reference}: ${message}`,
   );
   return { ...definition, reference: path };
-}
-
-/** Does this name a file? It does if it is a path, or if it ends like a module's name. */
-function isFile(reference: string): boolean {
-  return /^(?:\.{0,2}[\\/]|~|file:|[A-Za-z]:[\\/])|\.[cm]?[jt]sx?$/.test(reference);
-}
-
-function fileUrl(reference: string): URL {
-  if (reference.startsWith("file:")) return new URL(reference);
-  const folder = userFolder();
-  // A path may hold characters that mean something else in a URL.
-  const escape = (path: string) =>
-    path.split(/[\\/]/).map(encodeURIComponent).join("/").replace(/^(\w)%3A/, "/$1:");
-  return new URL(escape(reference), `file://${escape(folder).replace(/^(?!\/)/, "/")}/`);
 }
 
 /** The default export, if it is a definition, else the only definition among the exports. */

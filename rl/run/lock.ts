@@ -8,6 +8,7 @@
  * @module
  */
 import { exists } from "../../model/files.ts";
+import { readJsonObject } from "./json_object.ts";
 
 /** The process that trains in a folder. */
 export interface LockOwner {
@@ -87,7 +88,7 @@ export class RunLock {
 /** Reads which process trains in a folder now; null when none does. */
 export async function lockOwner(folder: string): Promise<LockOwner | null> {
   const path = `${folder}/${LOCK_FILE}`;
-  if (!await exists(path)) return null;
+  if (!await exists(path) || !(await Deno.stat(path)).isFile) return null;
   try {
     using file = await Deno.open(path, { read: true });
     // A shared lock is refused exactly while a process holds the exclusive one.
@@ -146,8 +147,10 @@ async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
 /** Reads the owner from the file; null when it names none, as when its owner has only just made it. */
 async function readOwner(path: string): Promise<LockOwner | null> {
   try {
-    const { pid, host, since } = JSON.parse(await Deno.readTextFile(path));
-    return Number.isInteger(pid) && typeof host === "string" ? { pid, host, since: String(since) } : null;
+    const { pid, host, since } = await readJsonObject(path);
+    return Number.isInteger(pid) && typeof host === "string"
+      ? { pid: Number(pid), host, since: String(since) }
+      : null;
   } catch {
     return null;
   }

@@ -66,6 +66,39 @@ export async function digestOf(content: FileContent): Promise<FileDigest> {
   return { bytes: bytes.length, sha256 };
 }
 
+/**
+ * Reads a file of a run.
+ *
+ * @param file What a {@linkcode Damage} calls it.
+ * @throws {Damage} when it is missing, no plain file, or so large that no run can have written it.
+ */
+export async function readWhole(path: string, file: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await readBytes(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new Damage(file, "it is missing", { cause: error });
+    const { cause } = error as Error;
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw error;
+    throw new Damage(file, cause.message, { cause: error });
+  }
+}
+
+/**
+ * Reads a file that should have this digest.
+ *
+ * @throws {Damage} as {@linkcode readWhole}, and when it has another.
+ */
+export async function readProven(
+  path: string,
+  file: string,
+  expected: FileDigest,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readWhole(path, file);
+  const fault = await faultOf(bytes, expected);
+  if (fault !== null) throw new Damage(file, fault);
+  return bytes;
+}
+
 /** Says what is wrong with bytes that should have this digest; null when nothing is. */
 export async function faultOf(bytes: Uint8Array, expected: FileDigest): Promise<string | null> {
   if (bytes.length !== expected.bytes) {
@@ -128,7 +161,7 @@ export async function readManifest(
   file = `${folder}/${MANIFEST_FILE}`,
 ): Promise<Manifest | null> {
   const path = `${folder}/${MANIFEST_FILE}`;
-  return await exists(path) ? await decodeManifest(await readBytes(path), file) : null;
+  return await exists(path) ? await decodeManifest(await readWhole(path, file), file) : null;
 }
 
 /** How often to read a folder at most, if a run replaces it meanwhile. */
@@ -155,19 +188,12 @@ class CheckpointFolder implements Checkpoint {
   }
 
   async #readFile(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const file = `${this.label}/${name}`;
-    let bytes: Uint8Array<ArrayBuffer>;
-    try {
-      bytes = await readBytes(`${this.path}/${name}`);
-    } catch (error) {
-      if (this.manifest === null || !(error instanceof Deno.errors.NotFound)) throw error;
-      throw new Damage(file, "it is missing", { cause: error });
+    const [path, file] = [`${this.path}/${name}`, `${this.label}/${name}`];
+    if (this.manifest === null) return await readBytes(path);
+    if (Object.hasOwn(this.manifest.files, name)) {
+      return await readProven(path, file, this.manifest.files[name]);
     }
-    if (this.manifest === null) return bytes;
-    const expected = Object.hasOwn(this.manifest.files, name) ? this.manifest.files[name] : null;
-    const fault = expected === null ? "the manifest does not list it" : await faultOf(bytes, expected);
-    if (fault !== null) throw new Damage(file, fault);
-    return bytes;
+    throw new Damage(file, "the manifest does not list it");
   }
 
   /** Reads the manifest again. Is it another one than before? */

@@ -15,6 +15,7 @@ import {
   sizeOf,
   type VlmConfig,
 } from "../../model/mod.ts";
+import { machineMemory } from "../memory.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
 import type { CommonSettings, TrainConfig } from "../config.ts";
@@ -247,7 +248,7 @@ export function requireRunMemory(
     ? { cnn: { ...CNN_LAYERS, imageNormalization: config.imageNormalization, actions: 4 } as CnnConfig }
     : { model: designModel(environment, config).model, promptTokens: promptTokens(environment, config) };
   requireMemory({ ...config, envs, rolloutSteps }, memory, {
-    totalBytes: Deno.systemMemoryInfo().total,
+    totalBytes: machineMemory(),
     isShared: gpu.isSoftware,
     maxBindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
   });

@@ -79,6 +79,7 @@ export class MetricsFile {
     this.#digested = { bytes: 0, lines: 0, hash: createHash("sha256") };
     if (!await exists(this.path)) return;
     try {
+      if (!(await Deno.stat(this.path)).isFile) throw new TypeError("it is no plain file");
       using file = await Deno.open(this.path, { write: true });
       if ((await file.stat()).size <= bytes) return;
       await file.truncate(bytes);

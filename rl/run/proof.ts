@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readBytes, recoverFolder, writeFileAtomic } from "../../model/files.ts";
+import { exists, readBytes, readText, recoverFolder, writeFileAtomic } from "../../model/files.ts";
 import { commandLine } from "../cli/mod.ts";
 import {
   Damage,
@@ -13,12 +13,15 @@ import {
   MANIFEST_FILE,
   openCheckpoint,
   readManifest,
+  readProven,
+  readWhole,
   settingsFault,
 } from "./manifest.ts";
 import { readJsonObject } from "./json_object.ts";
 import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { RunLock } from "./lock.ts";
+import { removeDamagedRecording } from "./recording.ts";
 import { encodeConfig, type JsonObject } from "./store.ts";
 
 /** Checkpoints to go on from, the latest first. */
@@ -41,7 +44,7 @@ export async function proveSettings(run: string, { settings }: Pick<Manifest, "s
  */
 export async function proveMetrics(run: string, { metrics }: Manifest): Promise<JsonObject[]> {
   const path = `${run}/metrics.jsonl`;
-  const bytes = await exists(path) ? await readBytes(path) : new Uint8Array(0);
+  const bytes = await exists(path) ? await readWhole(path, "metrics.jsonl") : new Uint8Array(0);
   if (bytes.length < metrics.bytes) {
     throw new Damage(
       "metrics.jsonl",
@@ -69,10 +72,7 @@ export async function proveMetrics(run: string, { metrics }: Manifest): Promise<
 export async function proveResult(run: string): Promise<void> {
   const manifest = await readManifest(run, MANIFEST_FILE);
   for (const [name, expected] of Object.entries(manifest?.files ?? {})) {
-    const path = `${run}/${name}`;
-    if (!await exists(path)) throw new Damage(name, "it is missing");
-    const fault = await faultOf(await readBytes(path), expected);
-    if (fault !== null) throw new Damage(name, fault);
+    await readProven(`${run}/${name}`, name, expected);
   }
   if (manifest !== null) await proveEnd(run, manifest);
 }
@@ -160,7 +160,7 @@ export async function restoreRun(run: string): Promise<string[]> {
       done.push(`Went back to the checkpoint before (${describe(manifest.progress)}).`);
     }
     const config = encodeConfig(manifest.settings);
-    if (await Deno.readTextFile(`${run}/config.json`).catch(() => null) !== config) {
+    if (await readText(`${run}/config.json`).catch(() => null) !== config) {
       await writeFileAtomic(`${run}/config.json`, config);
       done.push("Wrote config.json as the checkpoint has it.");
     }
@@ -172,9 +172,11 @@ export async function restoreRun(run: string): Promise<string[]> {
       }
       await new MetricsFile(`${run}/metrics.jsonl`).truncate(manifest.metrics.bytes);
       done.push(
-        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before it, and removed the result.`,
+        `Cut metrics.jsonl to the ${manifest.metrics.lines} lines before the checkpoint, and removed the result.`,
       );
     }
+    const removed = removeDamagedRecording(run);
+    if (removed > 0) done.push(`Removed ${removed} damaged files of its recording.`);
     return done;
   } finally {
     lock.release();

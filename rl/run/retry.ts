@@ -21,8 +21,8 @@ export function isDeviceFault(error: unknown): error is DeviceLostError | Submis
 }
 
 /**
- * Does `work` on a device, and destroys the device at the end. If the device is lost or refuses a submission and `retry` is
- * set, the work is done once more on a new device, with `isRetry` true.
+ * Does `work` on a device, and destroys the device at the end. With `retry`, a lost device or a refused submission is followed by
+ * a second try on a new device, with `isRetry` true.
  *
  * @throws what `work` throws, unless a second try succeeds.
  */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
 import { formatShare } from "../cli/mod.ts";
@@ -18,9 +18,10 @@ import { reference, tokenValues } from "../reference.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../setup.ts";
-import { demonstrate } from "../demonstrations.ts";
+import { demonstrate, thinking } from "../demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
+import { faithfulnessWarning } from "../thought_alarm.ts";
 
 /** RL iterations from one checkpoint to the next. */
 const CHECKPOINT_INTERVAL = 6;
@@ -108,7 +109,7 @@ async function sftToGate(run: Run): Promise<boolean> {
     );
   }
   // Only an environment with a judge can say how well pictures are read.
-  const hasGate = policy.cot && isJudged(environment);
+  const hasGate = (policy.cot || config.sftThoughts) && isJudged(environment);
   const most = config.sftSteps + (hasGate ? config.perceptionExtraSteps : 0);
   while (true) {
     await eventLoopTurn();
@@ -213,12 +214,21 @@ class Learner {
     const learningRate = config.learningRate * (1 - 0.9 * done / total);
     const startMs = performance.now();
     const rollout = await this.#collector.collect();
-    effort.rollout += (performance.now() - startMs) / 1e3;
+    const rolloutSeconds = (performance.now() - startMs) / 1e3;
+    effort.rollout += rolloutSeconds;
     effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const record = run.recorder?.begin(rollout, iteration + 1);
+    const learnMs = performance.now();
     const update = await naming(
       `RL iteration ${iteration + 1}`,
-      learn(algorithm, rollout, config, { ...this.#context, iteration, learningRate }),
+      learn(algorithm, rollout, config, {
+        ...this.#context,
+        iteration,
+        learningRate,
+        observer: record?.observer,
+      }),
     );
+    await record?.end({ rollout: rolloutSeconds, update: (performance.now() - learnMs) / 1e3 });
     const metrics = rolloutMetrics(rollout, policy);
     const thoughtAlarm = policy.cot ? run.thoughtAlarm.check(metrics) : [];
     const warning = run.thoughtAlarm.note(iteration + 1, metrics, thoughtAlarm);
@@ -326,22 +336,34 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const stage = `evaluation after ${after}` as const;
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
+    const record = run.recorder?.evaluation(after, run.state.iteration);
     const evaluation = await evaluateBoth(run.policy, {
-      environment,
-      envSettings: evaluationEnvSettings(environment, config),
-      episodes: config.evalEpisodes,
-      seed: 0,
-      temperature: config.temperature,
-      maxNewTokens: config.maxNewTokens,
+      ...finalEvaluation(environment, config),
       onProgress: (step) => {
         run.throwIfStopped();
         run.progress.update({ stage, step, total, leftMs: run.work.left(stage, step / total) });
       },
+      ...record && { onTurn: record.onTurn },
     });
     await run.settle();
+    await record?.end();
     run.log({ stage: "evaluation", after, ...evaluation });
+    const warning = after === "rl" ? faithfulnessWarning(run.afterSft, evaluation) : null;
+    if (warning !== null) run.progress.note(warning);
     return evaluation;
   });
+}
+
+/** What the evaluations of a run play. */
+export function finalEvaluation(environment: EnvironmentDefinition, config: CommonSettings) {
+  return {
+    environment,
+    envSettings: evaluationEnvSettings(environment, config),
+    episodes: config.evalEpisodes,
+    seed: 0,
+    temperature: config.temperature,
+    maxNewTokens: config.maxNewTokens,
+  };
 }
 
 /** Awaits a step. An error about NaN or infinity gets the step's name. */
@@ -356,7 +378,7 @@ async function naming<T>(step: string, work: Promise<T>): Promise<T> {
 
 /** Share of picture fields that greedy responses read correctly, on held-out seeds of their own. */
 async function perceptionOf({ config, environment, policy }: Run): Promise<number> {
-  const { perception } = await evaluate(policy, {
+  const { perception } = await evaluate(config.sftThoughts ? thinking(policy) : policy, {
     environment,
     envSettings: evaluationEnvSettings(environment, config),
     episodes: config.perceptionEpisodes,

@@ -27,6 +27,7 @@ import { peakMemory } from "../memory.ts";
 import { newPolicy } from "../policies/mod.ts";
 import type { Policy } from "../policy.ts";
 import { probePrompt, requireSound } from "./probe.ts";
+import { Recorder } from "./recorder.ts";
 import type { CollectSettings } from "../rollout.ts";
 import { rlOptimizer, sftOptimizer } from "../setup.ts";
 import { Stopped } from "./stop.ts";
@@ -85,6 +86,8 @@ export class Run {
   readonly #earlierSeconds: number;
   readonly #context: RunContext;
   readonly #probe: readonly Segment[];
+  /** Null when nothing is recorded. */
+  readonly recorder: Recorder | null;
   #clock: { readonly stage: Stage; sinceMs: number } | null = null;
 
   private constructor(
@@ -101,6 +104,7 @@ export class Run {
     this.progress = context.progress;
     this.work = estimateWork(policy, config);
     this.effort = { ...state.effort };
+    this.recorder = this.#openRecorder();
     this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
   }
 
@@ -126,6 +130,20 @@ export class Run {
       if (line.stage === "rl") run.thoughtAlarm.check(line);
     }
     return run;
+  }
+
+  /** Records into the folder, from where the run stands. */
+  #openRecorder(): Recorder | null {
+    const { algorithm, config, policy, state } = this;
+    const { folder, progress } = this.#context;
+    if (config.record === 0) return null;
+    const recording = folder.record?.(config.record * 1e6);
+    if (recording === undefined) return null;
+    recording.resume(
+      config.resume ? { iteration: state.iteration, isAfterSft: state.stage !== "sft" } : null,
+    );
+    const lambda = algorithm.thoughtWeight?.(config) ?? 1;
+    return new Recorder({ recording, policy, config, lambda, note: (text) => progress.note(text) });
   }
 
   get result(): RunResult {
@@ -210,6 +228,7 @@ export class Run {
     );
     this.#readClock();
     const { peakBytes } = this.result;
+    await this.recorder?.sync();
     this.advance({ optimizerStep: this.optimizer.step, effort: { ...this.effort }, peakBytes });
     await saveCheckpoint(this.#context.folder, this.policy, this.optimizer, this.state, name);
   }

@@ -4,9 +4,8 @@
 export class Stopped extends Error {}
 
 /** Signals that ask for a stop. A closed terminal sends SIGHUP, a job scheduler SIGTERM. */
-const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+const stopSignals = (): readonly Deno.Signal[] =>
+  Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
  * Was the command started to outlive its terminal, as by `nohup`? A process that Deno starts does not inherit that SIGHUP is
@@ -71,7 +70,7 @@ export async function stoppable<T>(
   };
   const requests = new StopRequests();
   const ignored = outlivesTerminal() ? "SIGHUP" : null;
-  const listeners = STOP_SIGNALS.map((signal) => {
+  const listeners = stopSignals().map((signal) => {
     const listener = () => {
       if (signal === ignored) return;
       const request = requests.next(signal, performance.now());

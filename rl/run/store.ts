@@ -6,6 +6,7 @@
  */
 import type { FileContent } from "../../model/files.ts";
 import { digestOf, type FileDigest, type Manifest } from "./manifest.ts";
+import type { RecordingSink } from "./recording.ts";
 
 /** A JSON object, as in `config.json` or a line of `metrics.jsonl`. */
 export type JsonObject = Record<string, unknown>;
@@ -72,6 +73,8 @@ export interface RunStore {
   readSummary(): Promise<JsonObject | null>;
   /** Keeps a trace for Chrome or Perfetto; returns its path. */
   writeProfile(trace: object): Promise<string>;
+  /** Opens a bounded recording of the run; absent in a store that keeps none. */
+  record?(limitBytes: number): RecordingSink;
   /** Ends the use of the store, so that others may train in it. */
   close(): Promise<void>;
 }

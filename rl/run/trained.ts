@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { type Given, readValue, UsageError } from "../cli/mod.ts";
-import type { Algorithm } from "../algorithms/mod.ts";
+import { type Given, printable, readValue, shellQuote, UsageError } from "../cli/mod.ts";
+import { type Algorithm, expertIteration } from "../algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
 import { policyPresets } from "../presets.ts";
-import { loadAlgorithm } from "./load_algorithm.ts";
+import { isAlgorithmFile, loadAlgorithm } from "./load_algorithm.ts";
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
+import { isModule } from "./user_module.ts";
 import { latestRun, RUNS_FOLDER } from "./latest.ts";
 import { RunFolder } from "./folder.ts";
 
@@ -58,6 +59,8 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
   const { settings, algorithm } = await readRunSettings(folder);
+  const reference = settings.env ?? commonOptions.env.default;
+  if (given.env === undefined) requireNoProgram(path, reference);
   const found = await folder.readCheckpoint();
   if (found === null) {
     throw new Deno.errors.NotFound(
@@ -65,36 +68,66 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
         "name another run",
     );
   }
-  const environment = await loadEnvironment(settings.env ?? commonOptions.env.default);
-  const wanted = given.env === undefined ? environment : await loadEnvironment(given.env);
-  if (wanted.reference !== environment.reference) {
+  const environment = await loadEnvironment(given.env ?? reference);
+  if (environment.reference !== reference) {
     throw new UsageError(
-      `Cannot use run ${path} in ${wanted.name}: it knows the words of ${environment.name} only; ` +
+      `Cannot use run ${path} in ${environment.name}: it knows the words of ${printable(reference)} only; ` +
         "--env-settings changes that environment",
     );
   }
-  const config = resolveConfig({ ...settings, ...given }, environment, algorithm);
+  const config = resolveConfig({ ...settings, ...given }, environment, algorithm ?? ACTING_ONLY);
   const note = found.manifest === null ? " (from before manifests: its files cannot be verified)" : "";
   const label = run === undefined ? `${path}, the latest run,${note}` : path + note;
   return { checkpoint: found.path, run: path, label, config, environment };
 }
 
+/** Stands for an algorithm of which nothing is needed: the policy only acts. */
+const ACTING_ONLY = {
+  ...expertIteration,
+  options: {},
+  collect: () => ({ kind: "episodes", groups: 1, groupSize: 1 }),
+  replaysDeals: undefined,
+} as unknown as Algorithm;
+
+/**
+ * Makes sure that the environment in a run's settings is one of ponder's, and no program: whoever made the run folder chose
+ * it, and it runs only if the user names it too.
+ *
+ * @throws {UsageError} with the flag that names it.
+ */
+export function requireNoProgram(run: string, reference: string): void {
+  if (isModule(reference)) throw unnamed(run, "environment", reference);
+}
+
+/** Makes the error for a program in a run's settings that the user did not name. */
+export function unnamed(run: string, what: "environment" | "algorithm", reference: string): UsageError {
+  return new UsageError(
+    `Cannot use run ${run}: its ${what} is a program, ${printable(reference)}; if you trust that, name it: ` +
+      `--${what === "environment" ? "env" : what} ${shellQuote(printable(reference))}`,
+  );
+}
+
 /**
  * Reads the settings in a run's `config.json` and the algorithm that they name. Settings that this version does not know are
- * left out.
+ * left out. The algorithm is null when it is a program other than `named`, the one that the user named; then only the settings
+ * that every run has are read.
  *
  * @throws {SyntaxError} naming the setting whose value cannot be.
  */
 export async function readRunSettings(
   folder: RunFolder,
-): Promise<{ settings: Given<typeof commonOptions>; algorithm: Algorithm }> {
+  named?: string,
+): Promise<{ settings: Given<typeof commonOptions>; algorithm: Algorithm | null }> {
   const settings = await folder.readConfig();
   try {
-    const algorithm = await loadAlgorithm(String(settings.algorithm ?? commonOptions.algorithm.default));
+    const reference = String(settings.algorithm ?? commonOptions.algorithm.default);
+    const algorithm = isAlgorithmFile(reference)
+      ? await sameAlgorithm(reference, named)
+      : await loadAlgorithm(reference);
     // The file also holds, with their defaults, settings that this kind of policy does not have.
     const kind = String(settings.policy ?? commonOptions.policy.default);
     const without = Object.hasOwn(policyPresets, kind) ? policyPresets[kind].without : [];
-    const known = Object.entries(optionsOf(algorithm)).filter(([name]) =>
+    const known = Object.entries(algorithm === null ? commonOptions : optionsOf(algorithm)).filter(([name]) =>
       Object.hasOwn(settings, name) && !without.includes(name)
     );
     return {
@@ -109,4 +142,11 @@ export async function readRunSettings(
       cause: error,
     });
   }
+}
+
+/** The algorithm in the file that the user named, if it is that of the run. */
+async function sameAlgorithm(reference: string, named: string | undefined): Promise<Algorithm | null> {
+  if (named === undefined || !isAlgorithmFile(named)) return null;
+  const algorithm = await loadAlgorithm(named);
+  return algorithm.reference === reference ? algorithm : null;
 }

@@ -91,6 +91,13 @@ for (const [name, [definition, fault]] of Object.entries(faults)) {
   });
 }
 
+Deno.test("a text that only an empty token would cover is a fault like any other", () => {
+  const found = checkEnvironment(broken(() => ({ tokens: ["left", ""] }))).flatMap(({ fault }) =>
+    fault ?? []
+  );
+  assert(found.some((text) => text.includes("no token covers")), found.join("\n"));
+});
+
 Deno.test("an environment that keeps its promises has no fault", () => {
   assertEquals(checkEnvironment(corridor, { length: 7 }).filter(({ fault }) => fault !== null), []);
 });

@@ -97,7 +97,7 @@ fuzz(
     const path = caseFolder();
     Deno.writeTextFileSync(`${path}/config.json`, text);
     const { settings, algorithm } = await readRunSettings(await RunFolder.open(path));
-    resolveConfig(settings, findEnvironment("NumberLine"), algorithm);
+    resolveConfig(settings, findEnvironment("NumberLine"), algorithm ?? undefined);
   },
   { share: 0.05, refusal: /^(Cannot|Unknown) / },
 );

@@ -198,10 +198,6 @@ Deno.test("a tokenizer.json that cannot serve says what is wrong", () => {
     [withVocabulary(null), "its vocab is null"],
     [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "b" }] }, "two tokens have one id, 4"],
     [{ ...good, added_tokens: [...good.added_tokens, { id: 4, content: "<|end|>" }] }, "has two ids"],
-    [
-      { ...good, added_tokens: [...good.added_tokens, { id: 32, content: "b", lstrip: true }] },
-      '"b" has lstrip',
-    ],
     [{ ...good, model: { ...good.model, unk_token: "[UNK]" } }, 'its unk_token "[UNK]" is not in its vocab'],
     [{ ...good, model: { ...good.model, unk_token: null } }, "its model has no unk_token"],
     [{ ...good, model: { ...good.model, max_input_chars_per_word: "9" } }, 'max_input_chars_per_word is "9"'],
@@ -297,11 +293,52 @@ Deno.test("literal alternatives take the first of a pattern that matches, whatev
   assertEquals(idsWith(long), [4, 7, 8]);
 });
 
-Deno.test("characters that are not composed are refused by a tokenizer that would compose them", () => {
-  const composing = Tokenizer.fromJson({ ...buildTokenizer(["é"]), normalizer: { type: "NFC" } });
+Deno.test("a tokenizer that composes characters says which of the text's each token covers", () => {
+  const composing = Tokenizer.fromJson({
+    ...buildTokenizer(["é", "a", "각", "\u0316"]),
+    normalizer: { type: "NFC" },
+  });
   assertEquals(composing.encode("é").ids, [4]);
-  assertThrows(() => composing.encode("e\u0301"), RangeError, "not composed as NFC has them");
+  // e, acute; a; the three letters of a Hangul syllable; e, a mark below that stays, acute
+  const { ids, starts, ends } = composing.encode("e\u0301a\u1100\u1161\u11a8e\u0316\u0301");
+  assertEquals(ids, [4, 5, 6, 4, 7]);
+  assertEquals([starts, ends], [[0, 2, 3, 6, 6], [2, 3, 6, 9, 9]]);
   assert(composing.covers("e\u0301"));
+});
+
+Deno.test("added tokens take blanks and keep to words as they say", () => {
+  const json = buildTokenizer(["a", " ", "b"]);
+  const added = { special: true, normalized: false, single_word: false, lstrip: false, rstrip: false };
+  const tokenizer = Tokenizer.fromJson({
+    ...json,
+    added_tokens: [
+      ...json.added_tokens,
+      { ...added, id: 32, content: "<l>", lstrip: true },
+      { ...added, id: 33, content: "<r>", rstrip: true },
+      { ...added, id: 34, content: "ab", single_word: true },
+      { ...added, id: 35, content: "<l><l>", normalized: true },
+    ],
+  });
+  const spans = (text: string) => {
+    const { ids, starts, ends } = tokenizer.encode(text);
+    return ids.map((id, i) => [id, starts[i], ends[i]]);
+  };
+  assertEquals(spans("a  <l> a"), [[4, 0, 1], [32, 1, 6], [5, 6, 7], [4, 7, 8]]);
+  assertEquals(spans("<r> \n<l>"), [[33, 0, 5], [32, 5, 8]]);
+  assertEquals(spans("ab aba"), [[34, 0, 2], [5, 2, 3], [4, 3, 4], [6, 4, 5], [4, 5, 6]]);
+  // What is looked for in the text as it is comes before what is looked for later, even if that is longer.
+  assertEquals(spans("<l><l>"), [[32, 0, 3], [32, 3, 6]]);
+});
+
+Deno.test("a foreign tokenizer is told which of its tokens mean what", () => {
+  const json = buildTokenizer(["a"]);
+  const renamed = JSON.parse(JSON.stringify(json).replaceAll("<|end|>", "</s>"));
+  assertThrows(() => Tokenizer.fromJson(renamed), SyntaxError, "there is no token");
+  const tokenizer = Tokenizer.fromJson(renamed, { end: "</s>", pad: "</s>", image: null, unknown: null });
+  const { endId, padId, imageId, unknownId } = tokenizer;
+  assertEquals([endId, padId, imageId, unknownId], [2, 2, null, null]);
+  assertEquals([tokenizer.idOf("</s>"), tokenizer.idOf("x"), tokenizer.tokenOf(2)], [2, null, "</s>"]);
+  assertEquals([2, 4].map((id) => tokenizer.isSpecial(id)), [true, false]);
 });
 
 Deno.test("a tokenizer covers what its pieces write, and nothing else", () => {

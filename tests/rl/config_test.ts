@@ -63,3 +63,27 @@ Deno.test("a policy without words has no settings of words", () => {
     "Cannot use --max-new-tokens: a policy of kind cnn has no such setting",
   );
 });
+
+Deno.test("mistakes are kinds that the demonstrator makes, with a probability, or none alone", () => {
+  for (const mistakes of [["flipMinus=0.3", "misread=0"], ["none"], []]) {
+    assertEquals(resolveConfig({ mistakes }, numberLine).mistakes, mistakes);
+  }
+  for (const item of ["flipMinus", "flipMinus=2", "flips=0.3", "none"]) {
+    assertThrows(
+      () => resolveConfig({ mistakes: ["misread=0.1", item] }, numberLine),
+      UsageError,
+      `Cannot use the mistake "${item}": write it as kind=probability, NumberLine knows misread, `,
+    );
+  }
+});
+
+Deno.test("thoughts in the warm start alone are for a policy that writes none later", () => {
+  assertThrows(() => resolveConfig({ sftThoughts: true }, numberLine), UsageError, "add --no-cot");
+  assertEquals(resolveConfig({ sftThoughts: true, cot: false }, numberLine).sftThoughts, true);
+  assertThrows(
+    () => resolveConfig({ policy: "cnn", sftThoughts: true }, numberLine),
+    UsageError,
+    "a policy of kind cnn has no such setting",
+  );
+  assertThrows(() => resolveConfig({ valueCoefficient: 1 }, numberLine), UsageError, "--value-coefficient");
+});

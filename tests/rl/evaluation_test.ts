@@ -152,3 +152,35 @@ Deno.test("random actions are those an environment allows, and the solver wins w
   assert(random.meanReturn >= 0, `${random.meanReturn}`);
   assertEquals((await evaluate(scriptedPolicy("optimal", 0), many)).success, 1);
 });
+
+Deno.test("a panel names the deals: the same for any policy, another for other seeds, settings and counts", async () => {
+  const panelOf = async (over: Partial<EvaluationSettings>, policy: "optimal" | "random" = "optimal") =>
+    (await evaluate(scriptedPolicy(policy, 0), { ...settings, ...over })).panel;
+  const panel = await panelOf({});
+  assertEquals(panel.length, 12);
+  assertEquals(await panelOf({ envs: 2 }, "random"), panel);
+  const others = [{ seed: 1 }, { episodes: 7 }, { envSettings: { maxPosition: 9 } }, {
+    environment: household,
+  }];
+  assertEquals(new Set([panel, ...await Promise.all(others.map((over) => panelOf(over)))]).size, 5);
+});
+
+Deno.test("outcomes are in the panel's order, however many environments play side by side", async () => {
+  const run = (envs: number) => evaluate(scriptedPolicy("optimal", 0), { ...settings, episodes: 9, envs });
+  const [one, many] = [await run(1), await run(9)];
+  assertEquals([one.outcomes, many.outcomes], ["1".repeat(9), "1".repeat(9)]);
+  const random = await evaluate(scriptedPolicy("random", 0), { ...settings, episodes: 400 });
+  const wins = Array.from(random.outcomes).filter((digit) => digit === "1").length;
+  assertEquals([random.outcomes.length, wins / 400], [400, random.success]);
+});
+
+Deno.test("samples of a deal stand together and are deals of the same panel", async () => {
+  const seeds: number[] = await seedsOf(() =>
+    evaluate(scriptedPolicy("random", 0), { ...settings, episodes: 6, samples: 3, envs: 1 })
+  );
+  const [first, second] = [EVALUATION_SEEDS, EVALUATION_SEEDS + 1];
+  assertEquals(seeds.slice(0, 6), [first, first, first, second, second, second]);
+  const { sampled, greedy } = await evaluateBoth(scriptedPolicy("random", 0), { ...settings, samples: 3 });
+  assertEquals([sampled.outcomes.length, greedy.outcomes.length], [18, 6]);
+  assertEquals(sampled.panel, greedy.panel);
+});

@@ -2,7 +2,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { rolloutMetrics } from "../../rl/metrics.ts";
 import type { Transition } from "../../rl/rollout.ts";
-import { ThoughtAlarm, type ThoughtQuality } from "../../rl/thought_alarm.ts";
+import { faithfulnessWarning, ThoughtAlarm, type ThoughtQuality } from "../../rl/thought_alarm.ts";
+import { resultOf } from "./report/result_cells.ts";
 
 const healthy: ThoughtQuality = { thoughtInformation: 0.9, perception: 0.99, faithfulness: 0.5 };
 
@@ -103,4 +104,19 @@ Deno.test("without a chain of thought there is nothing to watch", () => {
   const silent = { thoughtInformation: null, perception: null, faithfulness: null };
   assertEquals([alarm.check(healthy), alarm.check(silent)], [[], []]);
   assertEquals(alarm.note(2, silent, []), null);
+});
+
+Deno.test("greedy faithfulness that falls by more than a tenth in RL is told, though sampled responses hide it", () => {
+  const evaluation = (sampled: number | null, greedy: number | null) => ({
+    sampled: { ...resultOf(0.4), faithfulness: sampled },
+    greedy: { ...resultOf(0.4), faithfulness: greedy },
+  });
+  const before = evaluation(0.774, 0.974);
+  assertStringIncludes(
+    faithfulnessWarning(before, evaluation(0.757, 0.765))!,
+    "greedy actions no longer fit their thoughts (faithfulness 76.5%, was 97.4% after SFT)",
+  );
+  assertEquals(faithfulnessWarning(before, evaluation(0.3, 0.88)), null);
+  assertEquals(faithfulnessWarning(null, before), null);
+  assertEquals(faithfulnessWarning(evaluation(null, null), evaluation(null, null)), null);
 });

@@ -1,3 +1,4 @@
+import { createTolerantParser } from "../../envs/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { createParser } from "../../envs/shared/parse.ts";
@@ -71,9 +72,9 @@ Deno.test("an action-only response is all action, with or without a key or an op
   assertEquals(spansOf(["+", END], NUMBER_LINE), "aa");
 });
 
-Deno.test("a response without an action is all thought, its end token included", () => {
-  assertEquals(spansOf(["I", " cannot", " say", END], NUMBER_LINE), "tttt");
-  assertEquals(spansOf(['"action": "', "+", "-", END], NUMBER_LINE), "tttt");
+Deno.test("a response without an action weighs 1 throughout, so that its cost does not shrink with lambda", () => {
+  assertEquals(spansOf(["I", " cannot", " say", END], NUMBER_LINE), "aaaa");
+  assertEquals(spansOf(['"action": "', "+", "-", END], NUMBER_LINE), "aaaa");
 });
 
 Deno.test("a response of no tokens has no weights", () => {
@@ -98,7 +99,8 @@ Deno.test("any cut of a response into tokens gives thought, then action, and the
     const parse = createParser(NUMBER_LINE)(response.text);
     const spans = spansOf(pieces, NUMBER_LINE);
     assert(/^t*a*$/.test(spans) && spans.length === pieces.length, spans);
-    assertEquals(spans.includes("a"), parse.action !== null);
+    if (parse.action === null) assertEquals(spans.includes("t"), false);
+    else assert(spans.includes("a"));
     for (const [i, span] of [...spans].entries()) {
       const overlaps = response.ends[i] > parse.start && response.starts[i] < parse.end;
       if (parse.action !== null && overlaps) assertEquals(span, "a");
@@ -111,4 +113,12 @@ Deno.test("a lambda outside [0, 1] is refused", () => {
   const parse = { action: 1, start: 3 };
   assertThrows(() => responseWeights(response, parse, 2), RangeError, "lambda is 2");
   assertThrows(() => responseWeights(response, parse, NaN), RangeError, "lambda is NaN");
+});
+
+Deno.test("a key of another form begins the action part where the parser found it", () => {
+  const text = "{'thoughts': 'so', 'action': 'hit'}";
+  const starts = [0, 13, 19, 30, 35], ends = [13, 19, 30, 35, 35];
+  const parse = createTolerantParser(["stand", "hit"])(text);
+  assertEquals(text.slice(parse.start, parse.end), "hit");
+  assertEquals([...responseWeights({ text, starts, ends }, parse, 0.5)], [0.5, 0.5, 1, 1, 1]);
 });

@@ -117,17 +117,33 @@ export async function signAgain(path: string): Promise<void> {
   Deno.writeTextFileSync(`${path}/manifest.json`, await encodeManifest({ ...manifest, files }));
 }
 
-/** A command started as its task starts it. */
+/** What Deno is told before `rl/commands/NAME.ts` to make the process send itself signals; see `signals_itself.ts`. */
+export function signalsItself(name: Parameters<typeof taskArguments>[0]): string[] {
+  const [run, ...others] = taskArguments(name);
+  return [run, `--preload=${new URL("signals_itself.ts", import.meta.url).href}`, "--allow-run", ...others];
+}
+
+/** A command started as its task starts it; with `signals`, it sends itself these. */
 export function startCommand(
-  name: "train" | "eval" | "play" | "reproduce" | "check",
+  name: "train" | "eval" | "play" | "reproduce" | "check" | "compare",
   args: readonly string[],
-  { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string | URL } = {},
+  { env = {}, cwd = ROOT, signals }: {
+    env?: Record<string, string>;
+    cwd?: string | URL;
+    signals?: string;
+  } = {},
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...taskArguments(name), ...args],
+    args: [...signals === undefined ? taskArguments(name) : signalsItself(name), ...args],
     cwd,
     // Relative paths start in `cwd`, wherever the tests were started.
-    env: { NO_COLOR: "1", INIT_CWD: "", PONDER_CWD: "", ...env },
+    env: {
+      NO_COLOR: "1",
+      INIT_CWD: "",
+      PONDER_CWD: "",
+      ...signals !== undefined && { PONDER_TEST_SIGNALS: signals },
+      ...env,
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

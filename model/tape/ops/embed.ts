@@ -75,7 +75,7 @@ function sumInto(
   rowOf = (index: number) => index,
 ) {
   const [rows, C] = [sizeOf(table.shape.slice(0, -1)), table.shape[table.shape.length - 1]];
-  // First the starts, then the items, where a slice may begin. There is room for all indices; those of other tables take none.
+  // First the starts, then the items, from an offset at which a slice may begin. There is room for all indices.
   const itemsAt = roundUp(rows + 1, SLICE_ALIGNMENT_WORDS);
   const buckets = tape.derived(index, `d${table.label}.buckets`, (index) => {
     const { starts, items } = bucketRows(index.map(rowOf), rows);

@@ -43,7 +43,7 @@ export const gatherRowsRule: OpRule<[X: Tensor], [Y: Tensor], { readonly index: 
   },
 });
 
-/** For each of `rows` rows, where `index` gathers it, or -1. */
+/** For each of `rows` rows its place in `index`, or -1. */
 function inverseOf(index: Int32Array, rows: number, label: string): Int32Array {
   const inverse = new Int32Array(rows).fill(-1);
   index.forEach((row, position) => {

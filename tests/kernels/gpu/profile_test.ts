@@ -76,20 +76,21 @@ Deno.test({
     const launch = (name: string, rounds: number) => launchRounds(gpu, Y, name, rounds);
     launch("before", 1);
     gpu.flush();
+    const startMs = performance.now();
     gpu.profile.start();
     for (const [name, rounds] of [["short", 1], ["long", 200], ["short", 1]] as const) launch(name, rounds);
     await gpu.settle();
     const rows = await gpu.profile.stop();
+    const passedNs = (performance.now() - startMs) * 1e6;
     launch("after", 1);
     await gpu.settle();
 
     assertEquals(rows.map(({ kernel }) => kernel), ["test/short", "test/long", "test/short"]);
     assertEquals(rows[0].startNs, 0);
     for (const [index, { startNs, elapsedNs }] of rows.entries()) {
-      assert(elapsedNs > 0 && elapsedNs < 10e9, `${elapsedNs} ns`);
+      assert(elapsedNs > 0 && elapsedNs < passedNs, `${elapsedNs} ns of ${passedNs}`);
       if (index > 0) assert(startNs >= rows[index - 1].startNs + rows[index - 1].elapsedNs);
     }
-    assert(rows[1].elapsedNs > rows[2].elapsedNs, "200 rounds take longer than one");
     assertEquals(rows[0].bound, [{ kind: "write", words: 64_000 }]);
     assert(rows[1].recordedMs >= rows[0].recordedMs);
     assertEquals(await gpu.profile.stop(), []);

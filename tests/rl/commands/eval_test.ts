@@ -18,6 +18,8 @@ const result = {
   faithfulness: null,
   thoughtDiversity: null,
   thoughtInformation: null,
+  panel: "0123456789ab",
+  outcomes: "01",
 };
 
 Deno.test("the table has a line a policy and a dash for what is not known", () => {
@@ -61,7 +63,7 @@ gpuTest("--json puts the result, and nothing else, on stdout; the table is a mes
   for (const { success, ci95: [lo, hi] } of [sampled, greedy]) {
     assert(0 <= lo && lo <= success && success <= hi && hi <= 1 && hi - lo > 0.3);
   }
-  assertStringIncludes(err, "success = return above 0, temperature 0.7\n");
+  assertStringIncludes(err, `success = return above 0, temperature 0.7, panel ${sampled.panel}\n`);
   assertMatch(err, new RegExp(`^sampled +${formatShare(sampled.success)} `, "m"));
   assertMatch(err, new RegExp(`^greedy +${formatShare(greedy.success)} `, "m"));
 });
@@ -72,11 +74,16 @@ gpuTest("a bare checkpoint is evaluated with the environment's defaults, the tab
   Deno.renameSync(`${temp.path}/run/checkpoint`, `${temp.path}/weights`);
   const args = [
     ...["--checkpoint", `${temp.path}/weights`, "--env", "NumberLine"],
-    ...["--episodes", "1", "--max-new-tokens", "4"],
+    ...["--episodes", "1", "--max-new-tokens", "4", "--samples", "2"],
   ];
   const { code, out, err } = await outcomeOf(startCommand("eval", args));
   assertEquals(code, 0, err);
-  assertStringIncludes(out, "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.4\n");
+  assertStringIncludes(
+    out,
+    "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.4, panel ",
+  );
+  // Two samples of the only deal.
+  assertMatch(out, /^2 samples of 1 deals +success +95% interval\nmean by deal .*\npass@1 .*\npass@2 /m);
   assertMatch(out, /^greedy .* - +- +-$/m); // action-only: nothing is perceived
 });
 

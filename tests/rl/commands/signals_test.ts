@@ -1,8 +1,7 @@
 /** Training in processes of its own that are signalled, lose their parent, or cannot write their messages. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { taskArguments } from "../../../rl/cli/mod.ts";
-import { metricsOf, outcomeOf, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { metricsOf, outcomeOf, signalsItself, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const noWindows = { ignore: Deno.build.os === "windows", sanitizeResources: false, sanitizeOps: false };
@@ -25,12 +24,12 @@ function start(
   }).spawn();
 }
 
-/** Waits until training has begun. */
-async function waitForMetrics(run: string): Promise<void> {
-  for (let waitedMs = 0; metricsOf(run) === ""; waitedMs += 20) {
-    assert(waitedMs < 120_000, `${run} does not begin`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** Waits until training has begun, or ended. */
+async function waitForMetrics(run: string, child: Deno.ChildProcess): Promise<void> {
+  let hasEnded = false;
+  child.status.then(() => hasEnded = true);
+  while (metricsOf(run) === "" && !hasEnded) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert(!hasEnded, `${run} does not begin`);
 }
 
 const isSaved = (run: string): boolean =>
@@ -39,19 +38,10 @@ const isSaved = (run: string): boolean =>
 Deno.test("a closed terminal and a full log end training with a save", noWindows, async () => {
   using temp = new TempFolder();
   const run = `${temp.path}/run`;
-  const line = `exec "$@" 2>/dev/full`;
-  const child = start("sh", [
-    "-c",
-    line,
-    "sh",
-    Deno.execPath(),
-    ...taskArguments("train"),
-    ...LONG,
-    "--out",
-    run,
-  ]);
-  await waitForMetrics(run);
-  child.kill("SIGHUP");
+  const command = [Deno.execPath(), ...signalsItself("train"), ...LONG, "--out", run];
+  const child = start("sh", ["-c", `exec "$@" 2>/dev/full`, "sh", ...command], {
+    PONDER_TEST_SIGNALS: "SIGHUP 1",
+  });
   const { code, out } = await outcomeOf(child);
   assertEquals([code, out], [1, ""]);
   assert(isSaved(run));
@@ -60,17 +50,14 @@ Deno.test("a closed terminal and a full log end training with a save", noWindows
 Deno.test("a training that is to outlive its terminal goes on after SIGHUP", noWindows, async () => {
   using temp = new TempFolder();
   const run = `${temp.path}/run`;
-  const args = [...taskArguments("train"), ...LONG, "--out", run];
-  const child = start(Deno.execPath(), args, { PONDER_SIGHUP: "ignore" });
-  await waitForMetrics(run);
-  child.kill("SIGHUP");
-  const linesThen = metricsOf(run).split("\n").length;
-  while (metricsOf(run).split("\n").length < linesThen + 3) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  child.kill("SIGTERM");
-  const { code, err } = await outcomeOf(child);
+  const { code, err } = await outcomeOf(
+    start(Deno.execPath(), [...signalsItself("train"), ...LONG, "--out", run], {
+      PONDER_SIGHUP: "ignore",
+      PONDER_TEST_SIGNALS: "SIGHUP 1,SIGTERM 8",
+    }),
+  );
   assertEquals(code, 1, err);
+  assert(metricsOf(run).trimEnd().split("\n").length >= 8, "it went on");
   assert(isSaved(run));
 });
 
@@ -78,7 +65,7 @@ Deno.test("a training whose deno task is killed saves and ends", noWindows, asyn
   using temp = new TempFolder();
   const run = `${temp.path}/run`;
   const task = start(Deno.execPath(), ["task", "train", ...LONG, "--out", run]);
-  await waitForMetrics(run);
+  await waitForMetrics(run, task);
   task.kill("SIGKILL");
   // Its streams close when the last process that holds them has ended.
   const { err } = await outcomeOf(task);

@@ -117,6 +117,20 @@ Deno.test("--list prints how far each cell is and the time it takes, and runs no
   assertEquals(Deno.statSync(`${temp.path}/results`).mtime, before);
 });
 
+Deno.test("--renew counts cells from before a change as to do, and they keep their state without it", async () => {
+  using temp = new TempFolder();
+  writeCell(temp.path, cell("NumberLine/default", 0, 1, { version: 0 }));
+  writeCell(temp.path, cell("NumberLine/default", 1, 1));
+  const left = async (...flags: string[]) => {
+    const args = ["--list", "--only", "NumberLine/default", "--seeds", "0,1", ...flags];
+    const { out } = await reproduceIn(temp.path, ...args);
+    return out.trim().split("\n").slice(1).map((line) => line.split(/ {2,}/).slice(1).join(" ")).join("; ") +
+      out.trim().split("\n").at(-1);
+  };
+  assertEquals(await left(), "older 1 m 30 s; done 1 m 30 s; ; Time left: none");
+  assertEquals(await left("--renew"), "older about 1 m 30 s; done 1 m 30 s; ; Time left: about 1 m 30 s");
+});
+
 Deno.test("a variant whose policy's weights are gone is passed over, with the command that makes them", async () => {
   using temp = new TempFolder();
   writeCell(temp.path, cell("NumberLine/default", 0, 1));

@@ -1,6 +1,7 @@
 /** Finished cells for tests of the report, without training anything. */
 import type { EvaluationResult } from "../../../rl/evaluation.ts";
 import { cellCommand, PLACES } from "../../../rl/report/cells.ts";
+import { LATEST } from "../../../rl/report/changes.ts";
 import { type Experiment, experiments } from "../../../rl/report/experiments.ts";
 import type { CellResult } from "../../../rl/report/result.ts";
 
@@ -22,6 +23,8 @@ export function resultOf(success: number): EvaluationResult {
     faithfulness: 0.875,
     thoughtDiversity: 1.25,
     thoughtInformation: 0.9,
+    panel: "0123456789ab",
+    outcomes: Array.from({ length: 8 }, (_, i) => Number(i < 8 * success)).join(""),
   };
 }
 
@@ -42,6 +45,7 @@ export function cell(
     evaluation,
     evaluation_after_sft: { ...evaluation, sampled: resultOf(success / 2), greedy: resultOf(0.25) },
     wall_seconds: { total: 90.4 },
+    version: LATEST,
     peak_memory_bytes: 600 * 2 ** 20,
     curve: halves.map((share, i) => ({
       envSteps: 256 * (i + 1),

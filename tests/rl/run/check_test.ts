@@ -40,6 +40,18 @@ Deno.test("check names what is damaged and exits with 1; --restore goes back, an
   });
 });
 
+Deno.test("check takes a path from where its user is, with --run or without", async () => {
+  await inScratch(async (path) => {
+    await finishedRun(path);
+    const env = { PONDER_CWD: path.slice(0, path.lastIndexOf("/")) };
+    for (const args of [["x"], ["--run", "x"], ["x", "--restore"]]) {
+      const { code, out, err } = await outcomeOf(startCommand("check", args, { env }));
+      assertEquals([code, err], [0, ""], args.join(" "));
+      assertStringIncludes(out, `${path} is whole.`);
+    }
+  });
+});
+
 Deno.test("check says what it cannot check: no folder, no run, two runs", async () => {
   await inScratch(async (path) => {
     assertEquals((await check(path)).code, 1);

@@ -64,6 +64,24 @@ gpuTest("the model file is plain safetensors with the model's names and nothing 
   await gpu.settle();
 });
 
+gpuTest("how the action is found is kept with the weights, if it is not the published way", async (gpu) => {
+  using temp = new TempFolder();
+  for (const parse of ["published", "tolerant"] as const) {
+    const config = tinyConfig({ parse });
+    const agent = newAgent(gpu, numberLine, config);
+    await using folder = await RunFolder.create(`${temp.path}/${parse}`);
+    await saveCheckpoint(folder, agent, sftOptimizer(agent, config), { ...START, memory: {} });
+    const path = (await folder.checkpointPath())!;
+    assertEquals((await loadAgent(gpu, path)).parsing, parse);
+    const kept = JSON.parse(Deno.readTextFileSync(`${path}/config.json`));
+    assertEquals(kept.parse, parse === "published" ? undefined : parse);
+    if (parse === "published") continue;
+    Deno.removeSync(`${path}/manifest.json`); // else every edit is damage
+    Deno.writeTextFileSync(`${path}/config.json`, JSON.stringify({ ...kept, parse: "loose" }));
+    await assertRejects(() => loadAgent(gpu, path), SyntaxError, "must be published or tolerant");
+  }
+});
+
 gpuTest("a state or a config that lacks something is refused by its name", async (gpu) => {
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`);

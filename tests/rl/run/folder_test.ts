@@ -46,6 +46,26 @@ Deno.test("an empty folder counts as new", async () => {
   });
 });
 
+Deno.test("a folder in which a run was killed while it wrote its first file counts as new", async () => {
+  await inScratch(async (path) => {
+    await Deno.mkdir(path, { recursive: true });
+    const half = `${path}/config.json.5f0c.tmp`;
+    await Deno.writeTextFile(half, "{");
+    await Deno.writeTextFile(`${path}/run.lock`, "");
+    await assertRejects(
+      () => RunFolder.create(path, { resume: true }),
+      Deno.errors.NotFound,
+      "no config.json",
+    );
+    await Deno.writeTextFile(`${path}/notes.tmp`, "");
+    await assertRejects(() => RunFolder.create(path), Deno.errors.AlreadyExists, "something else than a run");
+    assertEquals(await namesIn(path), ["config.json.5f0c.tmp", "notes.tmp"]);
+    await Deno.remove(`${path}/notes.tmp`);
+    await touch(path, {});
+    assertEquals(await namesIn(path), []);
+  });
+});
+
 Deno.test("overwriting removes all that a run leaves", async () => {
   await inScratch(async (path) => {
     const run = await finishedRun(path);

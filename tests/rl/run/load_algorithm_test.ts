@@ -3,7 +3,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { numberLine } from "../../../envs/mod.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
-import { loadAlgorithm } from "../../../rl/run/load_algorithm.ts";
+import { algorithmOf, loadAlgorithm } from "../../../rl/run/load_algorithm.ts";
 import { TempFolder } from "../tiny_run.ts";
 
 const OPTIONS = 'options: { episodes: { type: "integer", default: 4, meaning: "episodes" } }';
@@ -52,6 +52,22 @@ Deno.test("a file that cannot be used names the file, the field and what was exp
     const { message: said } = await assertRejects(() => load(source), UsageError);
     assertStringIncludes(said, message);
     assertStringIncludes(said, "mine.ts");
+  }
+});
+
+Deno.test("a file of settings names the algorithm, from where the user is and with a byte order mark too", async () => {
+  using temp = new TempFolder();
+  Deno.writeTextFileSync(`${temp.path}/c.json`, '\ufeff{"algorithm": "grpo", "groups": 4}');
+  Deno.env.set("PONDER_CWD", temp.path);
+  try {
+    assertEquals((await algorithmOf(["--config", "c.json"])).name, "grpo");
+    assertEquals((await algorithmOf(["--config=c.json"])).name, "grpo");
+    // What is wrong with such a file is said when its settings are read; a device would be read for ever.
+    for (const path of ["missing.json", ".", "/dev/zero"]) {
+      assertEquals((await algorithmOf(["--config", path])).name, "ppo");
+    }
+  } finally {
+    Deno.env.delete("PONDER_CWD");
   }
 });
 

@@ -173,14 +173,6 @@ gpuTest(
   },
 );
 
-/** Waits until the run has written that many lines of metrics. */
-async function waitForLines(run: string, lines: number): Promise<void> {
-  for (let waitedMs = 0; metricsOf(run).split("\n").length <= lines; waitedMs += 20) {
-    assert(waitedMs < 60_000, `${run} does not get to ${lines} lines: ${metricsOf(run)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 const noWindows = Deno.build.os === "windows";
 
 Deno.test({
@@ -189,9 +181,7 @@ Deno.test({
   fn: async () => {
     using temp = new TempFolder();
     const run = `${temp.path}/run`;
-    const child = startCommand("train", [...flags, "--out", run]);
-    await waitForLines(run, 2);
-    child.kill("SIGINT");
+    const child = startCommand("train", [...flags, "--out", run], { signals: "SIGINT 2" });
     const { code, out, err } = await outcomeOf(child);
     assertEquals([code, out], [1, ""], err);
     assertStringIncludes(err, "Stopping: finishing this step and saving.");
@@ -213,10 +203,10 @@ Deno.test({
   fn: async () => {
     using temp = new TempFolder();
     const run = `${temp.path}/run`;
-    const child = startCommand("train", [...flags, "--out", run]);
-    await waitForLines(run, LINES_BEFORE_RL + 1);
-    child.kill("SIGKILL");
-    await child.output();
+    const signals = `SIGKILL ${LINES_BEFORE_RL + 1}`;
+    const child = startCommand("train", [...flags, "--out", run], { signals });
+    assertEquals((await child.output()).signal, "SIGKILL");
+    assertEquals(metricsOf(run).trimEnd().split("\n").length, LINES_BEFORE_RL + 1);
     const resumed = await outcomeOf(startCommand("train", ["--resume", "--out", run]));
     assertEquals(resumed.code, 0, resumed.err);
     assertEquals(metricsOf(run), await expected());

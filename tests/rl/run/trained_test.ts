@@ -1,10 +1,10 @@
 /** Which run and which checkpoint the commands take that use one, and when they refuse it. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { numberLine } from "../../../envs/mod.ts";
 import { resolveConfig, settingsOf } from "../../../rl/config.ts";
 import { latestRun } from "../../../rl/run/latest.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
-import { findTrainedRun } from "../../../rl/run/trained.ts";
+import { findTrainedRun, readRunSettings } from "../../../rl/run/trained.ts";
 import { inScratch } from "./scratch_run.ts";
 import { tinyConfig } from "../tiny_run.ts";
 
@@ -24,6 +24,42 @@ Deno.test("a run's own checkpoint and settings are taken, whether it is under wa
     assertEquals(settingsOf(config), settingsOf(tinyConfig()));
     await using _run = await RunFolder.create(path, { resume: true });
     assertEquals((await findTrainedRun({ run: path, given: {} })).checkpoint, checkpoint);
+  });
+});
+
+Deno.test("a program that a run's settings name runs only if the user names it", async () => {
+  await inScratch(async (path) => {
+    const [ran, program] = [`${path}/ran`, `${path}/evil.ts`];
+    const evil = `Deno.writeTextFileSync("${ran}", ""); export default 1;`;
+    const references = [
+      program,
+      new URL(`file://${program}`).href,
+      "./evil.ts",
+      "../x/evil.ts",
+      `data:text/javascript,${evil}`,
+      `data:text/javascript;base64,${btoa(evil)}//x.ts`,
+      "https://localhost/evil.ts",
+    ];
+    Deno.env.set("PONDER_CWD", path);
+    try {
+      for (const [name, reference] of references.flatMap((r) => [["env", r], ["algorithm", r]])) {
+        await Deno.mkdir(path, { recursive: true });
+        await using run = await RunFolder.create(path);
+        await run.writeConfig({ ...settingsOf(tinyConfig()), [name]: reference });
+        await run.writeCheckpoint({ "model.safetensors": "weights" });
+        await Deno.writeTextFile(program, evil);
+        // Another algorithm's run can be looked at, since its policy only acts.
+        const find = () => findTrainedRun({ run: path, given: {} });
+        if (name === "env") await assertRejects(find, Error);
+        else await find();
+        assertEquals((await readRunSettings(run)).algorithm === null, name === "algorithm", reference);
+        await assertRejects(() => Deno.stat(ran), Deno.errors.NotFound);
+        await run.close();
+        await Deno.remove(path, { recursive: true });
+      }
+    } finally {
+      Deno.env.delete("PONDER_CWD");
+    }
   });
 });
 
@@ -77,12 +113,18 @@ Deno.test("the latest run is the one with the newest checkpoint", async () => {
     const runs = path.replace(/\/x$/, "");
     await Deno.mkdir(runs, { recursive: true });
     await assertRejects(() => latestRun(runs), Deno.errors.NotFound, "none under");
-    for (const name of ["b", "a"]) {
+    for (const [name, seconds] of [["b", 1000], ["a", 2000], ["c", 1500]] as const) {
       await trainedRun(`${runs}/${name}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await Deno.utime(`${runs}/${name}/checkpoint`, seconds, seconds);
     }
     await Deno.mkdir(`${runs}/other`);
+    await Deno.writeTextFile(`${runs}/notes.txt`, "");
+    await Deno.symlink(`${runs}/notes.txt`, `${runs}/linked.txt`);
+    await Deno.symlink(`${runs}/gone`, `${runs}/broken`);
     assertEquals(await latestRun(runs), `${runs}/a`);
-    assert((await Deno.stat(`${runs}/b`)).isDirectory);
+    // A run that is kept elsewhere, and linked to.
+    await Deno.rename(`${runs}/a`, `${runs}-kept`);
+    await Deno.symlink(`${runs}-kept`, `${runs}/d`);
+    assertEquals(await latestRun(runs), `${runs}/d`);
   });
 });

@@ -1,0 +1,191 @@
+/**
+ * A parser that takes the action that a reader of the text would, where the published rules are strict about its form.
+ *
+ * @module
+ */
+import type { Parse } from "../types.ts";
+import { NO_ACTION } from "./parse.ts";
+
+/** Signs that stand for those of actions, one code unit each, so that places in the text stay what they are. */
+const SIGNS: Readonly<Record<string, string>> = {
+  ...{ "×": "*", "⋅": "*", "∗": "*", "＊": "*", "÷": "/", "∕": "/", "⁄": "/", "／": "/", "＝": "=" },
+  ...{
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "－": "-",
+    "＋": "+",
+    "（": "(",
+    "）": ")",
+    "\u00a0": " ",
+    "\u2011": "-",
+  },
+};
+const SIGN = new RegExp(`[${Object.keys(SIGNS).join("")}]`, "g");
+
+const QUOTES = "\"'`“”„‘’‚«»";
+/** Closing quotes of each opening one. */
+const CLOSING: Readonly<Record<string, string>> = {
+  ...{
+    '"': '"',
+    "'": "'’",
+    "`": "`'",
+    "“": "”“",
+    "”": "”",
+    "„": "“”",
+    "‘": "’‘",
+    "’": "’",
+    "‚": "‘’",
+    "«": "»",
+    "»": "«",
+  },
+};
+const QUOTED_KEY = new RegExp(`(?<!\\\\)[${QUOTES}]action\\\\?[${QUOTES}]\\s{0,9}[:：=]`, "gi");
+const BARE_KEY = new RegExp(
+  `(?<![\\p{L}\\p{N}_\\\\${QUOTES}-])[*_]{0,3}action[*_]{0,3}\\s{0,9}(?:[:：=]|->|=>|→)`,
+  "giu",
+);
+/** The value of a key may be decorated before it begins. */
+const BEFORE_VALUE = /[\s*_]{0,40}/y;
+const THOUGHT_KEY = /["'“‘][\p{L} _]{1,40}["'”’]\s{0,9}:/u;
+const NEGATION = /\b(?:not|never|avoid|cannot|neither|nor|instead)\b|n['’]t\b/i;
+/** What may follow an action that a reason follows. */
+const REASON = /^\s{0,9}(?:[.,;:!()[\]]|(?:because|since|as|so|for|to|which|that)\b)/i;
+/** Bounds against hostile texts, far above what models write: of the text, from its end; of a value; of keys without one. */
+const MAX_LENGTH = 1 << 13;
+const MAX_VALUE = 256;
+const MAX_KEYS = 64;
+
+interface Found {
+  readonly action: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Makes a tolerant parser of these actions. It takes, in this order:
+ *
+ * 1. what follows `</think>`, if the text has that;
+ * 2. the value of the first key `action` that has one: in quotes of any kind, spaces around the colon, in code fences, with
+ *    a reason behind the action; then of a key without quotes (`Action: hit`);
+ * 3. what stands in `<answer>`;
+ * 4. the only action that a text without keys names, unless the text says what not to do.
+ *
+ * Letter case does not matter, `×` is `*`, `in` and `on` are `in/on`. An action is taken as a whole: `understand` is no
+ * `stand`, `11` no `1`. A value that names two actions names none, unless the first has a reason behind it.
+ * The span is the action as written; `key` is where its key begins.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createTolerantParser } from "@ponder/ponder/envs";
+ *
+ * const parse = createTolerantParser(["stand", "hit"]);
+ * assertEquals(parse("{'action' : 'Hit', 'why': 'to stand loses'}"), { action: 1, start: 13, end: 16, key: 1 });
+ * ```
+ */
+export function createTolerantParser(actions: readonly string[]): (text: string) => Parse {
+  const { pattern: whole, order } = actionPattern(actions);
+  const find = (text: string, from: number, to: number): Found[] => {
+    const found: Found[] = [];
+    whole.lastIndex = from;
+    for (let match; (match = whole.exec(text)) !== null && match.index + match[0].length <= to;) {
+      found.push({
+        action: order[match.slice(1).findIndex((group) => group !== undefined)],
+        start: match.index,
+        end: match.index + match[0].length,
+      });
+    }
+    return found;
+  };
+  /** The one action of a stretch: it is all of it, has a reason behind it, or is the only one. */
+  const readValue = (text: string, from: number, to: number): Found | null => {
+    const found = find(text, from, to);
+    if (found.length === 0) return null;
+    const [first, second] = found;
+    const isFirst = text.slice(from, first.start).trim() === "";
+    if (isFirst) {
+      const rest = text.slice(first.end, to);
+      const isAlone = rest.trim() === "";
+      const next = second === undefined ? Infinity : text.slice(first.end, second.start).trim().length;
+      if (isAlone || REASON.test(rest) && next > 1) return first;
+    }
+    return found.every(({ action }) => action === first.action) ? first : null;
+  };
+
+  return (given) => {
+    const offset = Math.max(0, given.length - MAX_LENGTH);
+    const text = given.slice(offset).replace(SIGN, (sign) => SIGNS[sign]);
+    const result = ({ action, start, end }: Found, key?: number): Parse => ({
+      action,
+      start: offset + start,
+      end: offset + end,
+      ...key !== undefined && { key: offset + key },
+    });
+    const thinkEnd = text.lastIndexOf("</think>");
+    const begin = thinkEnd < 0 ? 0 : thinkEnd + "</think>".length;
+    for (const pattern of [QUOTED_KEY, BARE_KEY]) {
+      pattern.lastIndex = begin;
+      for (let match, keys = 0; keys < MAX_KEYS && (match = pattern.exec(text)) !== null; keys++) {
+        const found = readValue(text, ...valueOf(text, match.index + match[0].length));
+        if (found !== null) return result(found, match.index);
+      }
+    }
+    const open = text.lastIndexOf("<answer>");
+    if (open >= begin) {
+      const close = text.indexOf("</answer>", open);
+      const found = readValue(text, open + "<answer>".length, close < 0 ? text.length : close);
+      return found === null ? NO_ACTION : result(found, open);
+    }
+    const rest = text.slice(begin);
+    if (THOUGHT_KEY.test(rest) || NEGATION.test(rest)) return NO_ACTION;
+    const found = find(text, begin, text.length);
+    const isOne = found.length > 0 && found.every(({ action }) => action === found[0].action);
+    return isOne ? result(found.at(-1)!) : NO_ACTION;
+  };
+}
+
+/** All actions as one pattern, each a group of its own; longer ones first, so that none is found inside another. */
+function actionPattern(actions: readonly string[]): { pattern: RegExp; order: readonly number[] } {
+  const order = actions.map((_, index) => index).sort((a, b) => actions[b].length - actions[a].length);
+  const source = order.map((action) => `(${wholePattern(actions[action])})`).join("|");
+  return { pattern: new RegExp(source || "(?!)", "giu"), order };
+}
+
+function wholePattern(action: string): string {
+  const parts = action.trim().split(/\s+/).map((word) => {
+    if (/^in\/on$/i.test(word)) return "(?:in\\s?/\\s?on|into|in|onto|on)";
+    return word.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`);
+  });
+  const isWord = (character: string | undefined) => /[\p{L}\p{N}_]/u.test(character ?? "");
+  const isNumber = /^\d+$/.test(action);
+  const before = isNumber
+    ? "(?<![\\p{L}\\p{N}_]|\\d[.,])"
+    : isWord(action.at(0))
+    ? "(?<![\\p{L}\\p{N}_])"
+    : "";
+  const after = isNumber ? "(?![\\p{L}\\p{N}_]|[.,]\\d)" : isWord(action.at(-1)) ? "(?![\\p{L}\\p{N}_])" : "";
+  // A dash between letters joins words.
+  const joined = action === "-" ? "(?<!\\p{L}\\s?)" : "";
+  return before + joined + parts.join("\\s{1,9}") + after;
+}
+
+/** Where the value that begins behind a key's colon stands, without its quotes. */
+function valueOf(whole: string, colon: number): [from: number, to: number] {
+  const text = whole.slice(0, colon + MAX_VALUE);
+  BEFORE_VALUE.lastIndex = colon;
+  const at = colon + (BEFORE_VALUE.exec(text)?.[0].length ?? 0);
+  const opening = text[at] ?? "";
+  if (Object.hasOwn(CLOSING, opening)) {
+    let to = at + 1;
+    while (to < text.length && !(CLOSING[opening].includes(text[to]) && text[to - 1] !== "\\")) to++;
+    return [at + 1, to];
+  }
+  const close = { "[": "]", "{": "}" }[opening];
+  if (close !== undefined) {
+    const to = text.indexOf(close, at);
+    return [at + 1, to < 0 ? text.length : to];
+  }
+  const end = text.slice(at).search(/[\n}\]]|,(?!\s*(?:because|since|as)\b)/);
+  return [at, end < 0 ? text.length : at + end];
+}

@@ -1,0 +1,86 @@
+/**
+ * `act`: a trained policy looks at a picture and says what it would do.
+ *
+ * @module
+ */
+import { openTunedGpu } from "../../bench/tuning.ts";
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { readBytes } from "../../model/files.ts";
+import { agentOptions } from "../agent.ts";
+import {
+  type Command,
+  defineOptions,
+  printable,
+  processConsole,
+  runCommand,
+  UsageError,
+  userPath,
+} from "../cli/mod.ts";
+import { evaluationEnvSettings } from "../env_settings.ts";
+import { loadPolicy } from "../run/checkpoint.ts";
+import { findTrainedRun } from "../run/trained.ts";
+
+const options = defineOptions({
+  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
+  prompt: { type: "string", meaning: "what to ask; the environment's task when absent" },
+  greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
+  seed: { type: "integer", default: 0, min: 0, max: 1_000_000, meaning: "seed of the draws" },
+  temperature: {
+    type: "number",
+    min: agentOptions.temperature.min,
+    max: agentOptions.temperature.max,
+    meaning: "divides the logits when sampling; the run's when absent",
+  },
+  json: { type: "boolean", default: false, meaning: "print a JSON object on stdout instead" },
+});
+
+/** The `act` command. */
+export const actCommand: Command<typeof options> = {
+  command: "deno task act",
+  summary: "Show a picture (PNG, of any size) to a trained policy: what it thinks, and what it would do.",
+  examples: ["deno task act frame.png", "deno task act frame.png --run runs/NumberLine-s0 --greedy"],
+  options,
+  maxPositional: 1,
+  async run({ given, values: { run, prompt, greedy, seed, json }, positional }) {
+    const [picture] = positional;
+    if (picture === undefined) throw new UsageError("Cannot act without a picture: name a PNG file");
+    const png = await readBytes(userPath(picture));
+    const { env, temperature } = given;
+    const trained = await findTrainedRun({
+      run,
+      given: { ...env && { env }, ...temperature && { temperature } },
+    });
+    const { config, environment } = trained;
+    const gpu = await openTunedGpu({ note: console.error });
+    try {
+      const env = environment.make(evaluationEnvSettings(environment, config));
+      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const { info } = env.reset({ seed: 0 });
+      const task = prompt ?? env.prompt(info, { cot: policy.cot });
+      const acted = await policy.act(png, task, {
+        ...{ greedy, seed, temperature: config.temperature, actions: env.actions },
+      });
+      await gpu.settle();
+      const { decoding, action, response } = acted;
+      const probability = Math.exp(response.logprobs.reduce((sum, logprob) => sum + logprob, 0));
+      const value = response.value / config.rewardScale;
+      if (json) {
+        processConsole.out(
+          JSON.stringify({ text: decoding.text, action, value, probability, prompt: task }) + "\n",
+        );
+        return;
+      }
+      console.error(`${printable(trained.label)} on ${gpu.adapterName}\n`);
+      processConsole.out(`${printable(decoding.text)}\n`);
+      processConsole.out(
+        `-> ${action === null ? "no action found" : `action ${action}`}   value ${value.toFixed(2)}   ` +
+          `probability of this response ${(100 * probability).toFixed(1)}%\n`,
+      );
+    } finally {
+      gpu.destroy();
+    }
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(actCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,144 @@
+/**
+ * Runs in folders, and what can be told of them without loading a model. Files may be half-written, damaged or of another
+ * version: what is wrong is told by name, and the rest is told all the same.
+ *
+ * @module
+ */
+import { exists } from "../../model/files.ts";
+import { lockOwner } from "../run/lock.ts";
+import type { JsonObject } from "../run/store.ts";
+import type { FileFault, RunListed, RunStatus } from "./wire.ts";
+
+/** A run that was found. */
+export interface FoundRun {
+  readonly id: string;
+  readonly name: string;
+  /** Its folder. */
+  readonly path: string;
+}
+
+/** Largest JSON file that is read whole. */
+const MAX_JSON_BYTES = 4 << 20;
+
+/**
+ * The runs in these folders: each is a run, or holds runs.
+ *
+ * @throws {Deno.errors.NotFound} when one is neither.
+ */
+export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> {
+  const paths: string[] = [];
+  for (const folder of folders) {
+    const found = await isRun(folder) ? [folder] : await runsIn(folder, 2);
+    if (found.length === 0 && !await exists(folder)) {
+      throw new Deno.errors.NotFound(`Cannot watch ${folder}: no such folder, check the path`);
+    }
+    paths.push(...found);
+  }
+  const names = paths.map((path) => path.replace(/\/+$/, "").split("/").at(-1)!);
+  return paths.map((path, i) => {
+    const isAlone = names.indexOf(names[i]) === i;
+    return { id: isAlone ? names[i] : `${names[i]}~${i}`, name: names[i], path };
+  });
+}
+
+async function isRun(path: string): Promise<boolean> {
+  return await exists(`${path}/config.json`) || await exists(`${path}/metrics.jsonl`);
+}
+
+/** Sorted; folders in folders as `reproduce` leaves them are looked into. */
+async function runsIn(path: string, depth: number): Promise<string[]> {
+  let names: string[];
+  try {
+    names = (await Array.fromAsync(Deno.readDir(path))).filter(({ isDirectory }) => isDirectory)
+      .map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+  const runs: string[] = [];
+  for (const name of names) {
+    const inside = `${path}/${name}`;
+    if (await isRun(inside)) runs.push(inside);
+    else if (depth > 1) runs.push(...await runsIn(inside, depth - 1));
+  }
+  return runs;
+}
+
+/** A run in a list, with its settings and result. */
+export async function describeRun(
+  run: FoundRun,
+): Promise<{ listed: RunListed; settings: JsonObject; summary: JsonObject | null; faults: FileFault[] }> {
+  const faults: FileFault[] = [];
+  const settings = await readObject(run.path, "config.json", faults, true) ?? {};
+  const summary = await readObject(run.path, "summary.json", faults, false);
+  const owner = await lockOwner(run.path);
+  const status: RunStatus = owner !== null
+    ? "training"
+    : faults.length > 0
+    ? "damaged"
+    : summary !== null
+    ? "finished"
+    : "stopped";
+  const detail = faults[0] === undefined
+    ? owner === null ? "" : `process ${owner.pid}`
+    : `${faults[0].file}: ${faults[0].state}`;
+  return {
+    listed: {
+      ...{ id: run.id, name: run.name, status, detail, changedMs: await changedMs(run.path) },
+      environment: textOf(settings.env) ?? "?",
+      algorithm: textOf(settings.algorithm) ?? "?",
+      policy: settings.policy === "cnn" ? "cnn" : textOf(settings.preset) ?? "vlm",
+      seed: numberOf(settings.seed),
+      sampled: successOf(summary?.evaluation, "sampled"),
+      greedy: successOf(summary?.evaluation, "greedy"),
+      afterSft: successOf(summary?.evaluation_after_sft, "sampled"),
+      envSteps: numberOf(summary?.env_steps),
+    },
+    settings,
+    summary,
+    faults,
+  };
+}
+
+async function readObject(
+  run: string,
+  file: string,
+  faults: FileFault[],
+  isNeeded: boolean,
+): Promise<JsonObject | null> {
+  try {
+    const { size } = await Deno.stat(`${run}/${file}`);
+    if (size > MAX_JSON_BYTES) throw new RangeError(`it has ${size} bytes, more than a run writes`);
+    const value = JSON.parse(await Deno.readTextFile(`${run}/${file}`));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+    throw new TypeError("it holds no JSON object");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      if (isNeeded) faults.push({ file, state: "it is missing" });
+    } else {
+      faults.push({
+        file,
+        state: error instanceof SyntaxError ? "it is not JSON" : (error as Error).message,
+      });
+    }
+    return null;
+  }
+}
+
+/** When the run last wrote something. */
+async function changedMs(path: string): Promise<number> {
+  let latest = 0;
+  for (const file of ["metrics.jsonl", "summary.json", "config.json"]) {
+    const time = await Deno.stat(`${path}/${file}`).then(({ mtime }) => mtime?.getTime() ?? 0, () => 0);
+    latest = Math.max(latest, time);
+  }
+  return latest;
+}
+
+function successOf(evaluation: unknown, how: "sampled" | "greedy"): number | null {
+  const result = (evaluation as Record<string, unknown> | null | undefined)?.[how];
+  return numberOf((result as Record<string, unknown> | null | undefined)?.success);
+}
+
+const numberOf = (value: unknown): number | null =>
+  typeof value === "number" && isFinite(value) ? value : null;
+const textOf = (value: unknown): string | null => typeof value === "string" ? value : null;

@@ -1,0 +1,185 @@
+/** The watch page in a browser: clicked through, at three widths, light and dark, with a long run and a damaged one. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import * as esbuild from "esbuild";
+import { gzipSync } from "node:zlib";
+import { bundlePage, readDefinitions } from "../../../scripts/watch_page.ts";
+import { exportPage } from "../../../rl/watch/export.ts";
+import { readPage } from "../../../rl/watch/page.ts";
+import { findRuns } from "../../../rl/watch/runs.ts";
+import { serveSite } from "../../../rl/watch/serve.ts";
+import { makeSite } from "../../../rl/watch/site.ts";
+import { inBrowser, keepScreenshot, openPage } from "../../browser.ts";
+import { TempFolder } from "../tiny_run.ts";
+import { writeSyntheticRun } from "./synthetic_run.ts";
+
+const MAX_GZIPPED_BYTES = 150_000;
+
+Deno.test({
+  name: "the page that is kept is the bundle of its sources, and small",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    try {
+      const kept = await readPage();
+      const fresh = await bundlePage();
+      for (const name of Object.keys(fresh)) {
+        assert(
+          kept[name] === fresh[name],
+          `${name} is not what its sources say: run deno run -A scripts/watch_page.ts`,
+        );
+      }
+      const bytes = Object.values(kept).reduce((sum, text) => sum + gzipSync(text).length, 0);
+      assert(bytes < MAX_GZIPPED_BYTES, `${bytes} bytes`);
+      // One digit of what a line is: the definitions of metrics are found where they are.
+      const definitions = await readDefinitions();
+      for (
+        const name of ["success", "kl", "entropy", "faithfulness", "explainedVariance", "sftLoss", "regret"]
+      ) {
+        assert(definitions[name]?.length > 10, name);
+      }
+    } finally {
+      await esbuild.stop();
+    }
+  },
+});
+
+async function serve(folders: readonly string[]) {
+  const page = await readPage();
+  return serveSite(makeSite({ page, runs: () => findRuns(folders) }), { port: 0, note: () => {} });
+}
+
+const READY = "html[data-ready]";
+
+Deno.test({
+  name: "a run of 5,000 iterations and 2,000 responses is there in a second, and every view can be used",
+  ...inBrowser,
+  fn: async () => {
+    using temp = new TempFolder();
+    const responses = await writeSyntheticRun(`${temp.path}/long`, { iterations: 5000, recorded: 400 });
+    assert(responses >= 2000, `${responses}`);
+    await writeSyntheticRun(`${temp.path}/other`, { iterations: 300, recorded: 5, seed: 1 });
+    await using server = await serve([temp.path]);
+    await using opened = await openPage("about:blank", { viewport: { width: 1440, height: 900 } });
+    const { page, errors } = opened;
+    const startMs = performance.now();
+    await page.goto(`${server.url}#/trend?runs=long`);
+    await page.waitForSelector(READY);
+    await page.waitForSelector(".card.wide canvas");
+    console.error(`      usable after ${Math.round(performance.now() - startMs)} ms`);
+
+    await page.hover(".about");
+    assertStringIncludes(await page.textContent("[role=tooltip] >> nth=0") ?? "", "Share of these episodes");
+    await page.fill("#smoothing", "4");
+    assertEquals(await page.textContent("output"), "mean of 16");
+    await page.keyboard.press("Escape");
+    await page.click("nav >> text=Runs");
+    await page.check("[aria-label='Show other']");
+    await page.click("nav >> text=Trend");
+    assertEquals(await page.locator(".chosen .run").count(), 2);
+    assertStringIncludes(page.url(), "runs=long,other");
+
+    await page.click("nav >> text=Iteration");
+    await page.fill("input[type=number]", "2500");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".histogram svg");
+    assertStringIncludes(
+      await page.textContent(".iteration") ?? "",
+      "KL stop ended the iteration after 3 of 8",
+    );
+    await page.click("text=Look at its recorded episodes");
+
+    await page.waitForSelector(".token[aria-pressed=true]");
+    assertStringIncludes(await page.textContent(".title") ?? "", "Iteration 2500");
+    await page.waitForSelector(".film img[src^='data:image/png']");
+    // The list holds 800 episodes, the page a screenful of them.
+    assert(await page.locator(".row").count() < 40);
+    await page.click(".film li:nth-child(2) button");
+    assertStringIncludes(page.url(), "/0/1");
+    await page.click("text=thought and action disagree");
+    await page.click(".filter:has-text('all')");
+    for (const name of ["moved", "entropy", "looks at the picture", "credit"]) {
+      await page.click(`.chip:has-text("${name}")`);
+      assertEquals(await page.locator(".chip input:checked + span").textContent(), name);
+    }
+    await page.focus(".token[aria-pressed=true]");
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowRight");
+    assertStringIncludes(await page.textContent(".details h3") ?? "", "Token 2 of 6");
+    assertEquals(await page.locator(".alternatives tr").count(), 2);
+    assertEquals(await page.evaluate("document.querySelector('.heat').width"), 320);
+    await page.click(".list", { position: { x: 60, y: 100 } });
+    await page.keyboard.press("ArrowDown");
+    assertEquals(await page.locator(".row[aria-selected=true]").count(), 1);
+    await page.keyboard.press("5");
+    assertStringIncludes(await page.textContent(".compare") ?? "", "Settings that differ");
+    await page.goBack();
+    assertEquals(errors, []);
+  },
+});
+
+Deno.test({
+  name: "text of a model stays text, and files that are damaged are named beside the rest",
+  ...inBrowser,
+  fn: async () => {
+    using temp = new TempFolder();
+    const thought = "<img src=x onerror=document.title='owned'><b>bold</b>";
+    const run = `${temp.path}/<i>odd</i>`;
+    await writeSyntheticRun(run, { iterations: 4, recorded: 4, thought });
+    const file = `${run}/recording/rl-000002.jsonl`;
+    Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(0, 900));
+    Deno.writeTextFileSync(`${run}/summary.json`, "{");
+    Deno.writeTextFileSync(`${run}/metrics.jsonl`, "not JSON\n", { append: true });
+    await using server = await serve([temp.path]);
+    await using opened = await openPage(`${server.url}#/episodes`, {
+      viewport: { width: 1024, height: 800 },
+    });
+    const { page, errors } = opened;
+    await page.waitForSelector(".response");
+    assertStringIncludes(await page.textContent(".response") ?? "", thought);
+    assertEquals(await page.locator(".response b, .row b, .response img").count(), 0);
+    assertEquals(await page.locator(".chosen i").count(), 0);
+    const notice = await page.textContent(".notice") ?? "";
+    for (
+      const part of [
+        "rl-000002.jsonl: it is half-written",
+        "summary.json: it is not JSON",
+        "1 lines are not JSON",
+      ]
+    ) {
+      assertStringIncludes(notice, part);
+    }
+    assert(!(await page.title()).includes("owned"));
+    assertEquals(errors, []);
+  },
+});
+
+Deno.test({
+  name:
+    "no view is wider than its window, light or dark, and an exported page shows the same without a server",
+  ...inBrowser,
+  fn: async () => {
+    using temp = new TempFolder();
+    await writeSyntheticRun(`${temp.path}/a`, { iterations: 40, recorded: 12 });
+    await writeSyntheticRun(`${temp.path}/b`, { iterations: 40, recorded: 12, seed: 1 });
+    const html = `${temp.path}/page.html`;
+    await Deno.writeTextFile(html, await exportPage(await readPage(), await findRuns([temp.path])));
+    for (
+      const [width, colorScheme] of [[1440, "light"], [1024, "dark"], [390, "light"], [390, "dark"]] as const
+    ) {
+      await using opened = await openPage(`file://${html}#/trend?runs=a,b`, {
+        ...{ viewport: { width, height: 900 }, colorScheme },
+      });
+      const { page, errors } = opened;
+      await page.waitForSelector(READY);
+      for (const view of ["trend", "iteration", "episodes", "compare", "runs"]) {
+        await page.click(`nav >> text=${view}`);
+        await page.waitForSelector(`.${view}`);
+        if (view === "episodes") await page.waitForSelector(".film img");
+        const excess = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+        assert(Number(excess) <= 0, `${view} is ${excess} pixels wider than ${width}`);
+        await keepScreenshot(page, `watch-${view}-${width}-${colorScheme}`);
+      }
+      assertEquals(errors, []);
+    }
+  },
+});

@@ -1,0 +1,88 @@
+/** Training and acting in the browser, against the same code in Deno. */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { onGpu } from "../gpu.ts";
+import { inBrowser, openModule } from "../browser.ts";
+import { frames, greedyResponses, type Steps, trainingSteps } from "./steps_page.ts";
+
+const DEMO = new URL("../../web/playground/demo/", import.meta.url);
+const inBoth = { ...inBrowser, ignore: inBrowser.ignore || onGpu.ignore } as const;
+
+Deno.test({
+  name: "SFT and PPO steps in the browser measure what they do in Deno",
+  ...inBoth,
+  fn: async () => {
+    await using module = await openModule("tests/web/steps_page.ts");
+    const [got, want] = [await module.call<Steps>("trainingSteps"), await trainingSteps()];
+    got.sft.forEach((step, i) => {
+      for (const name of ["sftLoss", "valueLoss", "gradientNorm"] as const) {
+        assertAlmostEquals(
+          step[name],
+          want.sft[i][name],
+          1e-4 * (1 + Math.abs(want.sft[i][name])),
+          `${name} ${i}`,
+        );
+      }
+    });
+    assertEquals(got.responses, want.responses);
+    assert("policyLoss" in want.ppo);
+    for (const [name, value] of Object.entries(want.ppo)) {
+      if (typeof value !== "number") continue;
+      assertAlmostEquals(got.ppo[name] as number, value, 1e-3 * (1 + Math.abs(value)), name);
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "frames in the browser are Deno's but for the edges of letters, and a trained policy writes the same of all 30 states",
+  ...inBoth,
+  fn: async () => {
+    const names = ["config.json", "tokenizer.json", "model.safetensors"];
+    const files = Object.fromEntries(names.map((name) => [name, Deno.readFileSync(new URL(name, DEMO))]));
+    await using module = await openModule("tests/web/steps_page.ts", files);
+    const [drawn, ours] = [await module.call<number[][]>("frames"), frames()];
+    let largest = 0;
+    drawn.forEach((frame, i) =>
+      frame.forEach((v, j) => largest = Math.max(largest, Math.abs(v - ours[i][j])))
+    );
+    assert(largest <= 96, `the largest difference of a pixel is ${largest} of 255`);
+    type Greedy = Awaited<ReturnType<typeof greedyResponses>>;
+    const got = await module.call<Greedy>("greedyResponses");
+    const want = await greedyResponses((name) => Promise.resolve(files[name]));
+    assertEquals(got.texts, want.texts);
+    const differences = got.logprobs.flatMap((row, i) =>
+      row.map((v, j) => Math.abs(v - want.logprobs[i][j]))
+    );
+    const most = Math.max(...differences);
+    assert(most < 1e-3, `log-probabilities differ by up to ${most}`);
+  },
+});
+
+/** Numbers 0 and 1 alone: after so few updates the greedy policy is right half the time, and reward does the rest. */
+const SHORT = {
+  envSettings: ["maxPosition=1"],
+  demonstrations: 256,
+  sftSteps: 50,
+  sftBatch: 16,
+  envSteps: 256,
+  envs: 32,
+  rolloutSteps: 4,
+  minibatch: 64,
+  evalEpisodes: 32,
+  perceptionGate: 0,
+  perceptionExtraSteps: 0,
+};
+
+Deno.test({
+  name: "train() in the page takes NumberLine from nothing to success",
+  ...inBrowser,
+  fn: async () => {
+    await using module = await openModule("tests/web/steps_page.ts");
+    const { success, seconds } = await module.call<{ success: number; seconds: number }>(
+      "trainToSuccess",
+      SHORT,
+    );
+    console.log(`NumberLine to 1 trained in the page in ${seconds.toFixed(1)} s`);
+    assert(success >= 0.9, `greedy success ${success}`);
+  },
+});

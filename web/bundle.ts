@@ -1,0 +1,81 @@
+/**
+ * Bundles for browsers: esbuild, WGSL as text, and a stand-in for each of the few files and modules that only Deno has.
+ *
+ * @module
+ */
+import * as esbuild from "esbuild";
+import { fileURLToPath } from "node:url";
+
+const ROOT = new URL("../", import.meta.url);
+const pathOf = (file: string) => fileURLToPath(new URL(file, ROOT));
+
+/** Files of this repository that a browser has another one for. */
+const FILES: Readonly<Record<string, string>> = {
+  "envs/shared/canvas.ts": "web/host/canvas.ts",
+};
+
+/** Modules that a browser has not, and what stands for them. */
+const MODULES: Readonly<Record<string, string>> = {
+  "@std/assert": "compat/std_assert/mod.ts",
+  "@std/cli": "compat/std_cli/mod.ts",
+  "node:crypto": "web/host/crypto.ts",
+  "node:path": "web/host/path.ts",
+  "node:url": "web/host/url.ts",
+  "node:zlib": "web/host/zlib.ts",
+};
+
+/** An esbuild plugin that puts what browsers have in place of what Deno has. */
+export function forBrowsers(): esbuild.Plugin {
+  const files = new Map(Object.entries(FILES).map(([from, to]) => [pathOf(from), pathOf(to)]));
+  return {
+    name: "ponder for browsers",
+    setup(build) {
+      build.onResolve({ filter: /^(@std\/|node:)/ }, ({ path }) => {
+        const stand = Object.hasOwn(MODULES, path) ? MODULES[path] : undefined;
+        return stand === undefined ? null : { path: pathOf(stand) };
+      });
+      build.onResolve({ filter: /canvas\.ts$/ }, ({ path, resolveDir }) => {
+        const stand = files.get(fileURLToPath(new URL(path, `file://${resolveDir}/`)));
+        return stand === undefined ? null : { path: stand };
+      });
+      build.onLoad({ filter: /\.woff2$/ }, async ({ path }) => ({
+        contents: await Deno.readFile(path),
+        loader: "file",
+      }));
+    },
+  };
+}
+
+/** What {@linkcode bundle} is told beside the entries. */
+export type BundleOptions = Pick<
+  esbuild.BuildOptions,
+  "minify" | "sourcemap" | "outdir" | "entryNames" | "metafile" | "splitting"
+>;
+
+/**
+ * Bundles entries, given as paths from the repository's root, as ES modules for browsers.
+ *
+ * @throws {Error} esbuild's, naming what cannot be bundled.
+ */
+export async function bundle(
+  entries: readonly string[],
+  options: BundleOptions = {},
+): Promise<esbuild.BuildResult<{ write: false }>> {
+  return await esbuild.build({
+    outdir: ".",
+    ...options,
+    entryPoints: entries.map(pathOf),
+    absWorkingDir: pathOf(""),
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2024",
+    loader: { ".wgsl": "text" },
+    plugins: [forBrowsers()],
+    logLevel: "silent",
+  });
+}
+
+/** Ends esbuild's process, which otherwise lives as long as this one. */
+export const endBundling = (): Promise<void> => esbuild.stop();

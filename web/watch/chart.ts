@@ -1,0 +1,299 @@
+/// <reference lib="dom" />
+/**
+ * Charts: lines over steps by uPlot, and histograms and bars as drawings.
+ *
+ * @module
+ */
+import uPlot from "uplot";
+import { h, svg } from "./dom.ts";
+import { count, number, percent } from "./format.ts";
+
+/** A line of a chart. */
+export interface Line {
+  readonly label: string;
+  readonly color: string;
+  readonly x: readonly number[];
+  readonly y: readonly (number | null)[];
+  /** Drawn faintly: the values that another line is a mean of. */
+  readonly isFaint?: boolean;
+  /** Lowest and highest of several runs at each x. */
+  readonly band?: { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] };
+}
+
+/** A level across a chart. */
+export interface Level {
+  readonly label: string;
+  readonly y: number;
+}
+
+/** What a chart shows. */
+export interface ChartData {
+  readonly lines: readonly Line[];
+  readonly levels?: readonly Level[];
+  readonly isShare?: boolean;
+  /** Told of the x under the pointer; null when it leaves. */
+  readonly onHover?: (x: number | null) => void;
+  /** Told of the x that was clicked. */
+  readonly onPick?: (x: number) => void;
+}
+
+/** The value of a custom property. */
+export function color(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** A chart of lines in an element, which it fills in width. */
+export class LineChart {
+  readonly #element: HTMLElement;
+  readonly #height: number;
+  #plot: uPlot | null = null;
+  #lines: readonly Line[] = [];
+  #levels: readonly Level[] = [];
+  #x: number[] = [];
+  #isShare = false;
+  readonly #resize: ResizeObserver;
+
+  constructor(element: HTMLElement, height: number) {
+    this.#element = element;
+    this.#height = height;
+    this.#resize = new ResizeObserver(() => {
+      const width = element.clientWidth;
+      if (width > 0 && this.#plot && this.#plot.width !== width) {
+        this.#plot.setSize({ width, height });
+      }
+    });
+    this.#resize.observe(element);
+  }
+
+  /** Removes it. */
+  dispose(): void {
+    this.#resize.disconnect();
+    this.#plot?.destroy();
+  }
+
+  /** Draws; later calls with lines of the same labels only change the points. */
+  draw({ lines, levels = [], isShare = false, onHover, onPick }: ChartData): void {
+    const isSame = this.#plot !== null && lines.length === this.#lines.length &&
+      lines.every((line, i) =>
+        line.label === this.#lines[i].label && line.color === this.#lines[i].color &&
+        line.isFaint === this.#lines[i].isFaint && !line.band === !this.#lines[i].band
+      );
+    [this.#lines, this.#levels, this.#isShare] = [lines, levels, isShare];
+    const data = this.#join();
+    if (isSame) return this.#plot!.setData(data);
+    this.#plot?.destroy();
+    this.#plot = new uPlot(this.#options(onHover, onPick), data, this.#element);
+  }
+
+  /** Values of the lines that are not faint at the point nearest to an x, by label. */
+  valuesAt(x: number): Map<string, number | null> {
+    const at = nearest(this.#x, x);
+    const rows = this.#join();
+    return new Map(this.#lines.flatMap((line, i) => {
+      if (line.isFaint) return [];
+      return [[line.label, at < 0 ? null : (rows[this.#rowOf(i)] as (number | null)[])[at] ?? null]];
+    }));
+  }
+
+  #rowOf(line: number): number {
+    return 1 + this.#lines.slice(0, line).reduce((rows, { band }) => rows + (band ? 3 : 1), 0);
+  }
+
+  /** All lines over the steps of all. */
+  #join(): uPlot.AlignedData {
+    const first = this.#lines[0];
+    const isShared = this.#lines.every(({ x }) => x === first.x || sameSteps(x, first.x));
+    const x = isShared
+      ? first?.x as number[] ?? []
+      : [...new Set(this.#lines.flatMap(({ x }) => x as number[]))].sort((a, b) => a - b);
+    this.#x = x;
+    const spread = (line: Line, y: readonly (number | null)[]) => {
+      if (isShared) return y as (number | null)[];
+      const at = new Map(line.x.map((step, i) => [step, y[i]]));
+      return x.map((step) => at.get(step) ?? (at.has(step) ? null : undefined)) as (number | null)[];
+    };
+    const rows = this.#lines.flatMap((line) => [
+      spread(line, line.y),
+      ...line.band ? [spread(line, line.band.high), spread(line, line.band.low)] : [],
+    ]);
+    return [x, ...rows] as uPlot.AlignedData;
+  }
+
+  #options(onHover?: (x: number | null) => void, onPick?: (x: number) => void): uPlot.Options {
+    const ink = color("--faint"), grid = color("--line");
+    const bands: uPlot.Band[] = [];
+    const series: uPlot.Series[] = [{}];
+    for (const line of this.#lines) {
+      series.push({
+        label: line.label,
+        stroke: line.isFaint ? `${line.color}40` : line.color,
+        width: line.isFaint ? 1 : 1.75,
+        points: { show: line.x.length < 3 },
+        spanGaps: true,
+      });
+      if (!line.band) continue;
+      bands.push({ series: [series.length, series.length + 1], fill: `${line.color}26` });
+      const edge = { stroke: "transparent", width: 0, points: { show: false }, spanGaps: true };
+      series.push(edge, edge);
+    }
+    const font = "11px ui-sans-serif, system-ui, sans-serif";
+    const axis = { stroke: ink, font, ticks: { show: false } };
+    return {
+      width: Math.max(120, this.#element.clientWidth),
+      height: this.#height,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      cursor: {
+        sync: { key: "steps", setSeries: false },
+        points: { size: 6 },
+        drag: { x: false, y: false },
+        y: false,
+      },
+      scales: { x: { time: false }, y: { range: (_, low, high) => this.#range(low, high) } },
+      series,
+      bands,
+      axes: [
+        { ...axis, grid: { show: false }, space: 70, size: 24, values: (_, ticks) => ticks.map(count) },
+        {
+          ...axis,
+          grid: { stroke: grid, width: 1 },
+          size: 46,
+          space: 34,
+          values: (_, ticks) =>
+            ticks.map((tick) => this.#isShare ? `${Math.round(100 * tick)}%` : shortNumber(tick)),
+        },
+      ],
+      hooks: {
+        draw: [(plot) => this.#drawLevels(plot)],
+        setCursor: [(plot) => {
+          const { idx } = plot.cursor;
+          onHover?.(idx === null || idx === undefined ? null : plot.data[0][idx]);
+        }],
+        ready: [(plot) => {
+          if (onPick === undefined) return;
+          plot.over.addEventListener("click", () => {
+            const { idx } = plot.cursor;
+            if (idx !== null && idx !== undefined) onPick(plot.data[0][idx]);
+          });
+        }],
+      },
+    };
+  }
+
+  #range(low: number, high: number): [number, number] {
+    if (this.#isShare) return [0, 1.02];
+    for (const { y } of this.#levels) [low, high] = [Math.min(low, y), Math.max(high, y)];
+    if (!isFinite(low) || !isFinite(high)) return [0, 1];
+    if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
+    const margin = 0.06 * (high - low);
+    return [low >= 0 && low < margin * 4 ? 0 : low - margin, high + margin];
+  }
+
+  #drawLevels(plot: uPlot): void {
+    const { ctx } = plot;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.font = `${10 * ratio}px ui-sans-serif, system-ui, sans-serif`;
+    ctx.textAlign = "right";
+    const { left, top, width } = plot.bbox;
+    let labelY = -Infinity;
+    for (const { label, y } of this.#levels.toSorted((a, b) => b.y - a.y)) {
+      const at = Math.round(plot.valToPos(y, "y", true));
+      ctx.strokeStyle = color("--faint");
+      ctx.globalAlpha = 0.7;
+      ctx.lineWidth = ratio;
+      ctx.setLineDash([4 * ratio, 4 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(left, at);
+      ctx.lineTo(left + width, at);
+      ctx.stroke();
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = color("--faint");
+      // Over its line; under it at the top, or when another label stands there.
+      const isLow = at - 14 * ratio < top || at - 4 * ratio - labelY < 11 * ratio;
+      labelY = Math.max(at + (isLow ? 11 : -4) * ratio, labelY + 11 * ratio);
+      ctx.fillText(label, left + width - 4 * ratio, labelY);
+    }
+    ctx.restore();
+  }
+}
+
+const sameSteps = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a[0] === b[0] && a.at(-1) === b.at(-1) &&
+  a[a.length >> 1] === b[b.length >> 1];
+
+/** Index of the value nearest to x in an ascending list; -1 in an empty one. */
+function nearest(values: readonly number[], x: number): number {
+  let low = 0, high = values.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < x) low = middle;
+    else high = middle;
+  }
+  return values.length === 0 ? -1 : x - values[low] <= values[high] - x ? low : high;
+}
+
+function shortNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1000) return count(Math.round(value));
+  if (size !== 0 && size < 1e-3) return value.toExponential(0).replace("-", "−");
+  return String(Number(value.toPrecision(3))).replace("-", "−");
+}
+
+/** A histogram as a drawing. */
+export function histogram(
+  counts: { min: number; max: number; counts: readonly number[] },
+  { label, marks = [] }: { label: string; marks?: readonly Level[] },
+): Node {
+  const width = 320, height = 132, base = 112;
+  const most = Math.max(...counts.counts, 1);
+  const bar = width / counts.counts.length;
+  const { min, max } = counts;
+  const place = (value: number) => max === min ? bar / 2 : width * (value - min) / (max - min);
+  const total = counts.counts.reduce((a, b) => a + b, 0);
+  return h(
+    "figure",
+    { class: "histogram" },
+    svg(
+      "svg",
+      {
+        viewBox: `0 0 ${width} ${height}`,
+        role: "img",
+        "aria-label": `${label}: ${total} values from ${number(min)} to ${number(max)}`,
+      },
+      counts.counts.map((each, i) => {
+        const size = each === 0 ? 0 : Math.max(2, (base - 6) * each / most);
+        const from = min + (max - min) * i / counts.counts.length;
+        const to = min + (max - min) * (i + 1) / counts.counts.length;
+        return svg(
+          "rect",
+          {
+            x: i * bar + 1,
+            y: base - size,
+            width: Math.max(1, bar - 2),
+            height: size,
+            rx: 1.5,
+            class: "bar",
+          },
+          svg(
+            "title",
+            {},
+            `${each} of ${total} (${percent(each / total)}) from ${number(from)} to ${number(to)}`,
+          ),
+        );
+      }),
+      svg("line", { x1: 0, x2: width, y1: base, y2: base, class: "axis" }),
+      marks.filter(({ y }) => y >= min && y <= max).map(({ label, y }) =>
+        svg(
+          "g",
+          { class: "mark" },
+          svg("line", { x1: place(y), x2: place(y), y1: 2, y2: base }),
+          svg("title", {}, `${label}: ${number(y)}`),
+        )
+      ),
+      svg("text", { x: 0, y: height - 5 }, number(min)),
+      svg("text", { x: width, y: height - 5, "text-anchor": "end" }, number(max)),
+    ),
+    h("figcaption", {}, label),
+  );
+}

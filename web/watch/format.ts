@@ -1,0 +1,55 @@
+/**
+ * Numbers for people.
+ *
+ * @module
+ */
+
+/** A share in percent: 0.9512 becomes `95.1%`. */
+export const percent = (share: number | null | undefined): string =>
+  share === null || share === undefined || !isFinite(share) ? "–" : `${(100 * share).toFixed(1)}%`;
+
+/** A number in at most four digits. */
+export function number(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  if (!isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
+    return minus(value.toExponential(2).replace("e+", "e"));
+  }
+  return minus(String(Number(value.toPrecision(4))));
+}
+
+/** A number with its sign. */
+export const signed = (value: number | null | undefined): string =>
+  value !== null && value !== undefined && value > 0 ? `+${number(value)}` : number(value);
+
+/** A count: `950`, `12.3k`. */
+export function count(value: number): string {
+  if (value < 1000) return String(value);
+  if (value < 1e6) return `${Number((value / 1e3).toPrecision(3))}k`;
+  return `${Number((value / 1e6).toPrecision(3))}M`;
+}
+
+/** Seconds: `0.4 s`, `12 s`, `4 m 05 s`. */
+export function seconds(value: number): string {
+  if (value < 10) return `${value.toFixed(value < 1 ? 2 : 1)} s`;
+  if (value < 60) return `${Math.round(value)} s`;
+  return `${Math.floor(value / 60)} m ${String(Math.round(value % 60)).padStart(2, "0")} s`;
+}
+
+/** How long ago: `now`, `5 minutes ago`. */
+export function ago(ms: number, nowMs = Date.now()): string {
+  const passed = Math.max(0, nowMs - ms) / 1000;
+  if (passed < 60) return "now";
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]] as const) {
+    const units = Math.floor(passed / size);
+    if (units >= 1) return `${units} ${unit}${units === 1 ? "" : "s"} ago`;
+  }
+  return "now";
+}
+
+/** The sign as printers have it. */
+const minus = (text: string): string => text.replace(/-/g, "−");
+
+/** `thoughtDiversity` as words: `thought diversity`. */
+export const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
