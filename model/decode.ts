@@ -28,7 +28,8 @@ export interface DecodingState {
 
 /** Heads of the language model's attention, and widths: C of queries, E of keys and of values. */
 export function attentionSizes(config: VlmConfig) {
-  const { width, heads: H, keyValueHeads: K = H, headSize: D = width / H } = config;
+  const { width, heads: H, keyValueHeads: K = H } = config;
+  const D = config.headSize ?? width / H;
   return { H, K, D, C: H * D, E: K * D };
 }
 

@@ -114,7 +114,8 @@ const ROTARY = "language.rotary";
 
 /** What the language model reads beside its parameters: angles of all positions, for blocks that do not learn positions. */
 export function languageConstants(config: VlmConfig): Record<string, Float32Array> {
-  const { width, heads, headSize: D = width / heads, contextLength: positions, ropeTheta = 10_000 } = config;
+  const { width, heads, contextLength: positions, ropeTheta = 10_000 } = config;
+  const D = config.headSize ?? width / heads;
   if (blockKindOf(config).learnsPositions || D % 2 !== 0) return {};
   return { [ROTARY]: rotaryTable({ positions, D, theta: ropeTheta }) };
 }

@@ -4,8 +4,7 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import { deriveSizes, layOut, linear, type Sequence, Tape, type Tensor } from "../model/mod.ts";
-import { headOf } from "../model/language.ts";
+import { deriveSizes, layOut, type Sequence, Tape, type Tensor } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -111,7 +110,7 @@ function launchAgent(
   const QKVs: Tensor[] = [];
   const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
   const hasLogits = B * R * V <= MAX_LOGITS;
-  const logits = hasLogits ? [linear(tape, hidden, headOf(vlm.parameters))] : []; // (B R, V)
+  const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {
     const rows = hasLogits ? words[0] : null;
     const layers = words.slice(logits.length).map((QKV, layer) => ({ QKV, row: QKVs[layer].shape.at(-1)! }));
