@@ -48,6 +48,7 @@ Deno.test("what needs no GPU asks for none and installs no driver", noWindows, (
   Deno.removeSync(sandbox.driver);
   const free = [
     ["envs", "--sheet"],
+    ["web"],
     ["train", "--help"],
     ["eval", "--policy", "random"],
     ["eval", "--policy=optimal"],
@@ -72,9 +73,10 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers"].includes(
-      name,
-    );
+    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
+      .includes(
+        name,
+      );
     const expected = command.split(" ").slice(1).map((word) => word.split("=")[0]!);
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
