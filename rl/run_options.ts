@@ -69,6 +69,10 @@ export const bookkeepingOptions = {
     max: 100_000,
     unit: "MB",
   }) as NumberSetting,
+  watch: boolean(
+    false,
+    "serve the page that shows this run while it trains, as `watch` does",
+  ) as BooleanSetting,
   json: boolean(false, "print the summary as JSON on stdout") as BooleanSetting,
   profile: boolean(
     false,

@@ -48,6 +48,7 @@ Deno.test("what needs no GPU asks for none and installs no driver", noWindows, (
   Deno.removeSync(sandbox.driver);
   const free = [
     ["envs", "--sheet"],
+    ["web"],
     ["train", "--help"],
     ["eval", "--policy", "random"],
     ["eval", "--policy=optimal"],
@@ -72,9 +73,10 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers"].includes(
-      name,
-    );
+    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
+      .includes(
+        name,
+      );
     const expected = command.split(" ").slice(1).map((word) => word.split("=")[0]!);
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
@@ -99,6 +101,16 @@ Deno.test("a command may read the repository and write runs and the cache, no mo
   const reproduce = started(sandbox.run("ponder", "reproduce"));
   assertEquals(reproduce.granted("--allow-write"), ["runs", cache, "results", "docs"]);
   assertEquals(reproduce.granted("--allow-run"), [Deno.realPathSync(`${sandbox.folder}/bin/deno`)]);
+});
+
+Deno.test("only a run that is watched may use the network, and only this machine's", noWindows, () => {
+  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+  const network = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted("--allow-net");
+  assertEquals(network("train", "--watch", "--seed", "1"), ["127.0.0.1"]);
+  assertEquals(network("watch"), ["127.0.0.1"]);
+  for (const command of ["train", "runs", "replay", "act", "export", "eval"]) {
+    assertEquals(network(command), []);
+  }
 });
 
 Deno.test("a command may also reach the paths that its user names", noWindows, () => {

@@ -40,6 +40,7 @@ import { stoppable } from "../run/stop.ts";
 import { chromeTrace } from "../../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../../bench/trace.ts";
 import { RunFolder } from "../run/folder.ts";
+import { serveRun } from "../watch/serve.ts";
 import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
 import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
@@ -59,6 +60,7 @@ export const trainCommand: Command<typeof commonOptions> = {
     "deno task train --resume",
     "deno task train --resume --extend --env-steps 60000",
     "deno task train --profile --overwrite",
+    "./ponder train --watch",
   ],
   options: async (args) => optionsOf(await algorithmOf(args)),
   async run({ given, values }) {
@@ -75,6 +77,7 @@ export const trainCommand: Command<typeof commonOptions> = {
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
+    await using _page = values.watch ? await serveRun(out, console.error) : null;
     let begun: Begun | null = null;
     try {
       const open = () => openTunedGpu({ note: console.error });

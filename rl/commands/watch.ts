@@ -12,7 +12,7 @@ import { exportPage } from "../watch/export.ts";
 import { readPage } from "../watch/page.ts";
 import { Play } from "../watch/play.ts";
 import { findRuns } from "../watch/runs.ts";
-import { serveSite } from "../watch/serve.ts";
+import { DEFAULT_PORT, serveSite } from "../watch/serve.ts";
 import { makeSite } from "../watch/site.ts";
 
 const options = defineOptions({
@@ -22,7 +22,7 @@ const options = defineOptions({
   },
   port: {
     type: "integer",
-    default: 8787,
+    default: DEFAULT_PORT,
     min: 0,
     max: 65535,
     meaning: "port on this machine; the next one if it is in use",

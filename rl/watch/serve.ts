@@ -4,6 +4,13 @@
  * @module
  */
 
+import { readPage } from "./page.ts";
+import { findRuns } from "./runs.ts";
+import { makeSite } from "./site.ts";
+
+/** Port of the page when none is named. */
+export const DEFAULT_PORT = 8787;
+
 /** Ports that are tried, one after the other. */
 const PORTS_TRIED = 20;
 
@@ -43,4 +50,22 @@ export function serveSite(
       [Symbol.asyncDispose]: close,
     };
   }
+}
+
+/**
+ * Serves the page of one run that trains in this process.
+ *
+ * @throws {Error} when the process may not serve, saying what may.
+ */
+export async function serveRun(folder: string, note: (text: string) => void): Promise<RunningSite> {
+  const { state } = await Deno.permissions.query({ name: "net", host: "127.0.0.1" });
+  if (state !== "granted") {
+    throw new Deno.errors.NotCapable(
+      "Cannot serve a page: this process may not use the network; use ./ponder train --watch, or watch beside it",
+    );
+  }
+  const runs = () => findRuns([folder]).catch(() => []);
+  const server = serveSite(makeSite({ page: await readPage(), runs }), { port: DEFAULT_PORT, note });
+  note(`Watch it at ${server.url}`);
+  return server;
 }
