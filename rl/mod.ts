@@ -83,7 +83,7 @@ export { loadAlgorithm } from "./run/load_algorithm.ts";
 export { loadEnvironment } from "./run/load_environment.ts";
 
 // policies
-export { Agent, type AgentSettings, DEFAULT_SAMPLING } from "./agent.ts";
+export { Agent, type AgentSettings, DEFAULT_SAMPLING, type Parsing } from "./agent.ts";
 export { CnnPolicy } from "./policies/mod.ts";
 export { type CnnBatch } from "./policies/cnn.ts";
 export type {
