@@ -184,7 +184,9 @@ export class LineChart {
     if (this.#isShare) return [0, 1.02];
     for (const { y } of this.#levels) [low, high] = [Math.min(low, y), Math.max(high, y)];
     if (!isFinite(low) || !isFinite(high)) return [0, 1];
-    if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
+    // Values that differ by rounding alone leave no room for ticks between them.
+    const size = Math.max(Math.abs(low), Math.abs(high));
+    if (high - low <= 1e-6 * size) return [low - (size || 1) * 0.1, high + (size || 1) * 0.1];
     const margin = 0.06 * (high - low);
     return [low >= 0 && low < margin * 4 ? 0 : low - margin, high + margin];
   }

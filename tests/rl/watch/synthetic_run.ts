@@ -44,7 +44,8 @@ export async function writeSyntheticRun(
         faithfulness: share,
         responseTokens: 12,
         thoughtDiversity: 1,
-        thoughtInformation: 1,
+        // Differs by rounding alone.
+        thoughtInformation: iteration % 2 === 0 ? 1 : 0.9999999999999998,
       },
       ...{ thoughtAlarm: [], policyLoss: noise(), valueLoss: 1 - share, entropy: 1 - share, kl: 0.01 },
       ...{ clipFraction: 0.1, firstRatioError: 1e-6, gradientNorm: 1, updates: 8, advantageStd: 0.5 },
