@@ -77,6 +77,7 @@ export { type KernelTime, measureKernel, type MeasureKernelOptions } from "./own
 // one row a kernel
 export * from "./adamw/mod.ts";
 export * from "./attention/mod.ts";
+export * from "./columns/mod.ts";
 export * from "./convolution/mod.ts";
 export * from "./decode/mod.ts";
 export * from "./elementwise/mod.ts";

@@ -12,6 +12,7 @@ import { gptBlock } from "./blocks/gpt.ts";
 import { llamaBlock } from "./blocks/llama.ts";
 import type { VlmConfig } from "./config.ts";
 import type { DecodingState } from "./decode.ts";
+import type { LoraConfig } from "./lora.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { quote } from "./quote.ts";
 import type { Tape, Tensor } from "./tape/mod.ts";
@@ -34,6 +35,8 @@ export interface BlockSizes {
   readonly headSize?: number;
   /** Width inside the MLP; 4 C when absent. */
   readonly inner?: number;
+  /** Adapters of the stack's linear layers, for kinds that have any. */
+  readonly lora?: LoraConfig;
 }
 
 /** What a block runs in, beside its parameters. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { LoraConfig } from "./lora.ts";
 import { quote } from "./quote.ts";
 
 /** One model. Everything here is stored in a checkpoint's `config.json`. */
@@ -61,6 +62,8 @@ export interface VlmConfig {
   readonly head?: "matrix" | "table" | "tied";
   /** Whether prompts see all of themselves, or each position only what came before; `prefix` when absent. */
   readonly promptAttention?: "prefix" | "causal";
+  /** Adapters of `llama` blocks; none when absent. */
+  readonly lora?: LoraConfig;
 }
 
 /**

@@ -157,6 +157,6 @@ export function languageFlops(config: VlmConfig, { B, T, R }: { B: number; T: nu
 }
 
 function blockSizes(config: VlmConfig): BlockSizes {
-  const { width, heads, layers, keyValueHeads, headSize, innerWidth } = config;
-  return { width, heads, layers, keyValueHeads, headSize, inner: innerWidth };
+  const { width, heads, layers, keyValueHeads, headSize, innerWidth, lora } = config;
+  return { width, heads, layers, keyValueHeads, headSize, inner: innerWidth, lora };
 }

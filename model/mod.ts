@@ -63,7 +63,15 @@ export {
   toPretrained,
   toTheirs,
 } from "./pretrained/names.ts";
-export { type Pretrained, readPretrained } from "./pretrained/read.ts";
+export { type Pretrained, type PretrainedOptions, readPretrained } from "./pretrained/read.ts";
+export {
+  adapterEntries,
+  type AdapterEntry,
+  type LoraConfig,
+  mergeAdapters,
+  readLoraConfig,
+  toAdapter,
+} from "./lora.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { assess, type Assessment, type AssessOptions } from "./assess.ts";
 export {

@@ -8,7 +8,7 @@ import { uniformFromCounter } from "../kernels/sampling/mod.ts";
 import { sizeOf, type Tensor } from "./tape/mod.ts";
 
 /** What a parameter is, which decides weight decay and what a run freezes. */
-export type ParameterKind = "matrix" | "head" | "embedding" | "position" | "norm" | "bias";
+export type ParameterKind = "matrix" | "head" | "embedding" | "position" | "norm" | "bias" | "adapter";
 /** The part of the model a parameter belongs to. */
 export type ParameterPart = "vision" | "projector" | "language" | "policy_head" | "value_head";
 

@@ -7,6 +7,7 @@
  * @module
  */
 import type { BlockContext, BlockKind, BlockSizes, BlockWork } from "../block.ts";
+import { adapterSpecs, addAdapters } from "../lora.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "../parameters.ts";
 import { gatherRows, linear, rmsnorm, rotary, swiglu, type Tape, type Tensor } from "../tape/mod.ts";
 
@@ -36,6 +37,7 @@ export const llamaBlock: BlockKind = {
       norm(`${name}.norm_2`, C),
       matrix(`${name}.mlp.gate_up`, C, 2 * I),
       matrix(`${name}.mlp.down`, I, C, residualGain),
+      ...adapterSpecs(name, sizes),
     ];
   },
 
@@ -48,15 +50,18 @@ export const llamaBlock: BlockKind = {
     { sizes, attend, positions, rotaryTable, epsilon, rows }: BlockContext,
   ): Tensor {
     const weight = (layer: string) => parameters.get(`${name}.${layer}.weight`);
-    const affine = (layer: string) => ({ weight: weight(layer), bias: null });
+    const product = (layer: string, X: Tensor, residual: Tensor | null = null) => {
+      const Y = linear(tape, X, { weight: weight(layer), bias: null }, { residual });
+      return addAdapters(tape, parameters, { name, layer, sizes }, X, Y);
+    };
     const { D, K } = widthsOf(sizes);
-    const QKV = linear(tape, rmsnorm(tape, X, weight("norm_1"), epsilon), affine("attention.qkv")); // (..,Q+2E)
+    const QKV = product("attention.qkv", rmsnorm(tape, X, weight("norm_1"), epsilon)); // (..,Q+2E)
     const rotated = sizes.heads + K;
     let attended = attend(rotary(tape, QKV, { positions, table: rotaryTable!, headSize: D, rotated })); // (..,Q)
     if (rows !== undefined) [X, attended] = [gatherRows(tape, X, rows), gatherRows(tape, attended, rows)];
-    X = linear(tape, attended, affine("attention.out"), { residual: X }); // (..,C)
-    const gateUp = linear(tape, rmsnorm(tape, X, weight("norm_2"), epsilon), affine("mlp.gate_up")); // (..,2I)
-    return linear(tape, swiglu(tape, gateUp), affine("mlp.down"), { residual: X }); // (..,C)
+    X = product("attention.out", attended, X); // (..,C)
+    const gateUp = product("mlp.gate_up", rmsnorm(tape, X, weight("norm_2"), epsilon)); // (..,2I)
+    return product("mlp.down", swiglu(tape, gateUp), X); // (..,C)
   },
 
   flops(sizes: BlockSizes, { B, T, rows }: BlockWork): number {

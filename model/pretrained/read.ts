@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "../../kernels/gpu/mod.ts";
+import { adapterEntries, type LoraConfig, readLoraConfig, transpose } from "../lora.ts";
 import { quoteName } from "../quote.ts";
 import { Vlm } from "../vlm.ts";
 import type { Weights } from "../weights.ts";
@@ -20,6 +21,16 @@ export interface Pretrained extends PretrainedConfig {
   readonly dtype: string;
 }
 
+/** What a pretrained model gets beside its weights. */
+export interface PretrainedOptions {
+  /** Seed of what no folder has: the value head, and new adapters. 0 by default. */
+  readonly seed?: number;
+  /** New adapters, which change nothing before they are trained. */
+  readonly lora?: LoraConfig;
+  /** A trained PEFT adapter: its parsed `adapter_config.json`, and its weights. */
+  readonly adapter?: { readonly config: unknown; readonly weights: Weights };
+}
+
 /**
  * Makes the model that a `config.json` describes, with these weights. F16 and BF16 become f32; buffers of whole numbers are
  * passed over by name. The value head, which no folder has, is drawn from the seed.
@@ -30,13 +41,15 @@ export async function readPretrained(
   gpu: Gpu,
   config: unknown,
   weights: Weights,
-  { seed = 0 }: { readonly seed?: number } = {},
+  { seed = 0, lora, adapter }: PretrainedOptions = {},
 ): Promise<Pretrained> {
-  const read = readPretrainedConfig(config);
+  const { model, ...known } = readPretrainedConfig(config);
+  const adapted = adapter === undefined ? lora : readLoraConfig(adapter.config);
+  const read = { ...known, model: adapted === undefined ? model : { ...model, lora: adapted } };
   const entries = pretrainedEntries(read.format, read.model);
   requireTensors(weights, entries);
   const vlm = new Vlm(gpu, read.model);
-  vlm.parameters.initialize(seed, ({ part }) => part === "value_head");
+  vlm.parameters.initialize(seed, ({ part, kind }) => part === "value_head" || kind === "adapter");
   for (const entry of entries) {
     const data: Float32Array[] = [];
     for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
@@ -45,6 +58,16 @@ export async function readPretrained(
       throw new RangeError(`Cannot load ${entry.theirs[0].name}: it has values that are NaN or infinite`);
     }
     gpu.write(vlm.parameters.get(entry.ours).data, values);
+  }
+  if (adapter !== undefined) {
+    const own = adapterEntries(read.model);
+    requireTensors(
+      adapter.weights,
+      own.map(({ ours, ...theirs }) => ({ ours, theirs: [theirs], how: "copy" })),
+    );
+    for (const { ours, name, shape } of own) {
+      gpu.write(vlm.parameters.get(ours).data, transpose((await adapter.weights.read(name)).data, shape));
+    }
   }
   const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;
   return { ...read, vlm, config: config as Record<string, unknown>, dtype };

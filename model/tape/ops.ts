@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { addColumns, type AddColumnsAttributes, addColumnsRule } from "./ops/add_columns.ts";
 export { attention, type AttentionAttributes, attentionRule } from "./ops/attention.ts";
 export {
   add,

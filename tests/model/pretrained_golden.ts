@@ -5,13 +5,16 @@ import {
   AdamW,
   generate,
   layOut,
+  mergeAdapters,
   type Picture,
   pictureOf,
   scale,
   type Segment,
   sum,
   Tape,
+  toAdapter,
   toPretrained,
+  Vlm,
 } from "../../model/mod.ts";
 import { loadPretrained } from "../../model/pretrained/folder.ts";
 
@@ -56,30 +59,76 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance:
   }
 }
 
+/** The rows of a golden as sequences. */
+function sequencesOf({ pixels_u8: pixels, input_ids: rows, prompt_length: start, image_token_id }: Golden) {
+  return rows.map((ids, b) => ({
+    prompt: segmentsOf(ids.slice(0, start), image_token_id, pictureOf(Uint8Array.from(pixels[b].flat(2)))),
+    response: ids.slice(start),
+  }));
+}
+
+/** Logits of the last seven positions of each row. */
+async function lastLogits(vlm: Vlm, golden: Golden): Promise<Float32Array> {
+  using tape = new Tape(vlm.gpu, { record: false });
+  const layout = layOut(sequencesOf(golden), vlm.config);
+  const last = golden.input_ids.flatMap((ids, b) =>
+    Array.from({ length: 7 }, (_, i) => b * layout.T + ids.length - 7 + i)
+  );
+  const hidden = vlm.hidden(tape, { ...layout, readouts: Int32Array.from(last) });
+  return (await vlm.gpu.read(vlm.logits(tape, hidden).data))[0];
+}
+
+/** Requires the loss, logits and gradients of a PEFT adapter to be those of its `golden.json`, and merging to change none. */
+export async function checkAdapterGolden(gpu: Gpu, folder: string, adapter: string): Promise<void> {
+  const base: Golden = JSON.parse(await Deno.readTextFile(`${folder}/golden.json`));
+  const own: Pick<Golden, "loss" | "logits_last_7_positions" | "gradients"> = JSON.parse(
+    await Deno.readTextFile(`${adapter}/golden.json`),
+  );
+  const { vlm } = await loadPretrained(folder, gpu, { adapter });
+  const { config, parameters } = vlm;
+  assertClose(await lastLogits(vlm, base), own.logits_last_7_positions.flat(), 2e-5, "logits");
+
+  parameters.train(({ kind }) => kind === "adapter");
+  const layout = layOut(sequencesOf(base), config);
+  {
+    using tape = new Tape(gpu, { record: true });
+    const { logprob } = vlm.responseLogprobs(tape, vlm.hidden(tape, layout), layout, 1);
+    const loss = tape.keep(scale(tape, sum(tape, logprob), -1 / layout.mask.reduce((a, b) => a + b)));
+    tape.backward(loss);
+    const [[got], gradients] = await gpu.read(loss.data, parameters.gradients!);
+    assertClose([got], [own.loss], 2e-5, "loss");
+    const theirs = toAdapter(config, parameters.split(gradients));
+    assertEquals(theirs.size, Object.keys(own.gradients).length);
+    for (const [name, { norm, first }] of Object.entries(own.gradients)) {
+      const [path, which] = [name.slice(0, -2), name.slice(-1)];
+      const { data } = theirs.get(`base_model.model.${path}.lora_${which}.weight`)!;
+      const length = Math.sqrt(data.reduce((sum, value) => sum + value ** 2, 0));
+      assert(Math.abs(length - norm) <= 1e-4 * norm, `the norm of d${name} is ${length}, want ${norm}`);
+      assertClose(data.slice(0, 4), first, 1e-4 * norm, `d${name}`);
+    }
+  }
+
+  const merged = new Vlm(gpu, { ...config, lora: undefined });
+  merged.parameters.fromHost(mergeAdapters(config, await parameters.toHost()));
+  assertClose(await lastLogits(merged, base), own.logits_last_7_positions.flat(), 2e-5, "merged logits");
+}
+
 /** Requires a folder's logits, loss, gradients, training losses and greedy tokens to be those of its `golden.json`. */
 export async function checkGolden(gpu: Gpu, folder: string): Promise<void> {
   const golden: Golden = JSON.parse(await Deno.readTextFile(`${folder}/golden.json`));
   const { vlm } = await loadPretrained(folder, gpu);
   const { config, parameters } = vlm;
-  const { image_token_id: imageToken, prompt_length: start } = golden;
-  const pictures = golden.pixels_u8.map((image) => pictureOf(Uint8Array.from(image.flat(2))));
-  const sequences = golden.input_ids.map((ids, b) => ({
-    prompt: segmentsOf(ids.slice(0, start), imageToken, pictures[b]),
-    response: ids.slice(start),
-  }));
+  const sequences = sequencesOf(golden);
   const layout = layOut(sequences, config);
 
   {
     using tape = new Tape(gpu, { record: false });
-    const features = vlm.imageTokens(tape, { pixels: pictures[0].pixels, images: 1 });
-    const last = golden.input_ids.flatMap((ids, b) =>
-      Array.from({ length: 7 }, (_, i) => b * layout.T + ids.length - 7 + i)
-    );
-    const logits = vlm.logits(tape, vlm.hidden(tape, { ...layout, readouts: Int32Array.from(last) }));
-    const [gotFeatures, gotLogits] = await gpu.read(features.data, logits.data);
-    assertClose(gotFeatures, golden.image_features_first_image, 2e-5, "image features");
-    assertClose(gotLogits, golden.logits_last_7_positions.flat(), 2e-5, "logits");
+    const pixels = Uint8Array.from(golden.pixels_u8[0].flat(2));
+    const features = vlm.imageTokens(tape, { pixels, images: 1 });
+    const [got] = await gpu.read(features.data);
+    assertClose(got, golden.image_features_first_image, 2e-5, "image features");
   }
+  assertClose(await lastLogits(vlm, golden), golden.logits_last_7_positions.flat(), 2e-5, "logits");
 
   {
     using tape = new Tape(gpu, { record: false });

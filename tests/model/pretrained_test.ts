@@ -4,6 +4,7 @@ import {
   encodeSafetensors,
   inMemory,
   pretrainedEntries,
+  readLoraConfig,
   readPretrained,
   readPretrainedConfig,
   toOurs,
@@ -12,7 +13,7 @@ import {
 } from "../../model/mod.ts";
 import { openWeights } from "../../model/weights_folder.ts";
 import { onGpu, testGpu } from "../gpu.ts";
-import { checkGolden } from "./pretrained_golden.ts";
+import { checkAdapterGolden, checkGolden } from "./pretrained_golden.ts";
 
 const folderOf = (name: string) => new URL(`data/pretrained/${name}`, import.meta.url).pathname;
 const configOf = async (name: string) => JSON.parse(await Deno.readTextFile(`${folderOf(name)}/config.json`));
@@ -37,6 +38,27 @@ for (const name of ["idefics3-tiny", "nanovlm-tiny"]) {
     for (const [name, tensor] of again) assertEquals(tensor, await weights.read(name), name);
   });
 }
+
+Deno.test({
+  name: "lora-tiny: a PEFT adapter's loss, logits and gradients, and the merged weights, are exact",
+  ...onGpu,
+  fn: async () => await checkAdapterGolden(await testGpu(), folderOf("idefics3-tiny"), folderOf("lora-tiny")),
+});
+
+Deno.test("an adapter that our model cannot have is named", () => {
+  const config = { peft_type: "LORA", r: 4, lora_alpha: 8, target_modules: ["q_proj"] };
+  const { rank, alpha, rslora, targets } = readLoraConfig(config);
+  assertEquals({ rank, alpha, rslora, targets }, { rank: 4, alpha: 8, rslora: false, targets: ["q_proj"] });
+  const bad: [Record<string, unknown>, string][] = [
+    [{ peft_type: "IA3" }, 'its peft_type is "IA3"'],
+    [{ r: 0 }, "r must be a whole number of at least 1, got 0"],
+    [{ use_dora: true }, "use_dora is true"],
+    [{ target_modules: "all-linear" }, "target_modules must be a list of names"],
+  ];
+  for (const [change, message] of bad) {
+    assertThrows(() => readLoraConfig({ ...config, ...change }), RangeError, message);
+  }
+});
 
 Deno.test("an architecture or a field that our model cannot be is named", async () => {
   const config = await configOf("idefics3-tiny");

@@ -81,6 +81,13 @@ const cases: { readonly [Name in RuleName]: readonly CaseOf<Name>[] } = {
       attributes: { gelu: true },
     },
   ],
+  addColumnsRule: [
+    {
+      name: "the last three columns, twofold",
+      inputs: [{ shape: [2, 2, 7] }, { shape: [2, 2, 3] }],
+      attributes: { column: 4, scale: 2 },
+    },
+  ],
   rmsnormRule: [
     {
       name: "on rows of 12",

@@ -1,0 +1,199 @@
+/**
+ * Low-rank adapters of `llama` blocks (LoRA), with PEFT's names and meaning: y = W x + scaling B A x, while W is frozen.
+ *
+ * Sources: arXiv:2106.09685; `lora/layer.py` of https://github.com/huggingface/peft
+ *
+ * @module
+ */
+import type { BlockSizes } from "./block.ts";
+import type { HostTensor } from "./checkpoint.ts";
+import type { VlmConfig } from "./config.ts";
+import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
+import { quote } from "./quote.ts";
+import { addColumns, linear, type Tape, type Tensor } from "./tape/mod.ts";
+
+/** Which linear layers have adapters, and how large they are. */
+export interface LoraConfig {
+  /** Rank of every adapter, `r` in PEFT. */
+  readonly rank: number;
+  /** Adapters are multiplied by alpha / rank. */
+  readonly alpha: number;
+  /** By alpha / sqrt(rank) instead; false when absent. */
+  readonly rslora?: boolean;
+  /** Names of linear layers as PEFT has them: `q_proj`, `k_proj`, `v_proj`, `o_proj`, `gate_proj`, `up_proj`, `down_proj`. */
+  readonly targets: readonly string[];
+}
+
+/** Where a linear layer lies in a packed one of ours. */
+interface Place {
+  readonly layer: string;
+  readonly rows: number;
+  readonly column: number;
+  readonly columns: number;
+}
+
+/** All linear layers of a block, by PEFT's names. */
+function placesOf({ width: C, heads: H, keyValueHeads: K = H, headSize, inner: I = 4 * C }: BlockSizes) {
+  const D = headSize ?? C / H;
+  const [Q, E] = [H * D, K * D];
+  const places: Record<string, Place> = {
+    q_proj: { layer: "attention.qkv", rows: C, column: 0, columns: Q },
+    k_proj: { layer: "attention.qkv", rows: C, column: Q, columns: E },
+    v_proj: { layer: "attention.qkv", rows: C, column: Q + E, columns: E },
+    o_proj: { layer: "attention.out", rows: Q, column: 0, columns: C },
+    gate_proj: { layer: "mlp.gate_up", rows: C, column: 0, columns: I },
+    up_proj: { layer: "mlp.gate_up", rows: C, column: I, columns: I },
+    down_proj: { layer: "mlp.down", rows: I, column: 0, columns: C },
+  };
+  return places;
+}
+
+const scalingOf = ({ rank, alpha, rslora }: LoraConfig) => alpha / (rslora ? Math.sqrt(rank) : rank);
+
+/**
+ * Parameters of a block's adapters: A (in,r), drawn, and B (r,out), zero.
+ *
+ * @throws {RangeError} when a target is no linear layer.
+ */
+export function adapterSpecs(name: string, sizes: BlockSizes): ParameterSpec[] {
+  const { lora } = sizes;
+  if (lora === undefined) return [];
+  const places = placesOf(sizes);
+  return lora.targets.flatMap((target) => {
+    const place = Object.hasOwn(places, target) ? places[target] : undefined;
+    if (place === undefined) {
+      throw new RangeError(
+        `Cannot adapt ${quote(target)}: linear layers are ${Object.keys(places).join(", ")}`,
+      );
+    }
+    return [
+      specOf(`${name}.lora.${target}.A`, "adapter", [place.rows, lora.rank], linearStd(place.rows)),
+      specOf(`${name}.lora.${target}.B`, "adapter", [lora.rank, place.columns]),
+    ];
+  });
+}
+
+/** Y of a layer, and what the adapters in it make of X. */
+export function addAdapters(
+  tape: Tape,
+  parameters: Parameters,
+  { name, layer, sizes }: { name: string; layer: string; sizes: BlockSizes },
+  X: Tensor,
+  Y: Tensor,
+): Tensor {
+  const { lora } = sizes;
+  if (lora === undefined) return Y;
+  const places = placesOf(sizes);
+  for (const target of lora.targets) {
+    if (places[target].layer !== layer) continue;
+    const factor = (which: string) => ({
+      weight: parameters.get(`${name}.lora.${target}.${which}`),
+      bias: null,
+    });
+    const Z = linear(tape, linear(tape, X, factor("A")), factor("B"));
+    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora) });
+  }
+  return Y;
+}
+
+/**
+ * The settings in a PEFT `adapter_config.json`, parsed.
+ *
+ * @throws {RangeError} when it is no LoRA, or one that our model cannot be.
+ */
+export function readLoraConfig(config: unknown): LoraConfig {
+  const { peft_type, r, lora_alpha, use_rslora = false, target_modules, bias = "none", ...rest } =
+    (typeof config === "object" ? config ?? {} : {}) as Record<string, unknown>;
+  const refuse = (state: string) => new RangeError(`Cannot use this adapter: ${state}`);
+  if (peft_type !== "LORA") throw refuse(`its peft_type is ${quote(peft_type)}, only LORA is known`);
+  if (!Number.isInteger(r) || (r as number) < 1) {
+    throw refuse(`r must be a whole number of at least 1, got ${quote(r)}`);
+  }
+  if (typeof lora_alpha !== "number") throw refuse(`lora_alpha must be a number, got ${quote(lora_alpha)}`);
+  if (bias !== "none") throw refuse(`bias is ${quote(bias)}, only none is known`);
+  for (const name of ["use_dora", "fan_in_fan_out", "lora_bias"]) {
+    if (rest[name]) throw refuse(`${name} is ${quote(rest[name])}, which is not known`);
+  }
+  for (const name of ["rank_pattern", "alpha_pattern"]) {
+    if (Object.keys(rest[name] ?? {}).length > 0) throw refuse(`it has a ${name}, which is not known`);
+  }
+  if (!Array.isArray(target_modules) || !target_modules.every((name) => typeof name === "string")) {
+    throw refuse(`target_modules must be a list of names, got ${quote(target_modules)}`);
+  }
+  return { rank: r as number, alpha: lora_alpha, rslora: use_rslora === true, targets: target_modules };
+}
+
+/** A tensor of a PEFT adapter, and our parameter, which is its transpose. */
+export interface AdapterEntry {
+  /** Our parameter's name. */
+  readonly ours: string;
+  /** As PEFT has it. */
+  readonly name: string;
+  /** Extents there. */
+  readonly shape: readonly [number, number];
+}
+
+/** All tensors of the adapter of an Idefics3 model, by PEFT's names. */
+export function adapterEntries(config: VlmConfig): AdapterEntry[] {
+  const { lora, width, heads, keyValueHeads, headSize, innerWidth, layers } = config;
+  const sizes = { width, heads, keyValueHeads, headSize, inner: innerWidth, layers, lora };
+  return Array.from(
+    { length: layers },
+    (_, layer) =>
+      adapterSpecs(`language.blocks.${layer}`, sizes).map(({ name, shape }): AdapterEntry => {
+        const [target, which] = name.split(".").slice(-2);
+        const part = /^(gate|up|down)/.test(target) ? "mlp" : "self_attn";
+        const path = `base_model.model.model.text_model.layers.${layer}.${part}.${target}`;
+        return { ours: name, name: `${path}.lora_${which}.weight`, shape: [shape[1], shape[0]] };
+      }),
+  ).flat();
+}
+
+/** (rows, columns) -> (columns, rows): between PEFT's adapter tensors and ours. */
+export function transpose(data: Float32Array, [rows, columns]: readonly [number, number]): Float32Array {
+  return Float32Array.from(data, (_, i) => data[i % rows * columns + Math.floor(i / rows)]);
+}
+
+/** The adapter as PEFT keeps it, from values by our names. */
+export function toAdapter(
+  config: VlmConfig,
+  ours: ReadonlyMap<string, { readonly data: Float32Array }>,
+): Map<string, HostTensor> {
+  return new Map(
+    adapterEntries(config).map(({ ours: own, name, shape }) => [
+      name,
+      { shape: [...shape], data: transpose(ours.get(own)!.data, [shape[1], shape[0]]) },
+    ]),
+  );
+}
+
+/** Values by our names with the adapters added to the weights that they adapt; the adapters themselves stay. */
+export function mergeAdapters<Tensor extends { readonly data: Float32Array }>(
+  config: VlmConfig,
+  values: ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const merged = new Map(values);
+  const { lora, width, heads, keyValueHeads, headSize, innerWidth, layers } = config;
+  if (lora === undefined) return merged;
+  const places = placesOf({ width, heads, keyValueHeads, headSize, inner: innerWidth, layers });
+  for (let block = 0; block < layers; block++) {
+    for (const target of lora.targets) {
+      const { layer, rows, column, columns } = places[target];
+      const name = `language.blocks.${block}.${layer}.weight`;
+      const factor = (which: string) => values.get(`language.blocks.${block}.lora.${target}.${which}`)!.data;
+      const [A, B] = [factor("A"), factor("B")];
+      const weight = merged.get(name)!;
+      const data = Float32Array.from(weight.data);
+      const stride = data.length / rows;
+      for (let i = 0; i < rows; i++) {
+        for (let o = 0; o < columns; o++) {
+          let sum = 0;
+          for (let r = 0; r < lora.rank; r++) sum += A[i * lora.rank + r] * B[r * columns + o];
+          data[i * stride + column + o] += scalingOf(lora) * sum;
+        }
+      }
+      merged.set(name, { ...weight, data });
+    }
+  }
+  return merged;
+}

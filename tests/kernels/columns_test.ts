@@ -1,0 +1,4 @@
+import { cases } from "../../kernels/columns/cases.ts";
+import { testCases } from "./check_cases.ts";
+
+testCases(cases);
