@@ -61,8 +61,9 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
 
 /** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */
 export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeightDecay">): AdamW {
+  const isTrained = trainedBeside(policy);
   return new AdamW(policy.gpu, policy.parameters, ({ kind, part }) => ({
-    learningRateScale: 1,
+    learningRateScale: isTrained(kind, part) ? 1 : 0,
     weightDecay: kind === "matrix" || kind === "head" ? config.sftWeightDecay : 0,
     clipGroup: clipGroupOf(policy, part),
   }));
@@ -70,9 +71,10 @@ export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeigh
 
 /** Makes the optimiser of RL. It trains all four parts of the model, except for frozen kinds; the value head is never frozen. */
 export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>): AdamW {
+  const isTrained = trainedBeside(policy);
   const scaleOf = ({ kind, part }: Parameter) => {
     if (part === "value_head") return config.valueLearningRateScale;
-    if (config.freeze.includes(kind)) return 0;
+    if (!isTrained(kind, part) || config.freeze.includes(kind)) return 0;
     return part === "vision" || part === "projector" ? config.visionLearningRateScale : 1;
   };
   return new AdamW(policy.gpu, policy.parameters, (parameter) => ({
@@ -80,6 +82,14 @@ export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>
     weightDecay: 0,
     clipGroup: clipGroupOf(policy, parameter.part),
   }));
+}
+
+/** What is trained at all: everything, or in a model with adapters these and the value head alone. */
+function trainedBeside(
+  { parameters }: Policy,
+): (kind: Parameter["kind"], part: Parameter["part"]) => boolean {
+  const hasAdapters = parameters.list.some(({ kind }) => kind === "adapter");
+  return (kind, part) => !hasAdapters || kind === "adapter" || part === "value_head";
 }
 
 /** The value head is clipped on its own if its gradient does not reach the rest. */

@@ -80,7 +80,7 @@ Deno.test("a block that there is not is refused, and so is a second one of a nam
   assertThrows(
     () => parameterSpecs({ ...gpt, block: "llama-of-tests" }),
     RangeError,
-    `Cannot use this model: block must be one of gpt, ${parallel.name}, got "llama-of-tests"`,
+    `Cannot use this model: block must be one of gpt, llama, ${parallel.name}, got "llama-of-tests"`,
   );
   assertThrows(
     () => registerBlock({ ...parallel }),
