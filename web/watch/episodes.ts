@@ -23,6 +23,8 @@ const FILTERS: readonly (readonly [name: string, holds: (episode: EpisodeListed)
 
 /** Height of a row of the list. */
 const ROW = 58;
+/** Rows that are drawn above and below those in sight. */
+const OVERSCAN = 10;
 
 /** The episodes view. */
 export class EpisodesView {
@@ -41,7 +43,7 @@ export class EpisodesView {
   #filter = FILTERS[0];
   #rows: EpisodeListed[] = [];
   #shown = "";
-  #listedKey = "";
+  #drawn: readonly [first: number, last: number] = [0, 0];
   #recording: unknown = null;
   #scrolledTo = "";
 
@@ -135,12 +137,15 @@ export class EpisodesView {
 
   /** Only the rows in sight are in the page. */
   #drawRows(isForced = false): void {
-    const first = Math.max(0, Math.floor(this.#list.scrollTop / ROW) - 4);
-    const last = Math.min(this.#rows.length, first + Math.ceil((this.#list.clientHeight || 600) / ROW) + 8);
     const { place } = this.#state;
-    const key = `${first} ${last}`;
-    if (!isForced && key === this.#listedKey) return;
-    this.#listedKey = key;
+    const top = Math.floor(this.#list.scrollTop / ROW);
+    const bottom = Math.min(this.#rows.length, top + Math.ceil((this.#list.clientHeight || 600) / ROW) + 1);
+    const [drawnFirst, drawnLast] = this.#drawn;
+    if (!isForced && top >= drawnFirst && bottom <= drawnLast) return;
+    // Some beyond those in sight, so that scrolling seldom draws.
+    const first = Math.max(0, top - OVERSCAN);
+    const last = Math.min(this.#rows.length, bottom + OVERSCAN);
+    this.#drawn = [first, last];
     show(
       this.#list,
       h(
