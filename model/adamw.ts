@@ -58,6 +58,7 @@ export class AdamW {
     const groups: string[] = [];
     const blockGroups = new Uint32Array(words / SLICE_ALIGNMENT_WORDS);
     for (const parameter of parameters.list) {
+      if (parameter.frozen !== undefined) continue;
       const { learningRateScale, weightDecay, clipGroup } = ruleOf(parameter);
       const key = [learningRateScale, weightDecay, clipGroup === "value" ? 1 : 0, 0].join();
       if (!groups.includes(key)) groups.push(key);

@@ -56,11 +56,22 @@ export function normSpecs(name: string, width: number): ParameterSpec[] {
 
 /** A parameter with its place in the contiguous slices. */
 export interface Parameter extends ParameterSpec {
-  /** First word in the contiguous slices. */
+  /** First word in the contiguous slices, or in its frozen one. */
   readonly offset: number;
+  /** Which frozen slice it lies in, if the model does not fit one piece of memory. */
+  readonly frozen?: number;
 }
 
-/** All parameters of a model. */
+/** Most words of one piece of memory that a kernel can bind, in whole rows of a texture mirror. */
+function mostWords({ device: { limits } }: Gpu): number {
+  const bytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+  return Math.floor(bytes / 4 / 4096) * 4096;
+}
+
+/**
+ * All parameters of a model. If they do not fit one piece of memory, only adapters and value head lie in `values`; the others
+ * are frozen, in pieces of their own.
+ */
 export class Parameters {
   /** In data-flow order. */
   readonly list: readonly Parameter[];
@@ -71,6 +82,7 @@ export class Parameters {
   /** What layers read and nobody trains or saves, by name: rotary tables. */
   readonly constants: ReadonlyMap<string, Slice>;
   readonly #gpu: Gpu;
+  readonly #frozen: readonly Slice[];
   #tensors = new Map<string, Tensor>();
 
   /** Allocates all of them, zero until they get values. */
@@ -78,6 +90,7 @@ export class Parameters {
     gpu: Gpu,
     specs: readonly ParameterSpec[],
     constants: Readonly<Record<string, Float32Array>> = {},
+    { pieceWords = mostWords(gpu) }: { readonly pieceWords?: number } = {},
   ) {
     this.#gpu = gpu;
     this.constants = new Map(
@@ -87,13 +100,23 @@ export class Parameters {
         return [name, slice];
       }),
     );
+    const wordsOf = ({ shape }: ParameterSpec) => roundUp(sizeOf(shape), SLICE_ALIGNMENT_WORDS);
+    const fits = specs.reduce((words, spec) => words + wordsOf(spec), 0) <= pieceWords;
     let offset = 0;
+    const frozen: number[] = [];
     this.list = specs.map((spec) => {
-      const parameter = { ...spec, offset };
-      offset += roundUp(sizeOf(spec.shape), SLICE_ALIGNMENT_WORDS);
-      return parameter;
+      const words = wordsOf(spec);
+      if (fits || spec.kind === "adapter" || spec.part === "value_head") {
+        offset += words;
+        return { ...spec, offset: offset - words };
+      }
+      if (frozen.length === 0 || frozen[frozen.length - 1] + words > pieceWords) frozen.push(0);
+      const piece = frozen.length - 1;
+      frozen[piece] += words;
+      return { ...spec, offset: frozen[piece] - words, frozen: piece };
     });
     this.values = gpu.allocate(offset, "parameters");
+    this.#frozen = frozen.map((words, piece) => gpu.allocate(words, `parameters.${piece}`));
     this.#bind(() => false);
   }
 
@@ -116,21 +139,34 @@ export class Parameters {
 
   /** Draws initial values from a seed, for all parameters or those chosen; others are then zero. */
   initialize(seed: number, isChosen: (parameter: Parameter) => boolean = () => true): void {
-    const values = new Float32Array(this.values.length);
+    const main = new Float32Array(this.values.length);
     this.list.forEach((parameter, index) => {
       if (!isChosen(parameter)) return;
-      const { name, shape, kind, std, offset } = parameter;
+      const { name, shape, kind, std } = parameter;
+      const isFrozen = parameter.frozen !== undefined;
+      const [values, offset] = isFrozen ? [new Float32Array(sizeOf(shape)), 0] : [main, parameter.offset];
       const isScale = kind === "norm" && name.endsWith(".weight");
       const parameterSeed = (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
       for (let i = 0; i < sizeOf(shape); i++) {
         values[offset + i] = isScale ? 1 : std === 0 ? 0 : std * normalFromCounter(parameterSeed, 2 * i);
       }
+      if (isFrozen) this.#gpu.write(this.get(name).data, values);
     });
-    this.#gpu.write(this.values, values);
+    this.#gpu.write(this.values, main);
   }
 
-  /** Gives the parameters that `isTrainable` names a gradient; the others are frozen. */
+  /**
+   * Gives the parameters that `isTrainable` names a gradient; the others are frozen.
+   *
+   * @throws {RangeError} when it names one of a model that does not fit one piece of memory, but for adapters and value head.
+   */
   train(isTrainable: (parameter: Parameter) => boolean): void {
+    const beyond = this.list.find((parameter) => parameter.frozen !== undefined && isTrainable(parameter));
+    if (beyond !== undefined) {
+      throw new RangeError(
+        `Cannot train ${beyond.name}: the model is larger than a piece of this adapter's memory, train adapters (LoRA)`,
+      );
+    }
     this.gradients ??= this.#gpu.allocate(this.values.length, "gradients");
     this.#gpu.clear(this.gradients);
     this.#bind(isTrainable);
@@ -138,14 +174,19 @@ export class Parameters {
 
   /** Values by name, read back from the GPU. */
   async toHost(): Promise<Map<string, { shape: number[]; data: Float32Array }>> {
-    const [values] = await this.#gpu.read(this.values);
-    return this.split(values);
+    const [values, ...frozen] = await this.#gpu.read(this.values, ...this.#frozen);
+    return new Map(
+      this.list.map(({ name, shape, offset, frozen: piece }) => {
+        const words = piece === undefined ? values : frozen[piece];
+        return [name, { shape: [...shape], data: words.slice(offset, offset + sizeOf(shape)) }];
+      }),
+    );
   }
 
-  /** A contiguous array in this layout, cut into named tensors. */
+  /** A contiguous array in the layout of `values`, cut into named tensors: all but those in frozen pieces. */
   split(words: Float32Array): Map<string, { shape: number[]; data: Float32Array }> {
     return new Map(
-      this.list.map(({ name, shape, offset }) => [
+      this.list.filter(({ frozen }) => frozen === undefined).map(({ name, shape, offset }) => [
         name,
         { shape: [...shape], data: words.slice(offset, offset + sizeOf(shape)) },
       ]),
@@ -155,23 +196,29 @@ export class Parameters {
   /** The inverse of {@linkcode Parameters.split}; every parameter must be there. */
   join(tensors: ReadonlyMap<string, { data: Float32Array }>): Float32Array {
     const words = new Float32Array(this.values.length);
-    for (const { name, offset } of this.list) words.set(tensors.get(name)!.data, offset);
+    for (const { name, offset, frozen } of this.list) {
+      if (frozen === undefined) words.set(tensors.get(name)!.data, offset);
+    }
     return words;
   }
 
   /** Overwrites all values. */
   fromHost(tensors: ReadonlyMap<string, { data: Float32Array }>): void {
     this.#gpu.write(this.values, this.join(tensors));
+    for (const { name, frozen } of this.list) {
+      if (frozen !== undefined) this.#gpu.write(this.get(name).data, tensors.get(name)!.data);
+    }
   }
 
   #bind(isTrainable: (parameter: Parameter) => boolean): void {
     this.#tensors = new Map(this.list.map((parameter) => {
-      const { name, shape, offset } = parameter;
+      const { name, shape, offset, frozen } = parameter;
+      const store = frozen === undefined ? this.values : this.#frozen[frozen];
       const requiresGradient = this.gradients !== null && isTrainable(parameter);
       return [name, {
         label: name,
         shape,
-        data: subslice(this.values, offset, sizeOf(shape), name),
+        data: subslice(store, offset, sizeOf(shape), name),
         requiresGradient,
         gradient: requiresGradient ? subslice(this.gradients!, offset, sizeOf(shape), `d${name}`) : null,
       }];

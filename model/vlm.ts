@@ -77,11 +77,11 @@ export class Vlm {
   readonly parameters: Parameters;
 
   /** Allocates parameters (zero until initialised or loaded). Throws a `RangeError` for a config that does not fit. */
-  constructor(gpu: Gpu, config: VlmConfig) {
+  constructor(gpu: Gpu, config: VlmConfig, memory: { readonly pieceWords?: number } = {}) {
     deriveSizes(config);
     this.gpu = gpu;
     this.config = config;
-    this.parameters = new Parameters(gpu, parameterSpecs(config), languageConstants(config));
+    this.parameters = new Parameters(gpu, parameterSpecs(config), languageConstants(config), memory);
   }
 
   /** Hidden states (B max(R,1), C) of a batch, where something is read from them: at the layout's readouts. */

@@ -1,11 +1,12 @@
 /** Compares a pretrained folder with exact answers of an independent model, kept beside it in `golden.json`. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import {
   AdamW,
   generate,
   layOut,
   mergeAdapters,
+  type Parameter,
   type Picture,
   pictureOf,
   scale,
@@ -111,6 +112,36 @@ export async function checkAdapterGolden(gpu: Gpu, folder: string, adapter: stri
   const merged = new Vlm(gpu, { ...config, lora: undefined });
   merged.parameters.fromHost(mergeAdapters(config, await parameters.toHost()));
   assertClose(await lastLogits(merged, base), own.logits_last_7_positions.flat(), 2e-5, "merged logits");
+
+  // The same in pieces of memory, as where a model is larger than an adapter can bind.
+  const apart = new Vlm(gpu, config, { pieceWords: 12_000 });
+  apart.parameters.fromHost(await parameters.toHost());
+  assertEquals(await apart.parameters.toHost(), await parameters.toHost());
+  assertEquals(await lastLogits(apart, base), await lastLogits(vlm, base));
+  assertThrows(() => apart.parameters.train(() => true), RangeError, "train adapters (LoRA)");
+  const rule = (parameter: Parameter) => ({
+    learningRateScale: parameter.kind === "adapter" ? 1 : 0,
+    weightDecay: 0,
+    clipGroup: "policy" as const,
+  });
+  const after: number[] = [];
+  for (const each of [vlm, apart]) {
+    const optimizer = new AdamW(gpu, each.parameters, rule);
+    using tape = new Tape(gpu, { record: true });
+    const { logprob } = each.responseLogprobs(tape, each.hidden(tape, layout), layout, 1);
+    tape.backward(sum(tape, logprob));
+    optimizer.update({
+      learningRate: 0.1,
+      beta1: 0.9,
+      beta2: 0.9,
+      epsilon: 1e-8,
+      policyClip: 0,
+      valueClip: 0,
+    });
+    after.push((await lastLogits(each, base))[0]);
+    optimizer.dispose();
+  }
+  assertEquals(after[0], after[1]);
 }
 
 /** Requires a folder's logits, loss, gradients, training losses and greedy tokens to be those of its `golden.json`. */
