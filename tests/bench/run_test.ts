@@ -113,7 +113,7 @@ Deno.test("kernels are selected by folder and by part of a name, unknown ones li
   assertThrows(
     () => selectCases(benchCases, { only: ["matmull"], suites }),
     RangeError,
-    "layernorm, log_softmax, matmul",
+    "layernorm, log_softmax, logits, matmul",
   );
   assertThrows(
     () => selectCases(benchCases, { only: [], suites, variant: "fastest" }),
