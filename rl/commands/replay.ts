@@ -20,7 +20,13 @@ import { RunFolder } from "../run/folder.ts";
 import { latestRun, RUNS_FOLDER } from "../run/latest.ts";
 import { loadEnvironment } from "../run/load_environment.ts";
 import { decodeRecorded } from "../run/recorded.ts";
-import { entriesAt, iterationOf, RECORDING_FOLDER, recordingFile } from "../run/recording.ts";
+import {
+  entriesAt,
+  iterationOf,
+  readRecordedText,
+  RECORDING_FOLDER,
+  recordingFile,
+} from "../run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../run/replay.ts";
 import { stoppable } from "../run/stop.ts";
 import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
@@ -61,9 +67,7 @@ export const replayCommand: Command<typeof options> = {
     const run = named ?? await latestRun(RUNS_FOLDER);
     const folder = await RunFolder.open(run);
     const { of, episode } = await findEpisode(run, values.episode);
-    const recorded = decodeRecorded(
-      await Deno.readTextFile(`${run}/${RECORDING_FOLDER}/${recordingFile(of)}`),
-    );
+    const recorded = decodeRecorded(readRecordedText(run, recordingFile(of)));
     const label = `${typeof of === "number" ? of : of}.${episode}`;
     if (!recorded.episodes.some((each) => each.episode === episode)) {
       throw new UsageError(

@@ -264,6 +264,26 @@ export function removeDamagedRecording(run: string): number {
   return damaged.size;
 }
 
+/**
+ * Reads a file of a run's recording. Whoever wrote the recording chose the name too: no name leads out of the folder, and no
+ * link is followed.
+ *
+ * @throws {Deno.errors.NotFound} If the recording has no such file.
+ * @throws {TypeError} If it is no plain file.
+ * @throws {RangeError} If it is larger than any that a run writes.
+ */
+export function readRecordedFile(run: string, name: string): Uint8Array<ArrayBuffer> {
+  const path = `${run}/${RECORDING_FOLDER}/${name}`;
+  const bytes = RECORDING_ENTRY.test(name) ? readAt(path) : null;
+  if (bytes === null) throw new Deno.errors.NotFound(`Cannot read ${path}: the recording has no such file`);
+  return bytes;
+}
+
+/** {@linkcode readRecordedFile} as text. */
+export function readRecordedText(run: string, name: string): string {
+  return new TextDecoder().decode(readRecordedFile(run, name));
+}
+
 /** Names of a recording's files, sorted; none without one. */
 export function entriesAt(path: string): string[] {
   try {
@@ -300,7 +320,7 @@ function readText(path: string): string | null {
 function readAt(path: string): Uint8Array<ArrayBuffer> | null {
   try {
     // A stranger's recording may hold pipes and devices, which never end.
-    const { isFile, size } = Deno.statSync(path);
+    const { isFile, size } = Deno.lstatSync(path);
     if (!isFile) throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
     if (size > MOST_FILE_BYTES) {
       throw new RangeError(

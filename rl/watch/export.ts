@@ -4,10 +4,10 @@
  * @module
  */
 import { decodeRecorded } from "../run/recorded.ts";
-import { entriesAt, RECORDING_FOLDER } from "../run/recording.ts";
+import { entriesAt, readRecordedFile, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import { sha256Base64 } from "./hash.ts";
 import { listRecording } from "./recordings.ts";
-import type { FoundRun } from "./runs.ts";
+import { type FoundRun, requirePlainFile } from "./runs.ts";
 import { base64, playScene } from "./scenes.ts";
 import { type PageFiles, stageOf, tellRun } from "./site.ts";
 import type { ExportedPage, SceneTold } from "./wire.ts";
@@ -52,7 +52,7 @@ async function exportRun(run: FoundRun): Promise<ExportedPage["runs"][number]> {
   const pictures: Record<string, string> = {};
   for (const name of names) {
     try {
-      const text = await Deno.readTextFile(`${folder}/${name}`);
+      const text = readRecordedText(run.path, name);
       const recorded = decodeRecorded(text);
       files[name] = text;
       for (const { episode } of recorded.episodes) {
@@ -61,7 +61,7 @@ async function exportRun(run: FoundRun): Promise<ExportedPage["runs"][number]> {
       }
       for (const { picture } of recorded.turns) {
         if (picture !== null && pictures[picture] === undefined) {
-          pictures[picture] = base64(await Deno.readFile(`${folder}/${picture}`));
+          pictures[picture] = base64(readRecordedFile(run.path, picture));
         }
       }
     } catch {
@@ -69,7 +69,7 @@ async function exportRun(run: FoundRun): Promise<ExportedPage["runs"][number]> {
     }
   }
   const recording = await listRecording(run.path);
-  const metrics = await Deno.readTextFile(`${run.path}/metrics.jsonl`).catch(() => "");
+  const metrics = await readMetricsText(run.path).catch(() => "");
   return {
     told,
     metrics: metrics.slice(0, metrics.lastIndexOf("\n") + 1),
@@ -80,6 +80,11 @@ async function exportRun(run: FoundRun): Promise<ExportedPage["runs"][number]> {
     },
     ...{ files, scenes, pictures },
   };
+}
+
+async function readMetricsText(run: string): Promise<string> {
+  await requirePlainFile(`${run}/metrics.jsonl`);
+  return await Deno.readTextFile(`${run}/metrics.jsonl`);
 }
 
 /** The evaluations, and iterations spread over all, ends included. */

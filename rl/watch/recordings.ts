@@ -4,7 +4,7 @@
  * @module
  */
 import { decodeRecorded, type Recorded } from "../run/recorded.ts";
-import { entriesAt, RECORDING_FOLDER } from "../run/recording.ts";
+import { entriesAt, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import type { EpisodeListed, FileFault, RecordingTold } from "./wire.ts";
 
 /** What was listed of a file, as long as it does not change. */
@@ -25,7 +25,7 @@ export async function listRecording(run: string): Promise<RecordingTold> {
     let known = listed.get(path);
     if (known?.key !== key) {
       try {
-        known = { key, episodes: listEpisodes(file, decodeRecorded(await Deno.readTextFile(path))) };
+        known = { key, episodes: listEpisodes(file, decodeRecorded(readRecordedText(run, file))) };
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
         known = { key, fault: (error as Error).message };

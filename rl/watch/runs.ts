@@ -106,7 +106,7 @@ async function readObject(
   isNeeded: boolean,
 ): Promise<JsonObject | null> {
   try {
-    const { size } = await Deno.stat(`${run}/${file}`);
+    const { size } = await requirePlainFile(`${run}/${file}`);
     if (size > MAX_JSON_BYTES) throw new RangeError(`it has ${size} bytes, more than a run writes`);
     const value = JSON.parse(await Deno.readTextFile(`${run}/${file}`));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
@@ -122,6 +122,17 @@ async function readObject(
     }
     return null;
   }
+}
+
+/**
+ * Pipes and devices never end, and a link in a stranger's run may lead to a file that is not meant to be shown.
+ *
+ * @throws {TypeError} If the path leads to anything but a plain file.
+ */
+export async function requirePlainFile(path: string): Promise<Deno.FileInfo> {
+  const info = await Deno.lstat(path);
+  if (info.isFile) return info;
+  throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
 }
 
 /** When the run last wrote something. */

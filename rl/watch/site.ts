@@ -9,10 +9,10 @@ import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
 import type { CommonSettings } from "../config.ts";
 import { published } from "../report/published.ts";
 import { decodeRecorded } from "../run/recorded.ts";
-import { RECORDING_ENTRY, RECORDING_FOLDER } from "../run/recording.ts";
+import { readRecordedFile, readRecordedText, RECORDING_ENTRY } from "../run/recording.ts";
 import type { JsonObject } from "../run/store.ts";
 import { listRecording } from "./recordings.ts";
-import { describeRun, type FoundRun } from "./runs.ts";
+import { describeRun, type FoundRun, requirePlainFile } from "./runs.ts";
 import { playScene, type Stage } from "./scenes.ts";
 import type { Baseline, RunTold, SceneTold } from "./wire.ts";
 
@@ -93,10 +93,9 @@ async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | nu
   }
   if (what === "recording" && file === undefined) return json(await listRecording(run.path));
   if (file === undefined || !RECORDING_ENTRY.test(file)) return null;
-  const path = `${run.path}/${RECORDING_FOLDER}/${file}`;
   if (what === "file" && rest === undefined) {
     const isPicture = file.endsWith(".png");
-    const bytes = await Deno.readFile(path);
+    const bytes = readRecordedFile(run.path, file);
     return answer(bytes, isPicture ? "image/png" : "application/jsonl; charset=utf-8");
   }
   if (what === "scene" && /^\d{1,4}$/.test(rest ?? "")) {
@@ -108,9 +107,7 @@ async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | nu
 /** Whole lines of `metrics.jsonl` from a byte on; `x-next` is where to go on. */
 async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
   const path = `${run.path}/metrics.jsonl`;
-  if (!(await Deno.stat(path)).isFile) {
-    throw new TypeError(`Cannot read ${path}: it is no plain file, remove it`);
-  }
+  await requirePlainFile(path);
   using file = await Deno.open(path);
   const { size } = await file.stat();
   // A shorter file is another one: a run that was resumed, or begun again.
@@ -150,7 +147,7 @@ export async function sceneOf(run: FoundRun, file: string, episode: number): Pro
   const stage = stageOf((await describeRun(run)).settings);
   const nothing = { turns: [] };
   if (stage === null) return nothing;
-  const text = await Deno.readTextFile(`${run.path}/${RECORDING_FOLDER}/${file}`);
+  const text = readRecordedText(run.path, file);
   return playScene(decodeRecorded(text), episode, stage) ?? nothing;
 }
 

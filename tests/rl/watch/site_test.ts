@@ -1,6 +1,6 @@
 /** What the page's server answers, and what it never does. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { decodeRecorded } from "../../../rl/run/recorded.ts";
+import { decodeRecorded, encodeRecorded } from "../../../rl/run/recorded.ts";
 import { exportPage } from "../../../rl/watch/export.ts";
 import { formatRuns } from "../../../rl/commands/runs.ts";
 import { readPage } from "../../../rl/watch/page.ts";
@@ -209,4 +209,55 @@ Deno.test("runs are found in folders of folders; a path that is none is named", 
     "a     NumberLine        ppo          -    75.0%  100.0%  finished  3 d",
     "a     NumberLine        ppo          -        -       -   stopped  3 d",
   ]);
+});
+
+Deno.test({
+  name: "nothing outside a run is shown, whatever names and links a stranger's recording holds",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using temp = new TempFolder();
+    const run = `${temp.path}/one`;
+    await writeSyntheticRun(run, { iterations: 2, recorded: 2 });
+    Deno.writeTextFileSync(`${temp.path}/secret.txt`, "secret\n");
+    const linked = `${"0".repeat(32)}.png`;
+    Deno.symlinkSync(`${temp.path}/secret.txt`, `${run}/recording/${linked}`);
+    Deno.symlinkSync(`${temp.path}/secret.txt`, `${run}/recording/after-rl.jsonl`);
+    Deno.removeSync(`${run}/metrics.jsonl`);
+    Deno.symlinkSync(`${temp.path}/secret.txt`, `${run}/metrics.jsonl`);
+    const file = `${run}/recording/rl-000001.jsonl`;
+    const { header, episodes, turns } = decodeRecorded(Deno.readTextFileSync(file));
+    const named = [linked, "../../secret.txt", `${temp.path}/secret.txt`];
+    const hostile = named.map((picture) => ({ ...turns[0], picture }));
+    Deno.writeTextFileSync(file, encodeRecorded([header, ...episodes, ...hostile]));
+    const { get } = await siteOf(temp.path);
+    for (const path of [`file/${linked}`, "file/after-rl.jsonl", "scene/after-rl.jsonl/0", "metrics"]) {
+      const response = await get(`/api/run/one/${path}`);
+      assert(response.status >= 400, path);
+      assert(!(await response.text()).includes("secret\n"), path);
+    }
+    const html = await exportPage(await readPage(), await findRuns([temp.path]));
+    assert(!html.includes(btoa("secret\n")) && !html.includes('"secret\\n'));
+  },
+});
+
+Deno.test({
+  name: "a pipe or a device in place of a run's files does not stop the list",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using temp = new TempFolder();
+    for (const name of ["pipe", "device", "loop"]) {
+      await writeSyntheticRun(`${temp.path}/${name}`, { iterations: 1, recorded: 1 });
+      Deno.removeSync(`${temp.path}/${name}/config.json`);
+    }
+    await new Deno.Command("mkfifo", { args: [`${temp.path}/pipe/config.json`] }).output();
+    Deno.symlinkSync("/dev/zero", `${temp.path}/device/config.json`);
+    Deno.symlinkSync("config.json", `${temp.path}/loop/config.json`);
+    const { json } = await siteOf(temp.path);
+    const listed = await json<RunListed[]>("/api/runs");
+    assertEquals(listed.map(({ name, status }) => [name, status]), [
+      ["device", "damaged"],
+      ["loop", "damaged"],
+      ["pipe", "damaged"],
+    ]);
+  },
 });
