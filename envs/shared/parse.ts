@@ -85,14 +85,19 @@ export function createParser(actions: readonly string[]): (text: string) => Pars
  * Unlike the published rule it allows any names: "a" is in `"action":` itself, and "up" in "upper left".
  */
 export function createValueParser(actions: readonly string[]): (text: string) => Parse {
-  const longestFirst = actions.map((action, index) => ({ lower: action.toLowerCase(), index }))
-    .sort((a, b) => b.lower.length - a.lower.length);
+  const longestFirst = actions.map((action, index) => ({
+    lower: action.toLowerCase(),
+    length: action.length,
+    index,
+  }))
+    .sort((a, b) => b.length - a.length);
   return (text) => {
     const match = VALUE.exec(text);
     if (match === null) return NO_ACTION;
     const start = match.index + match[0].length;
-    for (const { lower, index } of longestFirst) {
-      const end = start + lower.length;
+    for (const { lower, length, index } of longestFirst) {
+      // That of the name: "İ" in lower case is two characters.
+      const end = start + length;
       if (text.slice(start, end).toLowerCase() !== lower) continue;
       // A name that ends in a letter or digit ends where the word does.
       if (WORD.test(lower.at(-1)!) && WORD.test(text.charAt(end))) continue;

@@ -48,6 +48,7 @@ const BARE_KEY = new RegExp(
 /** The value of a key may be decorated before it begins. */
 const BEFORE_VALUE = /[\s*_]{0,40}/y;
 const THOUGHT_KEY = /["'“‘][\p{L} _]{1,40}["'”’]\s{0,9}:/u;
+const LETTER = /\p{L}/u;
 const NEGATION = /\b(?:not|never|avoid|cannot|neither|nor|instead)\b|n['’]t\b/i;
 /** What may follow an action that a reason follows. */
 const REASON = /^\s{0,9}(?:[.,;:!()[\]]|(?:because|since|as|so|for|to|which|that)\b)/i;
@@ -72,7 +73,8 @@ interface Found {
  * 4. the only action that a text without keys names, unless the text says what not to do.
  *
  * Letter case does not matter, `×` is `*`, `in` and `on` are `in/on`. An action is taken as a whole: `understand` is no
- * `stand`, `11` no `1`. A value that names two actions names none, unless the first has a reason behind it.
+ * `stand`, `11` no `1`. A value that names two actions names none, unless the first has a reason behind it; `do not hit`
+ * names none either.
  * The span is the action as written; `key` is where its key begins.
  *
  * @example
@@ -85,7 +87,10 @@ interface Found {
  * ```
  */
 export function createTolerantParser(actions: readonly string[]): (text: string) => Parse {
-  const { pattern: whole, order } = actionPattern(actions);
+  const plain = actions.map(plainSigns);
+  // Actions that differ by such signs alone are read as they are written.
+  const isPlain = new Set(plain).size === new Set(actions).size;
+  const { pattern: whole, order } = actionPattern(isPlain ? plain : actions);
   const find = (text: string, from: number, to: number): Found[] => {
     const found: Found[] = [];
     whole.lastIndex = from;
@@ -110,12 +115,14 @@ export function createTolerantParser(actions: readonly string[]): (text: string)
       const next = second === undefined ? Infinity : text.slice(first.end, second.start).trim().length;
       if (isAlone || REASON.test(rest) && next > 1) return first;
     }
+    if (NEGATION.test(text.slice(from, first.start))) return null;
     return found.every(({ action }) => action === first.action) ? first : null;
   };
 
   return (given) => {
     const offset = Math.max(0, given.length - MAX_LENGTH);
-    const text = given.slice(offset).replace(SIGN, (sign) => SIGNS[sign]);
+    const tail = given.slice(offset);
+    const text = isPlain ? plainSigns(tail) : tail;
     const result = ({ action, start, end }: Found, key?: number): Parse => ({
       action,
       start: offset + start,
@@ -145,6 +152,8 @@ export function createTolerantParser(actions: readonly string[]): (text: string)
   };
 }
 
+const plainSigns = (text: string): string => text.replace(SIGN, (sign) => SIGNS[sign]);
+
 /** All actions as one pattern, each a group of its own; longer ones first, so that none is found inside another. */
 function actionPattern(actions: readonly string[]): { pattern: RegExp; order: readonly number[] } {
   const order = actions.map((_, index) => index).sort((a, b) => actions[b].length - actions[a].length);
@@ -155,7 +164,8 @@ function actionPattern(actions: readonly string[]): { pattern: RegExp; order: re
 function wholePattern(action: string): string {
   const parts = action.trim().split(/\s+/).map((word) => {
     if (/^in\/on$/i.test(word)) return "(?:in\\s?/\\s?on|into|in|onto|on)";
-    return word.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`);
+    return word.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`)
+      .replace(/['’]/g, "\\\\?['’]").replaceAll('"', '\\\\?"'); // as JSON and Python write them, and word processors
   });
   const isWord = (character: string | undefined) => /[\p{L}\p{N}_]/u.test(character ?? "");
   const isNumber = /^\d+$/.test(action);
@@ -178,7 +188,11 @@ function valueOf(whole: string, colon: number): [from: number, to: number] {
   const opening = text[at] ?? "";
   if (Object.hasOwn(CLOSING, opening)) {
     let to = at + 1;
-    while (to < text.length && !(CLOSING[opening].includes(text[to]) && text[to - 1] !== "\\")) to++;
+    const isEnd = () =>
+      CLOSING[opening].includes(text[to]) && text[to - 1] !== "\\" &&
+      // An apostrophe stands between letters.
+      !(/['’]/.test(text[to]) && LETTER.test(text[to - 1]) && LETTER.test(text[to + 1] ?? ""));
+    while (to < text.length && !isEnd()) to++;
     return [at + 1, to];
   }
   const close = { "[": "]", "{": "}" }[opening];

@@ -89,3 +89,11 @@ Deno.test("without a parser of its own, an environment takes the whole name that
     if (action !== null) assertEquals(text.slice(parsed.start, parsed.end).toLowerCase(), action);
   }
 });
+
+Deno.test("a name that is longer in lower case is found all the same", () => {
+  assertEquals(createValueParser(["İleri", "geri"])('{"action": "İleri"}'), {
+    action: 0,
+    start: 12,
+    end: 17,
+  });
+});

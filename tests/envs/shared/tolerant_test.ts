@@ -156,3 +156,28 @@ Deno.test("hostile texts cost no more than their length", () => {
   const ms = processorMs() - startMs;
   assertEquals(ms < 3000, true, `${ms} ms of processor time`);
 });
+
+Deno.test("the names of an environment's own actions may hold signs, apostrophes and quotes", () => {
+  const read = (actions: readonly string[], text: string) => {
+    const { action, start, end } = createTolerantParser(actions)(text);
+    return action === null ? null : `${actions[action]}|${text.slice(start, end)}`;
+  };
+  assertEquals(read(["×", "÷"], '{"action": "×"}'), "×|×");
+  assertEquals(read(["×", "÷"], '{"action": "*"}'), "×|*");
+  assertEquals(read(["×", "*"], '{"action": "×"}'), "×|×");
+  assertEquals(read(["a–b", "c"], '{"action": "a–b"}'), "a–b|a–b");
+  const moves = ["don't move", "move"];
+  for (const written of ['"don\'t move"', '"don’t move"', "'don't move'", "'don\\'t move'", "‘don’t move’"]) {
+    assertEquals(read(moves, `{"action": ${written}}`)?.split("|")[0], "don't move", written);
+  }
+  assertEquals(read(['say "hi"', "wait"], '{"action": "say \\"hi\\""}'), 'say "hi"|say \\"hi\\"');
+});
+
+Deno.test("a value that says what not to do names no action", () => {
+  const parse = createTolerantParser(["stand", "hit"]);
+  for (const value of ["do not hit", "don't hit", "never hit"]) {
+    assertEquals(parse(`{"action": "${value}"}`).action, null, value);
+  }
+  assertEquals(parse('{"action": "hit, not stand"}').action, 1);
+  assertEquals(parse('{"action": "I will hit"}').action, 1);
+});
