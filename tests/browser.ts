@@ -10,6 +10,9 @@ const PROGRAMS = ["chromium", "chromium-browser", "google-chrome", "google-chrom
 /** Chromium shows WebGPU on a software adapter only when it is told that this is unsafe; as root it has no sandbox. */
 const FLAGS = ["--enable-unsafe-webgpu", "--no-sandbox", "--hide-scrollbars"];
 
+/** Milliseconds after which a page counts as hung: far more than the slowest machine needs, so that no test looks at the clock. */
+const HANG = 600_000;
+
 const program = findProgram();
 const isSkipped = program === null && Deno.env.get("REQUIRE_BROWSER") !== "1";
 if (isSkipped) {
@@ -45,7 +48,7 @@ async function launch(): Promise<Browser> {
   // Else it looks into /proc for Windows as it loads, which Deno grants with all permissions only.
   Deno.env.set("__IS_WSL_TEST__", "1");
   const { chromium } = await import("playwright-core");
-  return await chromium.launch({ executablePath: program, args: FLAGS });
+  return await chromium.launch({ executablePath: program, args: FLAGS, timeout: HANG });
 }
 
 function findProgram(): string | null {
@@ -78,6 +81,7 @@ export interface TestPage extends AsyncDisposable {
 export async function openPage(url: string, options: BrowserContextOptions = {}): Promise<TestPage> {
   const context = await (await testBrowser()).newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(HANG);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));
   page.on("console", (message) => {
@@ -149,7 +153,7 @@ export async function openModule(
   const opened = await openPage(server.url);
   const { page } = opened;
   // What the module throws as it loads is among the errors.
-  await page.waitForFunction(() => "tested" in globalThis, null, { timeout: 30_000 }).catch((error) => {
+  await page.waitForFunction(() => "tested" in globalThis).catch((error) => {
     throw new Error(`Cannot load ${entry} in the browser: ${opened.errors.join("\n")}`, { cause: error });
   });
   return {

@@ -28,10 +28,6 @@ const textOf = (page: Page, id: string) => page.locator(`#${id}`).innerText();
 const ended = (page: Page) =>
   page.waitForFunction(
     () => /Target reached|no reward/.test(document.getElementById("verdict")!.textContent!),
-    null,
-    {
-      timeout: 120_000,
-    },
   );
 
 /** What a browser without WebGPU has. */
@@ -73,15 +69,11 @@ Deno.test({
     await page.click("#train");
     await page.waitForFunction(
       () => /^[1-9]\d* of 120, loss/.test(document.getElementById("detail")!.textContent!),
-      null,
-      { timeout: 240_000 },
     );
     assertEquals(await textOf(page, "stage-name"), "Imitating the teacher");
     await keepScreenshot(page, "playground_1024_dark");
     await page.click("#stop");
-    await page.waitForFunction(() => document.getElementById("stage-name")!.textContent === "Stopped", null, {
-      timeout: 120_000,
-    });
+    await page.waitForFunction(() => document.getElementById("stage-name")!.textContent === "Stopped");
     assertStringIncludes(await textOf(page, "runs"), "stopped");
     assertEquals(errors, []);
   },
