@@ -186,9 +186,9 @@ class Connection {
     const part = `${path}.incomplete`;
     const url = `${this.#hub.endpoint}/${this.#model}/resolve/${commit}/${file.name}`;
     await this.#retrying(async () => {
-      const start = await sizeOf(part) ?? 0;
-      if (start > file.size) await Deno.remove(part);
-      else if (start === file.size) return;
+      const start = await sizeOf(part);
+      if (start === file.size) return; // an empty file is fetched once too
+      if (start !== null && start > file.size) await Deno.remove(part);
       await this.#fetchPart(url, part, file, progress);
     }, async () => await sizeOf(part) ?? 0);
     const found = await digestOf(part, file.digest.length);
@@ -251,8 +251,15 @@ class Connection {
       await response.body?.cancel();
       const location = response.headers.get("location");
       if (response.status >= 300 && response.status < 400 && location !== null) {
-        url = new URL(location, url).href;
-        if (!/^https?:/.test(url)) break;
+        const next = URL.canParse(location, url) ? new URL(location, url).href : null;
+        if (next === null || !/^https?:/.test(next)) {
+          throw new Deno.errors.InvalidData(
+            `Cannot import ${this.#model}: the hub redirects to ${
+              shown(location)
+            }, which is no http or https address`,
+          );
+        }
+        url = next;
         continue;
       }
       this.#refuse(response, url);

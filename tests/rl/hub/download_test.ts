@@ -203,3 +203,28 @@ Deno.test("the environment means what it means to the hub's own tools", async ()
   assertEquals((await read({ ...all, HF_HUB_CACHE: "/x" })).cache, "/x");
   await assertRejects(() => read({ HF_ENDPOINT: "hub" }), Error, "it is no http or https address");
 });
+
+Deno.test("an empty file of a model is downloaded as any other", () =>
+  withHub(async (_, hub) => {
+    const folder = await downloadModel(hub, "owner/model", quick);
+    assertEquals(Deno.readTextFileSync(`${folder}/README.md`), "");
+    assertEquals(namesIn(folder), ["README.md", "config.json", "model.safetensors", "tokenizer.json"]);
+  }, { ...FILES, "README.md": text("") }));
+
+Deno.test("a redirect to what is no address of the web is refused by name, and one without end ends", () =>
+  withHub(async (server, hub) => {
+    for (const location of ["file:///etc/passwd", "data:,x", "http://[", "ftp://x/y"]) {
+      server.locations.push(location);
+      await assertRejects(
+        () => downloadModel(hub, "owner/model", quick),
+        Deno.errors.InvalidData,
+        "which is no http or https address",
+      );
+    }
+    server.locations.push(...Array(20).fill("?again"));
+    await assertRejects(
+      () => downloadModel(hub, "owner/model", quick),
+      Deno.errors.InvalidData,
+      "redirects without end",
+    );
+  }));

@@ -10,6 +10,8 @@ export interface HubServer extends AsyncDisposable {
   readonly leaked: string[];
   /** Bytes after which the next responses end; each is used once. */
   readonly cuts: number[];
+  /** Where the next files that are asked for are said to be; each is used once. */
+  readonly locations: string[];
   /** Statuses that come before the next list. */
   readonly statuses: number[];
   /** Content that arrives in place of a file's. */
@@ -65,6 +67,8 @@ export async function serveHub(
     }
     const [, name] = /^\/owner\/(?:model|gated)\/resolve\/[0-9a-f]{40}\/(.+)$/.exec(pathname) ?? [];
     if (name === undefined || files[name] === undefined) return new Response("no", { status: 404 });
+    const location = server.locations.shift();
+    if (location !== undefined) return new Response(null, { status: 302, headers: { location } });
     // As the hub does: first to another path of its own, then to where files are stored.
     if (!pathname.includes("gated")) {
       return new Response(null, {
@@ -83,6 +87,7 @@ export async function serveHub(
     leaked: [],
     cuts: [],
     statuses: [],
+    locations: [],
     wrong: new Map(),
     takesRanges: true,
     async [Symbol.asyncDispose]() {
