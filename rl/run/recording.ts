@@ -74,7 +74,7 @@ export class Recording implements RecordingSink {
   readonly #limitBytes: number;
   readonly #files = new Map<string, RecordedFile>();
   /** Pictures by name: their size, and in how many files they are. */
-  readonly #pictures = new Map<string, { readonly bytes: number; uses: number }>();
+  readonly #pictures = new Map<string, { bytes: number; uses: number; isHere: boolean }>();
   #unsynced = new Set<string>();
   #bytes = 0;
 
@@ -90,13 +90,14 @@ export class Recording implements RecordingSink {
   }
 
   /**
-   * Goes on with what is there, less what was recorded after a checkpoint, or is damaged: the run records it again.
-   * Null drops everything.
+   * Goes on with what is there, less what was recorded after a checkpoint, or is damaged: the run records it again. Links and
+   * pipes go, since writing would go through them. Null drops everything.
    */
   resume(kept: KeptRecording | null): void {
     this.#files.clear();
     this.#pictures.clear();
     this.#bytes = 0;
+    for (const name of oddAt(this.#path)) Deno.removeSync(`${this.#path}/${name}`);
     for (const name of entriesAt(this.#path)) {
       const iteration = iterationOf(name);
       const isKept = kept !== null &&
@@ -107,21 +108,31 @@ export class Recording implements RecordingSink {
       else this.#count(name, text);
     }
     for (const name of entriesAt(this.#path)) {
-      if (name.endsWith(".png") && !this.#pictures.has(name)) Deno.removeSync(`${this.#path}/${name}`);
+      if (!name.endsWith(".png")) continue;
+      const known = this.#pictures.get(name);
+      if (known !== undefined && isPicture(`${this.#path}/${name}`, name)) known.isHere = true;
+      else Deno.removeSync(`${this.#path}/${name}`);
+    }
+    // What is missing or damaged is written again when it is seen again.
+    for (const known of this.#pictures.values()) {
+      if (known.isHere) continue;
+      this.#bytes -= known.bytes;
+      known.bytes = 0;
     }
   }
 
   /** Whether a picture of this name is kept. */
   has(picture: string): boolean {
-    return this.#pictures.has(picture);
+    return this.#pictures.get(picture)?.isHere === true;
   }
 
   /** Keeps a PNG; returns the name that turns refer to it by. It goes when no file names it any more. */
   addPicture(png: Uint8Array): string {
     const name = pictureName(png);
-    if (!this.#pictures.has(name)) {
+    if (!this.has(name)) {
       this.#write(name, png);
-      this.#pictures.set(name, { bytes: png.length, uses: 0 });
+      const uses = this.#pictures.get(name)?.uses ?? 0;
+      this.#pictures.set(name, { bytes: png.length, uses, isHere: true });
       this.#bytes += png.length;
     }
     return name;
@@ -174,7 +185,7 @@ export class Recording implements RecordingSink {
       if (known !== undefined) known.uses++;
       else {
         const bytes = sizeAt(`${this.#path}/${picture}`);
-        this.#pictures.set(picture, { bytes, uses: 1 });
+        this.#pictures.set(picture, { bytes, uses: 1, isHere: false });
         this.#bytes += bytes;
       }
     }
@@ -295,9 +306,26 @@ export function entriesAt(path: string): string[] {
   }
 }
 
+/** What has a name of the recording's, and is neither a file nor a folder: links, pipes, devices. */
+function oddAt(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)]
+      .filter(({ name, isFile, isDirectory }) => !isFile && !isDirectory && RECORDING_ENTRY.test(name))
+      .map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw error;
+  }
+}
+
 /** The same on every machine and in every process. */
 function priorityOf(iteration: number): number {
   return new Random(iteration, "recording").uint32();
+}
+
+function isPicture(path: string, name: string): boolean {
+  const bytes = readOwn(path);
+  return bytes !== null && pictureName(bytes) === name;
 }
 
 function isWhole(text: string): boolean {
@@ -312,8 +340,18 @@ function isWhole(text: string): boolean {
 /** Most bytes of one file of a recording: an iteration's turns, or a picture. */
 const MOST_FILE_BYTES = 2 ** 28;
 
+/** Null for what no run writes, too. */
+function readOwn(path: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return readAt(path);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
 function readText(path: string): string | null {
-  const bytes = readAt(path);
+  const bytes = readOwn(path);
   return bytes && new TextDecoder().decode(bytes);
 }
 

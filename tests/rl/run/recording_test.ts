@@ -258,3 +258,42 @@ gpuTest("a run that died and went on records what one that did not records", asy
   await trainHere(run, tinyConfig({ ...settings, resume: true }));
   assertEquals(recordedIn(run), recordedIn(`${temp.path}/whole`));
 });
+
+Deno.test("a picture that was lost or cut is written again by the run that goes on", () => {
+  using temp = new TempFolder();
+  const path = `${temp.path}/recording`;
+  const before = new Recording(path, 1e6);
+  const pictures = [1, 2, 3].map((byte) => Uint8Array.of(byte, byte));
+  const names = pictures.map((png) => before.addPicture(png));
+  before.add(recordingFile(1), [header(1), ...names.map(turnWith)]);
+  const { bytes } = before;
+  Deno.removeSync(`${path}/${names[0]}`);
+  Deno.writeTextFileSync(`${path}/${names[1]}`, "");
+  const resumed = new Recording(path, 1e6);
+  resumed.resume({ iteration: 1, isAfterSft: true });
+  assertEquals([resumed.bytes, ...names.map((name) => resumed.has(name))], [bytes - 4, false, false, true]);
+  pictures.forEach((png) => resumed.addPicture(png));
+  assertEquals(resumed.bytes, bytes);
+  for (const [i, name] of names.entries()) assertEquals(Deno.readFileSync(`${path}/${name}`), pictures[i]);
+});
+
+Deno.test({
+  name: "a run that goes on never writes through a link or a pipe in its recording",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using temp = new TempFolder();
+    const path = `${temp.path}/recording`;
+    Deno.mkdirSync(path);
+    Deno.writeTextFileSync(`${temp.path}/precious`, "mine");
+    Deno.symlinkSync("../precious", `${path}/${recordingFile(2)}`);
+    await new Deno.Command("mkfifo", { args: [`${path}/${recordingFile(3)}`] }).output();
+    // Larger than all memory, and of no run.
+    Deno.writeTextFileSync(`${path}/${recordingFile(1)}`, "");
+    Deno.truncateSync(`${path}/${recordingFile(1)}`, 2 ** 40);
+    const recording = new Recording(path, 1e6);
+    recording.resume({ iteration: 1, isAfterSft: true });
+    for (const iteration of [2, 3]) recording.add(recordingFile(iteration), [header(iteration)]);
+    assertEquals(Deno.readTextFileSync(`${temp.path}/precious`), "mine");
+    assertEquals(iterationsIn(path), [2, 3]);
+  },
+});
