@@ -207,10 +207,14 @@ Deno.test("a command runs with its streams closed or full", noWindows, () => {
   assertEquals(code === 0, false);
 });
 
-Deno.test("--version prints the version of deno.json", noWindows, () => {
-  using sandbox = new Sandbox();
+Deno.test("--version prints the version of deno.json and Deno's, and installs nothing", noWindows, () => {
+  using sandbox = new Sandbox().logged("npm").logged("apt-get");
   const { version } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
-  assertEquals(sandbox.run("ponder", "--version"), { code: 0, out: `ponder ${version}\n`, err: "" });
+  const none = `ponder ${version}\ndeno: none of version 2.8 or later\n`;
+  assertEquals(sandbox.run("ponder", "--version"), { code: 0, out: none, err: "" });
+  sandbox.stub("deno", deno("2.9.6"));
+  const both = `ponder ${version}\ndeno 2.9.6 (stable, release)\n`;
+  assertEquals(sandbox.run("ponder", "--version"), { code: 0, out: both, err: "" });
 });
 
 Deno.test("XDG_RUNTIME_DIR becomes a private folder where it is unset", noWindows, () => {

@@ -17,8 +17,8 @@ export interface Command<O extends Options> extends CommandText {
 }
 
 /**
- * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` goes to stdout. Messages go to
- * stderr; they are dropped if it cannot be written. `debug` adds the stack of a failure.
+ * Runs a command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage. `--help` and
+ * `--version` go to stdout. Messages go to stderr; they are dropped if it cannot be written. `debug` adds the stack of a failure.
  */
 export async function runCommand<const O extends Options>(
   command: Command<O>,
@@ -27,6 +27,10 @@ export async function runCommand<const O extends Options>(
 ): Promise<number> {
   if (console === processConsole) dropUnwritableMessages();
   try {
+    if (args.length === 1 && args[0] === "--version") {
+      console.out(`ponder ${ponderVersion()}\ndeno ${Deno.version.deno}\n`);
+      return 0;
+    }
     const options = typeof command.options === "function" ? await command.options(args) : command.options;
     const parsed = parseOptions(args, options, { maxPositional: command.maxPositional });
     if (parsed.help) {
@@ -43,6 +47,11 @@ export async function runCommand<const O extends Options>(
     else if (debug && error instanceof Error) console.err(`${error.stack}\n`);
     return isUsage ? error.exitCode : 1;
   }
+}
+
+/** The version in `deno.json`. */
+function ponderVersion(): string {
+  return JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url))).version;
 }
 
 /** Writes a command line as a shell takes it, by default this process's: `deno task bench --only 'PPO minibatch'`. */

@@ -62,6 +62,7 @@ export function formatHelp(text: CommandText, options: Options): string {
   groups.get("Options")!.push(
     ["--config FILE", "settings from a JSON object by name; flags win"],
     ["-h, --help", "show this text"],
+    ["--version", "show the versions of ponder and Deno"],
   );
   const widths = [...groups.values()].flat().map(([flag]) => flag.length).filter((w) =>
     w <= MAX_LEFT_COLUMNS

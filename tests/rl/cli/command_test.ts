@@ -30,6 +30,14 @@ Deno.test("--help goes to stdout, without running anything", async () => {
   assertStringIncludes(out, "Usage: deno task x");
 });
 
+Deno.test("--version prints the versions of deno.json and of Deno, without running anything", async () => {
+  const { version } = JSON.parse(Deno.readTextFileSync("deno.json"));
+  const { code, out } = await run(["--version"], () => {
+    throw new Error("must not run");
+  });
+  assertEquals([code, out], [0, `ponder ${version}\ndeno ${Deno.version.deno}\n`]);
+});
+
 Deno.test("wrong usage goes to stderr with the way to the help, exit 2", async () => {
   assertEquals(await run(["--sede", "7"]), {
     code: 2,

@@ -36,6 +36,7 @@ Options:
   --json               machine-readable output
   --config FILE        settings from a JSON object by name; flags win
   -h, --help           show this text
+  --version            show the versions of ponder and Deno
 
 Reinforcement learning:
   --env-steps INTEGER  how long (steps, default 512)
