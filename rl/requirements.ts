@@ -23,6 +23,19 @@ export function requireDemonstrations(
 }
 
 /**
+ * Checks that a new run can begin as its settings say: with demonstrations, with given weights, or from noise. Call it before a
+ * folder is made.
+ *
+ * @throws {UsageError} when there shall be demonstrations and the environment has no solver.
+ */
+export function requireBeginning(
+  environment: EnvironmentDefinition,
+  { demonstrations, warmStart }: { readonly demonstrations: number; readonly warmStart?: string },
+): void {
+  if (demonstrations > 0 && warmStart === undefined) requireDemonstrations(environment.make());
+}
+
+/**
  * The demonstrator's mistakes as flags write them, over its own: `["flipMinus=0.3"]`, or `["none"]` for none of any kind.
  *
  * @throws {UsageError} on an item that is no `kind=probability`, or a kind that the environment's demonstrator does not make.

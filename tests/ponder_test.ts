@@ -2,7 +2,7 @@
  * The `ponder` script, run in a folder of their own where every tool that would change the machine is
  * a stub that writes down how it was called.
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
 import { deno, DIGEST, NODE, noWindows, NPM, ROOT, Sandbox, started, UNAME } from "./sandbox.ts";
 
@@ -137,6 +137,19 @@ Deno.test("a command may also reach the paths that its user names", noWindows, (
     assertEquals(granted("--allow-write"), ["runs", fixed[1], ...writes], args.join(" "));
   }
 });
+
+Deno.test(
+  "a run that is named without a flag may be read, also when it is missing, so that the command can say so",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const home = Deno.realPathSync(`${sandbox.folder}/home`);
+    for (const command of ["check", "replay", "watch", "compare"]) {
+      const { granted } = started(sandbox.run("ponder", command, "missing"));
+      assert(granted("--allow-read").includes(`${home}/missing`), command);
+    }
+  },
+);
 
 Deno.test("what a link leads to is granted with the link", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));

@@ -34,6 +34,7 @@ import { runTraining } from "../run/run.ts";
 import type { RunResult } from "../run/state.ts";
 import { algorithmOf, loadAlgorithm } from "../run/load_algorithm.ts";
 import { newPolicy } from "../policies/mod.ts";
+import { requireBeginning } from "../requirements.ts";
 import { requireRunMemory } from "../run/memory_estimate.ts";
 import { onDevice } from "../run/retry.ts";
 import { stoppable } from "../run/stop.ts";
@@ -74,6 +75,7 @@ export const trainCommand: Command<typeof commonOptions> = {
       throw new UsageError("Cannot use --extend without --env-steps: say how long the run shall be in all");
     }
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
+    if (fresh !== null) requireBeginning(environment, fresh);
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
@@ -143,12 +145,11 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
     const config = resolveConfig({ ...earlier, ...given }, environment, algorithm);
-    const { envSteps } = config;
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
-    const isLonger = config.extend && envSteps !== was;
-    if (isLonger && envSteps < was) {
+    const isLonger = config.extend && config.envSteps !== was;
+    if (isLonger && config.envSteps < was) {
       throw new UsageError(
-        `Cannot extend ${folder.path} to --env-steps ${envSteps}: it is ${was} long, use a larger number`,
+        `Cannot extend ${folder.path} to --env-steps ${config.envSteps}: it is ${was} long, use a larger number`,
       );
     }
     const settings = settingsOf(config);
@@ -160,7 +161,7 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
       await removeTaken(folder.path);
       await take(gpu, config, warmStart, parts);
     }
-    if (isLonger) await folder.extend({ envSteps });
+    if (isLonger) await folder.extend({ envSteps: config.envSteps });
     return [config, parts];
   });
 }
@@ -190,7 +191,6 @@ async function readWarmStart(
   const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
   if (!isSolved || settings.env !== config.env) return path;
-  // What not every run has is its algorithm's, and so of RL.
   const changed = changedSettings(await folder.readConfig(), settingsOf(config))
     .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();

@@ -59,7 +59,10 @@ export function dealTable({ samples, deals, success, ci95, passAt }: SampledDeal
   ]);
 }
 
-/** Formats a table with a line for each policy: success with its interval, goal reached, parsed, quality of thoughts. */
+/**
+ * Formats a table with a line for each policy: success with its interval, goal reached, parsed, quality of thoughts. A note
+ * follows if many texts held no action.
+ */
 export function evaluationTable(policies: Readonly<Record<string, EvaluationResult>>): string {
   const share = (value: number | null) => value === null ? "-" : formatShare(value);
   const header = [
@@ -82,5 +85,14 @@ export function evaluationTable(policies: Readonly<Record<string, EvaluationResu
     share(result.faithfulness),
     share(result.thoughtInformation),
   ]);
-  return formatTable(header, rows);
+  return formatTable(header, rows) + stoodIn(Object.values(policies));
+}
+
+/** A warning if a random action was often played because none was found: success is then not what the policy earned. */
+function stoodIn(results: readonly EvaluationResult[]): string {
+  const least = Math.min(...results.map(({ parseRate }) => parseRate ?? 1));
+  return least >= 0.9
+    ? ""
+    : `\nNo action was found in ${formatShare(1 - least)} of the texts: a random one was played instead, ` +
+      "so that success is not all the policy's";
 }

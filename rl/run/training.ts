@@ -9,6 +9,7 @@ import { type Algorithm, findAlgorithm, ppo } from "../algorithms/mod.ts";
 import { type GivenSettings, resolveConfig, settingsOf } from "../config.ts";
 import type { MetricsLine } from "../metrics.ts";
 import type { Policy } from "../policy.ts";
+import { requireBeginning } from "../requirements.ts";
 import { requireRunMemory } from "./memory_estimate.ts";
 import { runTraining } from "./run.ts";
 import { RunFolder } from "./folder.ts";
@@ -89,6 +90,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
     ? findAlgorithm(options.algorithm)
     : options.algorithm ?? ppo as Algorithm;
   const config = resolveConfig(settings, environment, algorithm);
+  requireBeginning(environment, config);
   const gpu = options.gpu ?? await openGpu();
   requireRunMemory(gpu, environment, algorithm, config);
   await using store = out === undefined ? new MemoryRun() : await RunFolder.create(out, config);

@@ -32,6 +32,11 @@ other               50.0%  25.0% to 75.0%  87.5%  100.0%       99.0%         -  
   );
 });
 
+Deno.test("a note follows the table if many texts held no action", () => {
+  const table = evaluationTable({ sampled: result, greedy: { ...result, parseRate: 0.25 } });
+  assertStringIncludes(table, "\nNo action was found in 75.0% of the texts: a random one was played instead");
+});
+
 Deno.test("the report takes goal and parse rate from sampling, perception from greedy decoding", () => {
   const greedy = { ...result, perception: 0.5, parseRate: 0.1, goalReached: 0.2 };
   const context = { environment: "NumberLine", episodes: 8, seed: 3 };

@@ -4,6 +4,7 @@ import { UsageError } from "../../../rl/cli/mod.ts";
 import type { MetricsLine } from "../../../rl/metrics.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { train, type TrainEvent } from "../../../rl/run/training.ts";
+import { unsolvedCorridor } from "../../envs/corridor.ts";
 import { gpuTest } from "../../gpu.ts";
 import { metricsOf, TempFolder, TINY, tinyConfig, trainHere } from "../tiny_run.ts";
 
@@ -24,6 +25,17 @@ gpuTest("the events of a run are the lines of metrics.jsonl, then the policy", a
   assert(last.policy.parameters.count > 0);
   assert(events.some((event) => event.stage === "progress" && event.of === "rl"));
 });
+
+gpuTest(
+  "an environment without a solver says how to begin otherwise, before there is a folder",
+  async (gpu) => {
+    using temp = new TempFolder();
+    const out = `${temp.path}/run`;
+    const events = train({ environment: unsolvedCorridor, settings: { demonstrations: 8 }, gpu, out });
+    await assertRejects(() => Array.fromAsync(events), UsageError, "--demonstrations 0");
+    await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+  },
+);
 
 gpuTest("leaving the loop stops the run, which saves; the folder goes on from there", async (gpu) => {
   using temp = new TempFolder();
