@@ -76,7 +76,7 @@ export type {
   RecordedMinibatch,
   RecordedTurn,
 } from "./run/recorded.ts";
-export type { KeptRecording, Recording } from "./run/recording.ts";
+export type { KeptRecording, Recording, RecordingSink } from "./run/recording.ts";
 export type { FileContent } from "../model/files.ts";
 export { type Effort, loadAgent, loadPolicy } from "./run/checkpoint.ts";
 export { loadAlgorithm } from "./run/load_algorithm.ts";

@@ -1,6 +1,7 @@
 /** The examples as a user runs them: copied to a folder of their own, with ponder as a dependency. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { outsideFolder, runDeno } from "./outside_folder.ts";
 import { sideBySide } from "./side_by_side.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -23,33 +24,11 @@ const programs = [...Deno.readDirSync(EXAMPLES)].map(({ name }) => name).filter(
   name.endsWith(".ts")
 ).sort();
 
-/** The folder, copied; its `links` name this checkout, as a user elsewhere writes them. */
+/** The folder, copied to a place outside the repository. */
 function copyExamples(): string {
-  const folder = Deno.makeTempDirSync({ prefix: "ponder_examples_" });
+  const folder = outsideFolder();
   for (const name of programs) Deno.copyFileSync(`${EXAMPLES}/${name}`, `${folder}/${name}`);
-  const config = Deno.readTextFileSync(`${EXAMPLES}/deno.json`);
-  Deno.writeTextFileSync(
-    `${folder}/deno.json`,
-    config.replaceAll(/"\.\.(\/[^"]*)?"/g, (_, path = "") => `"${ROOT}${path.slice(1)}"`),
-  );
-  // With the lock the packages are those of this checkout.
-  Deno.copyFileSync(`${ROOT}deno.lock`, `${folder}/deno.lock`);
   return folder;
-}
-
-async function run(
-  folder: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: folder,
-    env: { NO_COLOR: "1", PONDER_TUNING: "off", ...env },
-    stdin: "null",
-  }).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, out, err };
 }
 
 Deno.test("every example says what it prints here, fits a screen, and imports nothing but the package", () => {
@@ -69,14 +48,14 @@ Deno.test("every example runs outside the repository, and type-checks there", as
   const folder = copyExamples();
   try {
     const runs = async (name: string) => {
-      const { code, out, err } = await run(folder, ["run", "-A", name]);
+      const { code, out, err } = await runDeno(folder, ["run", "-A", name]);
       assertEquals(code, 0, `${name}: ${err}`);
       assertMatch(out, PRINTED[name], name);
     };
     // `train.ts` first: those that need a trained run find its, and train one of their own elsewise.
     await runs("train.ts");
     await sideBySide(programs.filter((name) => name !== "train.ts"), runs);
-    const { code, err } = await run(folder, ["check", ...programs]);
+    const { code, err } = await runDeno(folder, ["check", ...programs]);
     assertEquals(code, 0, err);
   } finally {
     Deno.removeSync(folder, { recursive: true });
@@ -88,7 +67,9 @@ Deno.test("the shell takes the same files: an environment to list and check, an 
   try {
     // As `./ponder` starts a command: in its own folder, told where the user is.
     const command = (name: string, ...args: string[]) =>
-      run(ROOT, ["run", "-A", "--cached-only", `rl/commands/${name}.ts`, ...args], { PONDER_CWD: folder });
+      runDeno(ROOT, ["run", "-A", "--cached-only", `rl/commands/${name}.ts`, ...args], {
+        PONDER_CWD: folder,
+      });
     const listed = await command("envs", "--env", "./environment.ts");
     assertStringIncludes(listed.out, "Maze", listed.err);
     const checked = await command("envs", "--env", "./environment.ts", "--check");

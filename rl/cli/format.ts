@@ -34,9 +34,13 @@ export function formatShare(share: number): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(1)}%` : "?";
 }
 
+// deno-lint-ignore no-control-regex -- a terminal obeys them
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
+
 /** Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [headers, ...rows];
+  // Names come from files and folders too.
+  const all = [headers, ...rows].map((row) => row.map((cell) => cell.replace(CONTROLS, "\ufffd")));
   const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
   const line = (row: readonly string[]) =>
     widths.map((w, c) => c === 0 ? (row[c] ?? "").padEnd(w) : (row[c] ?? "").padStart(w)).join("  ")
