@@ -48,6 +48,24 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
   return all.map(line).join("\n");
 }
 
+/**
+ * Breaks a text into lines of at most `columns` characters, between words: a blank becomes a line feed, so that no character
+ * moves. A longer word stays whole.
+ */
+export function wrapWords(text: string, columns: number): string {
+  let wrapped = "", start = 0;
+  while (text.length - start > columns) {
+    const feed = text.indexOf("\n", start);
+    const isShort = feed !== -1 && feed - start <= columns;
+    const before = isShort ? feed : text.lastIndexOf(" ", start + columns);
+    const at = before > start || isShort ? before : text.slice(start).search(/[ \n]/) + start;
+    if (at < start) break;
+    wrapped += text.slice(start, at) + "\n";
+    start = at + 1;
+  }
+  return wrapped + text.slice(start);
+}
+
 /** Formats a Markdown table as `deno fmt` does: columns of at least three characters, padded to the widest cell. */
 export function formatMarkdown(
   headers: readonly string[],

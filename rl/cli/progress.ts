@@ -55,6 +55,15 @@ export function terminalColumns(): number {
   }
 }
 
+/** Asks the terminal for its lines. 24 if there is no terminal, or if it does not know. */
+export function terminalRows(): number {
+  try {
+    return Deno.consoleSize().rows || 24;
+  } catch {
+    return 24;
+  }
+}
+
 const CLEAR_LINE = "\r\x1b[2K";
 
 /**
