@@ -76,7 +76,7 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
   // With a forced variant there is nothing to choose; tuning would see only that variant.
   if (!again && (environment("PONDER_TUNING") === "off" || forced)) return;
   const key = { adapter: adapterKey(gpu), kernels: settings.kernels ?? await kernelsVersion() };
-  const path = folder === null ? null : `${folder}/${(await digest(JSON.stringify(key))).slice(0, 16)}.json`;
+  const path = await pathOf(folder, key);
   const kept = path === null || again ? null : await readEntry(path, key);
   const known = kept ?? UNTUNED;
   applyTuning(gpu, known);
@@ -104,6 +104,21 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
   } catch (error) {
     note(`${took}; not kept, so the next command measures again: ${(error as Error).message}`);
   }
+}
+
+/** Says what is kept for a GPU in {@linkcode tuningFolder}, and in which file; null if there is no such folder. */
+export async function keptTuning(
+  gpu: Gpu,
+): Promise<{ state: "whole" | "begun" | "absent"; path: string | null }> {
+  const key = { adapter: adapterKey(gpu), kernels: await kernelsVersion() };
+  const path = await pathOf(tuningFolder(), key);
+  const entry = path === null ? null : await readEntry(path, key);
+  return { path, state: entry === null ? "absent" : entry.isWhole ? "whole" : "begun" };
+}
+
+/** The file of a result. */
+async function pathOf(folder: string | null, key: Key): Promise<string | null> {
+  return folder === null ? null : `${folder}/${(await digest(JSON.stringify(key))).slice(0, 16)}.json`;
 }
 
 /** Refuses an unknown name. Launches would ignore it, as each kernel ignores names that only others have. */

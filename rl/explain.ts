@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import { deriveSizes, layOut, type Sequence, Tape, type Tensor } from "../model/mod.ts";
+import { attentionSizes, deriveSizes, layOut, type Sequence, Tape, type Tensor } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -105,7 +105,7 @@ function launchAgent(
 ): Launched<Explanation[]> {
   const layout = layOut(sequences, vlm.config);
   const { B, R, T, prefix, sources } = layout;
-  const { heads, width, vocabularySize: V } = vlm.config;
+  const { vocabularySize: V } = vlm.config;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
   const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
@@ -113,14 +113,15 @@ function launchAgent(
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {
     const rows = hasLogits ? words[0] : null;
-    const layers = words.slice(logits.length).map((QKV, layer) => ({ QKV, row: QKVs[layer].shape.at(-1)! }));
+    const layers = words.slice(logits.length);
     return sequences.map(({ response }, b) => ({
       alternatives: rows && response.map((_, r) => {
         const first = (b * R + r) * V;
         return likeliest(rows.subarray(first, first + V), temperature, count);
       }),
       attention: imageAttention(layers, {
-        ...{ b, T, heads, width },
+        ...attentionSizes(vlm.config),
+        ...{ b, T },
         prefix: prefix[b],
         tokens: response.length,
         sources: sources.subarray(b * T, (b + 1) * T),
@@ -177,8 +178,12 @@ interface Attending {
   readonly b: number;
   /** Positions of a row. */
   readonly T: number;
-  readonly heads: number;
-  readonly width: number;
+  /** Heads of queries. */
+  readonly H: number;
+  /** Heads of keys and of values. */
+  readonly K: number;
+  /** Width of a head. */
+  readonly D: number;
   /** Positions of the prompt. */
   readonly prefix: number;
   /** Tokens of the response. */
@@ -191,26 +196,25 @@ interface Attending {
 
 /** Softmax attention from packed QKV, as `kernels/attention` has it, to the last image; null without one. */
 function imageAttention(
-  layers: readonly { readonly QKV: Float32Array; readonly row: number }[],
+  layers: readonly Float32Array[],
   attending: Attending,
 ): ImageAttention | null {
-  const { b, T, heads, width: C, prefix, tokens, sources, imageTokens: P } = attending;
+  const { b, T, H, K, D, prefix, tokens, sources, imageTokens: P } = attending;
   const last = sources.findLastIndex((source) => source < 0);
   const side = Math.sqrt(P);
   if (last < 0 || !Number.isInteger(side)) return null;
   const firstImage = last + 1 - P;
-  const D = C / heads;
+  const W = (H + 2 * K) * D;
   const shares = Array.from({ length: tokens }, () => new Float32Array(P));
   const weights = new Float64Array(T);
-  for (const { QKV, row: W } of layers) {
-    // Several heads of queries may share one of keys.
-    const groups = heads / ((W - C) / 2 / D);
+  for (const QKV of layers) {
     for (let r = 0; r < tokens; r++) {
       const query = prefix + r - 1;
       const seen = Math.max(prefix, query + 1);
-      for (let h = 0; h < heads; h++) {
+      for (let h = 0; h < H; h++) {
         const q = (b * T + query) * W + h * D;
-        const k = b * T * W + C + Math.floor(h / groups) * D;
+        // H / K neighbouring heads of queries share one of keys.
+        const k = b * T * W + (H + Math.floor(h * K / H)) * D;
         let largest = -Infinity;
         for (let t = 0; t < seen; t++) {
           let dot = 0;
@@ -220,7 +224,7 @@ function imageAttention(
         }
         let total = 0;
         for (let t = 0; t < seen; t++) total += weights[t] = Math.exp(weights[t] - largest);
-        const scale = 1 / (total * heads * layers.length);
+        const scale = 1 / (total * H * layers.length);
         for (let p = 0; p < P; p++) shares[r][p] += weights[firstImage + p] * scale;
       }
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { mean } from "./statistics.ts";
+import { mean, wilsonInterval } from "./statistics.ts";
 
 /** What samples of each deal say. Intervals are over deals, which are independent; samples of one deal are not. */
 export interface SampledDeals {
@@ -75,11 +75,15 @@ export function sampledDeals(outcomes: string, samples: number): SampledDeals {
   };
 }
 
-/** 95% interval of a mean over deals, by the normal approximation, within [0, 1]; all of it for a single deal. */
+/**
+ * 95% interval of a mean over deals, by the normal approximation, within [0, 1]; all of it for a single deal. When every deal
+ * came out 0 or every one 1, that would be a point, and Wilson's interval over deals stands in.
+ */
 function dealInterval(shares: readonly number[]): readonly [number, number] {
   const n = shares.length;
   if (n < 2) return [0, 1];
   const center = mean(shares);
+  if (center === 0 || center === 1) return wilsonInterval(center * n, n);
   const half = 1.96 * Math.sqrt(shares.reduce((sum, x) => sum + (x - center) ** 2, 0) / (n - 1) / n);
   return [Math.max(0, center - half), Math.min(1, center + half)];
 }

@@ -49,6 +49,7 @@ Deno.test("what needs no GPU asks for none and installs no driver", noWindows, (
   const free = [
     ["envs", "--sheet"],
     ["web"],
+    ["doctor"],
     ["train", "--help"],
     ["eval", "--policy", "random"],
     ["eval", "--policy=optimal"],

@@ -59,6 +59,7 @@ const settings: readonly Setting[] = [
   { name: "longest bidirectional", sizes: [1, 600, 1, 64], mask: bidirectional(600) },
   { name: "one token", sizes: [1, 1, 1, 4], mask: causal(1) },
   { name: "ragged", sizes: [5, 45, 6, 8], K: 2, mask: ragged(45) },
+  { name: "shared by all", sizes: [2, 70, 3, 8], K: 1, mask: causal(70) },
   { name: "shared by all", sizes: [2, 70, 3, 64], K: 1, mask: causal(70) },
   { name: "odd heads", sizes: [5, 11, 6, 7], K: 3, mask: ragged(11) },
   { name: "many", sizes: [2, 21, 16, 20], K: 4, mask: ragged(21) },

@@ -52,6 +52,9 @@ function idefics3(config: Fields): PretrainedConfig {
     requireEqual(text, `text_config.${name}`, [false]);
   }
   requireEqual(text, "text_config.rope_scaling", [null]);
+  // Folders of transformers 5 keep the base of the rotary positions here.
+  const rope = isFields(text.rope_parameters) ? text.rope_parameters : {};
+  requireEqual(rope, "rope_parameters.rope_type", ["default"]);
   const heads = number(text, "text_config.num_attention_heads");
   const width = number(text, "text_config.hidden_size");
   const model: VlmConfig = {
@@ -73,7 +76,7 @@ function idefics3(config: Fields): PretrainedConfig {
     keyValueHeads: number(text, "text_config.num_key_value_heads", heads),
     headSize: number(text, "text_config.head_dim", width / heads),
     innerWidth: number(text, "text_config.intermediate_size"),
-    ropeTheta: number(text, "text_config.rope_theta", 10_000),
+    ropeTheta: number(text, "text_config.rope_theta", number(rope, "rope_parameters.rope_theta", 10_000)),
     normEpsilon: number(text, "text_config.rms_norm_eps", 1e-6),
     valueWidth: VALUE_WIDTH,
     block: "llama",

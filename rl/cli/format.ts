@@ -34,14 +34,36 @@ export function formatShare(share: number): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(1)}%` : "?";
 }
 
+// deno-lint-ignore no-control-regex -- a terminal obeys them
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
+
 /** Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [headers, ...rows];
+  // Names come from files and folders too.
+  const all = [headers, ...rows].map((row) => row.map((cell) => cell.replace(CONTROLS, "\ufffd")));
   const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
   const line = (row: readonly string[]) =>
     widths.map((w, c) => c === 0 ? (row[c] ?? "").padEnd(w) : (row[c] ?? "").padStart(w)).join("  ")
       .trimEnd();
   return all.map(line).join("\n");
+}
+
+/**
+ * Breaks a text into lines of at most `columns` characters, between words: a blank becomes a line feed, so that no character
+ * moves. A longer word stays whole.
+ */
+export function wrapWords(text: string, columns: number): string {
+  let wrapped = "", start = 0;
+  while (text.length - start > columns) {
+    const feed = text.indexOf("\n", start);
+    const isShort = feed !== -1 && feed - start <= columns;
+    const before = isShort ? feed : text.lastIndexOf(" ", start + columns);
+    const at = before > start || isShort ? before : text.slice(start).search(/[ \n]/) + start;
+    if (at < start) break;
+    wrapped += text.slice(start, at) + "\n";
+    start = at + 1;
+  }
+  return wrapped + text.slice(start);
 }
 
 /** Formats a Markdown table as `deno fmt` does: columns of at least three characters, padded to the widest cell. */

@@ -29,6 +29,7 @@ export {
   formatMarkdown,
   formatShare,
   formatTable,
+  wrapWords,
 } from "./format.ts";
 export { type CommandText, formatHelp } from "./help.ts";
 export { editDistance, nearestName, suggestion } from "../../envs/shared/nearest.ts";
@@ -58,6 +59,7 @@ export {
   type ProgressOptions,
   type ProgressState,
   terminalColumns,
+  terminalRows,
 } from "./progress.ts";
 export { clip, printable, shellQuote, shown } from "./shown.ts";
 export { type Console, processConsole } from "./streams.ts";

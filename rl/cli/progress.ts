@@ -55,6 +55,15 @@ export function terminalColumns(): number {
   }
 }
 
+/** Asks the terminal for its lines. 24 if there is no terminal, or if it does not know. */
+export function terminalRows(): number {
+  try {
+    return Deno.consoleSize().rows || 24;
+  } catch {
+    return 24;
+  }
+}
+
 const CLEAR_LINE = "\r\x1b[2K";
 
 /**
@@ -72,6 +81,9 @@ export class Progress {
   #stageStartStep = 0;
   #lastMs = -Infinity;
   #isLineOpen = false;
+  /** The last state of the stage, as it is shown. */
+  #last: ProgressState | undefined;
+  #isLastOnScreen = false;
 
   constructor(options: ProgressOptions = {}) {
     this.#write = options.write ?? processConsole.err;
@@ -91,22 +103,30 @@ export class Progress {
       [this.#stage, this.#stageStartMs, this.#stageStartStep] = [state.stage, now, state.step];
     }
     const isDone = state.step >= state.total;
-    if (!isNewStage && !isDone && now - this.#lastMs < this.#intervalMs) return;
-    this.#lastMs = now;
     const start = this.#stageStartStep;
     const leftMs = state.leftMs ??
       estimateLeftMs(state.step - start, state.total - start, now - this.#stageStartMs);
     // A stage that is done has no time left, unless the caller counts later stages too.
     const hasLeft = !isDone || (state.leftMs ?? 0) >= 1000;
-    const shown = { ...state, leftMs: hasLeft ? leftMs : undefined };
-    if (!this.#isTerminal) return this.#write(formatProgress(shown) + "\n");
-    this.#write(CLEAR_LINE + formatProgress(shown, this.#columns() - 1));
+    this.#last = { ...state, leftMs: hasLeft ? leftMs : undefined };
+    this.#isLastOnScreen = false;
+    if (!isNewStage && !isDone && now - this.#lastMs < this.#intervalMs) return;
+    this.#lastMs = now;
+    this.#draw(this.#last);
+  }
+
+  #draw(state: ProgressState): void {
+    this.#isLastOnScreen = true;
+    if (!this.#isTerminal) return this.#write(formatProgress(state) + "\n");
+    this.#write(CLEAR_LINE + formatProgress(state, this.#columns() - 1));
     this.#isLineOpen = true;
   }
 
-  /** Prints a line of its own, above the live one. */
+  /** Prints a line of its own, above the live one, or below that of a stage that is done. */
   note(text: string): void {
-    this.#write(`${this.#isLineOpen ? CLEAR_LINE : ""}${text}\n`);
+    const isStageDone = this.#last !== undefined && this.#last.step >= this.#last.total;
+    this.#write(`${this.#isLineOpen ? isStageDone ? "\n" : CLEAR_LINE : ""}${text}\n`);
+    if (this.#isLineOpen) this.#isLastOnScreen = isStageDone;
     this.#isLineOpen = false;
     this.#lastMs = this.#isTerminal ? -Infinity : this.#lastMs;
   }
@@ -117,7 +137,10 @@ export class Progress {
     this.#stage = undefined;
   }
 
+  /** Leaves the last state of a stage behind, also one that came too soon after another to be drawn. */
   #endLine(): void {
+    if (this.#last !== undefined && !this.#isLastOnScreen) this.#draw(this.#last);
+    this.#last = undefined;
     if (this.#isLineOpen) this.#write("\n");
     this.#isLineOpen = false;
   }

@@ -22,7 +22,10 @@ export function shown(value: unknown): string {
 /** Makes a message fit for a terminal: without control characters and without words of hundreds of characters. */
 export function printable(message: string): string {
   // deno-lint-ignore no-control-regex -- they are what is taken out
-  return message.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "\ufffd").replace(/\S{400,}/g, (word) => clip(word));
+  return message.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd").replace(
+    /\S{400,}/g,
+    (word) => clip(word),
+  );
 }
 
 /** Writes a word as a POSIX shell takes it: quoted if it holds anything but plain characters. */

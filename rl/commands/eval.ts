@@ -128,8 +128,10 @@ export const evalCommand: Command<typeof options> = {
       await gpu.settle();
       progress.close();
       const byDeal = samples > 1 ? sampledDeals(sampled.outcomes, samples) : null;
+      // Samples of one deal are no independent trials.
+      const told = { sampled: byDeal === null ? sampled : { ...sampled, ci95: byDeal.ci95 }, greedy };
       const table = [
-        evaluationTable({ sampled: byDeal === null ? sampled : { ...sampled, ci95: byDeal.ci95 }, greedy }),
+        evaluationTable(told),
         ...byDeal === null ? [] : [dealTable(byDeal)],
       ].join("\n\n");
       const title =
@@ -144,7 +146,7 @@ export const evalCommand: Command<typeof options> = {
           checkpoint: trained.checkpoint,
           adapter: gpu.adapterName,
           temperature: config.temperature,
-          evaluation: evaluationReport({ sampled, greedy }, {
+          evaluation: evaluationReport(told, {
             environment: environment.name,
             episodes,
             seed,

@@ -7,7 +7,15 @@ import type { EnvironmentDefinition, EnvironmentSettings } from "../../envs/mod.
 import { debugLevel } from "../../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../policy.ts";
 import { loadPolicy } from "../run/checkpoint.ts";
-import { type Command, defineOptions, processConsole, runCommand, terminalColumns } from "../cli/mod.ts";
+import {
+  type Command,
+  defineOptions,
+  processConsole,
+  runCommand,
+  terminalColumns,
+  terminalRows,
+  wrapWords,
+} from "../cli/mod.ts";
 import { agentOptions } from "../agent.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { EVALUATION_SEEDS } from "../evaluation.ts";
@@ -19,6 +27,9 @@ import { openTunedGpu } from "../../bench/tuning.ts";
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
 const MAX_FRAME_COLUMNS = 60;
+
+/** Lines of a terminal that a step needs beside its frame: its number, a response of two lines, the action, blanks. */
+const LINES_BESIDE_FRAME = 7;
 
 const options = defineOptions({
   run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
@@ -135,8 +146,12 @@ export function stepAsJson(played: PlayedStep) {
 /** A terminal to show an episode on. */
 export interface Screen {
   readonly write: (text: string) => void;
-  /** Width of a frame in characters. */
+  /** Largest width of a frame in characters. */
   readonly columns: number;
+  /** Largest height of a frame in lines; none when absent. */
+  readonly frameLines?: number;
+  /** Width at which text is broken between words; it is not when absent. */
+  readonly textColumns?: number;
   readonly colors: boolean;
   /** Pause after each token, in milliseconds. */
   readonly delayMs: number;
@@ -145,18 +160,22 @@ export interface Screen {
 /** Shows a step: the picture, the response as it was written, the action and the reward. */
 export async function showStep(
   played: PlayedStep,
-  { write, columns, colors, delayMs }: Screen,
+  { write, columns, frameLines = Infinity, textColumns = Infinity, colors, delayMs }: Screen,
 ): Promise<void> {
   const { decision: { decoding, parse }, situation } = played;
   const bold = styled(colors, 1), dim = styled(colors, 2), highlight = styled(colors, 1, 32);
-  const picture = renderToTerminal(situation.observation, columns, { colors });
+  const { observation } = situation;
+  // A character is twice as high as wide.
+  const fitting = Math.max(1, Math.floor(frameLines * 2 * observation.width / observation.height));
+  const picture = renderToTerminal(observation, Math.min(columns, fitting), { colors });
   // Without colours the background is blank. Blank lines at the margins are left out.
   write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
+  // Breaking lines moves no character: the tokens stay where they are.
+  const text = wrapWords(decoding.text, textColumns);
   for (let i = 0; i < decoding.ends.length; i++) {
     const [from, to] = [decoding.starts[i], decoding.ends[i]];
     // The three parts of the token: before, in and after the action.
     const [start, end] = [parse.start, parse.end].map((at) => Math.min(Math.max(at, from), to));
-    const { text } = decoding;
     write(text.slice(from, start) + highlight(text.slice(start, end)) + text.slice(end, to));
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
   }
@@ -206,6 +225,10 @@ export const playCommand: Command<typeof options> = {
       const screen: Screen = {
         write: processConsole.out,
         columns: isTerminal ? Math.min(MAX_FRAME_COLUMNS, terminalColumns()) : MAX_FRAME_COLUMNS,
+        ...isTerminal && {
+          frameLines: Math.max(1, terminalRows() - LINES_BESIDE_FRAME),
+          textColumns: terminalColumns(),
+        },
         colors: isTerminal && !Deno.noColor,
         delayMs: delayMs ?? (isTerminal ? TOKEN_DELAY_MS : 0),
       };
@@ -229,7 +252,9 @@ export const playCommand: Command<typeof options> = {
           continue;
         }
         // A prompt is shown again only if it differs, as in tasks whose prompts quote the state.
-        if (played.prompt !== last?.prompt) screen.write(`${played.prompt}\n\n`);
+        if (played.prompt !== last?.prompt) {
+          screen.write(`${wrapWords(played.prompt, screen.textColumns ?? Infinity)}\n\n`);
+        }
         await showStep(played, screen);
         last = played;
       }

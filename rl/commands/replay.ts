@@ -29,7 +29,7 @@ import {
 } from "../run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../run/replay.ts";
 import { stoppable } from "../run/stop.ts";
-import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
+import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
 
 const options = defineOptions({
   run: {
@@ -79,7 +79,7 @@ export const replayCommand: Command<typeof options> = {
     const reference = settings.env ?? commonOptions.env.default;
     if (values.env === undefined) requireNoProgram(run, reference);
     const environment = await loadEnvironment(values.env ?? reference);
-    if (environment.reference !== reference) {
+    if (!isSameEnvironment(reference, environment)) {
       throw new UsageError(
         `Cannot replay ${run} in ${environment.name}: it was trained on ${printable(reference)}`,
       );

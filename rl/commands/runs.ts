@@ -8,6 +8,7 @@ import {
   defineOptions,
   formatShare,
   formatTable,
+  printable,
   processConsole,
   runCommand,
   userPath,
@@ -59,7 +60,7 @@ export function formatRuns(runs: readonly RunListed[], nowMs: number): string {
     rows,
   );
   const notes = runs.filter(({ status }) => status === "damaged").map(({ name, detail }) =>
-    `${name}: ${detail}`
+    printable(`${name}: ${detail}`)
   );
   return [table, ...notes.length > 0 ? ["", ...notes] : []].join("\n");
 }

@@ -44,7 +44,7 @@ import { RunFolder } from "../run/folder.ts";
 import { serveRun } from "../watch/serve.ts";
 import { beginWithWeights } from "../run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../run/store.ts";
-import { readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
+import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
 import { noteTaken, noteUntaken, removeTaken, untaken } from "../run/untaken.ts";
 import { openTunedGpu } from "../../bench/tuning.ts";
 
@@ -144,7 +144,7 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
       throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const config = resolveConfig({ ...earlier, ...given }, environment, algorithm);
+    const config = keepPlace(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier.env);
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
     const isLonger = config.extend && config.envSteps !== was;
     if (isLonger && config.envSteps < was) {

@@ -25,7 +25,15 @@ export interface Compared {
   /** As it was named. */
   readonly name: string;
   /** By the seed of the run. */
-  readonly runs: ReadonlyMap<number, KeptResult>;
+  readonly runs: ReadonlyMap<number, ComparedResult>;
+}
+
+/** A result, and what it was of. */
+export interface ComparedResult extends KeptResult {
+  /** Short name of the environment. */
+  readonly environment?: string;
+  /** Deals that were played; as many as there are outcomes when absent. More outcomes are several samples of each deal. */
+  readonly deals?: number;
 }
 
 /** One policy against another. Shares are in [0, 1]. */
@@ -34,7 +42,7 @@ export interface Comparison {
   readonly b: string;
   /** Seeds that both were trained with. */
   readonly seeds: number;
-  /** Episodes that both played with each seed; null if one of them did not keep what came of each. */
+  /** Deals that both played with each seed; null if one of them did not keep what came of each, or played others. */
   readonly episodes: number | null;
   /** Mean success over those seeds. */
   readonly success: readonly [a: number, b: number];
@@ -81,25 +89,35 @@ export async function findCompared(
 }
 
 interface Summary {
-  readonly evaluation?: EvaluationSummary | null;
-  readonly evaluation_after_sft?: EvaluationSummary | null;
+  readonly evaluation?: Evaluated | null;
+  readonly evaluation_after_sft?: Evaluated | null;
 }
 
-function pick(name: string, summary: Summary, which: Which): KeptResult {
+type Evaluated = EvaluationSummary & { readonly environment?: string };
+
+function pick(name: string, summary: Summary, which: Which): ComparedResult {
   const evaluation = which.startsWith("after SFT") ? summary.evaluation_after_sft : summary.evaluation;
   const result = which.endsWith("greedy") ? evaluation?.greedy : evaluation?.sampled;
-  if (result !== undefined) return result;
+  if (typeof result?.success === "number") {
+    return { ...result, environment: evaluation?.environment, deals: evaluation?.episodes };
+  }
   throw new UsageError(`Cannot compare ${name}: it was not evaluated ${which}`);
 }
 
 /**
  * Compares b with a over the seeds that both have. Runs of one seed each are a pair whatever their seeds.
  *
- * @throws {UsageError} if they share no seed, or played other deals.
+ * @throws {UsageError} if they share no seed, or played other deals or another environment.
  */
 export function compare(a: Compared, b: Compared): Comparison {
   const pairs = pairsOf(a, b);
   if (pairs.length === 0) throw new UsageError(`Cannot compare ${a.name} with ${b.name}: they share no seed`);
+  for (const [{ environment: x }, { environment: y }] of pairs) {
+    if (x === undefined || y === undefined || x === y) continue;
+    throw new UsageError(
+      `Cannot compare ${a.name} with ${b.name}: they played ${x} and ${y}, name policies of one environment`,
+    );
+  }
   for (const [{ panel: x }, { panel: y }] of pairs) {
     if (x === undefined || y === undefined || x === y) continue;
     throw new UsageError(
@@ -108,12 +126,13 @@ export function compare(a: Compared, b: Compared): Comparison {
     );
   }
   const [successA, successB] = [0, 1].map((side) => pairs.map((pair) => pair[side].success));
-  const outcomes = pairs.map((pair) => pair.map(({ outcomes }) => outcomes));
-  const isPaired = outcomes.every(([x, y]) => x !== undefined && x.length === y?.length);
-  const episodes = isPaired ? outcomes[0][0]!.length : null;
+  const shares = pairs.map((pair) => pair.map(sharesByDeal));
+  const deals = shares[0][0]?.length ?? null;
+  const isPaired = deals !== null && shares.flat().every((each) => each?.length === deals);
+  const episodes = isPaired ? deals : null;
   // All seeds play the same episodes: more seeds are not more of them.
   const byEpisode = (side: 0 | 1) =>
-    Array.from({ length: episodes ?? 0 }, (_, i) => mean(outcomes.map((pair) => Number(pair[side]![i]))));
+    Array.from({ length: episodes ?? 0 }, (_, i) => mean(shares.map((pair) => pair[side]![i])));
   const hasSeeds = pairs.length >= 3;
   return {
     a: a.name,
@@ -133,7 +152,18 @@ export function compare(a: Compared, b: Compared): Comparison {
   };
 }
 
-function pairsOf(a: Compared, b: Compared): (readonly [KeptResult, KeptResult])[] {
+/** Share of each deal's samples that succeeded: samples of one deal are no independent trials. Null if they were not kept. */
+function sharesByDeal({ outcomes, deals = outcomes?.length }: ComparedResult): number[] | null {
+  if (outcomes === undefined || deals === undefined) return null;
+  const samples = outcomes.length / deals;
+  if (!Number.isInteger(samples) || samples < 1) return null;
+  return Array.from(
+    { length: deals },
+    (_, deal) => mean(Array.from(outcomes.slice(deal * samples, (deal + 1) * samples), Number)),
+  );
+}
+
+function pairsOf(a: Compared, b: Compared): (readonly [ComparedResult, ComparedResult])[] {
   if (a.runs.size === 1 && b.runs.size === 1) return [[[...a.runs.values()][0], [...b.runs.values()][0]]];
   return [...a.runs].flatMap(([seed, result]) => {
     const other = b.runs.get(seed);

@@ -7,6 +7,7 @@
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import {
+  attentionSizes,
   CNN_LAYERS,
   type CnnConfig,
   cnnParameterSpecs,
@@ -99,14 +100,14 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
   }
   const { model, promptTokens = 1 } = memory;
   const { imageTokens, patches } = deriveSizes(model);
-  const { layers, width, heads, keyValueHeads = heads, visionLayers, visionWidth, contextLength } = model;
+  const { layers, width, visionLayers, visionWidth, contextLength } = model;
   const positions = imageTokens + promptTokens;
   const written = Math.min(contextLength, positions + maxNewTokens);
   return {
     pictureBytes: 3 * model.imageSize ** 2,
     parameters: countOf(parameterSpecs(model)),
     // The cache rounds its positions up to a multiple of eight.
-    cache: layers * Math.ceil(written / 8) * 8 * 2 * width * keyValueHeads / heads,
+    cache: layers * Math.ceil(written / 8) * 8 * 2 * attentionSizes(model).E,
     activations: patches * visionLayers * visionWidth + positions * layers * width,
     // In an MLP the hidden width is four times the block's.
     widest: 4 * Math.max(patches * visionWidth, positions * width),
@@ -118,6 +119,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
  *
  *     I bytes of a picture (side^2 * 3)    N demonstrations        E environments      S rollout steps
  *     T positions of a prompt              R response tokens       C width             B steps in a batch
+ *     E width of the keys of a layer, or of its values
  *
  * The parts are:
  *
@@ -125,7 +127,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
  *     rollout         E * S * (I + 600 + 20 R)
  *     environments    E * 2000
  *     model           4 floats a parameter: weight, gradient, two moments
- *     cache           E * layers * (T + R, rounded up to eights) * 2 C floats, while responses are written
+ *     cache           E * layers * (T + R, rounded up to eights) * 2 E floats, while responses are written
  *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, for backward
  */
 export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {

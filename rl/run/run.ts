@@ -101,6 +101,7 @@ async function sftToGate(run: Run): Promise<boolean> {
     run.throwIfStopped();
     run.progress.update({ stage: "demonstrations", step, total });
   });
+  run.progress.update({ stage: "demonstrations", step: total, total });
   const longest = demonstrations.reduce((most, { response }) => Math.max(most, response.length), 0);
   if (longest > config.maxNewTokens) {
     run.progress.note(

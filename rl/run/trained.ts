@@ -69,7 +69,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     );
   }
   const environment = await loadEnvironment(given.env ?? reference);
-  if (environment.reference !== reference) {
+  if (!isSameEnvironment(reference, environment)) {
     throw new UsageError(
       `Cannot use run ${path} in ${environment.name}: it knows the words of ${printable(reference)} only; ` +
         "--env-settings changes that environment",
@@ -99,11 +99,35 @@ export function requireNoProgram(run: string, reference: string): void {
   if (isModule(reference)) throw unnamed(run, "environment", reference);
 }
 
+/**
+ * Tells whether an environment is the one in a run's settings. A file that was moved to another folder under its old name
+ * is: the user named it.
+ */
+export function isSameEnvironment(
+  recorded: string | undefined,
+  { reference }: Pick<EnvironmentDefinition, "reference">,
+): boolean {
+  if (recorded === reference) return true;
+  const isFile = recorded !== undefined && isModule(recorded) && isModule(reference);
+  return isFile && fileName(recorded) === fileName(reference);
+}
+
+/** Settings to go on with: a run keeps the path of its environment's file that it began with, although the file moved. */
+export function keepPlace<S extends CommonSettings>(config: S, recorded: string | undefined): S {
+  const isMoved = recorded !== undefined && isSameEnvironment(recorded, { reference: config.env });
+  return isMoved ? { ...config, env: recorded } : config;
+}
+
+function fileName(path: string): string {
+  return path.slice(path.search(/[^\\/]*$/));
+}
+
 /** Makes the error for a program in a run's settings that the user did not name. */
 export function unnamed(run: string, what: "environment" | "algorithm", reference: string): UsageError {
   return new UsageError(
     `Cannot use run ${run}: its ${what} is a program, ${printable(reference)}; if you trust that, name it: ` +
-      `--${what === "environment" ? "env" : what} ${shellQuote(printable(reference))}`,
+      `--${what === "environment" ? "env" : what} ${shellQuote(printable(reference))}` +
+      (what === "environment" ? ", or the place where the file is now" : ""),
   );
 }
 

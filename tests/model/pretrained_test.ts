@@ -77,6 +77,22 @@ Deno.test("an architecture or a field that our model cannot be is named", async 
     RangeError,
     "text_config.hidden_size must be a number",
   );
+  const scaled = { ...config.text_config, rope_parameters: { rope_type: "yarn" } };
+  assertThrows(
+    () => readPretrainedConfig({ ...config, text_config: scaled }),
+    RangeError,
+    'rope_parameters.rope_type is "yarn", it must be "default"',
+  );
+});
+
+Deno.test("the base of rotary positions is read where either version of transformers writes it", async () => {
+  const config = await configOf("idefics3-tiny");
+  const { rope_theta: _, rope_parameters: __, ...text } = config.text_config;
+  const baseOf = (fields: Record<string, unknown>) =>
+    readPretrainedConfig({ ...config, text_config: { ...text, ...fields } }).model.ropeTheta;
+  assertEquals(baseOf({ rope_theta: 5e4 }), 5e4);
+  assertEquals(baseOf({ rope_parameters: { rope_type: "default", rope_theta: 7e4 } }), 7e4);
+  assertEquals(baseOf({}), 1e4);
 });
 
 Deno.test({

@@ -1,6 +1,7 @@
 /** Samples of each deal, against values worked out by hand. */
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { passAt, sampledDeals } from "../../rl/pass_at.ts";
+import { wilsonInterval } from "../../rl/statistics.ts";
 
 Deno.test("pass@k is the chance that k samples drawn without replacement hold a success", () => {
   // Of 4 samples 1 succeeded: 2 of them hold it with 1 - C(3, 2) / C(4, 2) = 1/2.
@@ -30,4 +31,12 @@ Deno.test("intervals are over deals: samples of one deal are no independent tria
   assertAlmostEquals(passAt[1].success, (1 + 0 + 5 / 6) / 3, 1e-15);
   assertEquals(passAt[2].success, 2 / 3);
   assertThrows(() => sampledDeals("111", 2), RangeError, "no whole number of deals");
+});
+
+Deno.test("deals that all came out alike leave an interval, as Wilson's does", () => {
+  const { ci95, passAt } = sampledDeals("11101101", 4);
+  assertEquals(passAt.at(-1)!.success, 1);
+  assertEquals(passAt.at(-1)!.ci95, wilsonInterval(2, 2));
+  assertEquals(ci95, [0.75, 0.75]); // both shares are 3/4
+  assertEquals(sampledDeals("0000", 2).ci95, wilsonInterval(0, 2));
 });

@@ -14,7 +14,10 @@ export interface Checked {
   readonly times: Readonly<Record<string, number>>;
 }
 
-/** Runs the variants of the cases of a folder under `kernels/`; of those named in `sampled`, on every so many cases only. */
+/**
+ * Runs the variants of the cases of a folder under `kernels/`; of those named in `sampled`, only the first case of each
+ * kernel and every so many after it.
+ */
 export async function checkCases(
   folder: string,
   sampled: Readonly<Record<string, number>> = {},
@@ -27,11 +30,15 @@ export async function checkCases(
   const failures: { label: string; message: string }[] = [];
   let count = 0;
   const times: Record<string, number> = {};
-  for (const [index, kernelCase] of cases.entries()) {
-    const variants = kernelCase.variants.filter((variant) =>
-      index % (sampled[variant] ?? 1) === 0 &&
-      (variant !== "tiled-f16" || gpu.device.features.has("shader-f16"))
-    );
+  /** Cases met so far, by kernel and variant. */
+  const met: Record<string, number> = {};
+  for (const kernelCase of cases) {
+    const variants = kernelCase.variants.filter((variant) => {
+      const key = `${kernelCase.kernel} ${variant}`;
+      met[key] = (met[key] ?? -1) + 1;
+      return met[key] % (sampled[variant] ?? 1) === 0 &&
+        (variant !== "tiled-f16" || gpu.device.features.has("shader-f16"));
+    });
     if (variants.length === 0) continue;
     const inputs = kernelCase.inputs();
     const want = kernelCase.reference(inputs);

@@ -1,6 +1,6 @@
 /**
  * The kernels in a browser: the cases of the tests, and what errors say. Large variants take a software adapter seconds to
- * compile for each case, so some of their cases are run; `-- --all` runs all.
+ * compile for each case, so the first of a kernel and some others are run; `-- --all` runs all.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { inBrowser, type ModulePage, openModule } from "../browser.ts";
@@ -10,7 +10,7 @@ const KERNELS = new URL("../../kernels/", import.meta.url);
 const PAGE = "tests/web/kernels_page.ts";
 const SAMPLED = Deno.args.includes("--all")
   ? {}
-  : { tiled: 16, blocked: 16, vec4: 8, texture: 8, workgroup: 6 };
+  : { tiled: 32, blocked: 32, vec4: 16, texture: 16, workgroup: 12 };
 
 const folders = [...Deno.readDirSync(KERNELS)].map(({ name }) => name).sort().filter((name) => {
   try {

@@ -6,6 +6,7 @@ import {
   formatMarkdown,
   formatShare,
   formatTable,
+  wrapWords,
 } from "../../../rl/cli/mod.ts";
 
 const table = <T>(
@@ -62,4 +63,13 @@ Deno.test("a Markdown table is padded to its widest cells, three characters at l
     formatMarkdown(["n", "policy"], [[1, "sampled"], [20, "-"]]),
     "| n   | policy  |\n| --- | ------- |\n| 1   | sampled |\n| 20  | -       |",
   );
+});
+
+Deno.test("text breaks between words, keeps its own line feeds, and no character moves", () => {
+  const text = "a short line\none two three four five six, anunbreakablylongword end";
+  const wrapped = wrapWords(text, 14);
+  assertEquals(wrapped, "a short line\none two three\nfour five six,\nanunbreakablylongword\nend");
+  assertEquals(wrapped.replaceAll("\n", " "), text.replaceAll("\n", " "));
+  assertEquals(wrapWords(text, Infinity), text);
+  assertEquals(wrapWords("", 5), "");
 });

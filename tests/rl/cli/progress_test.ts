@@ -85,3 +85,42 @@ Deno.test("a note clears the live line first", () => {
   progress.note("saved");
   assertEquals(written, ["adapter: llvmpipe\n", `${CLEAR}rl  0/2`, `${CLEAR}saved\n`]);
 });
+
+for (const isTerminal of [true, false]) {
+  const where = isTerminal ? "a terminal" : "a log";
+  Deno.test(`${where} keeps the last state of a stage, also if it came too soon to be drawn`, () => {
+    const { written, clock, progress } = recorder(isTerminal);
+    progress.update({ stage: "sft", step: 0, total: 400 });
+    clock.ms = 1;
+    progress.update({ stage: "sft", step: 399, total: 400 });
+    progress.update({ stage: "rl", step: 0, total: 2 });
+    progress.update({ stage: "rl", step: 1, total: 2 });
+    progress.close();
+    progress.close();
+    const lines = written.join("").split("\n").map((line) => line.split(CLEAR).at(-1)!.slice(0, 12));
+    const [first, ...rest] = isTerminal ? ["", ...lines] : lines;
+    assertEquals(first, isTerminal ? "" : "sft  0/400");
+    assertEquals(rest.map((line) => line.trim()).filter((line) => line !== "rl  0/2"), [
+      "sft  399/400",
+      "rl  1/2  0.0",
+      "",
+    ]);
+  });
+}
+
+Deno.test("a note leaves the line of a stage that is done, and that of one cut short comes again at its end", () => {
+  const { written, progress } = recorder(true);
+  progress.update({ stage: "sft", step: 4, total: 4 });
+  progress.note("perception 99%");
+  progress.update({ stage: "rl", step: 1, total: 2 });
+  progress.note("stopped");
+  progress.close();
+  assertEquals(written, [
+    `${CLEAR}sft  4/4`,
+    "\nperception 99%\n",
+    `${CLEAR}rl  1/2`,
+    `${CLEAR}stopped\n`,
+    `${CLEAR}rl  1/2`,
+    "\n",
+  ]);
+});

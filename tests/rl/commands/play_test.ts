@@ -51,6 +51,25 @@ Deno.test("a step shows the picture, the text, the action, the reward and the va
   assertEquals(/\x1b/.test(text), false);
 });
 
+Deno.test("on 80 x 24 the whole step shows: the frame is made smaller, and no line is too long", async () => {
+  let text = "";
+  const write = (part: string) => void (text += part);
+  await showStep(stepOf(WORDS), {
+    write,
+    columns: 60,
+    frameLines: 17,
+    textColumns: 80,
+    colors: true,
+    delayMs: 0,
+  });
+  // deno-lint-ignore no-control-regex
+  const lines = text.replace(/\x1b\[[\d;]*m/g, "").trimEnd().split("\n");
+  assertEquals(lines.filter((line) => line.includes("▀")).length, 17);
+  assert(lines.length <= 22, text);
+  assert(lines.every((line) => line.length <= 80), text);
+  assertStringIncludes(lines.join(" "), WORDS.join(""));
+});
+
 Deno.test("in colour the action is highlighted where it stands in the text", async () => {
   const text = await shown(stepOf(WORDS), true);
   assertStringIncludes(text, '"thoughts": "so", "action": "\x1b[1;32m+\x1b[0m"}\n');

@@ -86,3 +86,36 @@ Deno.test("the command compares with the first one named, and needs two", async 
   assertEquals(alone.code, 2);
   assertStringIncludes(alone.err, "Cannot compare fewer than two");
 });
+
+Deno.test("a policy against itself differs by nothing, and is as likely to be better as worse", () => {
+  const same = policy("a", [[0, "0010"], [1, "0110"], [2, "1110"]]);
+  const { difference, improvement, overSeeds, overEpisodes } = compare(same, same);
+  assertEquals([difference, improvement, overSeeds, overEpisodes], [0, 0.5, [0, 0], [0, 0]]);
+  assertEquals(compare(policy("a", [[0, "1"]]), policy("a", [[0, "1"]])).overEpisodes, null);
+});
+
+Deno.test("policies of different environments are refused, also from before panels were kept", () => {
+  const of = (environment: string): Compared => {
+    const { panel: _, outcomes: __, ...result } = resultOf(0.5);
+    return { name: environment, runs: new Map([[0, { ...result, environment }]]) };
+  };
+  assertThrows(() => compare(of("NumberLine"), of("Blackjack")), UsageError, "NumberLine and Blackjack");
+});
+
+Deno.test("several samples of a deal count as one pair, against as many samples or one", () => {
+  const sampled = (name: string, outcomes: string): Compared => ({
+    name,
+    runs: new Map([[0, { ...resultOf(0.5), panel: "a", outcomes, deals: 4 }]]),
+  });
+  const [many, one] = [sampled("many", "11010011"), sampled("one", "1011")];
+  assertEquals(compare(many, many).episodes, 4);
+  const { episodes, overEpisodes } = compare(one, many);
+  assertEquals(episodes, 4);
+  // Shares 1, 1/2, 0, 1 less 1, 0, 1, 1: differences 0, 1/2, -1, 0, whose squared deviations sum to 19/16.
+  assertAlmostEquals(overEpisodes![0], -1 / 8 - 1.959964 * Math.sqrt(19 / 16 / 3 / 4), 1e-12);
+});
+
+Deno.test("seeds that played different numbers of episodes have no interval over episodes", () => {
+  const uneven = policy("a", [[0, "0011"], [1, "01"]]);
+  assertEquals(compare(uneven, uneven).overEpisodes, null);
+});

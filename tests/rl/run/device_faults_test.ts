@@ -10,7 +10,17 @@ import { onGpu } from "../../gpu.ts";
 import { metricsOf, TempFolder, tinyConfig } from "../tiny_run.ts";
 import { KINDS, MOMENTS, onGpuOfItsOwn, requireHonest, trainFaultily } from "./device_faults.ts";
 
-const config = tinyConfig({ cot: false, sftSteps: 3, demonstrations: 8, envSteps: 32, evalEpisodes: 1 });
+const config = tinyConfig({
+  cot: false,
+  sftSteps: 3,
+  sftBatch: 2,
+  demonstrations: 8,
+  envs: 2,
+  rolloutSteps: 2,
+  minibatch: 2,
+  envSteps: 8,
+  evalEpisodes: 1,
+});
 /** The metrics of a run without a fault, made once. */
 const expected = (() => {
   let metrics: Promise<string> | null = null;

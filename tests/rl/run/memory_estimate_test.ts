@@ -68,4 +68,9 @@ Deno.test("the parts follow their formulas", () => {
   assertEquals(bytes["an iteration's steps"], 3 * 2 * (picture + 600 + 20 * R));
   // nano: 3 layers of width 96, 16 tokens of a picture; 16 + 1 + 14 positions in whole eights.
   assertEquals(bytes["the cache of keys and values"], 3 * 3 * 32 * 2 * 96 * 4);
+  // One head of keys that is wider than width / heads, 24.
+  const { model } = modelOf(config);
+  const wide = memoryParts(config, { model: { ...model, keyValueHeads: 1, headSize: 64 } });
+  const cache = wide.find(({ what }) => what.startsWith("the cache of keys and values"))!;
+  assertEquals(cache.bytes, 3 * 3 * 32 * 2 * 64 * 4);
 });

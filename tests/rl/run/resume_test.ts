@@ -1,6 +1,6 @@
 /** A run that was stopped, or killed, and goes on: it ends as if nothing had happened. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { Given } from "../../../rl/cli/mod.ts";
+import { type Given, toFlag } from "../../../rl/cli/mod.ts";
 import type { trainOptions } from "../../../rl/config.ts";
 import { restoreRun } from "../../../rl/run/proof.ts";
 import { gpuTest } from "../../gpu.ts";
@@ -16,9 +16,24 @@ import {
 } from "../tiny_run.ts";
 
 /** Long enough for checkpoints at iteration 0 and 6 of 8, and for a signal to arrive in time. */
-const settings: Given<typeof trainOptions> = { cot: false, sftSteps: 12, rolloutSteps: 2, envSteps: 64 };
-const flags = [...TINY_FLAGS, "--no-cot", "--sft-steps=12", "--rollout-steps=2", "--env-steps=64"];
-const SFT_LINES = 12;
+const settings = {
+  cot: false,
+  demonstrations: 8,
+  sftSteps: 6,
+  sftBatch: 2,
+  envs: 2,
+  rolloutSteps: 2,
+  minibatch: 4,
+  envSteps: 32,
+  evalEpisodes: 1,
+} as const satisfies Given<typeof trainOptions>;
+const flags = [
+  ...TINY_FLAGS,
+  ...Object.entries(settings).map(([name, value]) =>
+    value === false ? `--no-${toFlag(name)}` : `--${toFlag(name)}=${value}`
+  ),
+];
+const SFT_LINES = settings.sftSteps;
 /** What precedes the first RL iteration: SFT and an evaluation; there is no gate without a thought. */
 const LINES_BEFORE_RL = SFT_LINES + 1;
 
@@ -81,7 +96,13 @@ gpuTest("a run stopped in an evaluation saves and begins that evaluation anew", 
 
 gpuTest("a run stopped at the gate looks at perception again, once", async () => {
   using temp = new TempFolder();
-  const settings: Given<typeof trainOptions> = { sftSteps: 2, envSteps: 0, evalEpisodes: 1 };
+  const settings: Given<typeof trainOptions> = {
+    demonstrations: 8,
+    sftSteps: 2,
+    sftBatch: 2,
+    envSteps: 0,
+    evalEpisodes: 1,
+  };
   await trainHere(`${temp.path}/whole`, tinyConfig(settings));
   const run = `${temp.path}/stopped`;
   await trainHere(run, tinyConfig(settings), (_, metrics) => metrics.includes('"gate"'));
@@ -108,6 +129,7 @@ gpuTest("a run that died late in the warm start does not begin it anew", async (
   using temp = new TempFolder();
   const settings: Given<typeof trainOptions> = {
     cot: false,
+    demonstrations: 8,
     sftSteps: 102,
     sftBatch: 1,
     envSteps: 0,

@@ -261,3 +261,18 @@ Deno.test({
     ]);
   },
 });
+
+Deno.test("a list of runs holds nothing that a terminal obeys, whatever a run says of itself", async () => {
+  using temp = new TempFolder();
+  const hostile = "\x1b[2J\x9b31m\nfake";
+  Deno.mkdirSync(`${temp.path}/one`);
+  Deno.writeTextFileSync(
+    `${temp.path}/one/config.json`,
+    JSON.stringify({ env: hostile, algorithm: hostile }),
+  );
+  const listed = await Promise.all((await findRuns([temp.path])).map(describeRun));
+  const text = formatRuns(listed.map(({ listed }) => ({ ...listed, name: hostile })), 0);
+  // deno-lint-ignore no-control-regex -- they are what must not be there
+  assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(text));
+  assertEquals(text.split("\n").length, 2);
+});

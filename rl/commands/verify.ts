@@ -1,0 +1,83 @@
+/**
+ * `verify`: a pretrained folder against exact answers of another implementation.
+ *
+ * @module
+ */
+import { openTunedGpu } from "../../bench/tuning.ts";
+import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { exists, readJson } from "../../model/files.ts";
+import { loadPretrained } from "../../model/pretrained/folder.ts";
+import {
+  type Command,
+  defineOptions,
+  printable,
+  processConsole,
+  runCommand,
+  UsageError,
+  userPath,
+} from "../cli/mod.ts";
+import { compareWithGolden, readGolden } from "../pretrained/verify.ts";
+
+const options = defineOptions({
+  adapter: {
+    type: "path",
+    meaning: "PEFT folder that changes the model; its golden may leave the question to FOLDER/golden.json",
+  },
+});
+
+/** The `verify` command. */
+export const verifyCommand: Command<typeof options> = {
+  command: "deno task verify",
+  summary: "Compare a pretrained folder with golden files; exit 1 if a difference is out of bounds.",
+  examples: [
+    "deno task verify models/SmolVLM-256M-Instruct golden.json",
+    "deno task verify models/SmolVLM-256M-Instruct my-adapter/golden.json --adapter my-adapter",
+  ],
+  options,
+  maxPositional: 100,
+  async run({ values: { adapter }, positional }) {
+    const [folder, ...goldens] = positional.map((path) => userPath(path));
+    if (goldens.length === 0) {
+      throw new UsageError("Cannot verify: name a pretrained folder and one golden file or more");
+    }
+    let isWithin = true;
+    const gpu = await openTunedGpu({ note: console.error });
+    try {
+      for (const path of goldens) {
+        const base = `${folder}/golden.json`;
+        const json = await readJson(path);
+        const question = adapter !== undefined && await exists(base) ? await readJson(base) : {};
+        // Each golden begins with the folder's weights: training steps change them.
+        const pretrained = await loadPretrained(folder, gpu, { adapter });
+        let differences;
+        try {
+          differences = await compareWithGolden(pretrained, readGolden(json, question));
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error;
+          throw new RangeError(`Cannot compare with ${path}: ${error.message}`, { cause: error });
+        } finally {
+          await gpu.settle();
+        }
+        processConsole.out(`${printable(path)}\n`);
+        for (const { what, difference, bound, where } of differences) {
+          const isEqual = difference <= bound;
+          isWithin &&= isEqual;
+          const shown = bound === 0
+            ? (isEqual ? "equal" : `${difference} differ`)
+            : difference.toExponential(2);
+          processConsole.out(
+            `  ${isEqual ? "ok " : "BAD"} ${what.padEnd(26)} ${shown.padStart(9)}` +
+              `${bound === 0 ? "" : `   bound ${bound.toExponential(0)}`}${
+                where ? `   ${printable(where)}` : ""
+              }\n`,
+          );
+        }
+      }
+    } finally {
+      gpu.destroy();
+    }
+    return isWithin ? 0 : 1;
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(verifyCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -1,0 +1,54 @@
+/** Runs with an environment of the user's own, whose file is named from another folder or has moved. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { outcomeOf, startCommand, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+
+const ENVS = new URL("../../../envs/mod.ts", import.meta.url).href;
+const COIN = `import { defineEnvironment } from "${ENVS}";
+export default defineEnvironment({
+  name: "Coin", actions: ["heads", "tails"],
+  reset: (random) => ({ side: random.integer(2) }),
+  step: ({ side }, action) => ({ state: { side }, reward: side === action ? 1 : -1, terminated: true }),
+  render: ({ side }) => ({ width: 2, height: 1, data: new Uint8Array(6).fill(255 * side) }),
+  solve: ({ side }) => side,
+});`;
+
+Deno.test("a run of one's own environment resumes from any folder, and with the place to which its file moved", async () => {
+  using temp = new TempFolder();
+  const [old, now, out] = ["old", "now", "run"].map((name) => `${temp.path}/${name}`);
+  for (const folder of [old, now]) Deno.mkdirSync(folder);
+  Deno.writeTextFileSync(`${old}/coin.ts`, COIN);
+  const train = (from: string, ...args: string[]) =>
+    outcomeOf(startCommand("train", ["--out", out, ...args], { env: { PONDER_CWD: from } }));
+
+  const begun = await train(old, "--env", "./coin.ts", ...TINY_FLAGS);
+  assertEquals(begun.code, 0, begun.err);
+  const settings = Deno.readTextFileSync(`${out}/config.json`);
+
+  const elsewhere = await train(now, "--resume", "--env", "../old/coin.ts");
+  assertEquals(elsewhere.code, 0, elsewhere.err);
+
+  Deno.renameSync(`${old}/coin.ts`, `${now}/coin.ts`);
+  const unnamed = await train(now, "--resume");
+  assertEquals(unnamed.code, 2);
+  assertStringIncludes(
+    unnamed.err,
+    `its environment is a program, ${old}/coin.ts; if you trust that, name it: --env ${old}/coin.ts, ` +
+      "or the place where the file is now",
+  );
+  const gone = await train(old, "--resume", "--env", "./coin.ts");
+  assertEquals(gone.code, 2);
+  assertStringIncludes(gone.err, `there is no file ${old}/coin.ts`);
+
+  const longer = ["--extend", "--env-steps", "48"];
+  const moved = await train(now, "--resume", "--env", "./coin.ts", ...longer);
+  assertEquals(moved.code, 0, moved.err);
+  // The run keeps the path that it began with; all else of its settings is as it was.
+  assertEquals(
+    { ...JSON.parse(Deno.readTextFileSync(`${out}/config.json`)), envSteps: 32 },
+    JSON.parse(settings),
+  );
+  Deno.copyFileSync(`${now}/coin.ts`, `${now}/dice.ts`);
+  const other = await train(now, "--resume", "--env", "./dice.ts");
+  assertEquals(other.code, 2);
+  assertStringIncludes(other.err, "Cannot resume with other settings: env (was ");
+});
