@@ -4,8 +4,8 @@
  * @module
  */
 import { caseValues, type KernelCase } from "../case.ts";
-import { bucketRows, embed, gatherRows, sumRows, sumRowsVariants } from "./mod.ts";
-import { embedReference, gatherRowsReference, sumRowsReference } from "./reference.ts";
+import { bucketRows, embed, embedRows, gatherRows, sumRows, sumRowsVariants } from "./mod.ts";
+import { embedReference, embedRowsReference, gatherRowsReference, sumRowsReference } from "./reference.ts";
 
 /** Reproducible integers in [from, to). */
 function caseIndices(length: number, seed: number, from: number, to: number): Int32Array {
@@ -43,6 +43,34 @@ function embedCase(N: number, C: number, V: number, imageRows: number): KernelCa
     tolerance: 1e-6,
     flops: N * C,
     bytes: 4 * (3 * N * C + 2 * N),
+  };
+}
+
+/** Reads of a table of `V` rows of which `[row0, row0 + rows)` are at hand. */
+function embedRowsCase(
+  [N, C, V]: readonly [N: number, C: number, V: number],
+  [row0, rows]: readonly [row0: number, rows: number],
+  imageRows: number,
+): KernelCase {
+  const shape = { N, C, row0, rows };
+  const hasImages = imageRows > 0;
+  return {
+    kernel: "embedding",
+    name: `embed ${N}x${C} from rows ${row0} to ${row0 + rows - 1} of ${V} and ${imageRows} image rows`,
+    variants: ["naive"],
+    inputs: () => ({
+      sources: caseIndices(N, 1, -Math.max(1, imageRows), V),
+      table: caseValues(rows * C, 2),
+      imageTokens: caseValues(Math.max(1, imageRows) * C, 3),
+      Y: caseValues(N * C, 4),
+    }),
+    outputs: { Y: N * C },
+    launch: (gpu, { sources, table, imageTokens, Y }) =>
+      embedRows(gpu, { sources, table, ...(hasImages ? { imageTokens } : {}), Y }, shape),
+    reference: (inputs) => ({ Y: embedRowsReference(inputs, { ...shape, hasImages }) }),
+    tolerance: 0,
+    flops: 0,
+    bytes: 4 * (2 * N * C + N),
   };
 }
 
@@ -87,6 +115,11 @@ export const cases: KernelCase[] = [
   embedCase(17, 13, 5, 3),
   embedCase(37, 20, 9, 0),
   embedCase(2304, 96, 96, 1024),
+  embedRowsCase([1, 1, 1], [0, 1], 0),
+  embedRowsCase([37, 13, 9], [0, 9], 3),
+  embedRowsCase([37, 20, 9], [0, 5], 4),
+  embedRowsCase([37, 20, 9], [5, 4], 0),
+  embedRowsCase([29, 7, 11], [3, 6], 0),
   gatherCase(1, 1, 1),
   gatherCase(11, 6, 5),
   gatherCase(896, 96, 2304),

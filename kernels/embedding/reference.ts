@@ -21,6 +21,22 @@ export function embedReference(
   return Y;
 }
 
+/** Y with the rows whose source is in the piece of the table, or an image row if there are any; others as they were. */
+export function embedRowsReference(
+  { sources, table, imageTokens, Y: before }: Record<string, Numbers>,
+  { N, C, row0, rows, hasImages }: { N: number; C: number; row0: number; rows: number; hasImages: boolean },
+): Float64Array {
+  const Y = Float64Array.from(before);
+  for (let n = 0; n < N; n++) {
+    const source = sources[n];
+    for (let c = 0; c < C; c++) {
+      if (source < 0 && hasImages) Y[n * C + c] = imageTokens[(-source - 1) * C + c];
+      if (source >= row0 && source < row0 + rows) Y[n * C + c] = table[(source - row0) * C + c];
+    }
+  }
+  return Y;
+}
+
 /** Y[r] = X[index[r]], zeros for -1. */
 export function gatherRowsReference(
   { X, index }: Record<string, Numbers>,
