@@ -96,6 +96,33 @@ export function addAdapters(
   return Y;
 }
 
+/** What PEFT can say that changes the model, and that our adapters have no counterpart for. */
+const UNKNOWN = [
+  ...[
+    "use_dora",
+    "use_qalora",
+    "fan_in_fan_out",
+    "lora_bias",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+  ],
+  ...[
+    "layers_to_transform",
+    "layers_pattern",
+    "exclude_modules",
+    "target_parameters",
+    "trainable_token_indices",
+  ],
+  ...["layer_replication", "alora_invocation_tokens"],
+];
+
+/** Does a setting of PEFT say anything? Nothing is said by null, false, and what is empty; 0 may be a layer. */
+function saysSomething(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
+  return value === 0 || Boolean(value);
+}
+
 /**
  * The settings in a PEFT `adapter_config.json`, parsed.
  *
@@ -111,11 +138,8 @@ export function readLoraConfig(config: unknown): LoraConfig {
   }
   if (typeof lora_alpha !== "number") throw refuse(`lora_alpha must be a number, got ${quote(lora_alpha)}`);
   if (bias !== "none") throw refuse(`bias is ${quote(bias)}, only none is known`);
-  for (const name of ["use_dora", "fan_in_fan_out", "lora_bias"]) {
-    if (rest[name]) throw refuse(`${name} is ${quote(rest[name])}, which is not known`);
-  }
-  for (const name of ["rank_pattern", "alpha_pattern"]) {
-    if (Object.keys(rest[name] ?? {}).length > 0) throw refuse(`it has a ${name}, which is not known`);
+  for (const name of UNKNOWN) {
+    if (saysSomething(rest[name])) throw refuse(`it has ${name} (${quote(rest[name])}), which is not known`);
   }
   if (!Array.isArray(target_modules) || !target_modules.every((name) => typeof name === "string")) {
     throw refuse(`target_modules must be a list of names, got ${quote(target_modules)}`);

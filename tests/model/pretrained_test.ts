@@ -49,10 +49,16 @@ Deno.test("an adapter that our model cannot have is named", () => {
   const config = { peft_type: "LORA", r: 4, lora_alpha: 8, target_modules: ["q_proj"] };
   const { rank, alpha, rslora, targets } = readLoraConfig(config);
   assertEquals({ rank, alpha, rslora, targets }, { rank: 4, alpha: 8, rslora: false, targets: ["q_proj"] });
+  const silent = { use_dora: false, modules_to_save: null, layers_to_transform: null, rank_pattern: {} };
+  assertEquals(readLoraConfig({ ...config, ...silent }), readLoraConfig(config));
   const bad: [Record<string, unknown>, string][] = [
     [{ peft_type: "IA3" }, 'its peft_type is "IA3"'],
     [{ r: 0 }, "r must be a whole number of at least 1, got 0"],
-    [{ use_dora: true }, "use_dora is true"],
+    [{ use_dora: true }, "it has use_dora (true)"],
+    [{ modules_to_save: ["lm_head"] }, "it has modules_to_save"],
+    [{ layers_to_transform: 0 }, "it has layers_to_transform (0)"],
+    [{ exclude_modules: ".*vision.*" }, "it has exclude_modules"],
+    [{ rank_pattern: { k_proj: 2 } }, "it has rank_pattern"],
     [{ target_modules: "all-linear" }, "target_modules must be a list of names"],
   ];
   for (const [change, message] of bad) {
