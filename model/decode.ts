@@ -26,8 +26,22 @@ export interface DecodingState {
   readonly position: Slice;
 }
 
-/** Heads of the language model's attention, and widths: C of queries, E of keys and of values. */
-export function attentionSizes(config: VlmConfig) {
+/** Heads and widths of the language model's attention. */
+export interface AttentionSizes {
+  /** Heads of queries. */
+  readonly H: number;
+  /** Heads of keys and values. */
+  readonly K: number;
+  /** Size of a head. */
+  readonly D: number;
+  /** Width of the queries, H * D. */
+  readonly C: number;
+  /** Width of the keys and of the values, K * D. */
+  readonly E: number;
+}
+
+/** Derives the sizes of the language model's attention. */
+export function attentionSizes(config: VlmConfig): AttentionSizes {
   const { width, heads: H, keyValueHeads: K = H } = config;
   const D = config.headSize ?? width / H;
   return { H, K, D, C: H * D, E: K * D };

@@ -51,7 +51,7 @@ export {
   type BlockWork,
   registerBlock,
 } from "./block.ts";
-export { attentionSizes, type DecodingState } from "./decode.ts";
+export { type AttentionSizes, attentionSizes, type DecodingState } from "./decode.ts";
 export { forwardFlops, parameterSpecs, Vlm } from "./vlm.ts";
 export { type PretrainedConfig, type PretrainedFormat, readPretrainedConfig } from "./pretrained/config.ts";
 export {

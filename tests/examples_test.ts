@@ -12,6 +12,7 @@ const MOST_LINES = 60;
 const PRINTED: Readonly<Record<string, RegExp>> = {
   "act.ts": /maze\.png: the agent writes .*\n.*action: .+\nreward: -?1/s,
   "algorithm.ts": /iteration 2: -?[\d.]+ an episode, [\d.]+ parsed/,
+  "choose_algorithm.ts": /grpo: [\s\S]*\d+ steps, success [\d.]+, /,
   "environment.ts": /Bring the orange cat to the blue mouse[\s\S]*"action": "/,
   "evaluate.ts": /chance: success [\s\S]*solver: success 1 [\s\S]*runs\/Maze: success /,
   "kernel.ts": /largest error \S+e-[5-9][\s\S]* GB\/s/,
