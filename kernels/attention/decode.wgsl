@@ -41,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let v = QKV[newKey + E + d];
     maximum += QKV[row + d] * k;
     y[d] = v;
-    // Of the heads that share it, the first writes.
+    // The first of the heads that share a key and a value writes them.
     if (h % GROUP == 0) {
       cache[slot + d] = k;
       cache[slot + E + d] = v;

@@ -48,7 +48,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var y_$d = QKV[newKey + E4 + $d];
   maximum += dot(q_$d, k_$d);
   //@end
-  // Of the heads that share it, the first writes.
+  // The first of the heads that share a key and a value writes them.
   if (h % GROUP == 0) {
     //@for d in 0..D/4
     cache[slot + $d] = k_$d;

@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (g == 0) {
     sum = ownWeight(maximum);
     y = QKV[newKey + E4 + c];
-    // Of the heads that share it, the first writes.
+    // The first of the heads that share a key and a value writes them.
     if (h % GROUP == 0) {
       cache[headBase + end * 2 * E4 + c] = QKV[newKey + c];
       cache[headBase + end * 2 * E4 + E4 + c] = y;

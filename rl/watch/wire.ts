@@ -87,7 +87,7 @@ export interface RecordingTold {
 
 /** What an environment says of a recorded episode when it is played again. */
 export interface SceneTold {
-  /** Of each recorded turn. */
+  /** The turns that were recorded. */
   readonly turns: readonly {
     /** The frame as a PNG in base64. */
     readonly frame: string;
@@ -135,7 +135,7 @@ export interface PlayThought {
   readonly actionSpan: readonly [start: number, end: number];
   /** In units of return. */
   readonly value: number;
-  /** Of each token. */
+  /** Probability of each token when it was sampled. */
   readonly probabilities: readonly number[];
   readonly alternatives: readonly (readonly (readonly [text: string, probability: number])[])[] | null;
   readonly faithful: boolean | null;

@@ -11,7 +11,7 @@ export interface Quantity {
   readonly name: string;
   /** One sentence. */
   readonly meaning: string;
-  /** Of each token; null when the recording has none. */
+  /** Reads its value for each token; null if the recording has none. */
   readonly of: (turn: RecordedTurn) => readonly (number | null)[] | null;
   readonly format: (value: number) => string;
   /** From one colour over none to the other, or from none to one. */
