@@ -68,7 +68,7 @@ Deno.test("the shell takes the same files: an environment to list and check, an 
   try {
     // As `./ponder` starts a command: in its own folder, told where the user is.
     const command = (name: string, ...args: string[]) =>
-      runDeno(ROOT, ["run", "-A", "--cached-only", `rl/commands/${name}.ts`, ...args], {
+      runDeno(ROOT, ["run", "-A", "--cached-only", `commands/${name}.ts`, ...args], {
         PONDER_CWD: folder,
       });
     const listed = await command("envs", "--env", "./environment.ts");

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 const ROOT = new URL("../", import.meta.url);
 const MAX_LINES = 400;
 const SKIPPED = new Set(["node_modules", ".git", ".cache", "runs", "coverage"]);
-const LAYERS = ["rl", "model", "kernels", "envs", "bench"];
+const LAYERS = ["commands", "rl", "model", "kernels", "envs", "bench"];
 
 /** The one file of each layer that may use Deno-only API: files, environment, canvas factory. */
 const DENO_FILES = new Set([
@@ -89,7 +89,7 @@ const tasks: Record<string, { command: string }> =
   JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT))).tasks;
 /** What the tasks start. */
 const scripts = new Set(Object.values(tasks).map(({ command }) => command.split(" ").at(-1)!));
-const isCommand = (path: string): boolean => scripts.has(path) || /^(rl\/)?commands\//.test(path);
+const isCommand = (path: string): boolean => scripts.has(path) || /^commands\//.test(path);
 const isLibrary = (path: string): boolean => LAYERS.includes(layerOf(path));
 
 Deno.test("the import parser sees every form of import and no comment", () => {
@@ -187,7 +187,7 @@ function loadedWith(path: string): Set<string> {
 }
 
 Deno.test("no command but the benchmark loads references or cases when it starts", () => {
-  const starts = [...scripts, "mod.ts"].filter((path) => /^(rl|commands)\/|^mod\.ts$/.test(path));
+  const starts = [...scripts, "mod.ts"].filter((path) => /^commands\/|^mod\.ts$/.test(path));
   assert(starts.some((path) => path.endsWith("commands/train.ts")));
   const wrong = starts.flatMap((start) =>
     [...loadedWith(start)].filter((path) => /^kernels\/.*\b(reference|cases)\.ts$/.test(path))

@@ -39,7 +39,7 @@ Deno.test("the script works through links, from any folder", noWindows, () => {
   for (const link of ["home/absolute", "bin/relative"]) {
     const { code, out, err } = sandbox.run(`../${link}`, "train");
     assertEquals([code, err], [0, ""]);
-    assertStringIncludes(out, "<rl/commands/train.ts>");
+    assertStringIncludes(out, "<commands/train.ts>");
   }
 });
 
@@ -69,7 +69,7 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   const result = sandbox.run("ponder", "train", ...awkward);
   assertEquals([result.code, result.err], [0, ""]);
   const { script, args } = started(result);
-  assertEquals([script, args], ["rl/commands/train.ts", awkward]);
+  assertEquals([script, args], ["commands/train.ts", awkward]);
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
@@ -287,7 +287,7 @@ Deno.test("root installs the software Vulkan driver where there is no adapter", 
   const { code, out, err } = sandbox.run("ponder", "train");
   assertEquals(code, 0);
   assertStringIncludes(err, "ponder: no WebGPU adapter: installing mesa-vulkan-drivers\n");
-  assertStringIncludes(out, "<rl/commands/train.ts>");
+  assertStringIncludes(out, "<commands/train.ts>");
 });
 
 Deno.test("package lists are fetched when the first install fails", noWindows, () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { findEnvironment, makeEnv } from "../../envs/mod.ts";
 import { type Gpu, subslice } from "../../kernels/gpu/mod.ts";
-import { baselineCommand } from "../../rl/commands/baseline.ts";
+import { baselineCommand } from "../../commands/baseline.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
 import { loadPolicy } from "../../rl/run/checkpoint.ts";
 import { resolveConfig, type TrainConfig } from "../../rl/config.ts";

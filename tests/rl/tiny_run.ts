@@ -117,7 +117,7 @@ export async function signAgain(path: string): Promise<void> {
   Deno.writeTextFileSync(`${path}/manifest.json`, await encodeManifest({ ...manifest, files }));
 }
 
-/** What Deno is told before `rl/commands/NAME.ts` to make the process send itself signals; see `signals_itself.ts`. */
+/** What Deno is told before `commands/NAME.ts` to make the process send itself signals; see `signals_itself.ts`. */
 export function signalsItself(name: Parameters<typeof taskArguments>[0]): string[] {
   const [run, ...others] = taskArguments(name);
   return [run, `--preload=${new URL("signals_itself.ts", import.meta.url).href}`, "--allow-run", ...others];

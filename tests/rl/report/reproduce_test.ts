@@ -5,12 +5,12 @@ import { START } from "../../../rl/run/checkpoint.ts";
 import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
 import { resolveConfig, trainOptions } from "../../../rl/config.ts";
 import { readEnvSettings } from "../../../rl/env_settings.ts";
-import { evalCommand } from "../../../rl/commands/eval.ts";
+import { evalCommand } from "../../../commands/eval.ts";
 import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../../rl/report/cells.ts";
 import { estimateSeconds, formatEstimate } from "../../../rl/report/estimate.ts";
 import { DEFAULT, experiments, tasks } from "../../../rl/report/experiments.ts";
 import { resultsPage } from "../../../rl/report/page.ts";
-import { reproduceCommand } from "../../../rl/commands/reproduce.ts";
+import { reproduceCommand } from "../../../commands/reproduce.ts";
 import { outcomeOf, startCommand, TempFolder } from "../tiny_run.ts";
 import { cell, experimentOf, idOf, writeCell } from "./result_cells.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decodeRecorded, encodeRecorded } from "../../../rl/run/recorded.ts";
 import { exportPage } from "../../../rl/watch/export.ts";
-import { formatRuns } from "../../../rl/commands/runs.ts";
+import { formatRuns } from "../../../commands/runs.ts";
 import { readPage } from "../../../rl/watch/page.ts";
 import { describeRun, findRuns } from "../../../rl/watch/runs.ts";
 import { serveSite } from "../../../rl/watch/serve.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { statfs } from "node:fs/promises";
-import { debugLevel, environment, type Gpu, NoAdapterError, openGpu } from "../../kernels/gpu/mod.ts";
-import { keptTuning } from "../../bench/tuning.ts";
+import { debugLevel, environment, type Gpu, NoAdapterError, openGpu } from "../kernels/gpu/mod.ts";
+import { keptTuning } from "../bench/tuning.ts";
 import {
   type Command,
   defineOptions,
@@ -13,7 +13,7 @@ import {
   formatBytes,
   processConsole,
   runCommand,
-} from "../cli/mod.ts";
+} from "../rl/cli/mod.ts";
 
 const GIB = 2 ** 30;
 

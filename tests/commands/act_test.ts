@@ -1,11 +1,11 @@
 /** The `act` command: a policy and a picture. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { numberLine } from "../../../envs/mod.ts";
-import { runCommand } from "../../../rl/cli/mod.ts";
-import { actCommand } from "../../../rl/commands/act.ts";
-import { encodePicture } from "../../../rl/image.ts";
-import { gpuTest } from "../../gpu.ts";
-import { TempFolder, untrainedRun } from "../tiny_run.ts";
+import { numberLine } from "../../envs/mod.ts";
+import { runCommand } from "../../rl/cli/mod.ts";
+import { actCommand } from "../../commands/act.ts";
+import { encodePicture } from "../../rl/image.ts";
+import { gpuTest } from "../gpu.ts";
+import { TempFolder, untrainedRun } from "../rl/tiny_run.ts";
 
 gpuTest("act reads a picture and prints what the policy wrote; without one it is wrong usage", async () => {
   using temp = new TempFolder();

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { loadPolicy } from "../run/checkpoint.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { loadPolicy } from "../rl/run/checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -14,17 +14,17 @@ import {
   runCommand,
   toFlag,
   UsageError,
-} from "../cli/mod.ts";
-import { agentOptions } from "../agent.ts";
-import { commonOptions } from "../config.ts";
-import { evaluationEnvSettings, readEnvSettings } from "../env_settings.ts";
-import { loadEnvironment } from "../run/load_environment.ts";
-import { evaluate, evaluateBoth } from "../evaluation.ts";
-import { sampledDeals } from "../pass_at.ts";
-import { dealTable, evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
-import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../scripted_policy.ts";
-import { findTrainedRun } from "../run/trained.ts";
-import { openTunedGpu } from "../../bench/tuning.ts";
+} from "../rl/cli/mod.ts";
+import { agentOptions } from "../rl/agent.ts";
+import { commonOptions } from "../rl/config.ts";
+import { evaluationEnvSettings, readEnvSettings } from "../rl/env_settings.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { evaluate, evaluateBoth } from "../rl/evaluation.ts";
+import { sampledDeals } from "../rl/pass_at.ts";
+import { dealTable, evaluationReport, evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
+import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../rl/scripted_policy.ts";
+import { findTrainedRun } from "../rl/run/trained.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 const { temperature, maxNewTokens } = agentOptions;
 

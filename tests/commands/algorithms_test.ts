@@ -1,6 +1,6 @@
 /** The `algorithms` command, as it is started. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { algorithms } from "../../../rl/algorithms/mod.ts";
+import { algorithms } from "../../rl/algorithms/mod.ts";
 
 async function run(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -11,10 +11,10 @@ async function run(...args: string[]) {
       "-E",
       "--allow-sys",
       "--allow-ffi",
-      "rl/commands/algorithms.ts",
+      "commands/algorithms.ts",
       ...args,
     ],
-    cwd: new URL("../../../", import.meta.url),
+    cwd: new URL("../../", import.meta.url),
     env: { NO_COLOR: "1" },
   }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { runCommand } from "../cli/mod.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { runCommand } from "../rl/cli/mod.ts";
 import { trainCommand } from "./train.ts";
 
 /** The `baseline` command: `train --policy cnn`. */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { openTunedGpu } from "../../bench/tuning.ts";
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { exists, readJson } from "../../model/files.ts";
-import { loadPretrained } from "../../model/pretrained/folder.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { exists, readJson } from "../model/files.ts";
+import { loadPretrained } from "../model/pretrained/folder.ts";
 import {
   type Command,
   defineOptions,
@@ -15,8 +15,8 @@ import {
   runCommand,
   UsageError,
   userPath,
-} from "../cli/mod.ts";
-import { compareWithGolden, readGolden } from "../pretrained/verify.ts";
+} from "../rl/cli/mod.ts";
+import { compareWithGolden, readGolden } from "../rl/pretrained/verify.ts";
 
 const options = defineOptions({
   adapter: {

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { checkEnvironment, ENV_NAMES, type EnvironmentDefinition } from "../../envs/mod.ts";
-import { contactSheet } from "../../envs/sheet.ts";
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { writeFileAtomic } from "../../model/files.ts";
-import { type Command, defineOptions, formatTable, processConsole, runCommand } from "../cli/mod.ts";
-import { loadEnvironment } from "../run/load_environment.ts";
+import { checkEnvironment, ENV_NAMES, type EnvironmentDefinition } from "../envs/mod.ts";
+import { contactSheet } from "../envs/sheet.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
+import { type Command, defineOptions, formatTable, processConsole, runCommand } from "../rl/cli/mod.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
 
 const options = defineOptions({
   env: {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Command, defineOptions, processConsole, runCommand, UsageError } from "../cli/mod.ts";
-import { PLACES } from "../report/cells.ts";
-import { compare, comparisonLines, findCompared, type Which } from "../report/compared.ts";
+import { type Command, defineOptions, processConsole, runCommand, UsageError } from "../rl/cli/mod.ts";
+import { PLACES } from "../rl/report/cells.ts";
+import { compare, comparisonLines, findCompared, type Which } from "../rl/report/compared.ts";
 
 const options = defineOptions({
   greedy: { type: "boolean", default: false, meaning: "compare greedy decoding, not sampling" },

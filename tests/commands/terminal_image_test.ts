@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { renderToTerminal } from "../../../rl/commands/terminal_image.ts";
+import { renderToTerminal } from "../../commands/terminal_image.ts";
 
 const RED = [255, 0, 0],
   BLUE = [0, 0, 255],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkRun, type RunState } from "../run/check.ts";
+import { checkRun, type RunState } from "../rl/run/check.ts";
 import {
   type Command,
   defineOptions,
@@ -12,9 +12,9 @@ import {
   runCommand,
   UsageError,
   userPath,
-} from "../cli/mod.ts";
-import { latestRun, RUNS_FOLDER } from "../run/latest.ts";
-import { restoreRun } from "../run/proof.ts";
+} from "../rl/cli/mod.ts";
+import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { restoreRun } from "../rl/run/proof.ts";
 
 const options = defineOptions({
   run: {

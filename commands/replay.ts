@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { openTunedGpu } from "../../bench/tuning.ts";
-import { debugLevel } from "../../kernels/gpu/mod.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   defineOptions,
@@ -14,22 +14,22 @@ import {
   runCommand,
   UsageError,
   userPath,
-} from "../cli/mod.ts";
-import { commonOptions, resolveConfig } from "../config.ts";
-import { RunFolder } from "../run/folder.ts";
-import { latestRun, RUNS_FOLDER } from "../run/latest.ts";
-import { loadEnvironment } from "../run/load_environment.ts";
-import { decodeRecorded } from "../run/recorded.ts";
+} from "../rl/cli/mod.ts";
+import { commonOptions, resolveConfig } from "../rl/config.ts";
+import { RunFolder } from "../rl/run/folder.ts";
+import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { decodeRecorded } from "../rl/run/recorded.ts";
 import {
   entriesAt,
   iterationOf,
   readRecordedText,
   RECORDING_FOLDER,
   recordingFile,
-} from "../run/recording.ts";
-import { compareEpisode, type Replay, replayFile } from "../run/replay.ts";
-import { stoppable } from "../run/stop.ts";
-import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
+} from "../rl/run/recording.ts";
+import { compareEpisode, type Replay, replayFile } from "../rl/run/replay.ts";
+import { stoppable } from "../rl/run/stop.ts";
+import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
 
 const options = defineOptions({
   run: {

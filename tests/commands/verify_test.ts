@@ -1,12 +1,12 @@
 /** The `verify` command: pretrained folders against answers that are right, wrong, or of another model. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { runCommand } from "../../../rl/cli/mod.ts";
-import { verifyCommand } from "../../../rl/commands/verify.ts";
-import { readGolden } from "../../../rl/pretrained/verify.ts";
-import { gpuTest } from "../../gpu.ts";
-import { TempFolder } from "../tiny_run.ts";
+import { runCommand } from "../../rl/cli/mod.ts";
+import { verifyCommand } from "../../commands/verify.ts";
+import { readGolden } from "../../rl/pretrained/verify.ts";
+import { gpuTest } from "../gpu.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
 
-const DATA = new URL("../../model/data/pretrained", import.meta.url).pathname;
+const DATA = new URL("../model/data/pretrained", import.meta.url).pathname;
 const TINY = `${DATA}/idefics3-tiny`;
 
 async function verify(...args: string[]): Promise<{ code: number; out: string; err: string }> {

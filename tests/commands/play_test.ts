@@ -1,9 +1,9 @@
 /** The `play` command: what a step and an end look like, and whole episodes of an untrained run. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { makeEnv } from "../../../envs/mod.ts";
-import { formatEnd, type PlayedStep, showStep, stepAsJson } from "../../../rl/commands/play.ts";
-import { gpuTest } from "../../gpu.ts";
-import { outcomeOf, startCommand, TempFolder, untrainedRun } from "../tiny_run.ts";
+import { makeEnv } from "../../envs/mod.ts";
+import { formatEnd, type PlayedStep, showStep, stepAsJson } from "../../commands/play.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, untrainedRun } from "../rl/tiny_run.ts";
 
 /** A step with a response written as these tokens. */
 function stepOf(tokens: string[]): PlayedStep {

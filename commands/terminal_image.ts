@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Observation } from "../../envs/types.ts";
-import { boxResize } from "../image.ts";
+import type { Observation } from "../envs/types.ts";
+import { boxResize } from "../rl/image.ts";
 
 /** Characters from no ink to much. Frames are dark on white, so that a white pixel is a blank. */
 const INK = " .:-=+*#%@";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type FileContent, writeFileAtomic } from "../../model/files.ts";
-import { type Command, defineOptions, formatBytes, runCommand, UsageError, userPath } from "../cli/mod.ts";
-import { metricsCsv, scalarsOf, tensorboardEvents } from "../report/metrics_export.ts";
-import { RunFolder } from "../run/folder.ts";
-import { latestRun, RUNS_FOLDER } from "../run/latest.ts";
+import { type FileContent, writeFileAtomic } from "../model/files.ts";
+import { type Command, defineOptions, formatBytes, runCommand, UsageError, userPath } from "../rl/cli/mod.ts";
+import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
+import { RunFolder } from "../rl/run/folder.ts";
+import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
 
 const options = defineOptions({
   run: {

@@ -1,8 +1,8 @@
 /** What `doctor` finds on machines, with an adapter and without. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { NoAdapterError } from "../../../kernels/gpu/mod.ts";
-import { findingsOf, formatMachine, lookAtMachine, type Machine } from "../../../rl/commands/doctor.ts";
-import { gpuTest } from "../../gpu.ts";
+import { NoAdapterError } from "../../kernels/gpu/mod.ts";
+import { findingsOf, formatMachine, lookAtMachine, type Machine } from "../../commands/doctor.ts";
+import { gpuTest } from "../gpu.ts";
 
 const GIB = 2 ** 30;
 const fast: Machine = {

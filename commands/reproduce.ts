@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { writeFileAtomic } from "../../model/files.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
 import {
   type Cell,
   type CellContext,
@@ -18,7 +18,7 @@ import {
   resultPath,
   runCell,
   runPath,
-} from "../report/cells.ts";
+} from "../rl/report/cells.ts";
 import {
   type Command,
   defineOptions,
@@ -28,11 +28,11 @@ import {
   shown,
   suggestion,
   UsageError,
-} from "../cli/mod.ts";
-import { type Experiment, experiments } from "../report/experiments.ts";
-import { estimateSeconds, formatEstimate } from "../report/estimate.ts";
-import { resultsPage } from "../report/page.ts";
-import { stoppable } from "../run/stop.ts";
+} from "../rl/cli/mod.ts";
+import { type Experiment, experiments } from "../rl/report/experiments.ts";
+import { estimateSeconds, formatEstimate } from "../rl/report/estimate.ts";
+import { resultsPage } from "../rl/report/page.ts";
+import { stoppable } from "../rl/run/stop.ts";
 
 const options = defineOptions({
   only: {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { EnvironmentDefinition, EnvironmentSettings } from "../../envs/mod.ts";
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import type { Decision, Policy, Situation } from "../policy.ts";
-import { loadPolicy } from "../run/checkpoint.ts";
+import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import type { Decision, Policy, Situation } from "../rl/policy.ts";
+import { loadPolicy } from "../rl/run/checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -15,14 +15,14 @@ import {
   terminalColumns,
   terminalRows,
   wrapWords,
-} from "../cli/mod.ts";
-import { agentOptions } from "../agent.ts";
-import { evaluationEnvSettings } from "../env_settings.ts";
-import { EVALUATION_SEEDS } from "../evaluation.ts";
-import { isSuccess, samplerState } from "../rollout.ts";
+} from "../rl/cli/mod.ts";
+import { agentOptions } from "../rl/agent.ts";
+import { evaluationEnvSettings } from "../rl/env_settings.ts";
+import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
+import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
-import { findTrainedRun } from "../run/trained.ts";
-import { openTunedGpu } from "../../bench/tuning.ts";
+import { findTrainedRun } from "../rl/run/trained.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;

@@ -3,10 +3,17 @@
  *
  * @module
  */
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { type Algorithm, algorithms } from "../algorithms/mod.ts";
-import { type Command, defineOptions, formatHelp, processConsole, runCommand, section } from "../cli/mod.ts";
-import { loadAlgorithm } from "../run/load_algorithm.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { type Algorithm, algorithms } from "../rl/algorithms/mod.ts";
+import {
+  type Command,
+  defineOptions,
+  formatHelp,
+  processConsole,
+  runCommand,
+  section,
+} from "../rl/cli/mod.ts";
+import { loadAlgorithm } from "../rl/run/load_algorithm.ts";
 
 const options = defineOptions({
   algorithm: {

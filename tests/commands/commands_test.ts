@@ -1,11 +1,11 @@
 /** What commands say, and exit with, when they are called wrongly or cannot go on. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Command, type Options, runCommand, toFlag } from "../../../rl/cli/mod.ts";
-import { evalCommand } from "../../../rl/commands/eval.ts";
-import { playCommand } from "../../../rl/commands/play.ts";
-import { trainCommand } from "../../../rl/commands/train.ts";
-import { gpuTest } from "../../gpu.ts";
-import { outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "../tiny_run.ts";
+import { type Command, type Options, runCommand, toFlag } from "../../rl/cli/mod.ts";
+import { evalCommand } from "../../commands/eval.ts";
+import { playCommand } from "../../commands/play.ts";
+import { trainCommand } from "../../commands/train.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "../rl/tiny_run.ts";
 
 /** Runs a command in this process, for calls that end before it prints anything itself. */
 async function call<O extends Options>(command: Command<O>, ...args: string[]) {

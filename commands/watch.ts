@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { openTunedGpu } from "../../bench/tuning.ts";
-import { writeFileAtomic } from "../../model/files.ts";
-import { type Command, defineOptions, formatBytes, runCommand, userPath } from "../cli/mod.ts";
-import { RUNS_FOLDER } from "../run/latest.ts";
-import { stoppable } from "../run/stop.ts";
-import { exportPage } from "../watch/export.ts";
-import { readPage } from "../watch/page.ts";
-import { Play } from "../watch/play.ts";
-import { findRuns } from "../watch/runs.ts";
-import { DEFAULT_PORT, serveSite } from "../watch/serve.ts";
-import { makeSite } from "../watch/site.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
+import { writeFileAtomic } from "../model/files.ts";
+import { type Command, defineOptions, formatBytes, runCommand, userPath } from "../rl/cli/mod.ts";
+import { RUNS_FOLDER } from "../rl/run/latest.ts";
+import { stoppable } from "../rl/run/stop.ts";
+import { exportPage } from "../rl/watch/export.ts";
+import { readPage } from "../rl/watch/page.ts";
+import { Play } from "../rl/watch/play.ts";
+import { findRuns } from "../rl/watch/runs.ts";
+import { DEFAULT_PORT, serveSite } from "../rl/watch/serve.ts";
+import { makeSite } from "../rl/watch/site.ts";
 
 const options = defineOptions({
   run: {

@@ -12,10 +12,10 @@ import {
   processConsole,
   runCommand,
   userPath,
-} from "../cli/mod.ts";
-import { RUNS_FOLDER } from "../run/latest.ts";
-import { describeRun, findRuns } from "../watch/runs.ts";
-import type { RunListed } from "../watch/wire.ts";
+} from "../rl/cli/mod.ts";
+import { RUNS_FOLDER } from "../rl/run/latest.ts";
+import { describeRun, findRuns } from "../rl/watch/runs.ts";
+import type { RunListed } from "../rl/watch/wire.ts";
 
 const options = defineOptions({
   json: { type: "boolean", default: false, meaning: "print the runs as JSON on stdout" },

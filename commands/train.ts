@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { EnvironmentDefinition } from "../../envs/mod.ts";
-import { debugLevel, type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
+import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   commandLine,
@@ -16,8 +16,8 @@ import {
   shellQuote,
   UsageError,
   userFolder,
-} from "../cli/mod.ts";
-import type { Algorithm } from "../algorithms/mod.ts";
+} from "../rl/cli/mod.ts";
+import type { Algorithm } from "../rl/algorithms/mod.ts";
 import {
   commonOptions,
   type CommonSettings,
@@ -25,28 +25,28 @@ import {
   optionsOf,
   resolveConfig,
   settingsOf,
-} from "../config.ts";
-import { loadEnvironment } from "../run/load_environment.ts";
-import { estimateDurationMs, estimateWork } from "../run/estimate.ts";
-import type { Evaluation } from "../evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "../report/evaluation.ts";
-import { runTraining } from "../run/run.ts";
-import type { RunResult } from "../run/state.ts";
-import { algorithmOf, loadAlgorithm } from "../run/load_algorithm.ts";
-import { newPolicy } from "../policies/mod.ts";
-import { requireBeginning } from "../requirements.ts";
-import { requireRunMemory } from "../run/memory_estimate.ts";
-import { onDevice } from "../run/retry.ts";
-import { stoppable } from "../run/stop.ts";
-import { chromeTrace } from "../../bench/chrome_trace.ts";
-import { formatTrace, traceTraining } from "../../bench/trace.ts";
-import { RunFolder } from "../run/folder.ts";
-import { serveRun } from "../watch/serve.ts";
-import { beginWithWeights } from "../run/given_weights.ts";
-import { type WarmStart, writeWarmStart } from "../run/store.ts";
-import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "../run/trained.ts";
-import { noteTaken, noteUntaken, removeTaken, untaken } from "../run/untaken.ts";
-import { openTunedGpu } from "../../bench/tuning.ts";
+} from "../rl/config.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { estimateDurationMs, estimateWork } from "../rl/run/estimate.ts";
+import type { Evaluation } from "../rl/evaluation.ts";
+import { evaluationReport, evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
+import { runTraining } from "../rl/run/run.ts";
+import type { RunResult } from "../rl/run/state.ts";
+import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
+import { newPolicy } from "../rl/policies/mod.ts";
+import { requireBeginning } from "../rl/requirements.ts";
+import { requireRunMemory } from "../rl/run/memory_estimate.ts";
+import { onDevice } from "../rl/run/retry.ts";
+import { stoppable } from "../rl/run/stop.ts";
+import { chromeTrace } from "../bench/chrome_trace.ts";
+import { formatTrace, traceTraining } from "../bench/trace.ts";
+import { RunFolder } from "../rl/run/folder.ts";
+import { serveRun } from "../rl/watch/serve.ts";
+import { beginWithWeights } from "../rl/run/given_weights.ts";
+import { type WarmStart, writeWarmStart } from "../rl/run/store.ts";
+import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
+import { noteTaken, noteUntaken, removeTaken, untaken } from "../rl/run/untaken.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 
 /** The `train` command. Its flags are those of every run, and those of the chosen algorithm. */
 export const trainCommand: Command<typeof commonOptions> = {

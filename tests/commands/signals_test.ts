@@ -1,9 +1,9 @@
 /** Training in processes of its own that are signalled, lose their parent, or cannot write their messages. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { metricsOf, outcomeOf, signalsItself, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { metricsOf, outcomeOf, signalsItself, TempFolder, TINY_FLAGS } from "../rl/tiny_run.ts";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const noWindows = { ignore: Deno.build.os === "windows", sanitizeResources: false, sanitizeOps: false };
 
 /** A training far too long to end by itself. */

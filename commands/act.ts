@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { openTunedGpu } from "../../bench/tuning.ts";
-import { debugLevel } from "../../kernels/gpu/mod.ts";
-import { readBytes } from "../../model/files.ts";
-import { agentOptions } from "../agent.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
+import { debugLevel } from "../kernels/gpu/mod.ts";
+import { readBytes } from "../model/files.ts";
+import { agentOptions } from "../rl/agent.ts";
 import {
   type Command,
   defineOptions,
@@ -15,10 +15,10 @@ import {
   runCommand,
   UsageError,
   userPath,
-} from "../cli/mod.ts";
-import { evaluationEnvSettings } from "../env_settings.ts";
-import { loadPolicy } from "../run/checkpoint.ts";
-import { findTrainedRun } from "../run/trained.ts";
+} from "../rl/cli/mod.ts";
+import { evaluationEnvSettings } from "../rl/env_settings.ts";
+import { loadPolicy } from "../rl/run/checkpoint.ts";
+import { findTrainedRun } from "../rl/run/trained.ts";
 
 const options = defineOptions({
   run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },

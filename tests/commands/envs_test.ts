@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decode } from "fast-png";
-import { ENV_NAMES } from "../../../envs/mod.ts";
-import { runCommand } from "../../../rl/cli/mod.ts";
-import { envsCommand } from "../../../rl/commands/envs.ts";
-import { TempFolder } from "../tiny_run.ts";
+import { ENV_NAMES } from "../../envs/mod.ts";
+import { runCommand } from "../../rl/cli/mod.ts";
+import { envsCommand } from "../../commands/envs.ts";
+import { TempFolder } from "../rl/tiny_run.ts";
 
 /** Runs the command with stdout and stderr of this process captured. */
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -16,10 +16,10 @@ async function run(...args: string[]): Promise<{ code: number; stdout: string; s
       "-E",
       "--allow-ffi",
       "--allow-sys",
-      "rl/commands/envs.ts",
+      "commands/envs.ts",
       ...args,
     ],
-    cwd: new URL("../../../", import.meta.url),
+    cwd: new URL("../../", import.meta.url),
     env: { NO_COLOR: "1" },
   }).output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));

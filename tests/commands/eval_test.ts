@@ -1,11 +1,11 @@
 /** The `eval` command on an untrained run, and on policies without a model. */
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { formatShare, runCommand, UsageError } from "../../../rl/cli/mod.ts";
-import { evalCommand } from "../../../rl/commands/eval.ts";
-import { evaluationReport, evaluationTable } from "../../../rl/report/evaluation.ts";
-import { findTrainedRun } from "../../../rl/run/trained.ts";
-import { gpuTest } from "../../gpu.ts";
-import { outcomeOf, startCommand, TempFolder, untrainedRun } from "../tiny_run.ts";
+import { formatShare, runCommand, UsageError } from "../../rl/cli/mod.ts";
+import { evalCommand } from "../../commands/eval.ts";
+import { evaluationReport, evaluationTable } from "../../rl/report/evaluation.ts";
+import { findTrainedRun } from "../../rl/run/trained.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, startCommand, TempFolder, untrainedRun } from "../rl/tiny_run.ts";
 
 const result = {
   success: 0.5,

@@ -1,8 +1,8 @@
 /** Runs with an environment of the user's own, whose file is named from another folder or has moved. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { outcomeOf, startCommand, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { outcomeOf, startCommand, TempFolder, TINY_FLAGS } from "../rl/tiny_run.ts";
 
-const ENVS = new URL("../../../envs/mod.ts", import.meta.url).href;
+const ENVS = new URL("../../envs/mod.ts", import.meta.url).href;
 const COIN = `import { defineEnvironment } from "${ENVS}";
 export default defineEnvironment({
   name: "Coin", actions: ["heads", "tails"],
