@@ -2,7 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { onGpu } from "../gpu.ts";
 import { inBrowser, openModule } from "../browser.ts";
-import { frames, greedyResponses, type Steps, trainingSteps } from "./steps_page.ts";
+import { greedyResponses, type Steps, trainingSteps } from "./steps_page.ts";
 
 const DEMO = new URL("../../web/playground/demo/", import.meta.url);
 const inBoth = { ...inBrowser, ignore: inBrowser.ignore || onGpu.ignore } as const;
@@ -33,19 +33,12 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "frames in the browser are Deno's but for the edges of letters, and a trained policy writes the same of all 30 states",
+  name: "a trained policy writes the same of all 30 states of NumberLine in the browser and in Deno",
   ...inBoth,
   fn: async () => {
     const names = ["config.json", "tokenizer.json", "model.safetensors"];
     const files = Object.fromEntries(names.map((name) => [name, Deno.readFileSync(new URL(name, DEMO))]));
     await using module = await openModule("tests/web/steps_page.ts", files);
-    const [drawn, ours] = [await module.call<number[][]>("frames"), frames()];
-    let largest = 0;
-    drawn.forEach((frame, i) =>
-      frame.forEach((v, j) => largest = Math.max(largest, Math.abs(v - ours[i][j])))
-    );
-    assert(largest <= 96, `the largest difference of a pixel is ${largest} of 255`);
     type Greedy = Awaited<ReturnType<typeof greedyResponses>>;
     const got = await module.call<Greedy>("greedyResponses");
     const want = await greedyResponses((name) => Promise.resolve(files[name]));
