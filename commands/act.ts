@@ -37,9 +37,9 @@ const options = defineOptions({
 
 /** The `act` command. */
 export const actCommand: Command<typeof options> = {
-  command: "deno task act",
+  command: "./ponder act",
   summary: "Show a picture (PNG, of any size) to a trained policy: what it thinks, and what it would do.",
-  examples: ["deno task act frame.png", "deno task act frame.png --run runs/NumberLine-s0 --greedy"],
+  examples: ["./ponder act frame.png", "./ponder act frame.png --run runs/NumberLine-s0 --greedy"],
   options,
   maxPositional: 1,
   async run({ given, values: { run, prompt, greedy, seed, json }, positional }) {

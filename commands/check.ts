@@ -31,13 +31,13 @@ const options = defineOptions({
 
 /** The `check` command. */
 export const checkCommand: Command<typeof options> = {
-  command: "deno task check",
+  command: "./ponder check",
   summary: "Verify every file of a run against its digests; exit with 1 when one is damaged.",
   examples: [
-    "deno task check",
-    "deno task check runs/NumberLine-s0",
-    "deno task check runs/NumberLine-s0 --restore",
-    "deno task check runs/NumberLine-s0 --json",
+    "./ponder check",
+    "./ponder check runs/NumberLine-s0",
+    "./ponder check runs/NumberLine-s0 --restore",
+    "./ponder check runs/NumberLine-s0 --json",
   ],
   options,
   maxPositional: 1,

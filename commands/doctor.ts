@@ -219,10 +219,10 @@ export async function lookAtMachine(open: () => Promise<Gpu> = openGpu): Promise
 
 /** The `doctor` command. */
 export const doctorCommand: Command<typeof options> = {
-  command: "deno task doctor",
+  command: "./ponder doctor",
   summary:
     "Say what this machine has, what would be slow on it and why, and what to do. Exit code 1 without an adapter.",
-  examples: ["deno task doctor", "deno task doctor --json"],
+  examples: ["./ponder doctor", "./ponder doctor --json"],
   options,
   async run({ values: { json } }) {
     const machine = await lookAtMachine();

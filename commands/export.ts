@@ -24,11 +24,11 @@ const options = defineOptions({
 
 /** The `export` command. */
 export const exportCommand: Command<typeof options> = {
-  command: "deno task export",
+  command: "./ponder export",
   summary: "Write a run's metrics for other programs: CSV, TensorBoard, W&B or trackio.",
   examples: [
-    "deno task export runs/NumberLine-s0 --metrics csv --out metrics.csv",
-    "deno task export runs/NumberLine-s0 --metrics tensorboard --out logs/NumberLine-s0",
+    "./ponder export runs/NumberLine-s0 --metrics csv --out metrics.csv",
+    "./ponder export runs/NumberLine-s0 --metrics tensorboard --out logs/NumberLine-s0",
   ],
   options,
   maxPositional: 1,

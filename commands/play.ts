@@ -202,12 +202,12 @@ function styled(colors: boolean, ...codes: number[]): (text: string) => string {
 
 /** The `play` command. */
 export const playCommand: Command<typeof options> = {
-  command: "deno task play",
+  command: "./ponder play",
   summary: "Show one held-out episode in the terminal: what the agent sees, thinks, does and earns.",
   examples: [
-    "deno task play",
-    "deno task play --run runs/NumberLine-s0 --seed 3 --greedy",
-    "deno task play --json",
+    "./ponder play",
+    "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
+    "./ponder play --json",
   ],
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json } }) {

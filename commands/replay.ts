@@ -49,13 +49,13 @@ const options = defineOptions({
 
 /** The `replay` command. */
 export const replayCommand: Command<typeof options> = {
-  command: "deno task replay",
+  command: "./ponder replay",
   summary:
     "Compute a recorded episode again and compare every token, log-probability and advantage with the recording.",
   examples: [
-    "deno task replay",
-    "deno task replay runs/NumberLine-s0 --episode 12.0",
-    "deno task replay runs/NumberLine-s0 --episode rl.0",
+    "./ponder replay",
+    "./ponder replay runs/NumberLine-s0 --episode 12.0",
+    "./ponder replay runs/NumberLine-s0 --episode rl.0",
   ],
   options,
   maxPositional: 1,

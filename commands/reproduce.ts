@@ -74,14 +74,14 @@ const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], var
 
 /** The `reproduce` command. */
 export const reproduceCommand: Command<typeof options> = {
-  command: "deno task reproduce",
+  command: "./ponder reproduce",
   summary: "Run or resume every experiment, keep the summaries under results/, and write docs/results.md.",
   examples: [
-    "deno task reproduce",
-    "deno task reproduce --only NumberLine/default --seeds 0",
-    "deno task reproduce --only reference,ood",
-    "deno task reproduce --only NumberLine --renew",
-    "deno task reproduce --quick",
+    "./ponder reproduce",
+    "./ponder reproduce --only NumberLine/default --seeds 0",
+    "./ponder reproduce --only reference,ood",
+    "./ponder reproduce --only NumberLine --renew",
+    "./ponder reproduce --quick",
   ],
   options,
   async run({ values }) {

@@ -23,9 +23,9 @@ const options = defineOptions({
 
 /** The `runs` command. */
 export const runsCommand: Command<typeof options> = {
-  command: "deno task runs",
+  command: "./ponder runs",
   summary: "List runs, the newest first: held-out success, age, and whether they train, stopped or finished.",
-  examples: ["deno task runs", "deno task runs runs/sweep", "deno task runs --json"],
+  examples: ["./ponder runs", "./ponder runs runs/sweep", "./ponder runs --json"],
   options,
   maxPositional: 64,
   async run({ values: { json }, positional }) {

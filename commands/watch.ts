@@ -32,13 +32,13 @@ const options = defineOptions({
 
 /** The `watch` command. */
 export const watchCommand: Command<typeof options> = {
-  command: "deno task watch",
+  command: "./ponder watch",
   summary:
     "Show runs in a browser: trends, iterations, and recorded episodes token by token. Follows runs that train.",
   examples: [
-    "deno task watch",
-    "deno task watch runs/NumberLine-s0 runs/NumberLine-s1",
-    "deno task watch runs/NumberLine-s0 --export page.html",
+    "./ponder watch",
+    "./ponder watch runs/NumberLine-s0 runs/NumberLine-s1",
+    "./ponder watch runs/NumberLine-s0 --export page.html",
   ],
   options,
   maxPositional: 64,

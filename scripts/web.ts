@@ -1,9 +1,9 @@
 /**
- * `deno task web`: writes the playground as a folder that any web server serves, with relative paths and no special header.
+ * `./ponder web`: writes the playground as a folder that any web server serves, with relative paths and no special header.
  *
- *     deno task web                     into web/dist/
- *     deno task web --out FOLDER        elsewhere
- *     deno task web --demo RUN          first takes the demo checkpoint and recorded episodes from a run on NumberLine
+ *     ./ponder web                     into web/dist/
+ *     ./ponder web --out FOLDER        elsewhere
+ *     ./ponder web --demo RUN          first takes the demo checkpoint and recorded episodes from a run on NumberLine
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "@std/cli";
@@ -42,7 +42,7 @@ if (import.meta.main) {
   const { out, demo, help } = parseArgs(Deno.args, { string: ["out", "demo"], boolean: ["help"] });
   if (help) {
     console.log(
-      "Usage: deno task web [--out FOLDER] [--demo RUN]\n\nWrites the playground; FOLDER is web/dist by default.",
+      "Usage: ./ponder web [--out FOLDER] [--demo RUN]\n\nWrites the playground; FOLDER is web/dist by default.",
     );
     Deno.exit(0);
   }

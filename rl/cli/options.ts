@@ -99,6 +99,10 @@ export function defaultsOf(options: Options): Record<string, unknown> {
 /** Makes the flag of a setting's name: `envSteps` becomes `env-steps`. */
 export const toFlag = (name: string): string => name.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 
+/** Makes the setting's name of a flag without its dashes: `env-steps` becomes `envSteps`. */
+export const fromFlag = (flag: string): string =>
+  flag.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
+
 const number = (option: NumberOption, raw: unknown, label: string): number => {
   // Number("") is 0 and Number("0x") NaN: an empty text is no number.
   const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;

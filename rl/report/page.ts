@@ -22,7 +22,7 @@ import {
 } from "./tables.ts";
 
 const INTRODUCTION = `\
-Written by \`deno task reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
+Written by \`./ponder reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
 percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
 are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
 many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;

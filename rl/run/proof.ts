@@ -241,7 +241,7 @@ async function remedyFor(run: string, { file }: Damage): Promise<string> {
 }
 
 function shell(command: string, ...args: string[]): string {
-  return commandLine(command, args).replace("deno task", "./ponder");
+  return commandLine(command, args);
 }
 
 async function readSettings(run: string): Promise<JsonObject> {

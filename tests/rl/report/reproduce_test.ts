@@ -78,7 +78,7 @@ Deno.test("policies without a model have one cell, trained ones one a seed", () 
 Deno.test("an unknown experiment names the nearest, exit 2", async () => {
   assertEquals(
     await refused("--only", "NumberLine/defalt"),
-    'Unknown experiment "NumberLine/defalt": did you mean NumberLine/default?\nSee: deno task reproduce --help\n',
+    'Unknown experiment "NumberLine/defalt": did you mean NumberLine/default?\nSee: ./ponder reproduce --help\n',
   );
   assertStringIncludes(await refused("--only", "default,unfrozn"), "did you mean unfrozen?");
   const unlike = await refused("--only", "?");
