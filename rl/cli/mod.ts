@@ -22,6 +22,7 @@ export {
   type TextSetting,
 } from "./declare.ts";
 export { failureMessage } from "./failure.ts";
+export { noteUserModule, placedMessage } from "./user_code.ts";
 export {
   formatBytes,
   formatCount,
