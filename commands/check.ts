@@ -10,15 +10,16 @@ import {
   formatTable,
   processConsole,
   runCommand,
+  runPath,
   UsageError,
-  userPath,
 } from "../rl/cli/mod.ts";
-import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { latestRun } from "../rl/run/latest.ts";
 import { restoreRun } from "../rl/run/proof.ts";
 
 const options = defineOptions({
   run: {
     type: "path",
+    isRun: true,
     meaning: "run folder, which may stand without the flag; the latest one under runs/ when absent",
   },
   restore: {
@@ -45,8 +46,8 @@ export const checkCommand: Command<typeof options> = {
     if (values.run !== undefined && positional.length > 0) {
       throw new UsageError(`Cannot check both ${values.run} and ${positional[0]}: name one run`);
     }
-    const run = values.run ?? (positional.length > 0 ? userPath(positional[0]) : undefined) ??
-      await latestRun(RUNS_FOLDER);
+    const run = values.run ?? (positional.length > 0 ? runPath(positional[0]) : undefined) ??
+      await latestRun();
     const restored = values.restore ? await restoreRun(run) : [];
     const state = await checkRun(run);
     if (values.json) processConsole.out(JSON.stringify({ run, restored, ...state }, null, 2) + "\n");

@@ -29,7 +29,7 @@ import { openTunedGpu } from "../bench/tuning.ts";
 const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   checkpoint: { type: "path", meaning: "checkpoint folder to evaluate instead of a run's" },
   policy: {
     type: "string",

@@ -32,7 +32,7 @@ const MAX_FRAME_COLUMNS = 60;
 const LINES_BESIDE_FRAME = 7;
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },

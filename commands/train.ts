@@ -16,6 +16,7 @@ import {
   formatDuration,
   Progress,
   runCommand,
+  runPath,
   shellQuote,
   UsageError,
   userFolder,
@@ -63,7 +64,8 @@ export const trainCommand: Command<typeof commonOptions> = {
     const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
     // The default folder is the repository's; elsewhere the user needs its whole path to go on with it.
     const runs = userFolder() === Deno.cwd() ? "runs" : `${Deno.cwd()}/runs`;
-    const out = values.out ?? `${runs}/${environment.name}${kind}-s${values.seed}`;
+    const out = (values.resume ? earlierRun(values.out) : values.out) ??
+      `${runs}/${environment.name}${kind}-s${values.seed}`;
     if (values.extend && given.envSteps === undefined) {
       throw new UsageError("Cannot use --extend without --env-steps: say how long the run shall be in all");
     }
@@ -95,6 +97,12 @@ export const trainCommand: Command<typeof commonOptions> = {
     }
   },
 };
+
+/** The run to go on with: at the path that the user named, or else under that name in the repository's runs. */
+function earlierRun(out: string | undefined): string | undefined {
+  const folder = `${userFolder()}/`;
+  return out === undefined ? undefined : runPath(out.startsWith(folder) ? out.slice(folder.length) : out);
+}
 
 /** The flag that names a user's own environment. `./ponder` lets a command read only files that its command line names. */
 function ownFileFlag({ name, reference }: EnvironmentDefinition): string {

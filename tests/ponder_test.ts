@@ -63,6 +63,22 @@ Deno.test("what needs no GPU asks for none and installs no driver", noWindows, (
   assertEquals(sandbox.run("ponder", "eval").code, 1);
 });
 
+Deno.test(
+  "npm packages are fetched quietly before the first command, and when they change",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const lock = `${sandbox.folder}/repository/deno.lock`;
+    Deno.writeTextFileSync(lock, "{}");
+    const fetched = "ponder: fetching npm packages, this once\ncalled: deno install --quiet --frozen\n";
+    const runs = () => [sandbox.run("ponder", "envs"), sandbox.run("ponder", "envs")];
+    assertEquals(runs().map(({ code, err }) => [code, err]), [[0, fetched], [0, ""]]);
+    const later = new Date(Date.now() + 60_000);
+    Deno.utimeSync(lock, later, later);
+    assertEquals(sandbox.run("ponder", "envs").err, fetched);
+  },
+);
+
 Deno.test("arguments reach the command as they are, after the task's own", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
   const awkward = ["--out", "two words", "", 'a"b', "c'd", "$HOME", "*", "--", "-x"];
@@ -72,9 +88,10 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   assertEquals([script, args], ["commands/train.ts", awkward]);
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
+    if (name === "run") continue; // below
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
+    const isNarrow = !["run", "test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
       .includes(
         name,
       );
@@ -82,6 +99,25 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
 });
+
+Deno.test(
+  "a program of the user's runs in their folder, with ponder's deno.json and all permissions",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const result = sandbox.run("ponder", "run", "mine.ts", "--out", "two words");
+    assertEquals([result.code, result.err], [0, ""]);
+    const words = [...result.out.matchAll(/^<(.*)>$/gm)].map(([, word]) => word);
+    const config = `${sandbox.folder}/repository/deno.json`;
+    assertEquals(words, [
+      ...["run", "--config", config, "--frozen", "--no-prompt", "-A", "mine.ts", "--out", "two words"],
+    ]);
+    const { env } = started(result);
+    assertEquals([env("folder"), env("PONDER_CWD")], [Deno.realPathSync(`${sandbox.folder}/home`), ""]);
+    const { code, err } = sandbox.run("ponder", "run");
+    assertEquals([code, err], [2, "ponder: run needs a program: ./ponder run FILE [ARGUMENT...]\n"]);
+  },
+);
 
 Deno.test("one process runs the command: the script becomes it", noWindows, () => {
   using sandbox = new Sandbox();

@@ -51,7 +51,7 @@ export {
   type Values,
   type ValueType,
 } from "./options.ts";
-export { userFolder, userPath } from "./paths.ts";
+export { runPath, RUNS_FOLDER, userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions, parseSettings, readPlainFile } from "./parse.ts";
 export {
   estimateLeftMs,

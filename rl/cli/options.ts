@@ -1,6 +1,6 @@
 import { UsageError } from "./usage_error.ts";
 import { suggestion } from "../../envs/shared/nearest.ts";
-import { userPath } from "./paths.ts";
+import { runPath, userPath } from "./paths.ts";
 import { shown } from "./shown.ts";
 
 /** What every option declares, for `--help` and for error messages. */
@@ -35,6 +35,8 @@ export interface PathOption extends OptionBase {
   readonly default?: string;
   /** What `--name` alone stands for; without it a path has to follow. */
   readonly bare?: string;
+  /** Is it the path of a run? Then the name of a run under `runs/` does from any folder. */
+  readonly isRun?: boolean;
 }
 
 /** An option with a number: `--name 0.5`. `integer` refuses fractions. */
@@ -150,7 +152,7 @@ export function readValue(
       if (typeof raw !== "string" || raw === "" || raw.includes("\0")) {
         throw new UsageError(`${label} needs a path, got ${shown(raw)}`);
       }
-      return userPath(raw);
+      return option.isRun ? runPath(raw) : userPath(raw);
     case "string":
       if (typeof raw !== "string" || raw === "") {
         throw new UsageError(`${label} needs a text, got ${shown(raw)}`);

@@ -11,7 +11,7 @@ import { isAlgorithmFile, loadAlgorithm } from "./load_algorithm.ts";
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
 import { isModule } from "./user_module.ts";
-import { latestRun, RUNS_FOLDER } from "./latest.ts";
+import { latestRun } from "./latest.ts";
 import { RunFolder } from "./folder.ts";
 
 /** Weights on disk and how to use them. */
@@ -56,7 +56,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     const config = resolveConfig(given, environment);
     return { checkpoint, run: null, label: checkpoint, config, environment };
   }
-  const path = run ?? await latestRun(RUNS_FOLDER);
+  const path = run ?? await latestRun();
   const folder = await RunFolder.open(path);
   const { settings, algorithm } = await readRunSettings(folder);
   const reference = settings.env ?? commonOptions.env.default;
