@@ -63,7 +63,12 @@ export {
   toPretrained,
   toTheirs,
 } from "./pretrained/names.ts";
-export { type Pretrained, type PretrainedOptions, readPretrained } from "./pretrained/read.ts";
+export {
+  type Pretrained,
+  type PretrainedOptions,
+  readPretrained,
+  requireTensors,
+} from "./pretrained/read.ts";
 export {
   adapterEntries,
   type AdapterEntry,

@@ -150,6 +150,46 @@ Deno.test("only a run that is watched may use the network, and only this machine
   }
 });
 
+Deno.test(
+  "import may reach the hub's hosts and its cache, and from a folder no network at all",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const home = Deno.realPathSync(`${sandbox.folder}/home`);
+    const cache = `${sandbox.folder}/home/.cache/ponder`;
+    const stores = [`${sandbox.folder}/home/.cache/huggingface`];
+    const hub = started(sandbox.run("ponder", "import", "owner/model"));
+    assertEquals(hub.granted("--allow-net"), ["huggingface.co", "*.huggingface.co", "*.hf.co"]);
+    assertEquals(hub.granted("--allow-write"), ["runs", cache, "models", ...stores]);
+    const elsewhere = started(
+      sandbox.shell(
+        `HF_ENDPOINT=http://me@hub.lan:81/x HF_HOME=/hf exec "$0" "$@"`,
+        "ponder",
+        "import",
+        "owner/model",
+      ),
+    );
+    assertEquals(elsewhere.granted("--allow-net"), ["hub.lan", "*.huggingface.co", "*.hf.co"]);
+    assertEquals(elsewhere.granted("--allow-write"), ["runs", cache, "models", "/hf"]);
+    Deno.mkdirSync(`${home}/blobs`);
+    Deno.mkdirSync(`${home}/snapshot`);
+    Deno.writeTextFileSync(`${home}/blobs/1`, "");
+    Deno.symlinkSync("../blobs/1", `${home}/snapshot/config.json`);
+    const folder = started(sandbox.run("ponder", "import", "snapshot", "--out", "my/copy"));
+    assertEquals(folder.granted("--allow-net"), []);
+    assertEquals(folder.granted("--allow-write"), ["runs", cache, "models", `${home}/my`]);
+    assertEquals(folder.granted("--allow-read"), [
+      ".",
+      cache,
+      `${home}/snapshot`,
+      `${home}/blobs`,
+      `${home}/my`,
+    ]);
+    const adapter = started(sandbox.run("ponder", "import", "--base", "owner/model", "snapshot"));
+    assertEquals(adapter.granted("--allow-net"), ["huggingface.co", "*.huggingface.co", "*.hf.co"]);
+  },
+);
+
 Deno.test("a command may also reach the paths that its user names", noWindows, () => {
   using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
   const home = Deno.realPathSync(`${sandbox.folder}/home`);

@@ -76,7 +76,15 @@ export async function readPretrained(
 /** At most so many names in a message. */
 const MOST_NAMES = 5;
 
-function requireTensors(weights: Weights, entries: readonly PretrainedEntry[]): void {
+/**
+ * Requires weights to be the tensors of these entries, with their shapes, and no others.
+ *
+ * @throws {RangeError} naming those that are missing, unknown or of another shape.
+ */
+export function requireTensors(
+  weights: Pick<Weights, "tensors">,
+  entries: readonly Pick<PretrainedEntry, "theirs">[],
+): void {
   const expected = new Map(entries.flatMap(({ theirs }) => theirs.map(({ name, shape }) => [name, shape])));
   const missing = [...expected.keys()].filter((name) => !weights.tensors.has(name));
   const extra = [...weights.tensors.keys()].filter((name) => !expected.has(name) && !isDerived(name));

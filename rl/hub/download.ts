@@ -40,6 +40,9 @@ interface RemoteFile {
 /** What is needed of a model: weights, how to read them, and what is said about it. */
 const WANTED =
   /^(?:(?:adapter_)?config|generation_config|(?:pre)?processor_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|chat_template)\.json$|^chat_template\.jinja$|\.safetensors$|\.safetensors\.index\.json$|^(?:README\.md|LICEN[CS]E.*)$/;
+/** Is a file of this name a part of a model, as `import` takes it? */
+export const isModelFile = (name: string): boolean => PLAIN_NAME.test(name) && WANTED.test(name);
+
 const PLAIN_NAME = /^\w[\w.-]*$/;
 const MAX_REDIRECTS = 5;
 /** Tries in a row that bring no byte. */
@@ -78,7 +81,7 @@ export async function downloadModel(
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     if (here !== null) return here;
-    const state = hub.isOffline ? error.message : `${hub.endpoint} cannot be reached (${error.message})`;
+    const state = hub.isOffline ? error.state : `${hub.endpoint} cannot be reached (${error.state})`;
     throw new Deno.errors.NotFound(
       `Cannot import ${name}: it is not in ${hub.cache}, and ${state}; connect, or name a folder that has it`,
       { cause: error },
@@ -138,6 +141,11 @@ async function link(target: string, path: string): Promise<void> {
 /** The hub could not be asked, or stopped answering. */
 class ConnectionError extends Error {
   override readonly name = "ConnectionError";
+
+  /** `state` says what failed. */
+  constructor(readonly state: string) {
+    super(state);
+  }
 }
 
 /** What arrived could not be kept. */
@@ -245,6 +253,7 @@ class Connection {
       try {
         response = await fetch(url, { headers: all, redirect: "manual" });
       } catch (error) {
+        if (error instanceof Deno.errors.NotCapable) throw this.#denied(url, error);
         throw new ConnectionError(messageOf(error));
       }
       if (response.ok) return response;
@@ -265,6 +274,16 @@ class Connection {
       this.#refuse(response, url);
     }
     throw new Deno.errors.InvalidData(`Cannot import ${this.#model}: the hub redirects without end`);
+  }
+
+  /** `./ponder` lets `import` reach the hub's own hosts alone. */
+  #denied(url: string, cause: Error): Error {
+    const { host } = new URL(url);
+    return new Deno.errors.NotCapable(
+      `Cannot import ${this.#model}: the hub sends us to ${host}, which this command may not reach; if you trust it, ` +
+        "import with: deno task import",
+      { cause },
+    );
   }
 
   #refuse({ status }: Response, url: string): never {
@@ -323,7 +342,7 @@ function readSibling(sibling: unknown): RemoteFile[] {
     blobId?: unknown;
     lfs?: { sha256?: unknown; size?: unknown };
   };
-  if (typeof name !== "string" || !PLAIN_NAME.test(name) || !WANTED.test(name)) return [];
+  if (typeof name !== "string" || !isModelFile(name)) return [];
   const digest = lfs?.sha256 ?? blobId;
   const bytes = lfs?.size ?? size;
   const isDigest = typeof digest === "string" && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(digest);

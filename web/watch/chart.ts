@@ -37,10 +37,30 @@ export interface ChartData {
   readonly onPick?: (x: number) => void;
 }
 
-/** The value of a custom property. */
-export function color(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** From this width on, in pixels, labels of levels stand beside the plot. */
+const MIN_GUTTER_WIDTH = 600;
+
+const resolved = new Map<string, string>();
+
+/** A colour of the style sheet, such as `var(--line)`, as a canvas takes it. */
+export function color(named: string): string {
+  let known = resolved.get(named);
+  if (known === undefined) {
+    const probe = document.createElement("i");
+    probe.style.color = named;
+    document.body.append(probe);
+    resolved.set(named, known = getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return known;
 }
+
+/** Forgets what colours were: it has become dark, or light. */
+export const forgetColors = (): void => resolved.clear();
+
+/** A colour that lets some of the ground through. */
+const faded = (named: string, percent: number): string =>
+  color(`color-mix(in srgb, ${named} ${percent}%, transparent)`);
 
 /** A chart of lines in an element, which it fills in width. */
 export class LineChart {
@@ -120,19 +140,19 @@ export class LineChart {
   }
 
   #options(onHover?: (x: number | null) => void, onPick?: (x: number) => void): uPlot.Options {
-    const ink = color("--faint"), grid = color("--line");
+    const ink = color("var(--faint)"), grid = color("var(--line)");
     const bands: uPlot.Band[] = [];
     const series: uPlot.Series[] = [{}];
     for (const line of this.#lines) {
       series.push({
         label: line.label,
-        stroke: line.isFaint ? `${line.color}40` : line.color,
+        stroke: line.isFaint ? faded(line.color, 25) : color(line.color),
         width: line.isFaint ? 1 : 1.75,
         points: { show: line.x.length < 3 },
         spanGaps: true,
       });
       if (!line.band) continue;
-      bands.push({ series: [series.length, series.length + 1], fill: `${line.color}26` });
+      bands.push({ series: [series.length, series.length + 1], fill: faded(line.color, 17) });
       const edge = { stroke: "transparent", width: 0, points: { show: false }, spanGaps: true };
       series.push(edge, edge);
     }
@@ -141,7 +161,7 @@ export class LineChart {
     return {
       width: Math.max(120, this.#element.clientWidth),
       height: this.#height,
-      padding: [8, 8, 0, 0],
+      padding: [8, (plot) => this.#gutter(plot.width), 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: "steps", setSeries: false },
@@ -191,17 +211,23 @@ export class LineChart {
     return [low >= 0 && low < margin * 4 ? 0 : low - margin, high + margin];
   }
 
+  /** Room right of the plot: for labels of levels, if there is any to spare, and for half of the last tick's. */
+  #gutter(width: number): number {
+    return this.#levels.length > 0 && width >= MIN_GUTTER_WIDTH ? 88 : 16;
+  }
+
   #drawLevels(plot: uPlot): void {
     const { ctx } = plot;
     const ratio = devicePixelRatio;
     ctx.save();
-    ctx.font = `${10 * ratio}px ui-sans-serif, system-ui, sans-serif`;
-    ctx.textAlign = "right";
+    ctx.font = `${11 * ratio}px ui-sans-serif, system-ui, sans-serif`;
+    const isBeside = plot.width >= MIN_GUTTER_WIDTH;
+    ctx.textAlign = isBeside ? "left" : "right";
     const { left, top, width } = plot.bbox;
     let labelY = -Infinity;
     for (const { label, y } of this.#levels.toSorted((a, b) => b.y - a.y)) {
       const at = Math.round(plot.valToPos(y, "y", true));
-      ctx.strokeStyle = color("--faint");
+      ctx.strokeStyle = color("var(--faint)");
       ctx.globalAlpha = 0.7;
       ctx.lineWidth = ratio;
       ctx.setLineDash([4 * ratio, 4 * ratio]);
@@ -210,10 +236,19 @@ export class LineChart {
       ctx.lineTo(left + width, at);
       ctx.stroke();
       ctx.globalAlpha = 1;
-      ctx.fillStyle = color("--faint");
-      // Over its line; under it at the top, or when another label stands there.
+      ctx.fillStyle = color("var(--faint)");
+      if (isBeside) {
+        labelY = Math.max(at + 4 * ratio, labelY + 13 * ratio);
+        ctx.fillText(label, left + width + 8 * ratio, labelY);
+        continue;
+      }
+      // Over its line; under it at the top, or when another label stands there. The ground sets it off from curves.
       const isLow = at - 14 * ratio < top || at - 4 * ratio - labelY < 11 * ratio;
       labelY = Math.max(at + (isLow ? 11 : -4) * ratio, labelY + 11 * ratio);
+      ctx.setLineDash([]);
+      ctx.strokeStyle = color("var(--raised)");
+      ctx.lineWidth = 3 * ratio;
+      ctx.strokeText(label, left + width - 4 * ratio, labelY);
       ctx.fillText(label, left + width - 4 * ratio, labelY);
     }
     ctx.restore();
@@ -244,58 +279,60 @@ function shortNumber(value: number): string {
 
 /** A histogram as a drawing. */
 export function histogram(
-  counts: { min: number; max: number; counts: readonly number[] },
-  { label, marks = [] }: { label: string; marks?: readonly Level[] },
+  { min, max, counts }: { min: number; max: number; counts: readonly number[] },
+  { label, note, marks = [] }: { label: string; note: string; marks?: readonly Level[] },
 ): Node {
-  const width = 320, height = 132, base = 112;
-  const most = Math.max(...counts.counts, 1);
-  const bar = width / counts.counts.length;
-  const { min, max } = counts;
-  const place = (value: number) => max === min ? bar / 2 : width * (value - min) / (max - min);
-  const total = counts.counts.reduce((a, b) => a + b, 0);
+  const width = 320, height = 136, base = 114;
+  const most = Math.max(...counts, 1);
+  // All values alike: one bar in the middle.
+  const isOne = max === min;
+  const bar = isOne ? 40 : width / counts.length;
+  const total = counts.reduce((a, b) => a + b, 0);
+  const bars = isOne ? [total] : counts;
+  const place = (value: number) => isOne ? width / 2 : width * (value - min) / (max - min);
+  const edge = (i: number) => min + (max - min) * i / counts.length;
+  const shownMarks = marks.filter(({ y }) => y >= min && y <= max);
   return h(
     "figure",
     { class: "histogram" },
+    h("figcaption", {}, label, h("small", {}, note)),
     svg(
       "svg",
       {
         viewBox: `0 0 ${width} ${height}`,
         role: "img",
-        "aria-label": `${label}: ${total} values from ${number(min)} to ${number(max)}`,
+        "aria-label": `${label}, ${note}: ${total} values from ${number(min)} to ${number(max)}`,
       },
-      counts.counts.map((each, i) => {
-        const size = each === 0 ? 0 : Math.max(2, (base - 6) * each / most);
-        const from = min + (max - min) * i / counts.counts.length;
-        const to = min + (max - min) * (i + 1) / counts.counts.length;
+      bars.map((each, i) => {
+        const size = each === 0 ? 0 : Math.max(2, (base - 18) * each / Math.max(most, isOne ? total : 0));
+        const told = isOne ? `all ${number(min)}` : `from ${number(edge(i))} to ${number(edge(i + 1))}`;
+        const x = isOne ? (width - bar) / 2 : i * bar + 1;
         return svg(
           "rect",
-          {
-            x: i * bar + 1,
-            y: base - size,
-            width: Math.max(1, bar - 2),
-            height: size,
-            rx: 1.5,
-            class: "bar",
-          },
-          svg(
-            "title",
-            {},
-            `${each} of ${total} (${percent(each / total)}) from ${number(from)} to ${number(to)}`,
-          ),
+          { x, y: base - size, width: Math.max(1, bar - 2), height: size, rx: 1.5, class: "bar" },
+          svg("title", {}, `${each} of ${total} (${percent(each / total)}) ${told}`),
         );
       }),
       svg("line", { x1: 0, x2: width, y1: base, y2: base, class: "axis" }),
-      marks.filter(({ y }) => y >= min && y <= max).map(({ label, y }) =>
-        svg(
+      shownMarks.map(({ label, y }, i) => {
+        const x = place(y);
+        const anchor = x < 30 ? "start" : x > width - 30 ? "end" : "middle";
+        // Two that are close together share no line of text.
+        const isCrowded = i > 0 && x - place(shownMarks[i - 1].y) < 60;
+        return svg(
           "g",
           { class: "mark" },
-          svg("line", { x1: place(y), x2: place(y), y1: 2, y2: base }),
+          svg("line", { x1: x, x2: x, y1: 12, y2: base }),
+          !isCrowded && svg("text", { x, y: 9, "text-anchor": anchor }, label),
           svg("title", {}, `${label}: ${number(y)}`),
-        )
+        );
+      }),
+      svg(
+        "text",
+        isOne ? { x: width / 2, y: height - 5, "text-anchor": "middle" } : { x: 0, y: height - 5 },
+        number(min),
       ),
-      svg("text", { x: 0, y: height - 5 }, number(min)),
-      svg("text", { x: width, y: height - 5, "text-anchor": "end" }, number(max)),
+      !isOne && svg("text", { x: width, y: height - 5, "text-anchor": "end" }, number(max)),
     ),
-    h("figcaption", {}, label),
   );
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Baseline } from "../../rl/watch/wire.ts";
 import { h, show } from "./dom.ts";
 import { number, percent, seconds } from "./format.ts";
 import type { ShownRun, State } from "./state.ts";
@@ -27,7 +28,7 @@ export class CompareView {
     const rest = names.filter((name) => !differing.includes(name));
     show(
       this.element,
-      !several && h("p", { class: "note" }, "Choose more runs above to see them side by side."),
+      !several && h("p", { class: "note" }, "Choose more runs to see them side by side."),
       h("h2", {}, "Held-out success"),
       h("div", { class: "intervals" }, this.#intervals(runs)),
       h("h2", {}, "Results"),
@@ -44,48 +45,85 @@ export class CompareView {
     );
   }
 
-  /** Success with its 95% interval, a row for each run and way of decoding. */
+  /** Success with its 95% interval: what is comparable stands together. */
   #intervals(runs: readonly ShownRun[]): HTMLElement[] {
     const baselines = runs[0]?.told.baselines ?? [];
-    const rows = runs.flatMap((run) =>
-      ([["after SFT", "evaluation_after_sft"], ["after RL", "evaluation"]] as const).flatMap(([after, key]) =>
-        (["sampled", "greedy"] as const).flatMap((how) => {
-          const result = resultOf(run, key, how);
-          return result === null ? [] : [{ run, label: `${after}, ${how}`, ...result }];
-        })
-      )
-    );
-    if (rows.length === 0) return [h("p", { class: "empty" }, "No evaluation yet.")];
-    return rows.map(({ run, label, success, ci95 }) =>
-      h(
-        "div",
-        { class: "interval" },
-        h("span", { class: "dot", style: { "--run": run.color } }),
-        h("span", { class: "whose" }, runs.length > 1 ? `${run.told.name}, ${label}` : label),
-        h(
-          "span",
-          {
-            ...{ class: "track", role: "img" },
-            "aria-label": `${percent(success)}, 95% interval ${percent(ci95[0])} to ${percent(ci95[1])}`,
-            title: `${percent(success)}, 95% interval ${percent(ci95[0])} to ${percent(ci95[1])}`,
-          },
-          baselines.map(({ label, success }) =>
-            h("i", {
-              class: "base",
-              title: `${label} ${percent(success)}`,
-              style: { left: `${100 * success}%` },
-            })
-          ),
-          h("i", {
-            class: "range",
-            style: { left: `${100 * ci95[0]}%`, width: `${100 * (ci95[1] - ci95[0])}%`, "--run": run.color },
-          }),
-          h("i", { class: "point", style: { left: `${100 * success}%`, "--run": run.color } }),
-        ),
-        h("span", { class: "number" }, percent(success)),
-      )
-    );
+    const groups = STAGES.flatMap(([label, key, how]) => {
+      const rows = runs.flatMap((run) => {
+        const result = resultOf(run, key, how);
+        return result === null ? [] : [interval(run, result, baselines)];
+      });
+      return rows.length === 0 ? [] : [h("h3", {}, label), ...rows];
+    });
+    if (groups.length === 0) {
+      return [
+        h("p", { class: "empty" }, "No evaluation yet: it comes after the warm start, and at the end."),
+      ];
+    }
+    return [scaleOf(baselines), ...groups];
   }
+}
+
+const STAGES = [
+  ["After SFT, sampled", "evaluation_after_sft", "sampled"],
+  ["After SFT, greedy", "evaluation_after_sft", "greedy"],
+  ["After RL, sampled", "evaluation", "sampled"],
+  ["After RL, greedy", "evaluation", "greedy"],
+] as const;
+
+/** What the dashed lines are. */
+function scaleOf(baselines: readonly Baseline[]): HTMLElement {
+  // Two that are close together share a label.
+  const labels: { text: string; at: number }[] = [];
+  for (const { label, success } of baselines.toSorted((a, b) => a.success - b.success)) {
+    const last = labels.at(-1);
+    if (last !== undefined && success - last.at < 0.2) last.text += `, ${label}`;
+    else labels.push({ text: label, at: success });
+  }
+  return h(
+    "div",
+    { class: "interval scale-line", "aria-hidden": "true" },
+    h("span", { class: "dot", style: { visibility: "hidden" } }),
+    h("span", { class: "whose" }),
+    h(
+      "span",
+      { class: "track" },
+      labels.map(({ text, at }) =>
+        h("span", {
+          class: at > 0.8 ? "at-end" : at < 0.1 ? "at-start" : "",
+          style: { left: `${at > 0.8 ? 100 : 100 * at}%` },
+        }, text)
+      ),
+    ),
+    h("span", { class: "number" }),
+  );
+}
+
+function interval(
+  run: ShownRun,
+  { success, ci95 }: Result,
+  baselines: readonly Baseline[],
+): HTMLElement {
+  const told = `${percent(success)}, 95% interval ${percent(ci95[0])} to ${percent(ci95[1])}`;
+  return h(
+    "div",
+    { class: "interval" },
+    h("span", { class: "dot", style: { "--run": run.color } }),
+    h("span", { class: "whose" }, run.told.name),
+    h(
+      "span",
+      { class: "track", role: "img", "aria-label": told, title: told },
+      baselines.map(({ label, success }) =>
+        h("i", { class: "base", title: `${label} ${percent(success)}`, style: { left: `${100 * success}%` } })
+      ),
+      h("i", {
+        class: "range",
+        style: { left: `${100 * ci95[0]}%`, width: `${100 * (ci95[1] - ci95[0])}%`, "--run": run.color },
+      }),
+      h("i", { class: "point", style: { left: `${100 * success}%`, "--run": run.color } }),
+    ),
+    h("span", { class: "number" }, percent(success)),
+  );
 }
 
 interface Result {

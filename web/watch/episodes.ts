@@ -7,7 +7,7 @@
 import type { Recorded, RecordedTurn } from "../../rl/run/recorded.ts";
 import type { EpisodeListed, SceneTold } from "../../rl/watch/wire.ts";
 import { h, show } from "./dom.ts";
-import { number, signed } from "./format.ts";
+import { minus, number, signed } from "./format.ts";
 import { Microscope } from "./microscope.ts";
 import type { ShownRun, State } from "./state.ts";
 import type { Go } from "./trend.ts";
@@ -100,11 +100,11 @@ export class EpisodesView {
       FILTERS.map((filter) => {
         const [name, holds] = filter;
         const matching = episodes.filter(holds).length;
+        if (matching === 0 && filter !== this.#filter) return null;
         return h(
           "button",
           {
             ...{ type: "button", class: "filter", "aria-pressed": filter === this.#filter },
-            disabled: matching === 0,
             onclick: () => {
               this.#filter = filter;
               this.#recording = null;
@@ -298,7 +298,7 @@ export class EpisodesView {
               h(
                 "span",
                 { class: "caption" },
-                h("strong", {}, each.parsed ? header.actions[each.action] : "random"),
+                h("strong", { class: "label" }, each.parsed ? minus(header.actions[each.action]) : "random"),
                 h(
                   "span",
                   { class: each.reward > 0 ? "good" : each.reward < 0 ? "bad" : "" },
@@ -315,7 +315,7 @@ export class EpisodesView {
         fact(
           "action",
           turn.parsed
-            ? header.actions[turn.action]
+            ? label(header.actions[turn.action])
             : `none found; ${header.actions[turn.action]} drawn at random`,
           turn.parsed ? "" : "bad",
         ),
@@ -325,7 +325,7 @@ export class EpisodesView {
         typeof turn.ratio === "number" &&
           fact("ratio", `${number(turn.ratio)}${turn.clipped === true ? ", clipped" : ""}`),
         told?.best != null &&
-          fact("solver", told.best, told.best === header.actions[turn.action] ? "good" : ""),
+          fact("solver", label(told.best), told.best === header.actions[turn.action] ? "good" : ""),
         told?.regret != null && fact("regret", number(told.regret), told.regret > 1e-9 ? "bad" : "good"),
         turn.perception !== null &&
           fact(
@@ -360,6 +360,9 @@ export class EpisodesView {
   }
 }
 
-function fact(name: string, value: string, kind = ""): HTMLElement {
+/** An action by its name, which may be a sign. */
+const label = (action: string) => h("span", { class: "label" }, minus(action));
+
+function fact(name: string, value: string | HTMLElement, kind = ""): HTMLElement {
   return h("div", {}, h("dt", {}, name), h("dd", { class: kind }, value));
 }

@@ -8,15 +8,22 @@
 export const percent = (share: number | null | undefined): string =>
   share === null || share === undefined || !isFinite(share) ? "–" : `${(100 * share).toFixed(1)}%`;
 
-/** A number in at most four digits. */
+/** The probability of a choice in percent, whose small ones differ too: `99.7%`, `0.013%`, `< 0.001%`. */
+export function chance(probability: number): string {
+  if (probability >= 1e-3 || probability === 0) return percent(probability);
+  return probability < 1e-5 ? "< 0.001%" : `${Number((100 * probability).toPrecision(2))}%`;
+}
+
+/** A number in three digits, a whole one in all. */
 export function number(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (!isFinite(value)) return String(value);
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
-    return minus(value.toExponential(2).replace("e+", "e"));
+  if (size >= 1e7 || size !== 0 && size < 1e-3) {
+    return minus(value.toExponential(1).replace("e+", "e"));
   }
-  return minus(String(Number(value.toPrecision(4))));
+  if (size >= 1000) return minus(Math.round(value).toLocaleString("en"));
+  return minus(String(Number.isInteger(value) ? value : Number(value.toPrecision(3))));
 }
 
 /** A number with its sign. */
@@ -48,8 +55,8 @@ export function ago(ms: number, nowMs = Date.now()): string {
   return "now";
 }
 
-/** The sign as printers have it. */
-const minus = (text: string): string => text.replace(/-/g, "−");
+/** The sign as printers have it; an action that is a sign too. */
+export const minus = (text: string): string => text.replace(/-/g, "−");
 
 /** `thoughtDiversity` as words: `thought diversity`. */
 export const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -7,7 +7,7 @@
 import type { RecordedHeader } from "../../rl/run/recorded.ts";
 import { histogram } from "./chart.ts";
 import { definitions } from "./definitions.ts";
-import { h, show, svg } from "./dom.ts";
+import { h, show } from "./dom.ts";
 import { number, percent, seconds } from "./format.ts";
 import { isShare, titleOf } from "./metrics.ts";
 import type { ShownRun, State } from "./state.ts";
@@ -38,11 +38,11 @@ export class IterationView {
     if (key === this.#shown) return;
     this.#shown = key;
     const body = h("div", { class: "body" });
-    show(this.element, this.#chooser(run, iteration, last), body);
+    show(this.element, this.#chooser(iteration, last), body);
     void this.#fill(body, run, iteration);
   }
 
-  #chooser(run: ShownRun, iteration: number, last: number): HTMLElement {
+  #chooser(iteration: number, last: number): HTMLElement {
     const choose = (value: number) =>
       this.#go(() => this.#state.iteration = Math.max(1, Math.min(last, value)));
     const step = (label: string, by: number, text: string) =>
@@ -54,8 +54,6 @@ export class IterationView {
     return h(
       "div",
       { class: "controls chooser" },
-      h("span", { class: "dot", style: { "--run": run.color } }),
-      h("strong", {}, run.told.name),
       step("Iteration before", -1, "‹"),
       h(
         "label",
@@ -162,14 +160,21 @@ function recordedParts(header: RecordedHeader): HTMLElement[] {
   ];
   const zero = [{ label: "zero", y: 0 }];
   const drawn = [
-    histograms.advantage && histogram(histograms.advantage, { label: "Advantages, scaled", marks: zero }),
+    histograms.advantage &&
+    histogram(histograms.advantage, { label: "Advantages", note: "scaled", marks: zero }),
     histograms.ratio && histogram(histograms.ratio, {
-      label: `Policy ratios, one a ${objective?.ratio ?? "response"}, of every minibatch`,
+      label: "Policy ratios",
+      note: `one a ${objective?.ratio ?? "response"}, of every minibatch`,
       marks: clips,
     }),
-    histograms.valueTarget && histogram(histograms.valueTarget, { label: "Value targets", marks: zero }),
+    histograms.valueTarget &&
+    histogram(histograms.valueTarget, {
+      label: "Value targets",
+      note: "in units of scaled return",
+      marks: zero,
+    }),
     histograms.episodeReturn &&
-    histogram(histograms.episodeReturn, { label: "Returns of episodes that ended", marks: zero }),
+    histogram(histograms.episodeReturn, { label: "Returns", note: "of episodes that ended", marks: zero }),
   ].filter((each) => each !== null);
   const parts = [
     h(
@@ -186,12 +191,10 @@ function recordedParts(header: RecordedHeader): HTMLElement[] {
 
 /** KL of every minibatch against the stop. */
 function updates({ minibatches, plannedUpdates, klStop }: RecordedHeader): HTMLElement {
-  const width = 640, height = 150, base = 126;
-  const most = Math.max(...minibatches.map(({ kl }) => kl), (klStop ?? 0) * 1.15, 1e-9);
+  const most = 1.2 * Math.max(...minibatches.map(({ kl }) => kl), klStop ?? 0, 1e-9);
   const columns = Math.max(plannedUpdates, minibatches.length);
-  const bar = Math.min(60, width / columns);
   const isStopped = minibatches.length < plannedUpdates;
-  const y = (kl: number) => base - (base - 12) * kl / most;
+  const share = (kl: number) => `${100 * Math.max(0, kl) / most}%`;
   return h(
     "section",
     {},
@@ -207,58 +210,31 @@ function updates({ minibatches, plannedUpdates, klStop }: RecordedHeader): HTMLE
         : `All ${plannedUpdates} updates were done; the KL estimate stayed under ${number(klStop)} nats.`,
     ),
     h(
-      "div",
-      { class: "scrolls" },
-      svg(
-        "svg",
+      "ol",
+      { class: "updates" },
+      Array.from({ length: columns }, (_, i) => {
+        const each = minibatches[i];
+        if (each === undefined) {
+          return h("li", { class: "skipped", title: `Update ${i + 1} was left out` }, h("b", {}));
+        }
+        const { kl, clipFraction, policyLoss } = each;
+        const told = `Update ${i + 1}: KL ${number(kl)}, ${percent(clipFraction)} of ratios clipped, ` +
+          `policy loss ${number(policyLoss)}`;
+        return h(
+          "li",
+          { class: klStop !== null && kl > klStop ? "over" : "", title: told, "aria-label": told },
+          h("b", { style: { height: share(kl) } }),
+          columns <= 16 && h("small", {}, `${Math.round(100 * clipFraction)}%`),
+        );
+      }),
+      klStop !== null && klStop > 0 && h(
+        "li",
         {
-          ...{ viewBox: `0 0 ${width} ${height}`, class: "updates", role: "img" },
-          "aria-label": `KL of ${minibatches.length} minibatches: ${
-            minibatches.map(({ kl }) => number(kl)).join(", ")
-          }`,
+          class: "stop",
+          "aria-hidden": "true",
+          style: { bottom: `calc(22px + (100% - 22px) * ${klStop / most})` },
         },
-        Array.from({ length: columns }, (_, i) => {
-          const each = minibatches[i];
-          const x = i * bar + 2;
-          if (each === undefined) {
-            return svg(
-              "rect",
-              { x, y: base - 4, width: bar - 4, height: 4, rx: 2, class: "skipped" },
-              svg("title", {}, `Update ${i + 1} was left out`),
-            );
-          }
-          return svg(
-            "g",
-            {},
-            svg(
-              "rect",
-              {
-                ...{ x, y: y(each.kl), width: bar - 4, height: Math.max(1.5, base - y(each.kl)), rx: 2 },
-                class: klStop !== null && each.kl > klStop ? "bar over" : "bar",
-              },
-              svg(
-                "title",
-                {},
-                `Update ${i + 1}: KL ${number(each.kl)}, ${
-                  percent(each.clipFraction)
-                } of ratios clipped, policy loss ${number(each.policyLoss)}`,
-              ),
-            ),
-            bar >= 34 &&
-              svg(
-                "text",
-                { x: x + bar / 2 - 2, y: height - 8, "text-anchor": "middle" },
-                `${Math.round(100 * each.clipFraction)}%`,
-              ),
-          );
-        }),
-        svg("line", { x1: 0, x2: width, y1: base, y2: base, class: "axis" }),
-        klStop !== null && klStop > 0 && svg(
-          "g",
-          { class: "mark" },
-          svg("line", { x1: 0, x2: width, y1: y(klStop), y2: y(klStop) }),
-          svg("text", { x: width, y: y(klStop) - 4, "text-anchor": "end" }, `KL stop ${number(klStop)}`),
-        ),
+        h("span", {}, `KL stop ${number(klStop)}`),
       ),
     ),
     h(

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { forgetColors } from "./chart.ts";
 import { CompareView } from "./compare.ts";
 import { h, show } from "./dom.ts";
 import { EpisodesView } from "./episodes.ts";
@@ -174,6 +175,12 @@ function switchTheme(): void {
   } catch {
     // A page from a file may not keep it.
   }
+  repaint();
+}
+
+/** Canvases do not follow the style sheet by themselves. */
+function repaint(): void {
+  forgetColors();
   views.trend.repaint();
 }
 
@@ -184,7 +191,7 @@ function restoreTheme(): void {
   } catch {
     // As the system has it.
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => views.trend.repaint());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 }
 
 async function follow(): Promise<void> {

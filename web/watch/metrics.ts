@@ -74,7 +74,16 @@ export const GROUPS: readonly (readonly [title: string, metrics: readonly string
     "thoughtInformed",
   ]],
   ["How it learns", [
-    ...["entropy", "kl", "clipFraction", "updates", "policyLoss", "valueLoss", "explainedVariance"],
+    ...[
+      "entropy",
+      "kl",
+      "clipFraction",
+      "updates",
+      "policyLoss",
+      "valueLoss",
+      "explainedVariance",
+      "episodes",
+    ],
     ...[
       "advantageRms",
       "advantageMean",
@@ -99,10 +108,11 @@ const TITLES: Readonly<Record<string, string>> = {
   sftLoss: "SFT loss",
   meanReturn: "mean return",
   clipFraction: "clipped ratios",
-  advantageStd: "advantage, standard deviation",
-  advantageRms: "advantage, root mean square",
+  advantageStd: "advantage, std",
+  advantageRms: "advantage, RMS",
   advantageMean: "advantage, mean",
-  advantageCosine: "advantage against exact values",
+  advantageCosine: "advantage, exactness",
+  envSteps: "environment steps",
   referenceKl: "KL to the warm start",
   parseRate: "actions found",
 };

@@ -6,7 +6,7 @@
  */
 import type { RecordedHeader, RecordedTurn } from "../../rl/run/recorded.ts";
 import { h, show } from "./dom.ts";
-import { number, percent, signed } from "./format.ts";
+import { chance, signed } from "./format.ts";
 import { QUANTITIES, type Quantity, strengthOf } from "./quantities.ts";
 
 /** What the microscope looks at. */
@@ -96,6 +96,7 @@ export class Microscope {
       scale === "diverging"
         ? [h("i", {}, "−"), h("b", {}), h("i", {}, "+")]
         : [h("i", {}, "low"), h("b", {}), h("i", {}, "high")],
+      h("u", {}, "action"),
     );
   }
 
@@ -209,7 +210,7 @@ export class Microscope {
                 { class: "share" },
                 h("span", { class: "track" }, h("span", { style: { width: `${100 * probability}%` } })),
               ),
-              h("td", { class: "number" }, probability < 0.001 ? number(probability) : percent(probability)),
+              h("td", { class: "number" }, chance(probability)),
             )
           ),
         ),

@@ -61,13 +61,13 @@ export class PlayView {
           "the model takes its likeliest token",
         ),
         h("button", {
-          ...{ type: "button", class: "link" },
+          ...{ type: "button", class: "move" },
           onclick: () => {
             this.#seed = Math.floor(Math.random() * 100_000);
             (this.element.querySelector("input[type=number]") as HTMLInputElement).value = String(this.#seed);
             void this.#begin();
           },
-        }, "another"),
+        }, "Another episode"),
       ),
       this.#table,
       h("h2", {}, "A picture of your own"),

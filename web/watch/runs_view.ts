@@ -4,10 +4,25 @@
  *
  * @module
  */
+import type { RunListed } from "../../rl/watch/wire.ts";
 import { h, show } from "./dom.ts";
 import { ago, percent } from "./format.ts";
 import type { State } from "./state.ts";
 import type { Go } from "./trend.ts";
+
+/** Columns: the title, and the class of its cells. */
+const COLUMNS: readonly (readonly [title: string, kind: string])[] = [
+  ["", "pick"],
+  ["Run", "name"],
+  ["Environment", "wide"],
+  ["Algorithm", "wide"],
+  ["Seed", "wide number"],
+  ["State", "state"],
+  ["After SFT", "wide number"],
+  ["Success", "success number"],
+  ["Greedy", "wide number"],
+  ["Changed", "wide number"],
+];
 
 /** The list of runs: choose those to look at. */
 export class RunsView {
@@ -22,7 +37,7 @@ export class RunsView {
 
   /** Shows what is known now. */
   update(): void {
-    const { listed, chosen } = this.#state;
+    const { listed } = this.#state;
     if (listed.length === 0) {
       return show(
         this.element,
@@ -35,71 +50,93 @@ export class RunsView {
         ),
       );
     }
-    const toggle = (id: string) =>
-      this.#go(() =>
-        this.#state.chosen = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]
-      );
-    const only = (id: string) =>
-      this.#go(() => {
-        this.#state.chosen = [id];
-        this.#state.view = "trend";
-        [this.#state.iteration, this.#state.place] = [null, null];
-      });
+    // What has the focus has it again in the new list.
+    const focused = document.activeElement?.closest<HTMLElement>("[data-run]")?.dataset.run;
+    const isName = document.activeElement?.matches("button") === true;
     show(
       this.element,
       h("p", { class: "note" }, "Choose runs to lay them over each other. A name shows that run alone."),
       h(
-        "div",
-        { class: "scrolls" },
+        "table",
+        { class: "listing" },
         h(
-          "table",
-          { class: "listing" },
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              ["", "run", "environment", "algorithm", "seed", "state", "success", "greedy", "changed"]
-                .map((each) => h("th", { scope: "col" }, each)),
-            ),
-          ),
-          h(
-            "tbody",
-            {},
-            listed.toSorted((a, b) => b.changedMs - a.changedMs).map((run) =>
-              h(
-                "tr",
-                { class: chosen.includes(run.id) ? "chosen" : "" },
-                h(
-                  "td",
-                  {},
-                  h("input", {
-                    ...{
-                      type: "checkbox",
-                      checked: chosen.includes(run.id),
-                      "aria-label": `Show ${run.name}`,
-                    },
-                    onchange: () => toggle(run.id),
-                  }),
-                ),
-                h(
-                  "th",
-                  { scope: "row" },
-                  h("button", { type: "button", class: "link", onclick: () => only(run.id) }, run.name),
-                ),
-                h("td", {}, run.environment),
-                h("td", {}, run.policy === "cnn" ? `${run.algorithm}, CNN` : run.algorithm),
-                h("td", { class: "number" }, run.seed ?? "–"),
-                h("td", {}, h("span", { class: `status ${run.status}`, title: run.detail }, run.status)),
-                h("td", { class: "number" }, percent(run.sampled)),
-                h("td", { class: "number" }, percent(run.greedy)),
-                h("td", { class: "when" }, run.changedMs === 0 ? "–" : ago(run.changedMs)),
-              )
-            ),
-          ),
+          "thead",
+          {},
+          h("tr", {}, COLUMNS.map(([title, kind]) => h("th", { scope: "col", class: kind }, title))),
+        ),
+        h(
+          "tbody",
+          {},
+          listed.toSorted((a, b) => b.changedMs - a.changedMs).map((run) => this.#row(run)),
         ),
       ),
     );
+    if (focused === undefined) return;
+    const row = [...this.element.querySelectorAll<HTMLElement>("[data-run]")]
+      .find(({ dataset }) => dataset.run === focused);
+    row?.querySelector<HTMLElement>(isName ? "button" : "input")?.focus();
+  }
+
+  #row(run: RunListed): HTMLElement {
+    const isChosen = this.#state.chosen.includes(run.id);
+    const algorithm = run.policy === "cnn" ? `${run.algorithm}, CNN` : run.algorithm;
+    const changed = run.changedMs === 0 ? "–" : ago(run.changedMs);
+    const folder = run.id.slice(0, -run.name.length);
+    return h(
+      "tr",
+      { class: isChosen ? "chosen" : "", "data-run": run.id },
+      h(
+        "td",
+        { class: "pick" },
+        h("input", {
+          ...{ type: "checkbox", checked: isChosen, "aria-label": `Show ${run.id}` },
+          onchange: () => this.#toggle(run.id),
+        }),
+      ),
+      h(
+        "th",
+        { scope: "row", class: "name" },
+        run.id.endsWith(run.name) && folder !== "" && h("span", { class: "folder" }, folder),
+        h("button", { type: "button", class: "link", onclick: () => this.#only(run.id) }, run.name),
+      ),
+      h(
+        "td",
+        { class: "about" },
+        `${run.environment}, ${algorithm}${run.seed === null ? "" : `, seed ${run.seed}`}, ${changed}`,
+      ),
+      h("td", { class: "wide" }, run.environment),
+      h("td", { class: "wide" }, algorithm),
+      h("td", { class: "wide number" }, run.seed ?? "–"),
+      h(
+        "td",
+        { class: "state" },
+        h("span", { class: `status ${run.status}`, title: run.detail }, run.status),
+      ),
+      h("td", { class: "wide number" }, percent(run.afterSft)),
+      h(
+        "td",
+        { class: "success number" },
+        percent(run.sampled),
+        run.sampled !== null &&
+          h("span", { class: "meter", "aria-hidden": "true", style: { "--share": `${100 * run.sampled}%` } }),
+      ),
+      h("td", { class: "wide number" }, percent(run.greedy)),
+      h("td", { class: "wide number when" }, changed),
+    );
+  }
+
+  #toggle(id: string): void {
+    const { chosen } = this.#state;
+    this.#go(() =>
+      this.#state.chosen = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]
+    );
+  }
+
+  #only(id: string): void {
+    this.#go(() => {
+      this.#state.chosen = [id];
+      this.#state.view = "trend";
+      [this.#state.iteration, this.#state.place] = [null, null];
+    });
   }
 }

@@ -13,8 +13,8 @@ export const VIEWS = ["runs", "trend", "iteration", "episodes", "compare", "play
 /** A view. */
 export type View = typeof VIEWS[number];
 
-/** Colours of runs that are shown together. */
-const COLORS = ["#4269d0", "#e0912f", "#e4575c", "#3d9f8f", "#a463f2", "#5a9e3c", "#d66ba0", "#8c6d52"];
+/** Colours of runs that are shown together, as the style sheet has them in light and dark. */
+const COLORS = Array.from({ length: 8 }, (_, i) => `var(--run-${i + 1})`);
 
 /** A run that is shown. */
 export interface ShownRun {
@@ -22,7 +22,8 @@ export interface ShownRun {
   told: RunTold;
   readonly metrics: RunMetrics;
   recording: RecordingTold;
-  readonly color: string;
+  /** As CSS has it. */
+  color: string;
 }
 
 /** What is shown, and where it comes from. */
@@ -30,6 +31,7 @@ export class State {
   readonly source: Source;
   listed: RunListed[] = [];
   readonly #runs = new Map<string, ShownRun>();
+  readonly #colors = new Map<string, string>();
   view: View = "trend";
   /** Ids of the runs that are shown; the first is looked into. */
   chosen: string[] = [];
@@ -47,7 +49,11 @@ export class State {
 
   /** The runs that are shown and loaded. */
   get shown(): ShownRun[] {
-    return this.chosen.flatMap((id) => this.#runs.get(id) ?? []);
+    return this.chosen.flatMap((id) => {
+      const run = this.#runs.get(id);
+      if (run !== undefined) run.color = this.#colors.get(id) ?? run.color;
+      return run ?? [];
+    });
   }
 
   /** The run that is looked into. */
@@ -66,8 +72,17 @@ export class State {
 
   /** Loads what is new of the chosen runs; returns whether anything was. */
   async refreshRuns(): Promise<boolean> {
+    for (const id of this.chosen) this.#giveColor(id);
     const changed = await Promise.all(this.chosen.map((id) => this.#refresh(id)));
     return changed.some(Boolean);
+  }
+
+  /** A run keeps its colour for as long as it is shown. */
+  #giveColor(id: string): void {
+    for (const known of this.#colors.keys()) if (!this.chosen.includes(known)) this.#colors.delete(known);
+    if (this.#colors.has(id)) return;
+    const used = new Set(this.#colors.values());
+    this.#colors.set(id, COLORS.find((each) => !used.has(each)) ?? COLORS[this.#colors.size % COLORS.length]);
   }
 
   async #refresh(id: string): Promise<boolean> {
@@ -76,9 +91,7 @@ export class State {
     if (known === undefined) {
       const [told, part] = await Promise.all([source.run(id), source.metrics(id, 0)]);
       const recording: RecordingTold = { episodes: [], iterations: [], faults: [] };
-      const used = new Set(this.shown.map(({ color }) => color));
-      const color = COLORS.find((each) => !used.has(each)) ?? COLORS[this.#runs.size % COLORS.length];
-      const run: ShownRun = { id, told, recording, metrics: new RunMetrics(), color };
+      const run: ShownRun = { id, told, recording, metrics: new RunMetrics(), color: COLORS[0] };
       run.metrics.add(part.text);
       run.metrics.next = part.next;
       this.#runs.set(id, run);

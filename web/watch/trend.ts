@@ -61,7 +61,7 @@ export class TrendView {
       "rl",
       names.filter((name) => rl.has(name)),
     ]);
-    groups.push(["Of its algorithm", "rl", [...rl].filter((name) => !listed.has(name))]);
+    groups.push(["Its algorithm's own", "rl", [...rl].filter((name) => !listed.has(name))]);
     groups.push(["Warm start", "sft", [...sft]]);
     const filled = groups.filter(([, , names]) => names.length > 0);
     const layout = JSON.stringify([filled, shown.map(({ id }) => id), this.#withBand]);
@@ -98,18 +98,26 @@ export class TrendView {
         h(
           "section",
           { class: "group" },
-          h("h2", {}, title),
-          // What everybody asks first has a row of its own.
-          names[0] === "success" && this.#card("success", stage, true),
-          h(
+          h("h2", {}, title, h("small", {}, stage === "rl" ? "over environment steps" : "over updates")),
+          names[0] === "success" ? this.#hero(names.slice(1)) : h(
             "div",
             { class: "cards" },
-            names.filter((name) => name !== "success").map((name) => this.#card(name, stage, false)),
+            names.map((name) => this.#card(name, stage, false)),
           ),
         )
       ),
     );
     for (const { element } of this.#cards) this.#seen.observe(element);
+  }
+
+  /** What everybody asks first is the largest. */
+  #hero(names: readonly string[]): HTMLElement {
+    return h(
+      "div",
+      { class: names.length === 2 ? "hero two" : "hero" },
+      this.#card("success", "rl", true),
+      names.length > 0 && h("div", { class: "beside" }, names.map((name) => this.#card(name, "rl", false))),
+    );
   }
 
   #controls(): HTMLElement {
@@ -183,7 +191,7 @@ export class TrendView {
   #draw(card: Card): void {
     const { name, stage } = card;
     const isWide = card.element.classList.contains("wide");
-    card.chart ??= new LineChart(card.plot, isWide ? 260 : 168);
+    card.chart ??= new LineChart(card.plot, isWide ? this.#heroHeight() : 168);
     const lines = this.#withBand
       ? this.#bands().flatMap(({ label, color, runs }) => this.#band(label, color, runs, name, stage))
       : this.#state.shown.flatMap(({ told, color, metrics }) =>
@@ -210,8 +218,15 @@ export class TrendView {
     this.#tell(card, null);
   }
 
+  /** As high as the two cards beside it, where there are two. */
+  #heroHeight(): number {
+    const isBesideTwo = this.element.querySelector(".hero.two") !== null && innerWidth >= 1100;
+    return isBesideTwo ? 400 : innerWidth < 760 ? 200 : 260;
+  }
+
   /** Values beside the title: under the pointer, or the last. */
-  #tell({ name, chart, values }: Card, x: number | null): void {
+  #tell({ name, chart, values, element }: Card, x: number | null): void {
+    const isWide = element.classList.contains("wide");
     const told = chart!.valuesAt(x ?? Infinity);
     const format = isShare(name) ? percent : number;
     const colors = new Map(
@@ -226,6 +241,10 @@ export class TrendView {
         h(
           "span",
           { class: "value", title: label, style: { "--run": colors.get(label) ?? "" } },
+          // The largest has room to say whose they are.
+          isWide && told.size > 1 && h("small", {}, `${label} `),
+          isWide && told.size === 1 && this.#state.shown.length > 1 &&
+            h("small", {}, `${label}: mean, lowest, highest `),
           format(value),
         )
       ),
