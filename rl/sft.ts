@@ -181,6 +181,7 @@ export async function sftUpdate(
     "sftBeta1" | "sftBeta2" | "sftEpsilon" | "sftGradientClip" | "sftValueCoefficient"
   > = SFT_DEFAULTS,
 ): Promise<SftMetrics> {
+  await policy.look?.(demonstrations);
   const batch = policy.batch(demonstrations);
   const tokens = batch.mask.reduce((count, value) => count + value, 0);
   const part: SftPart = {
