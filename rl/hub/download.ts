@@ -281,7 +281,7 @@ class Connection {
     const { host } = new URL(url);
     return new Deno.errors.NotCapable(
       `Cannot import ${this.#model}: the hub sends us to ${host}, which this command may not reach; if you trust it, ` +
-        "import with: deno task import",
+        "import with: ./ponder import",
       { cause },
     );
   }
