@@ -19,9 +19,7 @@ import type { Canvas2D } from "../shared/canvas.ts";
 import { type Card, cardValue } from "../shared/cards.ts";
 import { checkOptionNames } from "../shared/checks.ts";
 import {
-  dealCard,
   NO_PLAN,
-  paintText,
   type Plan,
   Points,
   type PointsBias,
@@ -29,6 +27,7 @@ import {
   RESPONSE_TOKENS,
   type StatedPlan,
 } from "./points.ts";
+import { dealCard, paintText } from "./table.ts";
 import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";

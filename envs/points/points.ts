@@ -10,24 +10,14 @@
  */
 
 import { misreadNumber, resolveBias } from "../shared/bias.ts";
-import {
-  type Card,
-  cardName,
-  cardValue,
-  drawCards,
-  drawTable,
-  type FaceValue,
-  findCard,
-  RANKS,
-  type Suit,
-  SUITS,
-} from "../shared/cards.ts";
-import { type Canvas2D, REGULAR_FONT } from "../shared/canvas.ts";
+import { type Card, cardName, cardValue, type FaceValue, findCard, RANKS, SUITS } from "../shared/cards.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
 import { checkBegun, checkRunning, type Phase, show } from "../shared/checks.ts";
 import { formulaEquals } from "./formula.ts";
-import { frame, FRAME_PIXELS } from "../shared/frame.ts";
+import { frame } from "../shared/frame.ts";
 import { createPointsParser } from "./parse.ts";
 import { completeFormula, type PlanRules } from "./solver.ts";
+import { descending, paintCards } from "./table.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
@@ -370,31 +360,4 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
       },
     };
   }
-}
-
-/** Largest first. */
-export const descending = (numbers: readonly number[]): number[] => numbers.toSorted((a, b) => b - a);
-
-/** The published layout: cards nine tenths of their share wide, in a row at half height. */
-function paintCards(canvas: Canvas2D, cards: readonly Card[]): void {
-  const width = Math.floor(FRAME_PIXELS / cards.length * 0.9);
-  const y = Math.floor((FRAME_PIXELS - Math.floor(width * 7 / 5)) / 2);
-  drawTable(canvas);
-  drawCards(canvas, cards, { x: 5, y, width, pitch: width * 1.1 });
-}
-
-/** Draws white text, `y` being the top of the type's ascent. */
-export function paintText(canvas: Canvas2D, text: string, y: number, sizePixels: number): void {
-  canvas.fillStyle = "white";
-  canvas.font = `${sizePixels}px "${REGULAR_FONT}"`;
-  canvas.textBaseline = "alphabetic";
-  canvas.fillText(text, 10, y + Math.ceil(sizePixels * 0.928));
-}
-
-/** Suits in the published order of drawing. */
-const DEALT_SUITS: readonly Suit[] = ["H", "S", "D", "C"];
-
-/** A card of the rank at `place` (1 the ace, 13 the king) and a random suit. */
-export function dealCard(place: number, random: Random): Card {
-  return { suit: DEALT_SUITS[random.integer(4)], rank: RANKS[place - 1] };
 }

@@ -26,10 +26,7 @@ import type { Card, FaceValue } from "../shared/cards.ts";
 import { checkBooleans, checkOptionNames, show } from "../shared/checks.ts";
 import {
   CARD_SEPARATOR,
-  dealCard,
-  descending,
   NO_PLAN,
-  paintText,
   type Plan,
   Points,
   type PointsBias,
@@ -38,6 +35,7 @@ import {
   type StatedPlan,
   THOUGHTS_KEY,
 } from "./points.ts";
+import { dealCard, descending, paintText } from "./table.ts";
 import type { Random } from "../shared/random.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
