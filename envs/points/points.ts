@@ -18,6 +18,8 @@ import { frame } from "../shared/frame.ts";
 import { createPointsParser } from "./parse.ts";
 import { completeFormula, type PlanRules } from "./solver.ts";
 import { descending, paintCards } from "./table.ts";
+import type { PlanKind } from "./wide_solver.ts";
+import { isDealt, type Part } from "../shared/held_out.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
@@ -71,6 +73,12 @@ export interface PointsGame {
   readonly operators: readonly string[];
   /** The number to reach. */
   readonly target: number;
+  /** What the solver's plans may use; `arithmetic` when absent. */
+  readonly plans?: PlanKind;
+  /** Which hands are dealt; all when absent. */
+  readonly hands?: Part;
+  /** Is a hand, its numbers largest first, one of those held out? */
+  readonly isHeldOut: (hand: readonly number[]) => boolean;
 }
 
 /** A step of the solver, from what it has read. */
@@ -94,6 +102,9 @@ export interface StatedPlan {
   /** The numbers in the order the thought gives them; undefined when left unsaid. */
   readonly sorted?: readonly number[];
 }
+
+/** Deals that are tried before it is said that there is none. */
+export const DEAL_ATTEMPTS = 10_000;
 
 const CARDS_KEY = '{"cards": [';
 /** Between the numbers of a list. */
@@ -148,7 +159,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     this.game = game;
     this.name = game.name;
     this.#target = game.target;
-    this.#rules = { operators: game.operators, maxItems: game.maxItems };
+    this.#rules = { operators: game.operators, maxItems: game.maxItems, plans: game.plans };
     this.#maxNumber = game.faceValue === "ten" ? 10 : 13;
     this.#item = game.faceValue === "ten" ? /10|./gs : /1[0-3]|./gs;
     const numbers = Array.from({ length: this.#maxNumber }, (_, i) => String(i + 1));
@@ -178,7 +189,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     const pinned = options.cards === undefined ? undefined : this.#checkCards(options.cards);
     if (seed !== undefined) checkSeed(seed);
     const deals = seed === undefined ? this.#deals : new Random(seed, "deals");
-    const cards = pinned ?? this.deal(deals, target);
+    const cards = pinned ?? this.#dealWanted(deals, target);
     // Nothing can fail from here on: until now the episode is as it was.
     this.#deals = deals;
     if (seed !== undefined) this.#fallback = new Random(seed, "fallback");
@@ -286,6 +297,18 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     target: number,
   ): readonly string[] | null {
     return completeFormula(this.#rules, { numbers, target, formula });
+  }
+
+  /** Deals until the hand is one of those to deal. */
+  #dealWanted(deals: Random, target: number): readonly Card[] {
+    const { hands = "all", isHeldOut } = this.game;
+    for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
+      const cards = this.deal(deals, target);
+      if (isDealt(hands, () => isHeldOut(descending(this.numbersOf(cards))))) return cards;
+    }
+    throw new RangeError(
+      `Cannot deal ${this.name}: none of ${DEAL_ATTEMPTS} hands is ${hands}, use another target or --env-settings hands=all`,
+    );
   }
 
   #checkCards(names: unknown): readonly Card[] {
