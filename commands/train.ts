@@ -41,10 +41,17 @@ import { stoppable } from "../rl/run/stop.ts";
 import { chromeTrace } from "../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../bench/trace.ts";
 import { RunFolder } from "../rl/run/folder.ts";
+import { changedSettings, listChanges, requireSameSettings } from "../rl/run/same_settings.ts";
 import { serveRun } from "../rl/watch/serve.ts";
 import { beginWithWeights } from "../rl/run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../rl/run/store.ts";
-import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
+import {
+  isSameEnvironment,
+  keepPlaces,
+  readRunSettings,
+  requireNoProgram,
+  unnamed,
+} from "../rl/run/trained.ts";
 import { noteTaken, noteUntaken, removeTaken, untaken } from "../rl/run/untaken.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 
@@ -144,7 +151,7 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
       throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const config = keepPlace(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier.env);
+    const config = keepPlaces(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier);
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
     const isLonger = config.extend && config.envSteps !== was;
     if (isLonger && config.envSteps < was) {
@@ -190,8 +197,8 @@ async function readWarmStart(
   const folder = await RunFolder.open(path);
   const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
-  if (!isSolved || settings.env !== config.env) return path;
-  const changed = changedSettings(await folder.readConfig(), settingsOf(config))
+  if (!isSolved || !isSameEnvironment(settings.env, environment)) return path;
+  const changed = changedSettings(await folder.readConfig(), settingsOf(keepPlaces(config, settings)))
     .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
@@ -311,33 +318,6 @@ async function profile(
   const perIteration = config.envs * (collection.kind === "steps" ? collection.steps : 1);
   const table = formatTrace(steps, config, perIteration);
   progress.note(`\n${table}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
-}
-
-async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
-  const changed = changedSettings(await folder.readConfig(), settings);
-  if (changed.length === 0) return;
-  const foreign = changed.filter(([, was, now]) => was === undefined || now === undefined);
-  if (foreign.length > 0) {
-    throw new UsageError(
-      `Cannot resume ${folder.path}: it is of another version or command, which has other settings ` +
-        `(${foreign.map(([name]) => name).join(", ")}); begin again with --overwrite, or use another --out`,
-    );
-  }
-  throw new UsageError(
-    `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
-  );
-}
-
-type Change = readonly [name: string, was: string | undefined, now: string | undefined];
-
-function changedSettings(earlier: Record<string, unknown>, settings: Record<string, unknown>): Change[] {
-  return Object.keys({ ...earlier, ...settings })
-    .map((name): Change => [name, JSON.stringify(earlier[name]), JSON.stringify(settings[name])])
-    .filter(([, was, now]) => was !== now);
-}
-
-function listChanges(changes: readonly Change[]): string {
-  return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
 }
 
 /** Makes the contents of `summary.json`. Times are in seconds. */

@@ -87,3 +87,11 @@ Deno.test("thoughts in the warm start alone are for a policy that writes none la
   );
   assertThrows(() => resolveConfig({ valueCoefficient: 1 }, numberLine), UsageError, "--value-coefficient");
 });
+
+Deno.test("the settings of a run, read from its config.json, are settings of another", () => {
+  for (const policy of ["vlm", "cnn"]) {
+    const settings = JSON.parse(JSON.stringify(settingsOf(resolveConfig({ policy }, numberLine))));
+    assertEquals(settingsOf(resolveConfig(settings, numberLine)), settings);
+  }
+  assertThrows(() => resolveConfig({ policy: "cnn", cot: true }, numberLine), UsageError, "no such setting");
+});
