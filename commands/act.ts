@@ -18,8 +18,7 @@ import {
 } from "../rl/cli/mod.ts";
 import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { decodePicture } from "../rl/image.ts";
-import { loadPolicy } from "../rl/run/checkpoint.ts";
-import { findTrainedRun } from "../rl/run/trained.ts";
+import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
@@ -57,7 +56,7 @@ export const actCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const policy = await loadTrained(gpu, trained, env);
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });
       const acted = await policy.act(frame, task, {

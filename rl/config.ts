@@ -124,7 +124,17 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
       `Cannot use --${toFlag(foreign)}: ${place ?? `${algorithm.name} has no such setting`}; leave it out`,
     );
   }
-  const unused = Object.keys(given).find((name) => policy.without.includes(name));
+  const presets = {
+    ...presetOf(environment, everyOption(options)),
+    ...policy.all,
+    ...policy.environments[environment.reference],
+  };
+  const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
+  const before: Record<string, unknown> = { ...defaultsOf(options), ...Object.fromEntries(known) };
+  // A run's config.json, given as --config, holds these too, as they are anyway.
+  const unused = Object.keys(given).find((name) =>
+    policy.without.includes(name) && JSON.stringify(given[name]) !== JSON.stringify(before[name])
+  );
   if (unused !== undefined) {
     throw new UsageError(
       `Cannot use --${toFlag(unused)}: a policy of kind ${
@@ -132,15 +142,8 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
       } has no such setting`,
     );
   }
-  const presets = {
-    ...presetOf(environment, everyOption(options)),
-    ...policy.all,
-    ...policy.environments[environment.reference],
-  };
-  const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
   const config = {
-    ...defaultsOf(options),
-    ...Object.fromEntries(known),
+    ...before,
     ...given,
     env: environment.reference,
     algorithm: algorithm.reference ?? algorithm.name,

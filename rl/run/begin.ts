@@ -11,8 +11,9 @@ import { commonOptions, type CommonSettings, isRlSetting, resolveConfig, setting
 import { RunFolder } from "./folder.ts";
 import { beginWithWeights } from "./given_weights.ts";
 import { loadEnvironment } from "./load_environment.ts";
+import { changedSettings, listChanges, requireSameSettings } from "./same_settings.ts";
 import { type WarmStart, writeWarmStart } from "./store.ts";
-import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "./trained.ts";
+import { isSameEnvironment, keepPlaces, readRunSettings, requireNoProgram, unnamed } from "./trained.ts";
 import { noteTaken, noteUntaken, removeTaken, untaken } from "./untaken.ts";
 
 /** The parts of a run beside its settings. */
@@ -67,7 +68,7 @@ export async function resumeRun(
       throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const config = keepPlace(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier.env);
+    const config = keepPlaces(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier);
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
     const isLonger = config.extend && config.envSteps !== was;
     if (isLonger && config.envSteps < was) {
@@ -113,8 +114,8 @@ export async function readWarmStart(
   const folder = await RunFolder.open(path);
   const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
-  if (!isSolved || settings.env !== config.env) return path;
-  const changed = changedSettings(await folder.readConfig(), settingsOf(config))
+  if (!isSolved || !isSameEnvironment(settings.env, environment)) return path;
+  const changed = changedSettings(await folder.readConfig(), settingsOf(keepPlaces(config, settings)))
     .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
@@ -140,31 +141,4 @@ async function readUntaken(
       { cause: error },
     );
   }
-}
-
-async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
-  const changed = changedSettings(await folder.readConfig(), settings);
-  if (changed.length === 0) return;
-  const foreign = changed.filter(([, was, now]) => was === undefined || now === undefined);
-  if (foreign.length > 0) {
-    throw new UsageError(
-      `Cannot resume ${folder.path}: it is of another version or command, which has other settings ` +
-        `(${foreign.map(([name]) => name).join(", ")}); begin again with --overwrite, or use another --out`,
-    );
-  }
-  throw new UsageError(
-    `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
-  );
-}
-
-type Change = readonly [name: string, was: string | undefined, now: string | undefined];
-
-function changedSettings(earlier: Record<string, unknown>, settings: Record<string, unknown>): Change[] {
-  return Object.keys({ ...earlier, ...settings })
-    .map((name): Change => [name, JSON.stringify(earlier[name]), JSON.stringify(settings[name])])
-    .filter(([, was, now]) => was !== now);
-}
-
-function listChanges(changes: readonly Change[]): string {
-  return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
 }
