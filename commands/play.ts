@@ -22,6 +22,7 @@ import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
+import { requireReward } from "../rl/vector_env.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -100,6 +101,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
+    requireReward(env, reward);
     episodeReturn += reward;
     yield {
       step,
