@@ -6,7 +6,6 @@
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
-import { loadPolicy } from "../rl/run/checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -21,13 +20,14 @@ import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
-import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { latestRun } from "../rl/run/latest.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
-import { findTrainedRun } from "../rl/run/trained.ts";
+import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { findRuns } from "../rl/watch/runs.ts";
 import { DEFAULT_PORT, requireServing } from "../rl/watch/serve.ts";
 import { serveRuns } from "./watch.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
+import { requireReward } from "../rl/vector_env.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -37,7 +37,7 @@ const MAX_FRAME_COLUMNS = 60;
 const LINES_BESIDE_FRAME = 7;
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
@@ -111,6 +111,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
+    requireReward(env, reward);
     episodeReturn += reward;
     yield {
       step,
@@ -212,12 +213,12 @@ function styled(colors: boolean, ...codes: number[]): (text: string) => string {
 
 /** The `play` command. */
 export const playCommand: Command<typeof options> = {
-  command: "deno task play",
+  command: "./ponder play",
   summary: "Show one held-out episode in the terminal: what the agent sees, thinks, does and earns.",
   examples: [
-    "deno task play",
-    "deno task play --run runs/NumberLine-s0 --seed 3 --greedy",
-    "deno task play --json",
+    "./ponder play",
+    "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
+    "./ponder play --json",
     "./ponder play --browser --env ./maze.ts",
   ],
   options,
@@ -232,7 +233,7 @@ export const playCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const policy = await loadTrained(gpu, trained, env);
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
@@ -280,7 +281,7 @@ export const playCommand: Command<typeof options> = {
 
 /** Serves the page of `watch` for one run, at the view that plays. */
 async function playInBrowser(run: string | undefined, env: string | undefined): Promise<number> {
-  const path = run ?? await latestRun(RUNS_FOLDER);
+  const path = run ?? await latestRun();
   const environments = env === undefined ? [] : [await loadEnvironment(env)];
   await findRuns([path]);
   await requireServing();

@@ -7,6 +7,7 @@ import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import {
   type Cell,
+  cellCommand,
   type CellContext,
   cellName,
   cellsOf,
@@ -18,6 +19,7 @@ import {
   resultPath,
   runCell,
   runPath,
+  trainedBy,
 } from "../rl/report/cells.ts";
 import {
   type Command,
@@ -39,7 +41,7 @@ const options = defineOptions({
     type: "list",
     meaning:
       "experiments to run, by task, name, task/name or group (reference, main, ablation, controlled, mistakes, lambda, " +
-      "algorithms, ood); all when absent",
+      "algorithms, credit, warmstart, faithful, generalisation, ood); all when absent",
   },
   seeds: { type: "list", meaning: "seeds to run each with; 3 to 10 by the experiment when absent" },
   quick: {
@@ -61,7 +63,7 @@ const options = defineOptions({
 });
 
 /** The flags that `--quick` adds: enough to see every part work, too little to learn. */
-const QUICK: CellContext["extra"] = {
+export const QUICK: CellContext["extra"] = {
   train: flags(
     "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
       "--minibatch 64 --eval-episodes 8",
@@ -74,14 +76,14 @@ const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], var
 
 /** The `reproduce` command. */
 export const reproduceCommand: Command<typeof options> = {
-  command: "deno task reproduce",
+  command: "./ponder reproduce",
   summary: "Run or resume every experiment, keep the summaries under results/, and write docs/results.md.",
   examples: [
-    "deno task reproduce",
-    "deno task reproduce --only NumberLine/default --seeds 0",
-    "deno task reproduce --only reference,ood",
-    "deno task reproduce --only NumberLine --renew",
-    "deno task reproduce --quick",
+    "./ponder reproduce",
+    "./ponder reproduce --only NumberLine/default --seeds 0",
+    "./ponder reproduce --only reference,ood",
+    "./ponder reproduce --only NumberLine --renew",
+    "./ponder reproduce --quick",
   ],
   options,
   async run({ values }) {
@@ -131,9 +133,10 @@ async function runCells(
       // This is also the case if their training has just failed.
       if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
+        const training = cellCommand(places, { ...cell, experiment: trainedBy(cell.experiment) }).join(" ");
         console.error(
           `\nSkipping ${label}: ${run} has no fully trained weights; to train them: ` +
-            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}, with --resume if it was begun`,
+            `./ponder ${training} --out ${run}, with --resume if it was begun`,
         );
         continue;
       }
@@ -189,12 +192,17 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
 }
 
-/** The first experiment of each table and command of a task: a smoke run need not see all that differ in a number. */
-function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
+/**
+ * The first experiment of each table and command of a task, and those that train what it evaluates: a smoke run need not see all
+ * that differ in a number.
+ */
+export function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
   // Policies without a model take no time.
   const kind = ({ environment, group, command, name }: Experiment) =>
     [environment, group, command, ...command === "policy" ? [name] : []].join();
-  return [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
+  const firsts = [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
+  const needed = new Set([...firsts, ...firsts.map(trainedBy)]);
+  return experiments.filter((experiment) => needed.has(experiment));
 }
 
 function readSeed(text: string): number {

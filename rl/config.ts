@@ -8,6 +8,7 @@ import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { agentOptions } from "./agent.ts";
 import { type Algorithm, requireFeatures } from "./algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "./algorithms/mod.ts";
+import { settingElsewhere } from "./algorithms/elsewhere.ts";
 import { ppo, type ppoOptions } from "./algorithms/ppo.ts";
 import {
   defaultsOf,
@@ -118,16 +119,9 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   const policy = policyPresets[given.policy ?? commonOptions.policy.default];
   const foreign = Object.keys(given).find((name) => !Object.hasOwn(options, name));
   if (foreign !== undefined) {
+    const place = settingElsewhere(foreign, algorithm as unknown as Algorithm);
     throw new UsageError(
-      `Cannot use --${toFlag(foreign)}: ${algorithm.name} has no such setting, leave it out`,
-    );
-  }
-  const unused = Object.keys(given).find((name) => policy.without.includes(name));
-  if (unused !== undefined) {
-    throw new UsageError(
-      `Cannot use --${toFlag(unused)}: a policy of kind ${
-        given.policy ?? commonOptions.policy.default
-      } has no such setting`,
+      `Cannot use --${toFlag(foreign)}: ${place ?? `${algorithm.name} has no such setting`}; leave it out`,
     );
   }
   const presets = {
@@ -136,9 +130,20 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     ...policy.environments[environment.reference],
   };
   const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
+  const before: Record<string, unknown> = { ...defaultsOf(options), ...Object.fromEntries(known) };
+  // A run's config.json, given as --config, holds these too, as they are anyway.
+  const unused = Object.keys(given).find((name) =>
+    policy.without.includes(name) && JSON.stringify(given[name]) !== JSON.stringify(before[name])
+  );
+  if (unused !== undefined) {
+    throw new UsageError(
+      `Cannot use --${toFlag(unused)}: a policy of kind ${
+        given.policy ?? commonOptions.policy.default
+      } has no such setting`,
+    );
+  }
   const config = {
-    ...defaultsOf(options),
-    ...Object.fromEntries(known),
+    ...before,
     ...given,
     env: environment.reference,
     algorithm: algorithm.reference ?? algorithm.name,

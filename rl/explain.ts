@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import { attentionSizes, deriveSizes, layOut, type Sequence, Tape, type Tensor } from "../model/mod.ts";
+import { attentionSizes, deriveSizes, type Sequence, Tape, type Tensor } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -103,12 +103,12 @@ function launchAgent(
   sequences: readonly Sequence[],
   { temperature, alternatives: count }: ExplainSettings,
 ): Launched<Explanation[]> {
-  const layout = layOut(sequences, vlm.config);
+  const layout = vlm.layOut(sequences);
   const { B, R, T, prefix, sources } = layout;
   const { vocabularySize: V } = vlm.config;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
-  const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
+  const hidden = vlm.hidden(tape, layout, (_, QKV, part) => QKVs.push(part.keep(QKV))); // (B R, C)
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {

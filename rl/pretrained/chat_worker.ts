@@ -16,10 +16,11 @@ export type RenderReply = readonly { readonly text: string | null; readonly erro
 
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<RenderRequest>) => void;
-  postMessage: (reply: RenderReply) => void;
+  postMessage: (reply: RenderReply | "begins") => void;
 };
 
 scope.onmessage = ({ data: { template, contexts } }) => {
+  scope.postMessage("begins");
   scope.postMessage(contexts.map((context) => {
     try {
       return { text: new Template(template).render(context), error: "" };

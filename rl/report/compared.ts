@@ -4,8 +4,9 @@
  * @module
  */
 import { exists, readJson } from "../../model/files.ts";
-import { formatShare, formatTable, shown, UsageError, userPath } from "../cli/mod.ts";
+import { formatShare, formatTable, runPath, shown, UsageError } from "../cli/mod.ts";
 import { mean } from "../statistics.ts";
+import { RunFolder } from "../run/folder.ts";
 import { type Places, readResults } from "./cells.ts";
 import {
   bootstrapInterval,
@@ -76,7 +77,7 @@ export async function findCompared(
     }
     return { name, runs: new Map(cells.map(({ seed, summary }) => [seed ?? 0, pick(name, summary, which)])) };
   }
-  const path = userPath(name);
+  const path = runPath(name);
   const file = path.endsWith(".json") ? path : `${path}/summary.json`;
   if (!await exists(file)) {
     throw new UsageError(
@@ -84,7 +85,11 @@ export async function findCompared(
         "results/NumberLine/default-s0.json, or an experiment such as NumberLine/default",
     );
   }
-  const summary = await readJson(file) as Summary & { readonly seed?: number | null };
+  // A run proves what it holds.
+  const isRun = file !== path && await exists(`${path}/config.json`);
+  const summary = (isRun ? await (await RunFolder.open(path)).readSummary() : await readJson(file)) as
+    & Summary
+    & { readonly seed?: number | null };
   return { name, runs: new Map([[summary.seed ?? 0, pick(name, summary, which)]]) };
 }
 

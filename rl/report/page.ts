@@ -10,6 +10,7 @@ import { successMeaning } from "./evaluation.ts";
 import { tasks } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 import { aggregateTable } from "./aggregate.ts";
+import { creditTable } from "./credit_table.ts";
 import { changes, newestCells } from "./changes.ts";
 import {
   algorithmTable,
@@ -22,7 +23,7 @@ import {
 } from "./tables.ts";
 
 const INTRODUCTION = `\
-Written by \`deno task reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
+Written by \`./ponder reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
 percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
 are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
 many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;
@@ -45,6 +46,10 @@ default's folder.
 
 _Steps to 95%_ are environment steps until four iterations of training episodes together succeed that often. _Older than_
 names the changes below that a cell is from before: it says what was true then.
+
+Rows of one table may have different seeds: \`./ponder compare A B\` takes the seeds and episodes that two rows share, and gives
+the difference with its interval. Defaults were chosen on seeds that are among those reported; \`NumberLine/fresh\` has
+seeds on which nothing was chosen.
 
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 
@@ -90,8 +95,12 @@ export async function resultsPage(
       "Mistakes of the demonstrator": comparisonTable(task, own, "mistakes"),
       "Weight of the thought: lambda": comparisonTable(task, own, "lambda"),
       "Algorithms": algorithmTable(task, own),
+      "Credit against exact values": creditTable(task, own),
+      "Warm starts": comparisonTable(task, own, "warmstart"),
+      "Faithfulness kept": comparisonTable(task, own, "faithful"),
       "Quality of thoughts": thoughtTable(task, own),
-      "Out of distribution": variantTable(task, own),
+      "Generalisation": variantTable(task, own, "generalisation"),
+      "Out of distribution": variantTable(task, own, "ood"),
     };
     for (const [title, text] of Object.entries(sections)) {
       if (text !== null) blocks.push(`### ${title}`, text);

@@ -11,14 +11,15 @@ import { explain } from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { Act, Policy } from "../policy.ts";
 import { printable, shellQuote } from "../cli/mod.ts";
-import { loadPolicy } from "../run/checkpoint.ts";
 import { RunFolder } from "../run/folder.ts";
+import { loadTrained } from "../run/trained.ts";
 import { isSuccess, samplerState } from "../rollout.ts";
 import type { FoundRun } from "./runs.ts";
 import { describeRun } from "./runs.ts";
 import { base64, type Stage } from "./scenes.ts";
 import { stageOf } from "./site.ts";
 import type { PlayBegun, PlayStepped, PlayThought } from "./wire.ts";
+import { requireReward } from "../vector_env.ts";
 
 /** Largest request: a picture in base64. */
 const MAX_BODY_BYTES = 16 << 20;
@@ -136,6 +137,7 @@ export class Play implements AsyncDisposable {
     const index = action === null ? env.randomAction() : env.actions.indexOf(String(action));
     const best = env.solve === undefined ? null : env.actions[env.solve()];
     const { reward, terminated, truncated, info } = env.step(index);
+    requireReward(env, reward);
     side.steps++;
     side.episodeReturn += reward;
     side.isOver = terminated || truncated;
@@ -190,7 +192,8 @@ export class Play implements AsyncDisposable {
     this.#loaded = null;
     const gpu = await this.#context.openGpu();
     try {
-      const policy = await loadPolicy(gpu, checkpoint, stage.environment.make(stage.evaluation));
+      const trained = { run: run.path, source: checkpoint };
+      const policy = await loadTrained(gpu, trained, stage.environment.make(stage.evaluation));
       const { rewardScale } = await folder.readConfig();
       return this.#loaded = {
         path,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { commandLine } from "../cli/mod.ts";
 import { exists } from "../../model/files.ts";
 import { lockOwner } from "../run/lock.ts";
 import type { JsonObject } from "../run/store.ts";
@@ -124,6 +125,7 @@ async function readObject(
   faults: FileFault[],
   isNeeded: boolean,
 ): Promise<JsonObject | null> {
+  const remedy = `; ${commandLine("check", [run, "--restore"])} goes back to what is whole`;
   try {
     const { size } = await requirePlainFile(`${run}/${file}`);
     if (size > MAX_JSON_BYTES) throw new RangeError(`it has ${size} bytes, more than a run writes`);
@@ -132,11 +134,11 @@ async function readObject(
     throw new TypeError("it holds no JSON object");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      if (isNeeded) faults.push({ file, state: "it is missing" });
+      if (isNeeded) faults.push({ file, state: "it is missing" + remedy });
     } else {
       faults.push({
         file,
-        state: error instanceof SyntaxError ? "it is not JSON" : (error as Error).message,
+        state: (error instanceof SyntaxError ? "it is not JSON" : (error as Error).message) + remedy,
       });
     }
     return null;

@@ -70,6 +70,11 @@ export function rasterizeSvg(specifier: string, width: number): CanvasImage {
   throw new Error(`Cannot draw ${specifier}: no picture is ${width} pixels wide, in Deno it is drawn`);
 }
 
+/** Pages come with the letters of two typefaces only. */
+export function loadFont(file: string): string {
+  throw new Error(`Cannot load the font ${file}: other typefaces need Deno, use look=published`);
+}
+
 /** Makes a drawing context, sizes in pixels. */
 export function createCanvas2D(width: number, height: number): Canvas2D {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;

@@ -303,12 +303,10 @@ addEventListener("hashchange", () => {
 if (link.fault !== null) notice(link.fault);
 show();
 showRuns();
-{
-  worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data }: MessageEvent<Message>) => receive(data);
-  worker.onerror = ({ message }) => {
-    notice(`The Worker failed: ${message}`);
-    enable();
-  };
+worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+worker.onmessage = ({ data }: MessageEvent<Message>) => receive(data);
+worker.onerror = ({ message }) => {
+  notice(`The Worker failed: ${message}`);
   enable();
-}
+};
+enable();
