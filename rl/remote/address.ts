@@ -38,9 +38,9 @@ const DEFAULT_PORT = 4222;
 export function readAddress(text: string, flag: string): NatsAddress {
   const urls = text.split(",").map((part) => {
     const [, scheme = "nats", rest = ""] = /^(?:([a-z]+):\/\/)?(.*)$/.exec(part.trim()) ?? [];
-    const url = URL.parse(`http://${rest}`);
+    const url = URL.parse(`nats://${rest}`);
     const isGood = url !== null && (scheme === "nats" || scheme === "tls") && url.hostname !== "" &&
-      url.pathname === "/" && url.search === "" && url.hash === "";
+      ["", "/"].includes(url.pathname) && url.search === "" && url.hash === "";
     if (!isGood) {
       throw new UsageError(
         `Cannot use ${flag} ${
@@ -53,7 +53,7 @@ export function readAddress(text: string, flag: string): NatsAddress {
   const [{ url: first }] = urls;
   const [name, password] = [first.username, first.password].map(decodeURIComponent);
   const env = (key: string) => Deno.env.get(`PONDER_NATS_${key}`) || undefined;
-  const servers = urls.map(({ url }) => `${url.hostname}:${portOf(url)}`);
+  const servers = urls.map(({ url }) => `${url.hostname}:${url.port || DEFAULT_PORT}`);
   return {
     servers,
     isTls: urls.some(({ scheme }) => scheme === "tls"),
@@ -63,12 +63,6 @@ export function readAddress(text: string, flag: string): NatsAddress {
     token: name !== "" && password === "" ? name : env("TOKEN"),
   };
 }
-
-/** The port of a URL. The usual port of http is left out by the parser. */
-const portOf = (url: URL): number => {
-  if (url.port !== "") return Number(url.port);
-  return /:80$/.test(url.href.replace(/\/$/, "")) ? 80 : DEFAULT_PORT;
-};
 
 /**
  * Reads the files that hold credentials.

@@ -59,6 +59,7 @@ export interface NatsSettings {
  */
 export async function connectNats(settings: NatsSettings): Promise<Exchange> {
   const { address, credentials, client } = settings;
+  overhearResets();
   let connection: NatsConnection;
   try {
     connection = await connect(
@@ -94,6 +95,23 @@ export async function connectNats(settings: NatsSettings): Promise<Exchange> {
       { cause: error },
     );
   }
+}
+
+let overhears = false;
+
+/**
+ * A server that refuses a client resets the connection at a moment when the client library has taken its listeners off the
+ * socket. The library reports the refusal itself; the socket's own error would end the process.
+ */
+function overhearResets(): void {
+  if (overhears) return;
+  overhears = true;
+  addEventListener("error", (event) => {
+    const { code, syscall } = (event.error ?? {}) as { code?: string; syscall?: string };
+    if (["ECONNRESET", "EPIPE"].includes(code ?? "") && ["read", "write"].includes(syscall ?? "")) {
+      event.preventDefault();
+    }
+  });
 }
 
 /** What the client library needs to log in. */
