@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Learners } from "./gradients.ts";
 import type { Policy } from "./policy.ts";
 
 /** Decides in situations. A policy is one. */
@@ -19,6 +20,8 @@ export interface Actors {
   readonly take: (policy: Policy) => Promise<void>;
   /** Returns who acts in episodes of that kind. */
   readonly actor: (policy: Policy, kind: EpisodeKind) => Actor;
+  /** Those who compute shares of minibatches; absent if only this process does. */
+  readonly learners?: Learners;
 }
 
 /** The policy acts itself. */

@@ -7,6 +7,7 @@ import { Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
+import { type Learners, updateInShares } from "./gradients.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -76,6 +77,8 @@ export interface Iteration {
   readonly learningRate: number;
   /** Looks on. */
   readonly observer?: UpdateObserver;
+  /** Those who compute all shares of a minibatch but the first; this process when absent. */
+  readonly learners?: Learners;
 }
 
 /**
@@ -90,7 +93,7 @@ export async function improve(
   bSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  { order, learningRate, observer }: Iteration,
+  { order, learningRate, observer, learners }: Iteration,
 ): Promise<ImproveMetrics> {
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
@@ -103,7 +106,10 @@ export async function improve(
     for (let start = 0; start < bIndices.length; start += settings.minibatch) {
       const mbIndices = bIndices.subarray(start, start + settings.minibatch);
       const mbSamples = padded(Array.from(mbIndices, (index) => live[index]), settings.minibatch);
-      const result = await minibatchUpdate(policy, optimizer, mbSamples, objective, settings, learningRate);
+      const result = await minibatchUpdate(policy, optimizer, mbSamples, objective, settings, {
+        learningRate,
+        learners,
+      });
       results.push(result);
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
@@ -170,7 +176,7 @@ async function minibatchUpdate(
   mbSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  learningRate: number,
+  { learningRate, learners }: Pick<Iteration, "learningRate" | "learners">,
 ): Promise<MinibatchMetrics> {
   const tokensOf = (response: readonly number[] | null) => response?.length ?? 0;
   const total = (count: (sample: Sample) => number) =>
@@ -185,12 +191,19 @@ async function minibatchUpdate(
     (most, { transition }) => Math.max(most, policy.positionsOf(transition)),
     1,
   );
-  const size = partSize(whole.steps, longest, settings.microBatchPositions);
+  const share = Math.ceil(whole.steps / settings.learners);
+  const size = Math.min(share, partSize(whole.steps, longest, settings.microBatchPositions));
   const slices = Array.from(
     { length: Math.ceil(whole.steps / size) },
     (_, i) => mbSamples.slice(i * size, (i + 1) * size),
   );
   await policy.look?.(mbSamples.map(({ transition }) => transition));
+  if (settings.learners > 1) {
+    const step = stepSettings(settings, learningRate);
+    const result = await updateInShares(policy, optimizer, slices, whole, step, learners);
+    const widths = slices.map(({ length }, part) => result.readouts.logprob[part].length / length);
+    return measure(result, slices, widths, objective);
+  }
   const parts = slices.map((samples) => policyPart(policy, samples, whole));
   const result = await update(
     optimizer,

@@ -89,9 +89,21 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
   let output = follow(learner);
   const hasBegun = async () => await Deno.stat(`${run}/config.json`).then(() => true, () => false);
   while (!await hasBegun() && !hasEnded) await new Promise((resolve) => setTimeout(resolve, 100));
-  for (let done = 0; done < outages && !hasEnded; done++) {
+  /** Starts again what found no server when it was started: that is exit 1, and a person's turn. */
+  const startAgain = async (): Promise<boolean> => {
+    for (const [i, worker] of workers.entries()) {
+      if (worker.hasEnded) workers[i] = new WorkerProcess(server, `worker-${names++}`);
+    }
+    if (!hasEnded) return true;
+    await output;
+    if (!/Cannot reach NATS/.test(said)) return false;
+    learner = spawn(command(false), folder);
+    output = follow(learner);
+    return true;
+  };
+  for (let done = 0; done < outages; done++) {
     await new Promise((resolve) => setTimeout(resolve, 300 + random.integer(2700)));
-    if (hasEnded) break;
+    if (!await startAgain()) break;
     const kind = KINDS[random.integer(KINDS.length)], victim = random.integer(WORKERS);
     kinds[kind] = (kinds[kind] ?? 0) + 1;
     console.error(`${done + 1} of ${outages}: ${kind}`);
@@ -108,7 +120,7 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
         break;
       }
       case "kill the learner":
-        learner.kill("SIGKILL");
+        if (!hasEnded) learner.kill("SIGKILL");
         await output;
         learner = spawn(command(false), folder);
         output = follow(learner);
@@ -119,7 +131,7 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
         await server.begin();
     }
   }
-  await output;
+  do await output; while (hasEnded && /Cannot reach NATS/.test(said) && await startAgain());
   const { code } = await learner.status;
   for (const worker of workers) {
     worker.signal("SIGCONT");

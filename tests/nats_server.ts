@@ -94,6 +94,10 @@ export class WorkerProcess implements AsyncDisposable {
     void this.#child.status.then(() => this.#hasEnded = true);
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** Sends it a signal, unless it has ended. */
   signal(signal: Deno.Signal): void {
     if (!this.#hasEnded) this.#child.kill(signal);

@@ -309,6 +309,12 @@ class NatsRun implements RunExchange {
   }
 
   async publish(kind: "jobs" | "results", id: string, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > LARGEST_MESSAGE) {
+      // A message of the server's own limit is not sure to pass; an object is sent in pieces.
+      const name = `large-${crypto.randomUUID()}`;
+      await this.put(name, bytes);
+      bytes = new TextEncoder().encode(`${LARGE}${name}`);
+    }
     await this.#exchange.patiently(
       kind === "jobs" ? "send a job" : "send a result",
       () => this.#client.publish(this.#subjects[kind], bytes, { msgID: id, timeout: TIMEOUT_MS }),
@@ -327,9 +333,15 @@ class NatsRun implements RunExchange {
       throw error;
     }
     if (message === null) return null;
+    const large = largeName(message.data);
+    const bytes = large === null ? new Uint8Array(message.data) : await this.get(large);
     return {
-      bytes: new Uint8Array(message.data),
-      done: () => message.ack(),
+      // Somebody else has done it, if it is gone.
+      bytes: bytes ?? new Uint8Array(0),
+      done: () => {
+        message.ack();
+        if (large !== null) void this.forget(large);
+      },
       working: () => message.working(),
       giveBack: () => message.nak(),
     };
@@ -376,6 +388,18 @@ class NatsRun implements RunExchange {
       onNote(clip(message.string(), 400));
     }
   }
+}
+
+/** Beginning of a message that names an object, which is the message. */
+const LARGE = "ponder-object ";
+/** Bytes of a message beyond which it is sent as an object. */
+const LARGEST_MESSAGE = 256 * 1024;
+
+/** The object that a message stands for; null if it is one itself. */
+function largeName(bytes: Uint8Array): string | null {
+  if (bytes.length > 100) return null;
+  const text = new TextDecoder().decode(bytes);
+  return text.startsWith(LARGE) ? text.slice(LARGE.length) : null;
 }
 
 const CONSUMERS = { jobs: "workers", results: "learner" } as const;

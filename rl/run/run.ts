@@ -201,6 +201,7 @@ class Learner {
       referenceLogprobs: this.#reference.logprobs,
       tokenValues: (transitions) => tokenValues(policy, transitions),
       memory: run.memory,
+      learners: run.learners,
     };
   }
 

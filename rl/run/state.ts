@@ -198,6 +198,11 @@ export class Run {
     return this.#actors.actor(this.policy, kind);
   }
 
+  /** Those who compute shares of minibatches; absent if only this process does. */
+  get learners(): Actors["learners"] {
+    return this.#actors.learners;
+  }
+
   get #actors(): Actors {
     return this.#context.actors ?? ownActors;
   }
