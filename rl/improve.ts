@@ -79,6 +79,8 @@ export interface Iteration {
   readonly observer?: UpdateObserver;
   /** Those who compute all shares of a minibatch but the first; this process when absent. */
   readonly learners?: Learners;
+  /** Did earlier weights act? Ratios then differ from 1 from the start. False when absent. */
+  readonly isStale?: boolean;
 }
 
 /**
@@ -93,7 +95,7 @@ export async function improve(
   bSamples: readonly Sample[],
   objective: ObjectiveSettings,
   settings: ImproveSettings,
-  { order, learningRate, observer, learners }: Iteration,
+  { order, learningRate, observer, learners, isStale = false }: Iteration,
 ): Promise<ImproveMetrics> {
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
@@ -112,7 +114,7 @@ export async function improve(
       });
       results.push(result);
       peakMemory();
-      if (results.length === 1) requireRatioOne(result.largestRatioError);
+      if (results.length === 1 && !isStale) requireRatioOne(result.largestRatioError);
       kl = divergence(results.slice(-settings.klWindow));
       // A comparison would take NaN for a small KL. A loss need not show it: it clamps ratios, and this does not.
       if (!Number.isFinite(kl)) {
@@ -135,6 +137,7 @@ export async function improve(
     klStopped,
     clipFraction: average("clipFraction"),
     firstRatioError: results[0].largestRatioError,
+    ...isStale && { behaviourRatio: meanOf(results[0].ratios) },
     gradientNorm: average("gradientNorm"),
     updates: results.length,
   };
@@ -308,6 +311,8 @@ export interface ImproveMetrics {
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */
   readonly firstRatioError: number;
+  /** Mean ratio of the first minibatch, against the earlier weights that acted; absent without `--staleness`. */
+  readonly behaviourRatio?: number;
   /** Gradient norm before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
   /** Updates done; fewer than epochs x minibatches when the KL stop ended the iteration. */

@@ -187,6 +187,7 @@ export async function learn<O extends Options>(
       learningRate: context.learningRate,
       observer: context.observer,
       learners: context.learners,
+      isStale: settings.staleness > 0,
     },
   );
   return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };

@@ -67,7 +67,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const { exchange: { place }, note, isStopped } = settings;
     this.#settings = settings;
     this.#run = run;
-    this.#weights = new WeightPublisher(run, "f32", 1);
+    this.#weights = new WeightPublisher(run, "f32", keptVersions(settings.config));
     const restore = async () => {
       await this.#weights.restore();
       if (this.#card !== null) await run.put(CARD, this.#card);
@@ -126,12 +126,16 @@ export class RemoteActors implements Actors, AsyncDisposable {
   }
 
   actor(policy: Policy, kind: EpisodeKind): Actor {
-    return { respond: (situations, settings) => this.#respond(policy, kind, situations, settings) };
+    const { version } = this.#weights;
+    return {
+      respond: (situations, settings) =>
+        this.#respond(policy, { version, episodes: kind }, situations, settings),
+    };
   }
 
   async #respond(
     policy: Policy,
-    kind: EpisodeKind,
+    how: Pick<Job, "version" | "episodes">,
     situations: readonly Situation[],
     settings: RespondSettings,
   ): Promise<Decision[]> {
@@ -142,8 +146,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     for (let first = 0; first < situations.length; first += width) {
       parts.push(this.#part(policy, situations.slice(first, first + width), {
         ...sampling,
-        version: this.#weights.version,
-        episodes: kind,
+        ...how,
         random: random.slice(2 * first, 2 * (first + width)),
       }));
     }
@@ -229,7 +232,12 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const wanted = Math.max(1, Math.ceil(whole / Math.max(1, this.#queue.workers)));
     if (wanted >= whole) return whole;
     const key = `${whole} ${wanted}`;
-    const width = this.#widths.get(key) ?? await safeWidth(policy, situations, settings, wanted);
+    const known = this.#widths.get(key);
+    if (known !== undefined) return known;
+    // While the policy learns it cannot be asked; the first widths are found before that.
+    const other = [...this.#widths].find(([each]) => each.startsWith(`${whole} `));
+    if (this.#settings.config.staleness > 0 && other !== undefined) return other[1];
+    const width = await safeWidth(policy, situations, settings, wanted);
     this.#widths.set(key, width);
     return width;
   }
@@ -247,6 +255,13 @@ export class RemoteActors implements Actors, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ isOver: false });
   }
+}
+
+/** Versions before the latest that jobs may still name. With several learners every minibatch has one. */
+function keptVersions({ staleness, learners, envs, minibatch, epochs }: CommonSettings): number {
+  // The steps of an iteration are not known here; 64 of every environment are more than any preset has.
+  const perIteration = learners === 1 ? 1 : Math.ceil(64 * envs / minibatch) * epochs;
+  return staleness === 0 ? 1 : (staleness + 1) * perIteration;
 }
 
 /** An error that names a worker. */
