@@ -100,7 +100,7 @@ Deno.test("the learning rate rises linearly, falls as a cosine to a tenth, and s
 });
 
 gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates lower it", async (gpu) => {
-  const config = tinyConfig({ demonstrations: 8 });
+  const config = tinyConfig({ preset: "nano", demonstrations: 8 });
   const agent = newAgent(gpu, numberLine, config);
   const batch = await demonstrate(agent, numberLine, config);
   const { vlm } = agent;

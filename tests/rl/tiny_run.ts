@@ -30,8 +30,9 @@ const ROOT = new URL("../../", import.meta.url);
 // Tests neither measure kernels first nor write to the user's cache; commands they start inherit this.
 Deno.env.set("PONDER_TUNING", "off");
 
-/** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
+/** The smallest model, 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
 export const TINY = {
+  preset: "pico",
   maxNewTokens: 6,
   sftSteps: 4,
   sftBatch: 8,
