@@ -78,7 +78,7 @@ export interface VlmConfig {
  * ```
  */
 export const modelPresets = {
-  /** 0.06M parameters, which learn little: a run of seconds, to see that an environment or an algorithm works at all. */
+  /** 0.06M parameters: a run of seconds, to see that an environment or an algorithm works at all. */
   pico: {
     imageSize: 32,
     patchSize: 8,

@@ -83,7 +83,7 @@ export async function trainHere(
   isStopped: (lines: number, metrics: string) => boolean = () => false,
 ): Promise<RunResult> {
   await using folder = await RunFolder.create(out, config);
-  if (!config.resume) await folder.writeConfig(config);
+  if (!config.resume) await folder.writeConfig(settingsOf(config));
   return await runTraining(config, {
     gpu: await testGpu(),
     environment: findEnvironment(config.env),
