@@ -1,0 +1,78 @@
+/**
+ * How the experience of a run's iterations is collected, and how far the run is.
+ *
+ * @module
+ */
+import type { Environment } from "../../envs/mod.ts";
+import type { Collection } from "../algorithms/mod.ts";
+import { trainingEnvSettings } from "../env_settings.ts";
+import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
+import { collectVaried } from "../varied_groups.ts";
+import type { Run } from "./state.ts";
+
+/** Collects the experience of an algorithm's iterations. */
+export interface Collector {
+  readonly collect: () => Promise<Rollout>;
+  /** Notes in the run's state what was collected. */
+  readonly advance: (rollout: Rollout) => void;
+  readonly progress: () => { done: number; total: number };
+  /** Environment steps in all. */
+  readonly plannedSteps: number;
+}
+
+/** Collects a fixed number of steps from every environment. */
+export function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
+  const { config, environment, policy } = run;
+  const vectorEnv = new VectorEnv(
+    environment,
+    config.envs,
+    config.seed,
+    trainingEnvSettings(environment, config),
+  );
+  if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
+  const perIteration = config.envs * steps;
+  const iterations = Math.ceil(config.envSteps / perIteration);
+  return {
+    collect: () =>
+      collectRollout(policy, vectorEnv, {
+        ...run.collectSettings,
+        steps,
+        stepsBefore: run.state.iteration * steps,
+      }),
+    advance: () => {
+      const iteration = run.state.iteration + 1;
+      run.advance({ ...vectorEnv.save(), iteration, envSteps: iteration * perIteration });
+    },
+    progress: () => ({ done: run.state.iteration, total: iterations }),
+    plannedSteps: iterations * perIteration,
+  };
+}
+
+/** Collects whole episodes, in groups that share a deal. */
+export function episodesCollector(
+  run: Run,
+  { groups, groupSize }: Collection & { kind: "episodes" },
+  make: () => Environment,
+): Collector {
+  const { config, policy } = run;
+  return {
+    collect: () => {
+      const { episodes } = run.state;
+      const firstDeal = config.seed * TRAINING_SEEDS + episodes / groupSize;
+      const deals = Array.from(
+        { length: groups * groupSize },
+        (_, i) => firstDeal + Math.floor(i / groupSize),
+      );
+      const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
+      return collectEpisodes(policy, make, settings);
+    },
+    advance: ({ transitions }) =>
+      run.advance({
+        iteration: run.state.iteration + 1,
+        episodes: run.state.episodes + groups * groupSize,
+        envSteps: run.state.envSteps + transitions.length,
+      }),
+    progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
+    plannedSteps: config.envSteps,
+  };
+}
