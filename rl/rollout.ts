@@ -131,6 +131,8 @@ export interface Rollout {
   readonly trajectories: readonly Trajectory[];
   /** Episodes that ended in this iteration. */
   readonly episodes: readonly EpisodeOutcome[];
+  /** What was played and gave way to other deals; its episodes are counted above. Absent when nothing did. */
+  readonly beside?: { readonly deals: number; readonly turns: number; readonly tokens: number };
 }
 
 /** Lets the policy act for `steps` steps in every environment. */
@@ -189,6 +191,8 @@ export interface EpisodesSettings extends CollectSettings {
   readonly firstEpisode: number;
   /** Number of episodes side by side. */
   readonly envs: number;
+  /** Plays as many side by side even if there are fewer deals, so that device shapes stay the same. False when absent. */
+  readonly keepsShape?: boolean;
 }
 
 /**
@@ -207,7 +211,8 @@ export async function collectEpisodes(
     const { observation, info } = env.reset({ seed: deals[episode % deals.length] });
     return { env, episode, observation, info, episodeReturn: 0, steps: [] as Step[] };
   };
-  const slots = Array.from({ length: Math.min(settings.envs, deals.length) }, () => begin(make()));
+  const { envs, keepsShape = false } = settings;
+  const slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
   const finished: { steps: Step[]; outcome: EpisodeOutcome }[] = [];
   for (let done = 0; done < deals.length;) {
     const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [

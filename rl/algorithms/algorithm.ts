@@ -22,7 +22,13 @@ export type Collection =
   /** `steps` steps of every environment. Episodes run on from one iteration to the next. */
   | { readonly kind: "steps"; readonly steps: number }
   /** Whole episodes: `groups` deals, each played by `groupSize` episodes. */
-  | { readonly kind: "episodes"; readonly groups: number; readonly groupSize: number };
+  | {
+    readonly kind: "episodes";
+    readonly groups: number;
+    readonly groupSize: number;
+    /** Further deals that may take the place of ones whose episodes all returned the same; 0 when absent. */
+    readonly extraGroups?: number;
+  };
 
 /** The settings that an algorithm reads: those of every run, and its own. */
 export type SettingsOf<O extends Options> = CommonSettings & Values<O>;

@@ -51,26 +51,25 @@ export function stepsCollector(run: Run, { steps }: Collection & { kind: "steps"
 /** Collects whole episodes, in groups that share a deal. */
 export function episodesCollector(
   run: Run,
-  { groups, groupSize }: Collection & { kind: "episodes" },
+  { groups, groupSize, extraGroups = 0 }: Collection & { kind: "episodes" },
   make: () => Environment,
 ): Collector {
   const { config, policy } = run;
+  const envs = Math.min(config.envs, groups * groupSize);
+  const play = (first: number, count: number) => {
+    const firstEpisode = run.state.episodes + first * groupSize;
+    const firstDeal = config.seed * TRAINING_SEEDS + firstEpisode / groupSize;
+    const deals = Array.from({ length: count * groupSize }, (_, i) => firstDeal + Math.floor(i / groupSize));
+    const settings = { ...run.collectSettings, deals, firstEpisode, envs, keepsShape: true };
+    return collectEpisodes(policy, make, settings);
+  };
   return {
-    collect: () => {
-      const { episodes } = run.state;
-      const firstDeal = config.seed * TRAINING_SEEDS + episodes / groupSize;
-      const deals = Array.from(
-        { length: groups * groupSize },
-        (_, i) => firstDeal + Math.floor(i / groupSize),
-      );
-      const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
-      return collectEpisodes(policy, make, settings);
-    },
-    advance: ({ transitions }) =>
+    collect: () => collectVaried(play, { groups, extraGroups }),
+    advance: ({ transitions, beside = { deals: 0, turns: 0, tokens: 0 } }) =>
       run.advance({
         iteration: run.state.iteration + 1,
-        episodes: run.state.episodes + groups * groupSize,
-        envSteps: run.state.envSteps + transitions.length,
+        episodes: run.state.episodes + (groups + beside.deals) * groupSize,
+        envSteps: run.state.envSteps + transitions.length + beside.turns,
       }),
     progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
     plannedSteps: config.envSteps,

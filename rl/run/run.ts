@@ -217,7 +217,8 @@ class Learner {
     const rollout = await this.#collector.collect();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
-    effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const tokens = rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    effort.rolloutTokens += tokens + (rollout.beside?.tokens ?? 0);
     const record = run.recorder?.begin(rollout, iteration + 1);
     const learnMs = performance.now();
     const update = await naming(
