@@ -29,7 +29,7 @@ const TINY_CNN =
 const ENVS = new URL("../envs/mod.ts", import.meta.url).href;
 
 /** An environment without demonstrations, with the words of NumberLine. */
-const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
+export const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
 const make = (settings) => {
   const env = numberLine.make(settings);
   return {

@@ -9,6 +9,7 @@ import {
   generate,
   type HostTensor,
   layOut,
+  type Picture,
   pictureOf,
   type Pretrained,
   scale,
@@ -253,13 +254,17 @@ function sequencesOf(
   imageToken: number | null,
 ) {
   return input_ids.map((ids, b) => ({
-    prompt: segmentsOf(ids.slice(0, start), imageToken, pixels[b]),
+    prompt: segmentsOf(ids.slice(0, start), imageToken, () => pictureOf(Uint8Array.from(pixels[b].flat(2)))),
     response: ids.slice(start),
   }));
 }
 
 /** Texts and pictures of a row of ids; a run of image tokens is one picture. */
-function segmentsOf(ids: readonly number[], imageToken: number | null, pixels: number[][][]): Segment[] {
+export function segmentsOf(
+  ids: readonly number[],
+  imageToken: number | null,
+  picture: () => Picture,
+): Segment[] {
   const segments: Segment[] = [];
   let text: number[] = [];
   const endText = () => {
@@ -270,7 +275,7 @@ function segmentsOf(ids: readonly number[], imageToken: number | null, pixels: n
     if (id !== imageToken) text.push(id);
     else if (ids[i - 1] !== imageToken) {
       endText();
-      segments.push({ kind: "image", picture: pictureOf(Uint8Array.from(pixels.flat(2))) });
+      segments.push({ kind: "image", picture: picture() });
     }
   });
   endText();

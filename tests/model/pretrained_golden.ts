@@ -7,10 +7,8 @@ import {
   layOut,
   mergeAdapters,
   type Parameter,
-  type Picture,
   pictureOf,
   scale,
-  type Segment,
   sum,
   Tape,
   toAdapter,
@@ -18,6 +16,7 @@ import {
   Vlm,
 } from "../../model/mod.ts";
 import { loadPretrained } from "../../model/pretrained/folder.ts";
+import { segmentsOf } from "../../rl/pretrained/verify.ts";
 
 interface Golden {
   readonly image_token_id: number;
@@ -34,25 +33,6 @@ interface Golden {
   readonly rope_far: { readonly logits: number[] };
 }
 
-/** Texts and pictures of a row of ids; a run of image tokens is one picture. */
-function segmentsOf(ids: readonly number[], imageToken: number, picture: Picture): Segment[] {
-  const segments: Segment[] = [];
-  let text: number[] = [];
-  const endText = () => {
-    if (text.length > 0) segments.push({ kind: "text", ids: text });
-    text = [];
-  };
-  ids.forEach((id, i) => {
-    if (id !== imageToken) text.push(id);
-    else if (ids[i - 1] !== imageToken) {
-      endText();
-      segments.push({ kind: "image", picture });
-    }
-  });
-  endText();
-  return segments;
-}
-
 function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
   assertEquals(got.length, want.length, what);
   for (let i = 0; i < got.length; i++) {
@@ -63,7 +43,11 @@ function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance:
 /** The rows of a golden as sequences. */
 function sequencesOf({ pixels_u8: pixels, input_ids: rows, prompt_length: start, image_token_id }: Golden) {
   return rows.map((ids, b) => ({
-    prompt: segmentsOf(ids.slice(0, start), image_token_id, pictureOf(Uint8Array.from(pixels[b].flat(2)))),
+    prompt: segmentsOf(
+      ids.slice(0, start),
+      image_token_id,
+      () => pictureOf(Uint8Array.from(pixels[b].flat(2))),
+    ),
     response: ids.slice(start),
   }));
 }
