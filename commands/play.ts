@@ -19,6 +19,7 @@ import { agentOptions } from "../rl/agent.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
+import { requireReward } from "../rl/vector_env.ts";
 import { withTrainedPolicy } from "./trained_policy.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
@@ -98,6 +99,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
+    requireReward(env, reward);
     episodeReturn += reward;
     yield {
       step,

@@ -24,7 +24,7 @@ import { readEnvSettings } from "./env_settings.ts";
 import { evaluationOptions } from "./evaluation.ts";
 import { policyPresets, presetOf } from "./presets.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
-import { bookkeepingOptions, runOptions } from "./run_options.ts";
+import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
 import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
@@ -38,6 +38,7 @@ export const sections: {
   readonly warmStart: typeof sftOptions;
   readonly rollout: typeof rolloutOptions & typeof updateOptions & typeof freezeOptions;
   readonly evaluation: typeof evaluationOptions;
+  readonly workers: typeof workerOptions;
 } = {
   run: section("Options", { ...runOptions, ...bookkeepingOptions }),
   policy: section("Policy", agentOptions),
@@ -45,6 +46,7 @@ export const sections: {
   warmStart: section("Warm start (SFT)", sftOptions),
   rollout: section("RL", { ...rolloutOptions, ...updateOptions, ...freezeOptions }),
   evaluation: section("Evaluation", evaluationOptions),
+  workers: section("Workers on other machines (NATS)", workerOptions),
 };
 
 /** The settings of every run, whichever algorithm learns. */
@@ -54,13 +56,15 @@ export const commonOptions:
   & typeof sections["returns"]
   & typeof sections["warmStart"]
   & typeof sections["rollout"]
-  & typeof sections["evaluation"] = {
+  & typeof sections["evaluation"]
+  & typeof sections["workers"] = {
     ...sections.run,
     ...sections.policy,
     ...sections.returns,
     ...sections.warmStart,
     ...sections.rollout,
     ...sections.evaluation,
+    ...sections.workers,
   };
 
 /** Values of the settings that every run reads. */
@@ -82,11 +86,9 @@ export type GivenSettings = Given<typeof commonOptions> & { readonly [name: stri
 
 /** Picks the settings that `config.json` keeps: those that decide what a run computes. */
 export function settingsOf(config: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(config).filter(([name]) =>
-      !Object.hasOwn(bookkeepingOptions, name) && name !== "warmStart"
-    ),
-  );
+  const isKept = (name: string) =>
+    !Object.hasOwn(bookkeepingOptions, name) && !Object.hasOwn(workerOptions, name) && name !== "warmStart";
+  return Object.fromEntries(Object.entries(config).filter(([name]) => isKept(name)));
 }
 
 /** Is this a setting that only RL reads? Runs that differ in such settings alone have the same warm start. */

@@ -108,7 +108,7 @@ function launchAgent(
   const { vocabularySize: V } = vlm.config;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
-  const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
+  const hidden = vlm.hidden(tape, layout, (_, QKV, part) => QKVs.push(part.keep(QKV))); // (B R, C)
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {

@@ -63,7 +63,7 @@ function chosenOf(all: readonly Rollout[], groups: number): Rollout {
       }
     }
   }
-  const deals = new Set([...varied, ...equal]).size - groups;
+  const deals = [...new Set(equal)].filter((deal) => !chosen.has(deal));
   return {
     transitions,
     trajectories,

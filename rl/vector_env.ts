@@ -11,7 +11,10 @@ import type {
   Observation,
   StepResult,
 } from "../envs/mod.ts";
-import type { Situation } from "./policy.ts";
+import { quote } from "../model/mod.ts";
+import type { Situation, SlotState } from "./policy.ts";
+
+export type { SlotState } from "./policy.ts";
 
 /** A finished episode. */
 export interface EpisodeOutcome {
@@ -30,16 +33,10 @@ export function isSuccess(env: Environment, episodeReturn: number, goalReached: 
   return env.success === "goal" ? goalReached : episodeReturn > 0;
 }
 
-/** An episode under way, as a checkpoint keeps it: enough to play it again. */
-export interface SlotState {
-  /** Seed that the episode was reset with. */
-  readonly episodeSeed: number;
-  /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
-  readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
-}
-
 /** An environment and its episode under way. */
 export interface Slot {
+  /** The episode as others can play it again: its seed and its actions, as they are now. */
+  readonly played: SlotState;
   /** The environment. */
   readonly env: Environment;
   /** Seed that the episode was reset with. */
@@ -141,7 +138,13 @@ export class VectorEnv {
   #begin(env: Environment): Slot {
     const episodeSeed = this.#firstSeed + this.#episodes++;
     const { observation, info } = env.reset({ seed: episodeSeed });
-    return { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
+    const slot = { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
+    return {
+      ...slot,
+      get played() {
+        return { episodeSeed: this.episodeSeed, history: this.history };
+      },
+    };
   }
 
   #reset(slot: Slot, episodeSeed: number): void {
@@ -151,8 +154,19 @@ export class VectorEnv {
 
   #advance(slot: Slot, action: number, isRandom: boolean) {
     const { observation, info, reward, terminated, truncated } = slot.env.step(action);
+    requireReward(slot.env, reward);
     slot.history.push({ action, isRandom });
     Object.assign(slot, { observation, info, episodeReturn: slot.episodeReturn + reward });
     return { reward, terminated, truncated };
   }
+}
+
+/**
+ * Makes sure that a reward is a finite number: comparisons would take NaN for a failure, and nothing would be learnt in silence.
+ *
+ * @throws {TypeError} naming the environment and the reward.
+ */
+export function requireReward(env: Environment, reward: unknown): void {
+  if (Number.isFinite(reward)) return;
+  throw new TypeError(`Cannot step ${env.name}: reward is ${quote(reward)}, expected a finite number`);
 }

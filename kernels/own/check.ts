@@ -48,7 +48,8 @@ export function checkKernel(
     );
   }
   const worst = worstElement(actual, expected);
-  if (worst.largestError > tolerance) {
+  // A tolerance of NaN accepts nothing.
+  if (!(worst.largestError <= tolerance)) {
     throw new RangeError(
       `Cannot accept ${name}: word ${worst.index} is ${worst.actual}, the reference has ${worst.expected}, ` +
         `error ${worst.largestError} exceeds ${tolerance}`,

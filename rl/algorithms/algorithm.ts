@@ -21,11 +21,15 @@ import type { Rollout, Transition } from "../rollout.ts";
 export type Collection =
   /** `steps` steps of every environment. Episodes run on from one iteration to the next. */
   | { readonly kind: "steps"; readonly steps: number }
-  /** Whole episodes: `groups` deals, each played by `groupSize` episodes. */
+  /**
+   * Whole episodes: `groups` deals, each played by `groupSize` episodes. A share `dealAgain` of the deals, none when absent, are
+   * earlier ones whose episodes did not all return the same.
+   */
   | {
     readonly kind: "episodes";
     readonly groups: number;
     readonly groupSize: number;
+    readonly dealAgain?: number;
     /** Further deals that may take the place of ones whose episodes all returned the same; 0 when absent. */
     readonly extraGroups?: number;
   };

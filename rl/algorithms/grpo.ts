@@ -112,7 +112,7 @@ export const grpo: Algorithm = defineAlgorithm({
       lossMean: drGrpo ? "fixed" : dapo ? "tokens" : settings.lossMean as LossMean,
       fixedLength: settings.fixedLength,
     });
-    const dealsPlayed = groups.length + (rollout.beside?.deals ?? 0);
+    const dealsPlayed = groups.length + (rollout.beside?.deals.length ?? 0);
     return { samples, metrics: { ...measureGroups(groups), ...settings.extraGroups > 0 && { dealsPlayed } } };
   },
 });

@@ -294,9 +294,13 @@ const points24WarmStarts: readonly Experiment[] = [
     ],
   ),
   warmStart(
-    ...["Points24", "weak-rloo", "weak, then rloo at temperature 1"] as const,
+    ...[
+      "Points24",
+      "weak-rloo",
+      "weak, then rloo at temperature 1, half of the deals from those that split",
+    ] as const,
     ...[...WEAK, "--algorithm", "rloo", "--temperature", "1", "--groups", "16", "--group-size", "8"],
-    ...["--learning-rate", "0.0001"],
+    ...["--deal-again", "0.5", "--learning-rate", "0.0001"],
   ),
   {
     ...warmStart(

@@ -5,6 +5,7 @@
  */
 import type { Environment } from "../../envs/mod.ts";
 import type { Collection } from "../algorithms/mod.ts";
+import { drawDeals, noteDeals } from "../deals.ts";
 import { trainingEnvSettings } from "../env_settings.ts";
 import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
 import { collectVaried } from "../varied_groups.ts";
@@ -51,26 +52,34 @@ export function stepsCollector(run: Run, { steps }: Collection & { kind: "steps"
 /** Collects whole episodes, in groups that share a deal. */
 export function episodesCollector(
   run: Run,
-  { groups, groupSize, extraGroups = 0 }: Collection & { kind: "episodes" },
+  { groups, groupSize, dealAgain: again = 0, extraGroups = 0 }: Collection & { kind: "episodes" },
   make: () => Environment,
 ): Collector {
   const { config, policy } = run;
   const envs = Math.min(config.envs, groups * groupSize);
   const play = (first: number, count: number) => {
-    const firstEpisode = run.state.episodes + first * groupSize;
-    const firstDeal = config.seed * TRAINING_SEEDS + firstEpisode / groupSize;
-    const deals = Array.from({ length: count * groupSize }, (_, i) => firstDeal + Math.floor(i / groupSize));
+    const { episodes, iteration } = run.state;
+    const firstNew = config.seed * TRAINING_SEEDS + episodes / groupSize;
+    const draw = { groups, again, firstNew, seed: config.seed, iteration };
+    const drawn = first === 0
+      ? drawDeals(run.memory, draw)
+      : Array.from({ length: count }, (_, i) => firstNew + first + i);
+    const deals = drawn.flatMap((deal) => Array<number>(groupSize).fill(deal));
+    const firstEpisode = episodes + first * groupSize;
     const settings = { ...run.collectSettings, deals, firstEpisode, envs, keepsShape: true };
     return collectEpisodes(policy, make, settings);
   };
   return {
     collect: () => collectVaried(play, { groups, extraGroups }),
-    advance: ({ transitions, beside = { deals: 0, turns: 0, tokens: 0 } }) =>
+    advance: (rollout) => {
+      if (again > 0) noteDeals(run.memory, rollout);
+      const { transitions, beside = { deals: [], turns: 0 } } = rollout;
       run.advance({
         iteration: run.state.iteration + 1,
-        episodes: run.state.episodes + (groups + beside.deals) * groupSize,
+        episodes: run.state.episodes + (groups + beside.deals.length) * groupSize,
         envSteps: run.state.envSteps + transitions.length + beside.turns,
-      }),
+      });
+    },
     progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
     plannedSteps: config.envSteps,
   };

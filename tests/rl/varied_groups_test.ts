@@ -63,7 +63,7 @@ Deno.test("a rollout keeps its size, its turns and their values, and counts all 
   const { rollout } = await collected([n, Y, n, Y, n, n, Y], 3, 4);
   const { transitions, trajectories, bootstrapValues, episodes, beside } = rollout;
   assertEquals([trajectories.length, transitions.length, episodes.length], [6, 12, 14]);
-  assertEquals(beside, { deals: 4, turns: 16, tokens: 48 });
+  assertEquals(beside, { deals: [0, 2, 4, 5], turns: 16, tokens: 48 });
   for (const { deal, turns } of trajectories) {
     for (const turn of turns) {
       assertEquals([transitions[turn].response[0], bootstrapValues[turn]], [deal, deal]);
