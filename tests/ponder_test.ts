@@ -124,15 +124,20 @@ Deno.test("a command may read the repository and write runs and the cache, no mo
   assertEquals(reproduce.granted("--allow-run"), [Deno.realPathSync(`${sandbox.folder}/bin/deno`)]);
 });
 
-Deno.test("only a run that is watched may use the network, and only this machine's", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
-  const network = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted("--allow-net");
-  assertEquals(network("train", "--watch", "--seed", "1"), ["127.0.0.1"]);
-  assertEquals(network("watch"), ["127.0.0.1"]);
-  for (const command of ["train", "runs", "replay", "act", "export", "eval", "worker"]) {
-    assertEquals(network(command), []);
-  }
-});
+Deno.test(
+  "only a run that is watched or played in a browser may use the network, and only this machine's",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const network = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted("--allow-net");
+    assertEquals(network("train", "--watch", "--seed", "1"), ["127.0.0.1"]);
+    assertEquals(network("watch"), ["127.0.0.1"]);
+    assertEquals(network("play", "--browser"), ["127.0.0.1"]);
+    for (const command of ["train", "runs", "replay", "play", "act", "export", "eval", "worker"]) {
+      assertEquals(network(command), []);
+    }
+  },
+);
 
 Deno.test(
   "import may reach the hub's hosts and its cache, and from a folder no network at all",

@@ -115,20 +115,6 @@ async function fetchDemo(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await (await fetch(name)).arrayBuffer());
 }
 
-/** The frames of NumberLine's 30 states, as bytes of red: they are black on white. */
-export function frames(): number[][] {
-  const env = numberLine.make();
-  const all: number[][] = [];
-  for (let start = 0; start <= 5; start++) {
-    for (let target = 0; target <= 5; target++) {
-      if (start === target) continue;
-      const { observation } = env.reset({ seed: 0, options: { start, target } });
-      all.push([...observation.data.filter((_, i) => i % 3 === 0)]);
-    }
-  }
-  return all;
-}
-
 /** Trains in memory and returns how often the greedy policy succeeds, and how many iterations of RL there were. */
 export async function trainToSuccess(settings: Record<string, unknown>) {
   const gpu = await sharedGpu();
