@@ -29,7 +29,7 @@ const TINY_CNN =
 const ENVS = new URL("../envs/mod.ts", import.meta.url).href;
 
 /** An environment without demonstrations, with the words of NumberLine. */
-export const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
+const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
 const make = (settings) => {
   const env = numberLine.make(settings);
   return {
@@ -40,6 +40,8 @@ const make = (settings) => {
 };
 export default defineEnvironment({ name: "Unsolved", make });
 `;
+
+export { UNSOLVED };
 
 /** Something to kill. Every command runs in a folder of its own, with the run in `run`. */
 export interface Scenario {
