@@ -25,7 +25,7 @@ import { evaluationOptions } from "./evaluation.ts";
 import { policyPresets, presetOf } from "./presets.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
-import { freezeOptions } from "./setup.ts";
+import { freezeOptions } from "./optimizers.ts";
 import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";

@@ -52,7 +52,7 @@ export { bookkeepingOptions, runOptions } from "./run_options.ts";
 export { agentOptions } from "./agent.ts";
 export { returnOptions, rolloutOptions } from "./rollout.ts";
 export { sftOptions } from "./sft.ts";
-export { freezeOptions } from "./setup.ts";
+export { freezeOptions } from "./optimizers.ts";
 export { evaluationOptions } from "./evaluation.ts";
 
 // what is kept of a run, and its policy back
@@ -63,10 +63,10 @@ export {
   type CheckpointName,
   type CheckpointNote,
   type JsonObject,
-  MemoryRun,
   type RunStore,
   type WarmStart,
 } from "./run/store.ts";
+export { MemoryRun } from "./run/memory_run.ts";
 export type { Extension, FileDigest, Manifest } from "./run/manifest.ts";
 export type {
   Histogram,

@@ -8,7 +8,7 @@ import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { UsageError } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
-import { rlOptimizer } from "../setup.ts";
+import { rlOptimizer } from "../optimizers.ts";
 import { loadPolicy, saveCheckpoint, START } from "./checkpoint.ts";
 import { RunFolder } from "./folder.ts";
 import { CHECKPOINT_NAMES, type RunStore } from "./store.ts";

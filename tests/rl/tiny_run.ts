@@ -21,7 +21,8 @@ import { digestOf, encodeManifest, type FileDigest, readManifest } from "../../r
 import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { RunFolder } from "../../rl/run/folder.ts";
 import { testGpu } from "../gpu.ts";
 
