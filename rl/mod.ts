@@ -194,10 +194,11 @@ export {
 export {
   type GuardSettings,
   improve,
+  type Improvement,
   type ImproveMetrics,
   improveOptions,
   type ImproveSettings,
-  type Iteration,
+  type Trainee,
   type UpdateObserver,
 } from "./improve.ts";
 export { updateOptions, type UpdateSettings } from "./update.ts";

@@ -245,7 +245,7 @@ gpuTest("a KL that is no number ends the updates, although every loss is finite"
   const objective = objectiveSettings({ ...config, ...ratios, valueCoefficient: 0 });
   const iteration = { order: "odd", learningRate: 0 };
   await assertRejects(
-    () => improve(agent, optimizer, samples, objective, config, iteration),
+    () => improve({ policy: agent, optimizer }, samples, { ...iteration, objective, settings: config }),
     NotFiniteError,
     "the KL divergence after update 2 is NaN",
   );
