@@ -48,7 +48,7 @@ export {
 export type { EvaluationLine, GateLine, MetricsLine, RlLine, RolloutLine, SftLine } from "./metrics.ts";
 
 // the settings of every run, by the code that reads them
-export { bookkeepingOptions, runOptions } from "./run_options.ts";
+export { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
 export { agentOptions } from "./agent.ts";
 export { returnOptions, rolloutOptions } from "./rollout.ts";
 export { sftOptions } from "./sft.ts";
