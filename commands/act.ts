@@ -55,7 +55,7 @@ export const actCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });
       const acted = await policy.act(png, task, {

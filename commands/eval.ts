@@ -111,7 +111,7 @@ export const evalCommand: Command<typeof options> = {
     const progress = new Progress();
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
       const { sampled, greedy } = await evaluateBoth(policy, {

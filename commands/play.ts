@@ -220,7 +220,7 @@ export const playCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env);
+      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,

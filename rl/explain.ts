@@ -4,7 +4,15 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import { attentionSizes, deriveSizes, layOut, type Sequence, Tape, type Tensor } from "../model/mod.ts";
+import {
+  attentionSizes,
+  deriveSizes,
+  layOut,
+  type Sequence,
+  sizeOf,
+  Tape,
+  type Tensor,
+} from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -38,6 +46,8 @@ export interface ExplainSettings {
 
 /** Most logits to read back, 16 MB: a large vocabulary has no alternatives. */
 const MAX_LOGITS = 1 << 22;
+/** Most words of queries and keys to read back, 64 MB: a large model has no picture of its attention. */
+const MAX_ATTENTION = 1 << 24;
 
 /** A forward pass that is under way: read its slices, together with others' if there are any, and then dispose of it. */
 export interface Launched<Result> extends Disposable {
@@ -108,7 +118,12 @@ function launchAgent(
   const { vocabularySize: V } = vlm.config;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
-  const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
+  let words = 0;
+  const hidden = vlm.hidden(tape, layout, (_, QKV) => {
+    words += sizeOf(QKV.shape);
+    QKVs.push(QKV);
+  }); // (B R, C)
+  const hasAttention = words <= MAX_ATTENTION;
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {
@@ -119,7 +134,7 @@ function launchAgent(
         const first = (b * R + r) * V;
         return likeliest(rows.subarray(first, first + V), temperature, count);
       }),
-      attention: imageAttention(layers, {
+      attention: !hasAttention ? null : imageAttention(layers, {
         ...attentionSizes(vlm.config),
         ...{ b, T },
         prefix: prefix[b],
@@ -129,7 +144,7 @@ function launchAgent(
       }),
     }));
   };
-  const slices = [...logits, ...QKVs].map(({ data }) => data);
+  const slices = [...logits, ...hasAttention ? QKVs : []].map(({ data }) => data);
   return { slices, result, [Symbol.dispose]: () => tape.dispose() };
 }
 
