@@ -17,8 +17,7 @@ import {
   userPath,
 } from "../rl/cli/mod.ts";
 import { evaluationEnvSettings } from "../rl/env_settings.ts";
-import { loadPolicy } from "../rl/run/checkpoint.ts";
-import { findTrainedRun } from "../rl/run/trained.ts";
+import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 
 const options = defineOptions({
   run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
@@ -55,7 +54,7 @@ export const actCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
+      const policy = await loadTrained(gpu, trained, env);
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });
       const acted = await policy.act(png, task, {

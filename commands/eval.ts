@@ -4,7 +4,6 @@
  * @module
  */
 import { debugLevel } from "../kernels/gpu/mod.ts";
-import { loadPolicy } from "../rl/run/checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -23,7 +22,7 @@ import { evaluate, evaluateBoth } from "../rl/evaluation.ts";
 import { sampledDeals } from "../rl/pass_at.ts";
 import { dealTable, evaluationReport, evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../rl/scripted_policy.ts";
-import { findTrainedRun } from "../rl/run/trained.ts";
+import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 
 const { temperature, maxNewTokens } = agentOptions;
@@ -111,7 +110,7 @@ export const evalCommand: Command<typeof options> = {
     const progress = new Progress();
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
+      const policy = await loadTrained(gpu, trained, env);
       progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
       const startMs = performance.now();
       const { sampled, greedy } = await evaluateBoth(policy, {

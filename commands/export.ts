@@ -8,6 +8,7 @@ import { type Command, defineOptions, formatBytes, runCommand, UsageError, userP
 import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
 import { RunFolder } from "../rl/run/folder.ts";
 import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { explained, proveAllMetrics } from "../rl/run/proof.ts";
 
 const options = defineOptions({
   run: {
@@ -39,6 +40,7 @@ export const exportCommand: Command<typeof options> = {
     }
     const run = flag ?? (positional.length > 0 ? userPath(positional[0]) : await latestRun(RUNS_FOLDER));
     const folder = await RunFolder.open(run);
+    await explained(run, () => proveAllMetrics(run));
     const scalars = scalarsOf(await folder.readMetrics());
     let path = out;
     let content: FileContent;

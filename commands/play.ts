@@ -6,7 +6,6 @@
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
-import { loadPolicy } from "../rl/run/checkpoint.ts";
 import {
   type Command,
   defineOptions,
@@ -21,7 +20,7 @@ import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
-import { findTrainedRun } from "../rl/run/trained.ts";
+import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
@@ -220,7 +219,7 @@ export const playCommand: Command<typeof options> = {
     const gpu = await openTunedGpu({ note: console.error });
     try {
       const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadPolicy(gpu, trained.checkpoint, env, { model: config.model });
+      const policy = await loadTrained(gpu, trained, env);
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,

@@ -7,6 +7,7 @@ import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import {
   type Cell,
+  cellCommand,
   type CellContext,
   cellName,
   cellsOf,
@@ -18,6 +19,7 @@ import {
   resultPath,
   runCell,
   runPath,
+  trainedBy,
 } from "../rl/report/cells.ts";
 import {
   type Command,
@@ -39,7 +41,7 @@ const options = defineOptions({
     type: "list",
     meaning:
       "experiments to run, by task, name, task/name or group (reference, main, ablation, controlled, mistakes, lambda, " +
-      "algorithms, ood); all when absent",
+      "algorithms, credit, warmstart, faithful, generalisation, ood); all when absent",
   },
   seeds: { type: "list", meaning: "seeds to run each with; 3 to 10 by the experiment when absent" },
   quick: {
@@ -131,9 +133,10 @@ async function runCells(
       // This is also the case if their training has just failed.
       if (cell.experiment.command === "variant" && !await isFullyTrained(places, cell)) {
         const run = runPath(places, cell);
+        const training = cellCommand(places, { ...cell, experiment: trainedBy(cell.experiment) }).join(" ");
         console.error(
           `\nSkipping ${label}: ${run} has no fully trained weights; to train them: ` +
-            `./ponder train --env ${environment} --seed ${cell.seed} --out ${run}, with --resume if it was begun`,
+            `./ponder ${training} --out ${run}, with --resume if it was begun`,
         );
         continue;
       }

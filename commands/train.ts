@@ -34,6 +34,8 @@ import { runTraining } from "../rl/run/run.ts";
 import type { RunResult } from "../rl/run/state.ts";
 import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
+import { adaptersOf, modelPlace, openBase, openBaseOf, type RunBase } from "../rl/pretrained/agent.ts";
+import { loraOf } from "../rl/pretrained/options.ts";
 import { requireBeginning } from "../rl/requirements.ts";
 import { requireRunMemory } from "../rl/run/memory_estimate.ts";
 import { onDevice } from "../rl/run/retry.ts";
@@ -41,10 +43,17 @@ import { stoppable } from "../rl/run/stop.ts";
 import { chromeTrace } from "../bench/chrome_trace.ts";
 import { formatTrace, traceTraining } from "../bench/trace.ts";
 import { RunFolder } from "../rl/run/folder.ts";
+import { changedSettings, listChanges, requireSameSettings } from "../rl/run/same_settings.ts";
 import { serveRun } from "../rl/watch/serve.ts";
 import { beginWithWeights } from "../rl/run/given_weights.ts";
 import { type WarmStart, writeWarmStart } from "../rl/run/store.ts";
-import { keepPlace, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
+import {
+  isSameEnvironment,
+  keepPlaces,
+  readRunSettings,
+  requireNoProgram,
+  unnamed,
+} from "../rl/run/trained.ts";
 import { noteTaken, noteUntaken, removeTaken, untaken } from "../rl/run/untaken.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 
@@ -64,10 +73,15 @@ export const trainCommand: Command<typeof commonOptions> = {
     "./ponder train --watch",
   ],
   options: async (args) => optionsOf(await algorithmOf(args)),
-  async run({ given, values }) {
+  async run({ given: typed, values }) {
+    const given = typed.model === undefined ? typed : { ...typed, model: modelPlace(typed.model) };
     const algorithm = await loadAlgorithm(values.algorithm);
     const environment = await loadEnvironment(values.env);
-    const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
+    const kind = values.policy !== "vlm"
+      ? `-${values.policy}`
+      : given.model === undefined
+      ? ""
+      : `-${given.model.split("/").at(-1)}`;
     // The default folder is the repository's; elsewhere the user needs its whole path to go on with it.
     const runs = userFolder() === Deno.cwd() ? "runs" : `${Deno.cwd()}/runs`;
     const out = values.out ?? `${runs}/${environment.name}${kind}-s${values.seed}`;
@@ -76,6 +90,7 @@ export const trainCommand: Command<typeof commonOptions> = {
     }
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     if (fresh !== null) requireBeginning(environment, fresh);
+    const base = fresh === null ? null : await openBase(fresh);
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
@@ -85,16 +100,15 @@ export const trainCommand: Command<typeof commonOptions> = {
       const open = () => openTunedGpu({ note: console.error });
       // The GPU opens before the folder is made: without an adapter no folder should be left in the way of the next try.
       return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
-        if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
+        if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh, base);
         begun ??= fresh === null
           ? await resumed(gpu, await RunFolder.create(out, { resume: true }), given)
           : await begin(gpu, fresh, warmStart, {
-            environment,
-            algorithm,
+            ...{ environment, algorithm, base },
             folder: await RunFolder.create(out, fresh),
           });
         const [config, parts] = begun;
-        if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config);
+        if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config, parts.base);
         return await train(gpu, { ...config, resume: config.resume || isRetry }, parts);
       });
     } finally {
@@ -144,7 +158,11 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
       throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const config = keepPlace(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier.env);
+    const resolved = resolveConfig({ ...earlier, ...given }, environment, algorithm);
+    const base = await openBaseOf(folder.path, resolved);
+    // The base too may have moved; that it is the same its fingerprint tells.
+    const { model = resolved.model } = earlier;
+    const config = { ...keepPlaces(resolved, earlier), model };
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
     const isLonger = config.extend && config.envSteps !== was;
     if (isLonger && config.envSteps < was) {
@@ -154,7 +172,7 @@ async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOp
     }
     const settings = settingsOf(config);
     await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
-    const parts = { environment, algorithm, folder };
+    const parts = { environment, algorithm, folder, base };
     const source = await untaken(folder.path);
     if (source !== null) {
       const warmStart = await readUntaken(source, config, parts);
@@ -190,8 +208,8 @@ async function readWarmStart(
   const folder = await RunFolder.open(path);
   const { settings } = await readRunSettings(folder);
   const isSolved = environment.make().demonstrate !== undefined;
-  if (!isSolved || settings.env !== config.env) return path;
-  const changed = changedSettings(await folder.readConfig(), settingsOf(config))
+  if (!isSolved || !isSameEnvironment(settings.env, environment)) return path;
+  const changed = changedSettings(await folder.readConfig(), settingsOf(keepPlaces(config, settings)))
     .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
   if (changed.length === 0) return await folder.readWarmStart();
   throw new UsageError(
@@ -234,6 +252,8 @@ interface Parts {
   readonly environment: EnvironmentDefinition;
   readonly algorithm: Algorithm;
   readonly folder: RunFolder;
+  /** The pretrained model; null if it is made here. */
+  readonly base: RunBase | null;
 }
 
 async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<number> {
@@ -281,20 +301,23 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
 async function announce(
   gpu: Gpu,
   config: CommonSettings,
-  { environment, algorithm }: Parts,
+  { environment, algorithm, base }: Parts,
   progress: Progress,
 ): Promise<void> {
-  const policy = newPolicy(gpu, environment, config);
-  const size = `${(policy.parameters.count / 1e6).toFixed(2)}M parameters`;
-  const model = config.policy === "vlm"
-    ? `${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}`
+  const policy = base === null ? newPolicy(gpu, environment, config) : null;
+  const size = `${((policy?.parameters.count ?? base!.base.parameters) / 1e6).toFixed(2)}M parameters`;
+  const how = config.cot ? "chain of thought" : "action only";
+  const model = base !== null
+    ? `${base.base.folder} (${size}), ${adaptersOf(base, config)}, ${how}`
+    : config.policy === "vlm"
+    ? `${config.preset} (${size}), ${how}`
     : `CNN (${size})`;
   const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
   progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
-  gpu.free(policy.parameters.values);
+  if (policy !== null) gpu.free(policy.parameters.values);
   // The progress of a resumed run soon shows the time that is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
-  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy ?? base!, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 
@@ -313,37 +336,10 @@ async function profile(
   progress.note(`\n${table}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
 }
 
-async function requireSameSettings(folder: RunFolder, settings: Record<string, unknown>): Promise<void> {
-  const changed = changedSettings(await folder.readConfig(), settings);
-  if (changed.length === 0) return;
-  const foreign = changed.filter(([, was, now]) => was === undefined || now === undefined);
-  if (foreign.length > 0) {
-    throw new UsageError(
-      `Cannot resume ${folder.path}: it is of another version or command, which has other settings ` +
-        `(${foreign.map(([name]) => name).join(", ")}); begin again with --overwrite, or use another --out`,
-    );
-  }
-  throw new UsageError(
-    `Cannot resume with other settings: ${listChanges(changed)}; leave those flags out, or use another --out`,
-  );
-}
-
-type Change = readonly [name: string, was: string | undefined, now: string | undefined];
-
-function changedSettings(earlier: Record<string, unknown>, settings: Record<string, unknown>): Change[] {
-  return Object.keys({ ...earlier, ...settings })
-    .map((name): Change => [name, JSON.stringify(earlier[name]), JSON.stringify(settings[name])])
-    .filter(([, was, now]) => was !== now);
-}
-
-function listChanges(changes: readonly Change[]): string {
-  return changes.map(([name, was, now]) => `${name} (was ${was}, now ${now})`).join(", ");
-}
-
 /** Makes the contents of `summary.json`. Times are in seconds. */
 function summarize(
   config: CommonSettings,
-  { environment: { name: environment }, algorithm }: Parts,
+  { environment: { name: environment }, algorithm, base }: Parts,
   gpu: Gpu,
   result: RunResult,
   { seconds }: { seconds: number },
@@ -356,7 +352,8 @@ function summarize(
     command: commandLine("train"),
     adapter: gpu.adapterName,
     deno: Deno.version.deno,
-    preset: config.policy === "vlm" ? config.preset : config.policy,
+    preset: config.policy !== "vlm" ? config.policy : base === null ? config.preset : null,
+    ...base && { base: { model: base.base.folder, sha256: base.digest, lora: loraOf(config) ?? null } },
     env_steps: result.envSteps,
     parameters: result.parameters,
     seed: config.seed,

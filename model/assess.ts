@@ -4,7 +4,7 @@
  * @module
  */
 import type { Slice } from "../kernels/gpu/mod.ts";
-import { type Layout, layOut, type Sequence } from "./sequence.ts";
+import type { Layout, Sequence } from "./sequence.ts";
 import { Tape } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
@@ -41,7 +41,8 @@ export async function assess(
   const assessments: Assessment[] = [];
   for (let first = 0; first < sequences.length; first += batchSize) {
     const batch = sequences.slice(first, first + batchSize);
-    const layout = layOut(batch, vlm.config);
+    await vlm.look(batch);
+    const layout = vlm.layOut(batch);
     const { R } = layout;
     const [logprobs, entropies, values] = R === 0
       ? new Array<Float32Array>(3).fill(new Float32Array(0))

@@ -8,7 +8,7 @@ import { fillCache } from "../kernels/attention/mod.ts";
 import { fixed, requireFinite, roundUp, type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { sampleTokens } from "../kernels/sampling/mod.ts";
 import { attentionSizes, cacheOf, chooseDecode, type DecodingState } from "./decode.ts";
-import { type Layout, layOut, type Segment } from "./sequence.ts";
+import type { Layout, Segment } from "./sequence.ts";
 import { Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
@@ -53,7 +53,9 @@ export async function generate(
 ): Promise<Response[]> {
   const { gpu, config } = vlm;
   const { maxNewTokens, temperature, greedy, endId, padId } = options;
-  const layout = layOut(prompts.map((prompt) => ({ prompt, response: [] })), config);
+  const sequences = prompts.map((prompt) => ({ prompt, response: [] }));
+  await vlm.look(sequences);
+  const layout = vlm.layOut(sequences);
   if (!(maxNewTokens >= 1)) {
     throw new RangeError(`Cannot generate ${maxNewTokens} tokens: maxNewTokens must be at least 1`);
   }

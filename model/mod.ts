@@ -52,7 +52,7 @@ export {
   registerBlock,
 } from "./block.ts";
 export { type AttentionSizes, attentionSizes, type DecodingState } from "./decode.ts";
-export { forwardFlops, parameterSpecs, Vlm } from "./vlm.ts";
+export { forwardFlops, parameterSpecs, Vlm, type VlmMemory } from "./vlm.ts";
 export { type PretrainedConfig, type PretrainedFormat, readPretrainedConfig } from "./pretrained/config.ts";
 export {
   isDerived,

@@ -77,6 +77,8 @@ export class Parameters {
   readonly list: readonly Parameter[];
   /** All values, each parameter starting at a multiple of 64 words. */
   readonly values: Slice;
+  /** Counts how often values may have changed other than by training: what was made of frozen ones holds for one version. */
+  version = 0;
   /** Gradients in the same layout, once {@linkcode Parameters.train} was called. */
   gradients: Slice | null = null;
   /** What layers read and nobody trains or saves, by name: rotary tables. */
@@ -139,6 +141,7 @@ export class Parameters {
 
   /** Draws initial values from a seed, for all parameters or those chosen; others are then zero. */
   initialize(seed: number, isChosen: (parameter: Parameter) => boolean = () => true): void {
+    this.version++;
     const main = new Float32Array(this.values.length);
     this.list.forEach((parameter, index) => {
       if (!isChosen(parameter)) return;
@@ -167,9 +170,15 @@ export class Parameters {
         `Cannot train ${beyond.name}: the model is larger than a piece of this adapter's memory, train adapters (LoRA)`,
       );
     }
+    this.version++;
     this.gradients ??= this.#gpu.allocate(this.values.length, "gradients");
     this.#gpu.clear(this.gradients);
     this.#bind(isTrainable);
+  }
+
+  /** Whether no parameter of these parts is trained. */
+  isFrozen(...parts: readonly ParameterPart[]): boolean {
+    return this.list.every(({ name, part }) => !parts.includes(part) || !this.get(name).requiresGradient);
   }
 
   /** Values by name, read back from the GPU. */
@@ -204,6 +213,7 @@ export class Parameters {
 
   /** Overwrites all values. */
   fromHost(tensors: ReadonlyMap<string, { data: Float32Array }>): void {
+    this.version++;
     this.#gpu.write(this.values, this.join(tensors));
     for (const { name, frozen } of this.list) {
       if (frozen !== undefined) this.#gpu.write(this.get(name).data, tensors.get(name)!.data);

@@ -31,6 +31,8 @@ export interface Layout {
   readonly R: number;
   /** (images, imageSize, imageSize, 3) bytes, in the order of their first segments: equal images are encoded once. */
   readonly pixels: Uint8Array;
+  /** (images, P, C) image tokens, if they are known; there are then no pixels. */
+  readonly features?: Float32Array;
   /** Distinct images, and repetitions of the first up to a multiple of `IMAGE_BUCKET`. */
   readonly images: number;
   /** (B*T) token id, or -row-1 of the image tokens. */
@@ -82,7 +84,11 @@ const IMAGE_BUCKET = 8;
  * assertEquals([layout.B, layout.R], [1, 2]);
  * ```
  */
-export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layout {
+export function layOut(
+  sequences: readonly Sequence[],
+  config: VlmConfig,
+  featuresOf: (pictures: readonly Picture[]) => Float32Array | null = () => null,
+): Layout {
   const { imageTokens } = deriveSizes(config);
   const B = sequences.length;
   const prefix = Uint32Array.from(sequences, ({ prompt }) => promptLength(prompt, config));
@@ -97,9 +103,10 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
   const T = Math.min(roundUp(longest, POSITION_BUCKET), config.contextLength);
   const R = roundUp(longestResponse, 2);
 
-  const { pixels, images, indexOf } = collectImages(
+  const { indexOf, ...pictures } = collectImages(
     sequences.flatMap(({ prompt }) => prompt.flatMap((part) => part.kind === "image" ? [part.picture] : [])),
     config,
+    featuresOf,
   );
 
   const sources = new Int32Array(B * T);
@@ -140,8 +147,7 @@ export function layOut(sequences: readonly Sequence[], config: VlmConfig): Layou
     B,
     T,
     R,
-    pixels,
-    images,
+    ...pictures,
     sources,
     positions,
     prefix,
@@ -169,25 +175,33 @@ export function promptLength(prompt: readonly Segment[], config: VlmConfig): num
   return prompt.reduce((n, part) => n + (part.kind === "image" ? imageTokens : part.ids.length), 0);
 }
 
-/** The distinct images of a batch, and which of them each image is. */
-function collectImages(all: readonly Picture[], { imageSize }: VlmConfig) {
+/** The distinct images of a batch, or their features, and which of them each image is. */
+function collectImages(
+  all: readonly Picture[],
+  { imageSize }: VlmConfig,
+  featuresOf: (pictures: readonly Picture[]) => Float32Array | null,
+) {
   const imageBytes = imageSize ** 2 * 3;
-  const distinct: Uint8Array[] = [];
+  const distinct: Picture[] = [];
   const known = new Map<string, number>();
-  const indexOf = all.map(({ pixels, id }) => {
+  const indexOf = all.map((picture) => {
+    const { pixels, id } = picture;
     if (pixels.length !== imageBytes) {
       throw new RangeError(
         `Cannot use an image of ${pixels.length} bytes: ${imageSize} x ${imageSize} RGB has ${imageBytes}`,
       );
     }
-    const index = known.get(id) ?? distinct.push(pixels) - 1;
+    const index = known.get(id) ?? distinct.push(picture) - 1;
     known.set(id, index);
     return index;
   });
   const images = distinct.length <= IMAGE_BUCKET
     ? distinct.length
     : Math.min(roundUp(distinct.length, IMAGE_BUCKET), all.length);
+  const filled = Array.from({ length: images }, (_, index) => distinct[index] ?? distinct[0]);
+  const features = images === 0 ? null : featuresOf(filled);
+  if (features !== null) return { pixels: new Uint8Array(0), features, images, indexOf };
   const pixels = new Uint8Array(images * imageBytes);
-  for (let index = 0; index < images; index++) pixels.set(distinct[index] ?? distinct[0], index * imageBytes);
+  filled.forEach((picture, index) => pixels.set(picture.pixels, index * imageBytes));
   return { pixels, images, indexOf };
 }

@@ -10,6 +10,7 @@
  */
 import { fixed, type Gpu } from "../kernels/gpu/mod.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
+import { Features } from "./features.ts";
 import {
   languageConstants,
   languageFlops,
@@ -19,8 +20,9 @@ import {
   targetLogprobs,
 } from "./language.ts";
 import { Parameters, type ParameterSpec } from "./parameters.ts";
+import type { Picture } from "./picture.ts";
 import { projectImages, projectorFlops, projectorSpecs } from "./projector.ts";
-import type { Layout } from "./sequence.ts";
+import { type Layout, layOut, type Sequence } from "./sequence.ts";
 import { reshape, type Tape, type Tensor } from "./tape/mod.ts";
 import { tokenValuesOf, valueHeadFlops, valueHeadSpecs, valuesOf } from "./value_head.ts";
 import { encodeImages, visionFlops, visionSpecs } from "./vision.ts";
@@ -67,6 +69,19 @@ export function forwardFlops(
     valueHeadFlops(config, B);
 }
 
+const picturesOf = ({ prompt }: Pick<Sequence, "prompt">): Picture[] =>
+  prompt.flatMap((part) => part.kind === "image" ? [part.picture] : []);
+
+/** How a model uses memory. */
+export interface VlmMemory {
+  /** Most words of one piece of memory; what a kernel can bind when absent. */
+  readonly pieceWords?: number;
+  /** Whether to keep image tokens also before somebody says what is trained; false when absent. */
+  readonly keepsFeatures?: boolean;
+  /** Most bytes of image tokens that are kept on the host; 256 MiB when absent. */
+  readonly featureBytes?: number;
+}
+
 /** A model on a GPU. */
 export class Vlm {
   /** The GPU that it runs on. */
@@ -75,19 +90,56 @@ export class Vlm {
   readonly config: VlmConfig;
   /** Its weights. */
   readonly parameters: Parameters;
+  readonly #features: Features;
+  readonly #keepsFeatures: boolean;
 
   /** Allocates parameters (zero until initialised or loaded). Throws a `RangeError` for a config that does not fit. */
-  constructor(gpu: Gpu, config: VlmConfig, memory: { readonly pieceWords?: number } = {}) {
+  constructor(gpu: Gpu, config: VlmConfig, memory: VlmMemory = {}) {
     deriveSizes(config);
     this.gpu = gpu;
     this.config = config;
     this.parameters = new Parameters(gpu, parameterSpecs(config), languageConstants(config), memory);
+    this.#features = new Features(this, memory.featureBytes);
+    this.#keepsFeatures = memory.keepsFeatures ?? false;
+  }
+
+  /**
+   * Computes the image tokens of prompts ahead, each picture's once, if training leaves vision encoder and projector as they are.
+   * {@linkcode Vlm.layOut} then finds them. Otherwise it does nothing.
+   */
+  async look(sequences: readonly Pick<Sequence, "prompt">[]): Promise<void> {
+    if (this.#looksOnce) await this.#features.compute(sequences.flatMap(picturesOf));
+  }
+
+  /** Lays sequences out for this model: as `layOut` does, with the image tokens in place of pixels if they are all known. */
+  layOut(sequences: readonly Sequence[]): Layout {
+    return layOut(
+      sequences,
+      this.config,
+      this.#looksOnce ? (pictures) => this.#features.of(pictures) : undefined,
+    );
+  }
+
+  get #looksOnce(): boolean {
+    const { parameters } = this;
+    return (this.#keepsFeatures || parameters.gradients !== null) &&
+      parameters.isFrozen("vision", "projector");
   }
 
   /** Hidden states (B max(R,1), C) of a batch, where something is read from them: at the layout's readouts. */
   hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor) => void): Tensor {
-    const imageTokens = layout.images === 0 ? null : this.imageTokens(tape, layout);
+    const imageTokens = layout.images === 0 ? null : this.#imageTokensOf(tape, layout);
     return readSequences(tape, this.parameters, this.config, { layout, imageTokens, onQkv });
+  }
+
+  #imageTokensOf(tape: Tape, layout: Layout): Tensor {
+    const { features, images } = layout;
+    if (features === undefined) return this.imageTokens(tape, layout);
+    return tape.constant(
+      features,
+      [images, deriveSizes(this.config).imageTokens, this.config.width],
+      "features",
+    );
   }
 
   /** Image tokens (images, P, C) of pixels (images, imageSize, imageSize, 3). */

@@ -15,7 +15,6 @@ import {
   type Decoding,
   generate,
   type Layout,
-  layOut,
   modelPresets,
   type Parameters,
   promptLength,
@@ -233,7 +232,9 @@ export class Agent implements Policy<Layout> {
     // Padded to whole batches: the number of prompts then does not make a new shape each time.
     const padded = [...prompts];
     while (padded.length % VALUE_BATCH !== 0) padded.push(prompts[0]);
-    const layout = layOut(padded.map((prompt) => ({ prompt, response: [] })), vlm.config);
+    const sequences = padded.map((prompt) => ({ prompt, response: [] }));
+    await vlm.look(sequences);
+    const layout = vlm.layOut(sequences);
     using tape = new Tape(vlm.gpu, { record: false });
     const [values] = await vlm.gpu.read(vlm.values(tape, vlm.hidden(tape, layout), layout).data);
     requireFinite("estimate values", values, (b) => `the value of prompt ${b}`);
@@ -255,8 +256,12 @@ export class Agent implements Policy<Layout> {
     return promptLength(prompt, this.vlm.config) + response.length;
   }
 
+  look(sequences: readonly Pick<Sequence, "prompt">[]): Promise<void> {
+    return this.vlm.look(sequences);
+  }
+
   batch(sequences: readonly Sequence[]): Layout {
-    return layOut(sequences, this.vlm.config);
+    return this.vlm.layOut(sequences);
   }
 
   forward(tape: Tape, layout: Layout, settings: ForwardSettings): Outputs {

@@ -22,7 +22,7 @@ import {
 import { readEnvSettings } from "./env_settings.ts";
 import { evaluationOptions } from "./evaluation.ts";
 import { policyPresets, presetOf, pretrainedPreset } from "./presets.ts";
-import { pretrainedOptions } from "./pretrained/options.ts";
+import { ADAPTED_LAYERS, pretrainedOptions } from "./pretrained/options.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
@@ -133,14 +133,6 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
       `Cannot use --${toFlag(foreign)}: ${algorithm.name} has no such setting, leave it out`,
     );
   }
-  const unused = Object.keys(given).find((name) => policy.without.includes(name));
-  if (unused !== undefined) {
-    throw new UsageError(
-      `Cannot use --${toFlag(unused)}: a policy of kind ${
-        given.policy ?? commonOptions.policy.default
-      } has no such setting`,
-    );
-  }
   const presets = {
     ...presetOf(environment, everyOption(options)),
     ...policy.all,
@@ -148,9 +140,20 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     ...given.model !== undefined && pretrainedPreset(given.lora === true),
   };
   const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
+  const before: Record<string, unknown> = { ...defaultsOf(options), ...Object.fromEntries(known) };
+  // A run's config.json, given as --config, holds these too, as they are anyway.
+  const unused = Object.keys(given).find((name) =>
+    policy.without.includes(name) && JSON.stringify(given[name]) !== JSON.stringify(before[name])
+  );
+  if (unused !== undefined) {
+    throw new UsageError(
+      `Cannot use --${toFlag(unused)}: a policy of kind ${
+        given.policy ?? commonOptions.policy.default
+      } has no such setting`,
+    );
+  }
   const config = {
-    ...defaultsOf(options),
-    ...Object.fromEntries(known),
+    ...before,
     ...given,
     env: environment.reference,
     algorithm: algorithm.reference ?? algorithm.name,
@@ -170,7 +173,7 @@ function everyOption(options: Options): Options {
 }
 
 /** Checks that the settings of a pretrained model have one, and that those of a model made here do not. */
-function requirePretrained(given: GivenSettings, { freeze, lora }: CommonSettings): void {
+function requirePretrained(given: GivenSettings, { freeze, lora, loraTargets }: CommonSettings): void {
   const isPretrained = given.model !== undefined;
   const names = isPretrained ? MADE_HERE : Object.keys(pretrainedOptions);
   const unread = names.find((name) => given[name] !== undefined && given[name] !== false);
@@ -180,6 +183,15 @@ function requirePretrained(given: GivenSettings, { freeze, lora }: CommonSetting
         (isPretrained
           ? "with --model: a pretrained model says that itself, leave it out"
           : "without --model: name the folder of a pretrained model, or leave it out"),
+    );
+  }
+  const unknown = loraTargets.find((target) => !(ADAPTED_LAYERS as readonly string[]).includes(target));
+  if (unknown !== undefined || loraTargets.length === 0) {
+    throw new UsageError(
+      `Cannot use --lora-targets: ${
+        unknown === undefined ? "it names no layer" : `unknown layer ${shown(unknown)}`
+      }, ` +
+        `known: ${ADAPTED_LAYERS.join(", ")}`,
     );
   }
   if (isPretrained && lora && !freeze.includes("vision")) {

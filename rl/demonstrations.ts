@@ -21,6 +21,8 @@ export interface Demonstration extends Sequence {
    * demonstrations would, see {@linkcode demonstrate}.
    */
   readonly discountedReturn: number;
+  /** Exact key of the state that its episode began in. */
+  readonly deal?: string;
 }
 
 /** A demonstrated step with deflated pictures, at about a fifth of their size: a run keeps tens of thousands. */
@@ -29,10 +31,12 @@ class KeptDemonstration implements Demonstration {
   discountedReturn = 0;
   /** Weight in `discountedReturn` of what comes after the step limit; 0 if the rules ended the episode. */
   tail = 0;
+  readonly deal: string;
   readonly #prompt: readonly Segment[];
 
-  constructor({ prompt, response }: Sequence) {
+  constructor({ prompt, response }: Sequence, deal: string) {
     this.response = response;
+    this.deal = deal;
     this.#prompt = withPixels(prompt, (pixels) => deflateRawSync(pixels, { level: 1 }));
   }
 
@@ -79,6 +83,7 @@ export async function demonstrate(
   while (demonstrations.length < wanted) {
     const before = demonstrations.length;
     let state = env.reset({ seed: --episodeSeed });
+    const deal = env.stateKey();
     let isCut = false;
     const rewards: number[] = [];
     for (let isOver = false; !isOver;) {
@@ -88,7 +93,7 @@ export async function demonstrate(
         response: writer.encode(env, texts[i]),
       }));
       const result = env.step(env.parse(texts[0]).action ?? env.randomAction());
-      demonstrations.push(...shown.map((sequence) => new KeptDemonstration(sequence)));
+      demonstrations.push(...shown.map((sequence) => new KeptDemonstration(sequence, deal)));
       rewards.push(result.reward * config.rewardScale);
       state = result;
       isOver = result.terminated || result.truncated;

@@ -4,15 +4,7 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import {
-  attentionSizes,
-  deriveSizes,
-  layOut,
-  type Sequence,
-  sizeOf,
-  Tape,
-  type Tensor,
-} from "../model/mod.ts";
+import { attentionSizes, deriveSizes, type Sequence, sizeOf, Tape, type Tensor } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -113,7 +105,7 @@ function launchAgent(
   sequences: readonly Sequence[],
   { temperature, alternatives: count }: ExplainSettings,
 ): Launched<Explanation[]> {
-  const layout = layOut(sequences, vlm.config);
+  const layout = vlm.layOut(sequences);
   const { B, R, T, prefix, sources } = layout;
   const { vocabularySize: V } = vlm.config;
   const tape = new Tape(vlm.gpu, { record: false });

@@ -185,6 +185,7 @@ async function minibatchUpdate(
     { length: Math.ceil(whole.steps / size) },
     (_, i) => mbSamples.slice(i * size, (i + 1) * size),
   );
+  await policy.look?.(mbSamples.map(({ transition }) => transition));
   const parts = slices.map((samples) => policyPart(policy, samples, whole));
   const result = await update(
     optimizer,

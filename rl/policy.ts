@@ -142,6 +142,8 @@ export interface Policy<Inputs extends Batch = Batch> {
   decode(response: readonly number[]): Decoding;
   /** Counts the positions whose activations a sequence keeps in memory in training. */
   positionsOf(sequence: Sequence): number;
+  /** Computes ahead what training leaves as it is, such as features of pictures: batches of these prompts then need less. */
+  look?(sequences: readonly Pick<Sequence, "prompt">[]): Promise<void>;
   /** Lays sequences out as a batch. */
   batch(sequences: readonly Sequence[]): Inputs;
   /** Puts the forward pass on the tape. */

@@ -22,6 +22,7 @@ async function rowsOf(
   const rows: Float32Array[] = [];
   for (let start = 0; start < transitions.length; start += BATCH) {
     const turns = transitions.slice(start, start + BATCH);
+    await policy.look?.(turns);
     const batch = policy.batch([...turns, ...Array(BATCH - turns.length).fill(turns[0])]);
     using tape = new Tape(policy.gpu, { record: false });
     const [words] = await policy.gpu.read(policy.forward(tape, batch, settings)[which]!.data);

@@ -11,6 +11,8 @@ import { type AdamW, mean, multiply, square, subtract, sum } from "../model/mod.
 import {
   boolean,
   type BooleanSetting,
+  choice,
+  type ChoiceSetting,
   defaultsOf,
   integer,
   list,
@@ -38,6 +40,11 @@ export const sftOptions = {
   ) as NumberSetting,
   sftSteps: integer(200, "length of the warm start", { min: 0, unit: "updates" }) as NumberSetting,
   sftBatch: integer(32, "demonstrated steps in an update", { min: 1, unit: "steps" }) as NumberSetting,
+  sftDraw: choice(
+    "steps",
+    ["steps", "deals"],
+    "draw each demonstrated step once an epoch, or a deal first, all alike, and then one of its steps",
+  ) as ChoiceSetting<"steps" | "deals">,
   sftLearningRate: number(1e-3, "peak learning rate", { min: 0 }) as NumberSetting,
   sftWarmup: integer(50, "linear rise of the learning rate, then a cosine", {
     min: 0,
@@ -88,19 +95,46 @@ export const sftOptions = {
 /** Values of {@linkcode sftOptions}. */
 export type SftSettings = Values<typeof sftOptions>;
 
-/** Picks the minibatch of one update. Every epoch is a new order; a rest too small for a minibatch is left out. */
+/**
+ * Picks the minibatch of one update. Every epoch is a new order; a rest too small for a minibatch is left out. With
+ * `sftDraw: "deals"` every deal is drawn as often as any other, however often it was demonstrated and however long it is.
+ */
 export function sftBatch(
   demonstrations: readonly Demonstration[],
   update: number,
-  config: Pick<SftSettings, "sftBatch"> & { readonly seed: number },
+  config: Pick<SftSettings, "sftBatch"> & Partial<Pick<SftSettings, "sftDraw">> & { readonly seed: number },
 ): Demonstration[] {
   const size = Math.min(config.sftBatch, demonstrations.length);
+  if (config.sftDraw === "deals") {
+    return drawnByDeal(demonstrations, size, new Random(config.seed, `sft ${update}`));
+  }
   const perEpoch = Math.floor(demonstrations.length / size);
   const epoch = Math.floor(update / perEpoch);
   const order = shuffled(demonstrations.length, new Random(config.seed, `sft epoch ${epoch}`));
   const first = (update % perEpoch) * size;
   return Array.from(order.subarray(first, first + size), (index) => {
     const { prompt, response, discountedReturn } = demonstrations[index];
+    return { prompt, response, discountedReturn };
+  });
+}
+
+const dealsOf = new WeakMap<readonly Demonstration[], readonly (readonly Demonstration[])[]>();
+
+/** Draws deals, all alike, and a step of each. */
+function drawnByDeal(
+  demonstrations: readonly Demonstration[],
+  size: number,
+  random: Random,
+): Demonstration[] {
+  let deals = dealsOf.get(demonstrations);
+  if (deals === undefined) {
+    deals = [...Map.groupBy(demonstrations, ({ deal }) => deal).values()];
+    dealsOf.set(demonstrations, deals);
+  }
+  const known = deals;
+  return Array.from({ length: size }, () => {
+    const steps = known[random.integer(known.length)];
+    const { prompt, response, discountedReturn } = steps[random.integer(steps.length)];
     return { prompt, response, discountedReturn };
   });
 }
@@ -178,6 +212,7 @@ export async function sftUpdate(
     "sftBeta1" | "sftBeta2" | "sftEpsilon" | "sftGradientClip" | "sftValueCoefficient"
   > = SFT_DEFAULTS,
 ): Promise<SftMetrics> {
+  await policy.look?.(demonstrations);
   const batch = policy.batch(demonstrations);
   const tokens = batch.mask.reduce((count, value) => count + value, 0);
   const part: SftPart = {

@@ -7,7 +7,7 @@
  * in the first second.
  *
  * These must be equal at the end: `config.json`, every byte of `metrics.jsonl`, the weights and moments of every checkpoint, and
- * what the algorithm remembers. `check` must find the run whole.
+ * what the algorithm remembers; and every file of the recording but for the times in it. `check` must find the run whole.
  *
  * @module
  */
@@ -62,9 +62,17 @@ export const scenarios: readonly Scenario[] = [
   { name: "train", share: 0.15, command: `train ${TINY} --out run`, again: "train --resume --out run" },
   {
     name: "train, soon in RL",
-    share: 0.15,
+    share: 0.1,
     command: `train ${SHORT} --out run`,
     again: "train --resume --out run",
+  },
+  {
+    name: "train, with a full recording",
+    share: 0.05,
+    command: `train ${
+      SHORT.replace("--max-new-tokens 6", "--max-new-tokens 14")
+    } --env-steps 528 --record 1 --out run`,
+    again: "train --resume --record 1 --out run",
   },
   {
     name: "train, groups held near the warm start",
@@ -217,11 +225,28 @@ async function contentOf(run: string, folder: string): Promise<Content> {
     const bytes = await Deno.readFile(`${run}/${file}`).catch(() => null);
     content[file] = bytes === null ? "absent" : (await digestOf(bytes)).sha256;
   }
+  content["recording"] = await recordingOf(`${run}/recording`);
   // The rest of the state says how long everything took.
   const trainer = await Deno.readTextFile(`${run}/checkpoint/trainer.json`).catch(() => "{}");
   content["memory in trainer.json"] =
     (await digestOf(JSON.stringify(JSON.parse(trainer).memory) ?? "")).sha256;
   return content;
+}
+
+/** One digest of a recording, without the times that it tells. */
+async function recordingOf(path: string): Promise<string> {
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name).catch(() => []);
+  const files: string[] = [];
+  for (const name of names.sort()) {
+    // A picture's name is its digest, which check verifies.
+    const text = name.endsWith(".png") ? "" : await Deno.readTextFile(`${path}/${name}`);
+    files.push(
+      name,
+      text.replace(/"seconds":\{[^}]*\}/, "").replace(/"sha256":"\w+"/, ""),
+      String(text.length),
+    );
+  }
+  return (await digestOf(files.join("\n"))).sha256;
 }
 
 /** The stage of a run when it was killed. */

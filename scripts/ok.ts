@@ -3,6 +3,7 @@
  * The output of a failing stage follows its line. The exit code is 1 if a stage failed.
  */
 import { formatDuration } from "../rl/cli/format.ts";
+import { TEST } from "./test_arguments.ts";
 
 if (Deno.args.length > 0) {
   const isHelp = Deno.args.every((arg) => arg === "--help" || arg === "-h");
@@ -12,20 +13,6 @@ if (Deno.args.length > 0) {
   Deno.exit(isHelp ? 0 : 2);
 }
 
-/** Same permissions as the `test` task. */
-const TEST = [
-  "test",
-  "--frozen",
-  "--no-prompt",
-  "-R",
-  "-W",
-  "-E",
-  "--allow-ffi=./node_modules",
-  "--allow-sys",
-  "--allow-run",
-  // The tests in a browser serve pages to it.
-  "--allow-net=127.0.0.1",
-];
 const ARROWS = "tests/imports_test.ts";
 
 const exists = (path: string): boolean => {
@@ -45,7 +32,7 @@ const stages: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["check", ["check", "."]],
   ["import arrows", [...TEST, ARROWS]],
   ["doc examples", [...TEST, "--doc", "--permit-no-files", ...documented]],
-  ["tests", [...TEST, `--ignore=${ARROWS}`]],
+  ["tests", ["run", "--frozen", "--no-prompt", "-R", "-E", "--allow-run", "scripts/test.ts"]],
 ];
 
 /** Deno's own closing line if there is one, else an empty text. */

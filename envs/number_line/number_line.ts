@@ -16,7 +16,6 @@
 
 import { defineEnvironment, type EnvironmentDefinition } from "../definition.ts";
 import { resolveBias } from "../shared/bias.ts";
-import { BOLD_FONT, type Canvas2D } from "../shared/canvas.ts";
 import {
   checkBegun,
   checkDiscount,
@@ -26,9 +25,8 @@ import {
   show,
 } from "../shared/checks.ts";
 import { frame } from "../shared/frame.ts";
-import { createParser } from "../shared/parse.ts";
+import { type Part, PARTS } from "../shared/held_out.ts";
 import { checkSeed, Random } from "../shared/random.ts";
-import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
   ActionValueSettings,
   DemonstrationSettings,
@@ -44,12 +42,50 @@ import type {
   StepResult,
 } from "../types.ts";
 
+import {
+  ACTIONS,
+  judgeResponse,
+  MINUS,
+  type NumberLineBias,
+  parse,
+  PLUS,
+  RESPONSE_TOKENS,
+  writeResponse,
+} from "./thought.ts";
+import {
+  drawLook,
+  isHeldOutPair,
+  isHeldOutTarget,
+  isPartOf,
+  type Look,
+  lookKey,
+  type LookKind,
+  LOOKS,
+  paint,
+  type Parts,
+  requireDeals,
+} from "./variations.ts";
+
+export type { NumberLineBias } from "./thought.ts";
+export type { LookKind } from "./variations.ts";
+
 /** Settings of {@linkcode NumberLine}. */
 export interface NumberLineSettings {
   /** Largest number on the line, 1 to 999 (three digits fit the picture); 5 as published. */
   readonly maxPosition?: number;
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
+  /**
+   * Which pairs of current number and target episodes begin with; `all` by default. With `seen` the number also moves on over
+   * pairs that are held out, so that none is ever shown.
+   */
+  readonly pairs?: Part;
+  /** Which targets are dealt; `all` by default. */
+  readonly targets?: Part;
+  /** Where the target is shown; in the `picture` by default. */
+  readonly targetIn?: "picture" | "prompt";
+  /** How pictures look; as `published` by default. */
+  readonly look?: LookKind;
 }
 
 /** What is known about a state beside its picture. */
@@ -60,46 +96,19 @@ export interface NumberLineInfo extends Info {
   readonly target: number;
 }
 
-/** Mistakes of the scripted solver. Each builds on what the response says so far, so that the thought stays readable. */
-export type NumberLineBias = {
-  /** A number is read as another one of the range. Each of the two is misread independently. */
-  readonly misread: number;
-  /** The numbers that were read are compared wrongly: the opposite is stated, or either order for equal numbers. */
-  readonly comparison: number;
-  /** The action is flipped if the stated comparison calls for `+`. */
-  readonly flipPlus: number;
-  /** The action is flipped if the stated comparison calls for `-`. */
-  readonly flipMinus: number;
-};
-
-type Comparison = "less than" | "greater than" | "equal to";
-
-const MINUS = 0;
-const PLUS = 1;
-const ACTIONS = ["-", "+"] as const;
-
 const TASK = [
   "You are playing a game called number line.",
   " You will see a target number and a current number in the image.",
   " And your goal is to move the current number closer to the target by choosing either adding or subtracting one to the current number.",
   " Your response should be a valid json file in the following format: \n{\n",
 ] as const;
+const PROMPT_TARGET = [
+  TASK[0] + " Your target number is ",
+  ". You will see a current number in the image." + TASK[2] + TASK[3],
+] as const;
 const COT_FORMAT =
   ' "current number": "x", \n"target number": "x", \n"thoughts": "{first read out the current and target number, then think carefully about which action to choose}", \n';
 const ACTION_FORMAT = '"action": "-" or "+" \n}';
-
-const CURRENT_KEY = '{"current number": "';
-const TARGET_KEY = '", "target number": "';
-const THOUGHTS_KEY = '", "thoughts": "';
-const THOUGHT_START = "the current number is";
-const THOUGHT_END = " the target number";
-
-const STATED_CURRENT = /"current number":\s*"(\d+)"/;
-const STATED_TARGET = /"target number":\s*"(\d+)"/;
-const STATED_COMPARISON = /the current number is (less than|greater than|equal to) the target number/;
-const ANY_FIELD = /"(?:current number|target number|thoughts)":/;
-
-const parse = createParser(ACTIONS);
 
 /**
  * See the table at the top of the file. Throws `RangeError` on an illegal setting.
@@ -123,36 +132,48 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
   /** The scripted solver's default mistakes. */
   readonly bias: NumberLineBias = { misread: 0.1, comparison: 0.1, flipPlus: 0.3, flipMinus: 0.55 };
   /** Pieces that a compact tokenizer should hold as one token each. */
-  readonly tokens: readonly string[] = [
-    ...TASK,
-    COT_FORMAT,
-    ACTION_FORMAT,
-    " " + ACTION_FORMAT, // the action-only prompt has a space before the key
-    ...[CURRENT_KEY, TARGET_KEY, THOUGHTS_KEY, THOUGHT_START, " less than", " greater than", " equal to"],
-    ...[THOUGHT_END, ACTION_KEY, ACTION_ONLY_KEY, CLOSE],
-    ..."0123456789",
-    ...ACTIONS,
-  ];
+  readonly tokens: readonly string[];
   /** Largest number on the line. */
   readonly maxPosition: number;
 
+  readonly #parts: Parts;
+  readonly #isPrompted: boolean;
+  readonly #lookKind: LookKind;
   #deals: Random;
+  #looks: Random;
   #fallback: Random;
+  #look: Look;
   #current = 0;
   #target = 0;
   #steps = 0;
   #phase: Phase = "before the first reset";
 
   /** Throws `RangeError` on an illegal setting. */
-  constructor({ maxPosition = 5, seed = 0 }: NumberLineSettings = {}) {
+  constructor({ maxPosition = 5, seed = 0, ...more }: NumberLineSettings = {}) {
     if (!Number.isInteger(maxPosition) || maxPosition < 1 || maxPosition > 999) {
       throw new RangeError(
         `Cannot make NumberLine: maxPosition is ${show(maxPosition)}, use an integer from 1 to 999`,
       );
     }
+    const { pairs = "all", targets = "all", targetIn = "picture", look = "published" } = more;
+    requireDeals({ pairs, targets }, maxPosition);
     this.maxPosition = maxPosition;
+    this.#parts = { pairs, targets };
+    this.#isPrompted = targetIn === "prompt";
+    this.#lookKind = look;
+    this.tokens = [
+      ...this.#isPrompted ? PROMPT_TARGET : TASK,
+      COT_FORMAT,
+      ACTION_FORMAT,
+      " " + ACTION_FORMAT, // the action-only prompt has a space before the key
+      ...RESPONSE_TOKENS,
+      ..."0123456789",
+      ...ACTIONS,
+    ];
     this.#deals = new Random(seed, "deals");
+    this.#looks = new Random(seed, "looks");
     this.#fallback = new Random(seed, "fallback");
+    this.#look = drawLook("published", this.#looks);
   }
 
   /** Options: `start` and `target`, different integers in [0, maxPosition]; one left out is drawn. */
@@ -161,10 +182,11 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
     if (seed !== undefined) {
       checkSeed(seed);
       this.#deals = new Random(seed, "deals");
+      this.#looks = new Random(seed, "looks");
       this.#fallback = new Random(seed, "fallback");
     }
-    this.#current = start ?? this.#drawOther(target);
-    this.#target = target ?? this.#drawTarget();
+    this.#deal(start, target);
+    this.#look = drawLook(this.#lookKind, this.#looks);
     this.#steps = 0;
     this.#phase = "running";
     return this.#show();
@@ -177,8 +199,7 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
       throw new RangeError(`Cannot step NumberLine: action is ${action}, use 0 (-) or 1 (+)`);
     }
     const distance = Math.abs(this.#target - this.#current);
-    const moved = this.#current + (action === PLUS ? 1 : -1);
-    this.#current = Math.min(Math.max(moved, 0), this.maxPosition);
+    this.#current = this.#moved(this.#current, action === PLUS ? 1 : -1);
     this.#steps++;
     const terminated = this.#current === this.#target;
     const truncated = !terminated && this.#steps >= 2 * this.maxPosition;
@@ -200,8 +221,9 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
   }
 
   /** See `Environment.prompt`. */
-  prompt(_info: NumberLineInfo, { cot }: PromptSettings): string {
-    return TASK.join("") + (cot ? COT_FORMAT : " ") + ACTION_FORMAT;
+  prompt({ target }: NumberLineInfo, { cot }: PromptSettings): string {
+    const task = this.#isPrompted ? PROMPT_TARGET.join(String(target)) : TASK.join("");
+    return task + (cot ? COT_FORMAT : " ") + ACTION_FORMAT;
   }
 
   /** See `Environment.parse`. */
@@ -219,11 +241,13 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
     const discount = checkDiscount(this.name, settings);
     const distance = Math.abs(this.#target - this.#current);
     return [-1, 1].map((move) => {
-      const moved = Math.min(Math.max(this.#current + move, 0), this.maxPosition);
-      const left = Math.abs(this.#target - moved);
-      if (left === 0) return 1;
+      let moved = this.#moved(this.#current, move);
+      if (moved === this.#target) return 1;
+      const reward = Math.abs(this.#target - moved) < distance ? 0 : -1;
+      let left = 0;
+      for (; moved !== this.#target; left++) moved = this.#moved(moved, moved < this.#target ? 1 : -1);
       // The reward of 1 comes with the last of the steps that are left.
-      return (left < distance ? 0 : -1) + discount ** left;
+      return reward + discount ** left;
     });
   }
 
@@ -231,22 +255,17 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
   demonstrate(random: Random, { cot, bias: overrides }: DemonstrationSettings): string {
     checkRunning(this.#phase, "demonstrate", this.name);
     const bias = resolveBias(this.bias, overrides);
-    const current = this.#read(this.#current, bias, random);
-    const target = this.#read(this.#target, bias, random);
-    const comparison = stateComparison(current, target, bias, random);
-    const action = ACTIONS[chooseAction(comparison, bias, random)];
-    if (!cot) return ACTION_ONLY_KEY + action + CLOSE;
-    const thought = `${THOUGHT_START} ${comparison}${THOUGHT_END}`;
-    return CURRENT_KEY + current + TARGET_KEY + target + THOUGHTS_KEY + thought + ACTION_KEY + action + CLOSE;
+    let current, target;
+    do { // What is held out is not read either.
+      current = this.#read(this.#current, bias, random);
+      target = this.#read(this.#target, bias, random);
+    } while (!this.#isSeen(current, target));
+    return writeResponse({ current, target, cot }, bias, random);
   }
 
   /** See `Environment.judge`. */
   judge(text: string): Judgement {
-    if (!ANY_FIELD.test(text)) return { perception: null, faithful: null };
-    const current = STATED_CURRENT.exec(text)?.[1];
-    const target = STATED_TARGET.exec(text)?.[1];
-    const read = Number(current === String(this.#current)) + Number(target === String(this.#target));
-    return { perception: read / 2, faithful: isFaithful(text, current, target) };
+    return judgeResponse(text, this.#current, this.#target);
   }
 
   #checkDeal(options: Readonly<Record<string, unknown>>): { start?: number; target?: number } {
@@ -266,6 +285,31 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
       );
     }
     return { start, target };
+  }
+
+  /** Draws what is not pinned, until it belongs to the parts that are dealt. */
+  #deal(start: number | undefined, target: number | undefined): void {
+    do {
+      this.#current = start ?? this.#drawOther(target);
+      this.#target = target ?? this.#drawTarget();
+    } while (
+      start === undefined && target === undefined && !isPartOf(this.#parts, this.#current, this.#target)
+    );
+  }
+
+  /** May training show and state this? */
+  #isSeen(current: number, target: number): boolean {
+    const { pairs, targets } = this.#parts;
+    return !(pairs === "seen" && isHeldOutPair(current, target)) &&
+      !(targets === "seen" && isHeldOutTarget(target) && target !== this.#target);
+  }
+
+  /** The number after a step from `from`: the next one on the line; with pairs held out the next one that is seen. */
+  #moved(from: number, direction: number): number {
+    for (let moved = from + direction; moved >= 0 && moved <= this.maxPosition; moved += direction) {
+      if (this.#parts.pairs !== "seen" || !isHeldOutPair(moved, this.#target)) return moved;
+    }
+    return from;
   }
 
   #drawTarget(): number {
@@ -289,55 +333,47 @@ export class NumberLine implements Omit<Environment<NumberLineInfo>, "current"> 
   #show(): ResetResult<NumberLineInfo> {
     const current = this.#current;
     const target = this.#target;
+    const look = this.#look;
+    const shown = this.#isPrompted ? null : target;
     return {
       info: { current, target, goalReached: current === target },
       get observation(): Observation {
-        return frame(`NumberLine ${current} ${target}`, (canvas) => paint(canvas, current, target));
+        return frame(
+          `NumberLine ${current} ${shown}${lookKey(look)}`,
+          (canvas) => paint(canvas, current, shown, look),
+        );
       },
     };
   }
-}
-
-function compare(current: number, target: number): Comparison {
-  return current < target ? "less than" : current > target ? "greater than" : "equal to";
-}
-
-function stateComparison(current: number, target: number, bias: NumberLineBias, random: Random): Comparison {
-  const truth = compare(current, target);
-  if (!random.chance(bias.comparison)) return truth;
-  if (truth === "equal to") return random.chance(0.5) ? "less than" : "greater than";
-  return truth === "less than" ? "greater than" : "less than";
-}
-
-function chooseAction(comparison: Comparison, bias: NumberLineBias, random: Random): number {
-  if (comparison === "equal to") return random.integer(ACTIONS.length); // calls for neither
-  if (comparison === "less than") return random.chance(bias.flipPlus) ? MINUS : PLUS;
-  return random.chance(bias.flipMinus) ? PLUS : MINUS;
-}
-
-/** Is the stated comparison that of the stated numbers, and the action the one it calls for? "equal to" allows either. */
-function isFaithful(text: string, current: string | undefined, target: string | undefined): boolean {
-  const comparison = STATED_COMPARISON.exec(text)?.[1];
-  if (current === undefined || target === undefined || comparison === undefined) return false;
-  const { action } = parse(text);
-  if (action === null || comparison !== compare(Number(current), Number(target))) return false;
-  return comparison === "equal to" || action === (comparison === "less than" ? PLUS : MINUS);
-}
-
-/** Type size and baselines measured on the published frames; the hinting of their type is not reproduced. */
-function paint(canvas: Canvas2D, current: number, target: number): void {
-  canvas.fillStyle = "black";
-  canvas.font = `36px "${BOLD_FONT}"`;
-  canvas.textBaseline = "alphabetic";
-  canvas.fillText(`Target: ${target}`, 30, 94);
-  canvas.fillText(`Current: ${current}`, 30, 214);
 }
 
 /** The definition. Its settings are those of the class above. */
 export const numberLine: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
   name: "NumberLine",
   id: "gym_cards/NumberLine-v0",
-  settings: { maxPosition: "largest number on the line, 1 to 999; 5 as published" },
+  settings: {
+    maxPosition: "largest number on the line, 1 to 999; 5 as published",
+    pairs: {
+      meaning: "which pairs of current number and target are dealt; seen also moves on over the others",
+      default: "all",
+      choices: PARTS,
+    },
+    targets: {
+      meaning: "which targets are dealt; those that end in 3 or 7 are held out",
+      default: "all",
+      choices: PARTS,
+    },
+    targetIn: {
+      meaning: "where the target is shown",
+      default: "picture",
+      choices: ["picture", "prompt"],
+    },
+    look: {
+      meaning: "typeface, size and place of the numbers, and the same with a typeface held out",
+      default: "published",
+      choices: LOOKS,
+    },
+  },
   ceiling: () => 1,
   make: (settings: NumberLineSettings) => new NumberLine(settings),
 });

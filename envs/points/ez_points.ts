@@ -19,9 +19,7 @@ import type { Canvas2D } from "../shared/canvas.ts";
 import { type Card, cardValue } from "../shared/cards.ts";
 import { checkOptionNames } from "../shared/checks.ts";
 import {
-  dealCard,
   NO_PLAN,
-  paintText,
   type Plan,
   Points,
   type PointsBias,
@@ -29,6 +27,8 @@ import {
   RESPONSE_TOKENS,
   type StatedPlan,
 } from "./points.ts";
+import { dealCard, paintText } from "./table.ts";
+import { type Part, PARTS } from "../shared/held_out.ts";
 import type { Random } from "../shared/random.ts";
 import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
@@ -39,9 +39,13 @@ export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } fro
 export interface EZPointsSettings {
   /** Seed of the streams until `reset` is given one; 0 by default. */
   readonly seed?: number;
+  /** Which hands are dealt: `all` by default, those `seen` in training, or those `held-out` of it: 7 5 and 4 3. */
+  readonly hands?: Part;
 }
 
 const TARGET = 12;
+/** A sum and a product, of seven hands in all. */
+const HELD_OUT: readonly string[] = ["7 5", "4 3"];
 
 const START =
   "You are an expert card game player. You are observing two cards in the image. You are observing the current formula: ";
@@ -80,7 +84,7 @@ export class EZPoints extends Points {
   readonly tokens: readonly string[];
 
   /** Throws `RangeError` on an illegal setting. */
-  constructor({ seed = 0 }: EZPointsSettings = {}) {
+  constructor({ seed = 0, hands = "all" }: EZPointsSettings = {}) {
     super({
       name: "EZPoints",
       cardCount: 2,
@@ -88,6 +92,8 @@ export class EZPoints extends Points {
       faceValue: "ten",
       operators: ["+", "*"],
       target: TARGET,
+      hands,
+      isHeldOut: (hand) => HELD_OUT.includes(hand.join(" ")),
     }, seed);
     this.tokens = [
       ...[START, TASK + CARD_FIELDS, THOUGHTS_FIELD + ACTION_FIELD, TASK + ACTION_FIELD],
@@ -141,6 +147,13 @@ export class EZPoints extends Points {
 export const ezPoints: EnvironmentDefinition<SolvedEnvironment> = defineEnvironment({
   name: "EZPoints",
   id: "gym_cards/EZPoints-v0",
+  settings: {
+    hands: {
+      meaning: "which hands are dealt; 7 5 and 4 3 are held out",
+      default: "all",
+      choices: PARTS,
+    },
+  },
   ceiling: () => 1,
   make: (settings: EZPointsSettings) => new EZPoints(settings),
 });

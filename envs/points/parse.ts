@@ -14,7 +14,8 @@ const CONFLICT = -2;
 /**
  * Makes the parser of the point games: the published rule (see `parse.ts`) with its exception for them. Numbers of two
  * digits are taken out of the text first, from left to right. Actions of one character are looked for in what is left, so
- * a `10` is no `1`.
+ * a `10` is no `1`. By its source the rule takes digits wherever they stand: if `-` is no action, `-1` is `1`, and so is `1.5x`
+ * with nothing else in it. The tolerant parser does not.
  *
  * `actions` are the numbers from 1 to 10 or to 13, then operators of one character.
  */

@@ -10,24 +10,16 @@
  */
 
 import { misreadNumber, resolveBias } from "../shared/bias.ts";
-import {
-  type Card,
-  cardName,
-  cardValue,
-  drawCards,
-  drawTable,
-  type FaceValue,
-  findCard,
-  RANKS,
-  type Suit,
-  SUITS,
-} from "../shared/cards.ts";
-import { type Canvas2D, REGULAR_FONT } from "../shared/canvas.ts";
+import { type Card, cardName, cardValue, type FaceValue, findCard, RANKS, SUITS } from "../shared/cards.ts";
+import type { Canvas2D } from "../shared/canvas.ts";
 import { checkBegun, checkRunning, type Phase, show } from "../shared/checks.ts";
 import { formulaEquals } from "./formula.ts";
-import { frame, FRAME_PIXELS } from "../shared/frame.ts";
+import { frame } from "../shared/frame.ts";
 import { createPointsParser } from "./parse.ts";
 import { completeFormula, type PlanRules } from "./solver.ts";
+import { descending, paintCards } from "./table.ts";
+import type { PlanKind } from "./wide_solver.ts";
+import { isDealt, type Part } from "../shared/held_out.ts";
 import { checkSeed, Random } from "../shared/random.ts";
 import { ACTION_KEY, ACTION_ONLY_KEY, CLOSE } from "../shared/response.ts";
 import type {
@@ -81,6 +73,12 @@ export interface PointsGame {
   readonly operators: readonly string[];
   /** The number to reach. */
   readonly target: number;
+  /** What the solver's plans may use; `arithmetic` when absent. */
+  readonly plans?: PlanKind;
+  /** Which hands are dealt; all when absent. */
+  readonly hands?: Part;
+  /** Is a hand, its numbers largest first, one of those held out? */
+  readonly isHeldOut: (hand: readonly number[]) => boolean;
 }
 
 /** A step of the solver, from what it has read. */
@@ -104,6 +102,9 @@ export interface StatedPlan {
   /** The numbers in the order the thought gives them; undefined when left unsaid. */
   readonly sorted?: readonly number[];
 }
+
+/** Deals that are tried before it is said that there is none. */
+export const DEAL_ATTEMPTS = 10_000;
 
 const CARDS_KEY = '{"cards": [';
 /** Between the numbers of a list. */
@@ -158,7 +159,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     this.game = game;
     this.name = game.name;
     this.#target = game.target;
-    this.#rules = { operators: game.operators, maxItems: game.maxItems };
+    this.#rules = { operators: game.operators, maxItems: game.maxItems, plans: game.plans };
     this.#maxNumber = game.faceValue === "ten" ? 10 : 13;
     this.#item = game.faceValue === "ten" ? /10|./gs : /1[0-3]|./gs;
     const numbers = Array.from({ length: this.#maxNumber }, (_, i) => String(i + 1));
@@ -188,7 +189,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     const pinned = options.cards === undefined ? undefined : this.#checkCards(options.cards);
     if (seed !== undefined) checkSeed(seed);
     const deals = seed === undefined ? this.#deals : new Random(seed, "deals");
-    const cards = pinned ?? this.deal(deals, target);
+    const cards = pinned ?? this.#dealWanted(deals, target);
     // Nothing can fail from here on: until now the episode is as it was.
     this.#deals = deals;
     if (seed !== undefined) this.#fallback = new Random(seed, "fallback");
@@ -298,6 +299,18 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     return completeFormula(this.#rules, { numbers, target, formula });
   }
 
+  /** Deals until the hand is one of those to deal. */
+  #dealWanted(deals: Random, target: number): readonly Card[] {
+    const { hands = "all", isHeldOut } = this.game;
+    for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
+      const cards = this.deal(deals, target);
+      if (isDealt(hands, () => isHeldOut(descending(this.numbersOf(cards))))) return cards;
+    }
+    throw new RangeError(
+      `Cannot deal ${this.name}: none of ${DEAL_ATTEMPTS} hands is ${hands}, use another target or --env-settings hands=all`,
+    );
+  }
+
   #checkCards(names: unknown): readonly Card[] {
     const { cardCount } = this.game;
     if (!Array.isArray(names) || names.length !== cardCount) {
@@ -370,31 +383,4 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
       },
     };
   }
-}
-
-/** Largest first. */
-export const descending = (numbers: readonly number[]): number[] => numbers.toSorted((a, b) => b - a);
-
-/** The published layout: cards nine tenths of their share wide, in a row at half height. */
-function paintCards(canvas: Canvas2D, cards: readonly Card[]): void {
-  const width = Math.floor(FRAME_PIXELS / cards.length * 0.9);
-  const y = Math.floor((FRAME_PIXELS - Math.floor(width * 7 / 5)) / 2);
-  drawTable(canvas);
-  drawCards(canvas, cards, { x: 5, y, width, pitch: width * 1.1 });
-}
-
-/** Draws white text, `y` being the top of the type's ascent. */
-export function paintText(canvas: Canvas2D, text: string, y: number, sizePixels: number): void {
-  canvas.fillStyle = "white";
-  canvas.font = `${sizePixels}px "${REGULAR_FONT}"`;
-  canvas.textBaseline = "alphabetic";
-  canvas.fillText(text, 10, y + Math.ceil(sizePixels * 0.928));
-}
-
-/** Suits in the published order of drawing. */
-const DEALT_SUITS: readonly Suit[] = ["H", "S", "D", "C"];
-
-/** A card of the rank at `place` (1 the ace, 13 the king) and a random suit. */
-export function dealCard(place: number, random: Random): Card {
-  return { suit: DEALT_SUITS[random.integer(4)], rank: RANKS[place - 1] };
 }

@@ -13,8 +13,8 @@
  *
  * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before
  * it, that is the whole plan. Sorted, the 28,561 deals are but 715 hands, each with one plan to know. Deals (and formulas)
- * without a plan are closed at once: every way to end them costs 1. Plans know no put-together digits, no
- * `**` and no `//`, see `solver.ts`.
+ * without a plan are closed at once: every way to end them costs 1. Plans put no digits together and know no
+ * `**` and no `//` unless `plans` says so, see `solver.ts`.
  *
  * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
  * `11-13` are the published one with the numbers replaced.
@@ -26,10 +26,8 @@ import type { Card, FaceValue } from "../shared/cards.ts";
 import { checkBooleans, checkOptionNames, show } from "../shared/checks.ts";
 import {
   CARD_SEPARATOR,
-  dealCard,
-  descending,
+  DEAL_ATTEMPTS,
   NO_PLAN,
-  paintText,
   type Plan,
   Points,
   type PointsBias,
@@ -38,6 +36,9 @@ import {
   type StatedPlan,
   THOUGHTS_KEY,
 } from "./points.ts";
+import { dealCard, descending, paintText } from "./table.ts";
+import { PLAN_KINDS, type PlanKind } from "./wide_solver.ts";
+import { type Part, PARTS } from "../shared/held_out.ts";
 import type { Random } from "../shared/random.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
@@ -51,12 +52,17 @@ export interface Points24Settings {
   readonly faceValue?: FaceValue;
   /** Whether deals without a solution are dealt again, for training; false as published. */
   readonly solvableOnly?: boolean;
+  /** What the solver's plans may use: `arithmetic` by default, `joined` digits, or all that is `published`. */
+  readonly plans?: PlanKind;
+  /** What a thought states: the `rest` of the plan by default, or the `whole` plan with the place that play has come to. */
+  readonly thought?: "rest" | "whole";
+  /** Which hands are dealt: `all` by default, those `seen` in training, or those `held-out` of it, one in ten. */
+  readonly hands?: Part;
 }
 
 const TARGET = 24;
 const MAX_TARGET = 999;
 const OPERATORS = ["+", "-", "*", "/", "(", ")"] as const;
-const DEAL_ATTEMPTS = 10_000;
 
 const START_BEFORE = "You are an expert ";
 const START_AFTER =
@@ -78,6 +84,8 @@ const ACTION_FIELD = '"action": "{number}" or "{operator}" \n \\}';
 
 const SORTED = "sorted ";
 const APPEND = ": append ";
+const PLAN = ": plan ";
+const THEN = " then ";
 const COMPLETE = ": complete";
 const LOST = ": " + NO_PLAN;
 const STATED = /^sorted ((?:\d{1,2}, ){3}\d{1,2})(: .*)$/s;
@@ -122,11 +130,13 @@ export class Points24 extends Points {
   /** Pieces that a compact tokenizer should hold as one token each. */
   readonly tokens: readonly string[];
   readonly #solvableOnly: boolean;
+  readonly #statesWhole: boolean;
 
   /** Throws `RangeError` on an illegal setting. */
   constructor(
-    { seed = 0, target = TARGET, faceValue = "ten", solvableOnly = false }: Points24Settings = {},
+    { seed = 0, target = TARGET, faceValue = "ten", solvableOnly = false, ...more }: Points24Settings = {},
   ) {
+    const { plans = "arithmetic", thought = "rest", hands = "all" } = more;
     checkTarget("make", target);
     if (!Object.hasOwn(FACES, faceValue)) {
       throw new RangeError(
@@ -134,12 +144,15 @@ export class Points24 extends Points {
       );
     }
     checkBooleans("make", "Points24", { solvableOnly });
-    super({ name: "Points24", cardCount: 4, maxItems: 20, faceValue, operators: OPERATORS, target }, seed);
+    const cards = { cardCount: 4, faceValue, hands, isHeldOut };
+    super({ name: "Points24", maxItems: 20, operators: OPERATORS, target, plans, ...cards }, seed);
     this.#solvableOnly = solvableOnly;
+    this.#statesWhole = thought === "whole";
     this.tokens = [
       ...PROMPT_TOKENS,
       ...RESPONSE_TOKENS,
       ...[THOUGHTS_KEY + SORTED, SORTED, APPEND, COMPLETE, LOST, " ", "0"],
+      ...this.#statesWhole ? [PLAN, THEN] : [],
       // The numbers of a list are one token each, from the second on with the comma before it.
       ...Array.from({ length: 13 }, (_, i) => `${CARD_SEPARATOR}${i + 1}`),
       ...this.actions,
@@ -172,8 +185,14 @@ export class Points24 extends Points {
   }
 
   /** Puts a plan in words. */
-  protected override writeThought({ numbers, rest }: Plan): string {
-    const plan = rest === null ? LOST : rest.length === 0 ? COMPLETE : APPEND + rest.join("");
+  protected override writeThought({ numbers, formula, rest }: Plan): string {
+    const plan = rest === null
+      ? LOST
+      : this.#statesWhole
+      ? PLAN + formula.join("") + THEN + rest.join("")
+      : rest.length === 0
+      ? COMPLETE
+      : APPEND + rest.join("");
     return SORTED + descending(numbers).join(CARD_SEPARATOR) + plan;
   }
 
@@ -184,7 +203,10 @@ export class Points24 extends Points {
     const sorted = match[1].split(CARD_SEPARATOR).map(Number);
     if (match[2] === LOST) return { formula: null, sorted };
     if (match[2] === COMPLETE) return { formula, sorted };
-    return match[2].startsWith(APPEND) ? { formula: formula + match[2].slice(APPEND.length), sorted } : null;
+    if (match[2].startsWith(APPEND)) return { formula: formula + match[2].slice(APPEND.length), sorted };
+    const [done, rest] = match[2].slice(PLAN.length).split(THEN);
+    const isWhole = match[2].startsWith(PLAN) && rest !== undefined && done === formula;
+    return isWhole ? { formula: done + rest, sorted } : null;
   }
 
   /** Draws the formula so far. */
@@ -192,6 +214,11 @@ export class Points24 extends Points {
     paintText(canvas, "Formula:", 210, 16);
     paintText(canvas, formula.join(" "), 240, 16);
   }
+}
+
+/** One hand in ten, by a hash of its numbers. */
+function isHeldOut(hand: readonly number[]): boolean {
+  return hand.reduce((hash, number) => (31 * hash + number) % 1009, 7) % 10 === 0;
 }
 
 function checkTarget(verb: string, target: unknown): number {
@@ -209,6 +236,23 @@ export const points24: EnvironmentDefinition<SolvedEnvironment> = defineEnvironm
     target: "what the formula must equal, 1 to 999; 24 as published",
     faceValue: "what jack, queen and king count, ten or 11-13; ten as published",
     solvableOnly: "true: deals without a solution are dealt again; false as published",
+    plans: {
+      meaning:
+        "what the solver's plans may use: arithmetic, also joined digits, or also ** and // as published",
+      default: "arithmetic",
+      choices: PLAN_KINDS,
+    },
+    thought: {
+      meaning:
+        "what a thought states: the rest of the plan, or the whole with the place that play has come to",
+      default: "rest",
+      choices: ["rest", "whole"],
+    },
+    hands: {
+      meaning: "which hands are dealt; one in ten is held out",
+      default: "all",
+      choices: PARTS,
+    },
   },
   ceiling: ({ solvableOnly }) => solvableOnly === true ? 1 : null,
   make: (settings: Points24Settings) => new Points24(settings),

@@ -62,14 +62,26 @@ function assetPath(specifier: string): string {
 
 /** Makes a drawing context, sizes in pixels. Throws `Error` when a font cannot be loaded. */
 export function createCanvas2D(width: number, height: number): Canvas2D {
-  for (const [family, file] of Object.entries(FONT_FILES)) {
-    if (GlobalFonts.has(family)) continue;
-    const path = assetPath(`dejavu-fonts-ttf/ttf/${file}`);
-    if (GlobalFonts.registerFromPath(path, family) === null) {
-      throw new Error(`Cannot load the font ${file}: ${path} is missing or damaged, run "deno install"`);
-    }
-  }
+  for (const [family, file] of Object.entries(FONT_FILES)) register(family, file);
   return createCanvas(width, height).getContext("2d") as Canvas2D;
+}
+
+/**
+ * Loads another typeface of the DejaVu family by its file, such as `DejaVuSerif-Bold.ttf`. Returns the family name to draw with.
+ * Throws `Error` when it cannot be loaded.
+ */
+export function loadFont(file: string): string {
+  const family = `Ponder ${file}`;
+  register(family, file);
+  return family;
+}
+
+function register(family: string, file: string): void {
+  if (GlobalFonts.has(family)) return;
+  const path = assetPath(`dejavu-fonts-ttf/ttf/${file}`);
+  if (GlobalFonts.registerFromPath(path, family) === null) {
+    throw new Error(`Cannot load the font ${file}: ${path} is missing or damaged, run "deno install"`);
+  }
 }
 
 /**

@@ -60,6 +60,8 @@ export function* encodeParts(
  * Without the key it looks only at the last character, since the published code slices from `find`'s -1. A bare `+` therefore
  * parses, and `"action" : "+"` does not.
  *
+ * By its source the rule takes actions that were not said: `-1` is `-`, `understand` is `stand`. The tolerant parser does not.
+ *
  * Source: RL4VLM, `text_projection`.
  */
 export function createParser(actions: readonly string[]): (text: string) => Parse {
@@ -80,7 +82,8 @@ export function createParser(actions: readonly string[]): (text: string) => Pars
 
 /**
  * Makes the parser of an environment that has none of its own. It finds the action that follows the first `"action":`, in any letter
- * case, in quotation marks or not. The action must be a whole word: `"jump"` is no `"jum"`.
+ * case, in quotation marks or not. The action must be all that is said there: `"jump"` is no `"jum"`, `"go northwest"` no
+ * `"go"`, `"-1"` no `"-"`. A text may end before the closing mark.
  *
  * Unlike the published rule it allows any names: "a" is in `"action":` itself, and "up" in "upper left".
  */
@@ -99,13 +102,17 @@ export function createValueParser(actions: readonly string[]): (text: string) =>
       // That of the name: "İ" in lower case is two characters.
       const end = start + length;
       if (text.slice(start, end).toLowerCase() !== lower) continue;
-      // A name that ends in a letter or digit ends where the word does.
-      if (WORD.test(lower.at(-1)!) && WORD.test(text.charAt(end))) continue;
-      return { action: index, start, end };
+      const isWhole = match[0].endsWith('"')
+        ? CLOSED.test(text.slice(end, end + 10))
+        : !GOES_ON.test(text.slice(end, end + 11));
+      if (isWhole) return { action: index, start, end };
     }
     return NO_ACTION;
   };
 }
 
 const VALUE = /"action":\s{0,9}"?/i;
-const WORD = /[\p{L}\p{N}]/u;
+/** What follows a name in quotation marks: their end, or that of the text. */
+const CLOSED = /^\s{0,9}(?:"|$)/;
+/** What follows a name without quotation marks if it is only the beginning of what is said. */
+const GOES_ON = /^[^\S\n]{0,9}[\p{L}\p{N}]/u;

@@ -51,7 +51,10 @@ const THOUGHT_KEY = /["'“‘][\p{L} _]{1,40}["'”’]\s{0,9}:/u;
 const LETTER = /\p{L}/u;
 const NEGATION = /\b(?:not|never|avoid|cannot|neither|nor|instead)\b|n['’]t\b/i;
 /** What may follow an action that a reason follows. */
-const REASON = /^\s{0,9}(?:[.,;:!()[\]]|(?:because|since|as|so|for|to|which|that)\b)/i;
+const REASON = /^\s{0,9}(?:[.,;:!()[\]]|(?:because|since|as|so)\b)/i;
+/** A word or number behind an action, on the same line: `go northwest` says another thing than `go`. */
+const GOES_ON = /^[^\S\n]{1,9}[\p{L}\p{N}]/u;
+const WORD = /[\p{L}\p{N}_]/u;
 /** Bounds against hostile texts, far above what models write: of the text, from its end; of a value; of keys without one. */
 const MAX_LENGTH = 1 << 13;
 const MAX_VALUE = 256;
@@ -73,8 +76,8 @@ interface Found {
  * 4. the only action that a text without keys names, unless the text says what not to do.
  *
  * Letter case does not matter, `×` is `*`, `in` and `on` are `in/on`. An action is taken as a whole: `understand` is no
- * `stand`, `11` no `1`. A value that names two actions names none, unless the first has a reason behind it; `do not hit`
- * names none either.
+ * `stand`, `11` and `-1` are no `1`, `go northwest` is no `go`. A sign counts with a number behind it: `+1` is `+`. A value
+ * that names two actions names none, unless the first has a reason behind it; `do not hit` names none either.
  * The span is the action as written; `key` is where its key begins.
  *
  * @example
@@ -103,11 +106,19 @@ export function createTolerantParser(actions: readonly string[]): (text: string)
     }
     return found;
   };
+  /** Is an action of words or digits only the beginning of what is said, or the end of a number with a sign? */
+  const isPart = (text: string, { start, end }: Found, before: Found | undefined, to: number): boolean => {
+    if (!WORD.test(text[end - 1])) return false;
+    const rest = text.slice(end, to);
+    if (GOES_ON.test(rest) && !REASON.test(rest)) return true;
+    return /\d/.test(text[start]) && /[-+]/.test(text[start - 1] ?? "") && before?.end !== start;
+  };
   /** The one action of a stretch: it is all of it, has a reason behind it, or is the only one. */
   const readValue = (text: string, from: number, to: number): Found | null => {
     const found = find(text, from, to);
     if (found.length === 0) return null;
     const [first, second] = found;
+    if (isPart(text, first, undefined, to)) return null;
     const isFirst = text.slice(from, first.start).trim() === "";
     if (isFirst) {
       const rest = text.slice(first.end, to);
@@ -116,6 +127,7 @@ export function createTolerantParser(actions: readonly string[]): (text: string)
       if (isAlone || REASON.test(rest) && next > 1) return first;
     }
     if (NEGATION.test(text.slice(from, first.start))) return null;
+    if (found.some((each, i) => isPart(text, each, found[i - 1], to))) return null;
     return found.every(({ action }) => action === first.action) ? first : null;
   };
 
@@ -147,7 +159,10 @@ export function createTolerantParser(actions: readonly string[]): (text: string)
     const rest = text.slice(begin);
     if (THOUGHT_KEY.test(rest) || NEGATION.test(rest)) return NO_ACTION;
     const found = find(text, begin, text.length);
-    const isOne = found.length > 0 && found.every(({ action }) => action === found[0].action);
+    const isOne = found.length > 0 &&
+      found.every((each, i) =>
+        each.action === found[0].action && !isPart(text, each, found[i - 1], text.length)
+      );
     return isOne ? result(found.at(-1)!) : NO_ACTION;
   };
 }
@@ -167,14 +182,11 @@ function wholePattern(action: string): string {
     return word.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`)
       .replace(/['’]/g, "\\\\?['’]").replaceAll('"', '\\\\?"'); // as JSON and Python write them, and word processors
   });
-  const isWord = (character: string | undefined) => /[\p{L}\p{N}_]/u.test(character ?? "");
-  const isNumber = /^\d+$/.test(action);
-  const before = isNumber
-    ? "(?<![\\p{L}\\p{N}_]|\\d[.,])"
-    : isWord(action.at(0))
-    ? "(?<![\\p{L}\\p{N}_])"
+  // Dashes and apostrophes join words, points and dashes numbers.
+  const before = WORD.test(action.at(0)!) || /^[-+]?\d/.test(action)
+    ? "(?<![\\p{L}\\p{N}_]|\\p{L}[-'’]|\\d[.,])"
     : "";
-  const after = isNumber ? "(?![\\p{L}\\p{N}_]|[.,]\\d)" : isWord(action.at(-1)) ? "(?![\\p{L}\\p{N}_])" : "";
+  const after = WORD.test(action.at(-1)!) ? "(?![\\p{L}\\p{N}_]|[-'’]\\p{L}|[-.,]\\d)" : "";
   // A dash between letters joins words.
   const joined = action === "-" ? "(?<!\\p{L}\\s?)" : "";
   return before + joined + parts.join("\\s{1,9}") + after;

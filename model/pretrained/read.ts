@@ -48,7 +48,7 @@ export async function readPretrained(
   const read = { ...known, model: adapted === undefined ? model : { ...model, lora: adapted } };
   const entries = pretrainedEntries(read.format, read.model);
   requireTensors(weights, entries);
-  const vlm = new Vlm(gpu, read.model);
+  const vlm = new Vlm(gpu, read.model, { keepsFeatures: true });
   vlm.parameters.initialize(seed, ({ part, kind }) => part === "value_head" || kind === "adapter");
   for (const entry of entries) {
     const data: Float32Array[] = [];

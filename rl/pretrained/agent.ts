@@ -8,7 +8,7 @@ import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { type LoraConfig, mergeAdapters, Vlm, type VlmConfig } from "../../model/mod.ts";
 import { loadPretrained } from "../../model/pretrained/folder.ts";
 import { Agent, type AgentSettings } from "../agent.ts";
-import { UsageError } from "../cli/mod.ts";
+import { UsageError, userPath } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { requireWords } from "../words.ts";
 import { type BaseModel, digestBase, readBase } from "./base.ts";
@@ -51,6 +51,25 @@ export async function openBase({ model, splitPictures }: BaseReference): Promise
   return { base, talk: base.talk, digest: await digestBase(model) };
 }
 
+/**
+ * Opens the pretrained model that a run was trained on; null if it was trained on none.
+ *
+ * @param run What messages call the run.
+ * @throws {Deno.errors.NotFound} when it cannot be read, with the reason.
+ */
+export async function openBaseOf(run: string, reference: BaseReference): Promise<RunBase | null> {
+  try {
+    return await openBase(reference);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new Deno.errors.NotFound(
+      `Cannot use ${run}: its base model cannot be read (${error.message}); if it is elsewhere now, name its folder with ` +
+        "--model",
+      { cause: error },
+    );
+  }
+}
+
 /** The model of a run: that of its base, with the run's adapters. An adapter in the base's folder is trained on. */
 export function runModel({ base }: RunBase, lora: LoraConfig | undefined): VlmConfig {
   return lora === undefined ? base.model : { ...base.model, lora: base.adapter ?? lora };
@@ -75,6 +94,13 @@ export async function loadBase(
   merged.parameters.fromHost(mergeAdapters(vlm.config, await vlm.parameters.toHost()));
   gpu.free(vlm.parameters.values);
   return merged;
+}
+
+/** What of a base a run trains, in words. */
+export function adaptersOf(opened: RunBase, config: CommonSettings): string {
+  const lora = runModel(opened, loraOf(config)).lora;
+  if (lora === undefined) return config.freeze.includes("vision") ? "vision frozen" : "all of it";
+  return `LoRA of rank ${lora.rank} on ${lora.targets.join(", ")}`;
 }
 
 /** Makes the agent that a run with a pretrained model begins with: its value head and its adapters are new. */
@@ -116,4 +142,11 @@ export function requireSameBase(run: string, expected: string, { base: { folder 
     `Cannot use ${run}: its base model ${folder} has changed (sha256 ${digest}, it was ${expected}); ` +
       "restore its files, import it again, or name where it is now with --model",
   );
+}
+
+/** A model's folder as a run's settings keep it: from this process's folder if it is in it, so that both can move together. */
+export function modelPlace(typed: string): string {
+  const path = userPath(typed).replace(/(?<=[^/])\/+$/, "");
+  const here = `${Deno.cwd()}/`;
+  return path.startsWith(here) ? path.slice(here.length) : path;
 }

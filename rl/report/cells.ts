@@ -62,10 +62,16 @@ export function resultPath({ results }: Places, cell: Cell): string {
   return `${results}/${cellName(cell)}.json`;
 }
 
+/** The experiment that trains what this one evaluates: itself, unless it is a variant. */
+export function trainedBy(experiment: Experiment): Experiment {
+  if (experiment.command !== "variant") return experiment;
+  const { environment, of = DEFAULT } = experiment;
+  return experiments.find((e) => e.environment === environment && e.name === of)!;
+}
+
 /** The run folder of a cell: the one that it trains in, or whose weights it evaluates. */
 export function runPath(places: Places, cell: Cell): string {
-  const { command, name } = cell.experiment;
-  return runFolder(places, cell, command === "variant" ? DEFAULT : name);
+  return runFolder(places, cell, trainedBy(cell.experiment).name);
 }
 
 function runFolder({ runs }: Places, { experiment: { environment }, seed }: Cell, name: string): string {
@@ -93,12 +99,11 @@ export async function cellState(places: Places, cell: Cell): Promise<CellState> 
     const { version } = await readJson(kept) as CellResult["summary"];
     return changesSince(cell.experiment, version).length > 0 ? "older" : "done";
   }
-  const { command, environment } = cell.experiment;
+  const { command } = cell.experiment;
   if (command === "policy") return "to run";
   const run = runPath(places, cell);
   if (command !== "variant") return await exists(`${run}/config.json`) ? "begun" : "to run";
-  const trained = experiments.find((e) => e.environment === environment && e.name === DEFAULT)!;
-  const isTrained = await exists(resultPath(places, { ...cell, experiment: trained }));
+  const isTrained = await exists(resultPath(places, { ...cell, experiment: trainedBy(cell.experiment) }));
   return isTrained && !await isFullyTrained(places, cell) ? "no weights" : "to run";
 }
 
@@ -201,7 +206,7 @@ async function todaysSettings(
 const CURVE_KEYS = [
   ...["envSteps", "episodes", "success", "parseRate", "perception", "faithfulness"],
   ...["thoughtDiversity", "thoughtInformation", "thoughtAlarm", "kl", "entropy", "updates"],
-  ...["klStopped", "clipFraction", "explainedVariance"],
+  ...["klStopped", "clipFraction", "explainedVariance", "advantageCosine", "regret"],
 ];
 
 async function trainingResult(run: string): Promise<JsonObject> {

@@ -6,6 +6,7 @@
 import { exists, readJson } from "../../model/files.ts";
 import { formatShare, formatTable, shown, UsageError, userPath } from "../cli/mod.ts";
 import { mean } from "../statistics.ts";
+import { RunFolder } from "../run/folder.ts";
 import { type Places, readResults } from "./cells.ts";
 import {
   bootstrapInterval,
@@ -84,7 +85,11 @@ export async function findCompared(
         "results/NumberLine/default-s0.json, or an experiment such as NumberLine/default",
     );
   }
-  const summary = await readJson(file) as Summary & { readonly seed?: number | null };
+  // A run proves what it holds.
+  const isRun = file !== path && await exists(`${path}/config.json`);
+  const summary = (isRun ? await (await RunFolder.open(path)).readSummary() : await readJson(file)) as
+    & Summary
+    & { readonly seed?: number | null };
   return { name, runs: new Map([[summary.seed ?? 0, pick(name, summary, which)]]) };
 }
 

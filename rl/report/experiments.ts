@@ -17,6 +17,10 @@ export type Group =
   | "mistakes"
   | "lambda"
   | "algorithms"
+  | "credit"
+  | "warmstart"
+  | "faithful"
+  | "generalisation"
   | "ood";
 
 /** One comparison of a task: the same flags over several seeds. */
@@ -29,13 +33,15 @@ export interface Experiment {
   readonly group: Group;
   /**
    * What measures it. `train` and `baseline` train a policy. `policy` evaluates a policy without a model, once, without seeds.
-   * `variant` evaluates the default policy of the same seed in another environment.
+   * `variant` evaluates the policy of another experiment with the same seed in another environment.
    */
   readonly command: "train" | "baseline" | "policy" | "variant";
   /** Flags to add to environment, seed and folder. */
   readonly flags: readonly string[];
-  /** Seeds it is trained with, from 0 on; those of a policy without a model are none. */
+  /** Seeds it is trained with; those of a policy without a model are none. */
   readonly seeds: readonly number[];
+  /** Name of the experiment whose policies a variant evaluates; the default when absent. */
+  readonly of?: string;
   /** Does it differ from the default experiment only in RL? It then uses the default's warm start, if that is kept. */
   readonly sharesWarmStart?: true;
 }
@@ -58,10 +64,10 @@ type Row = Pick<Experiment, "name" | "title" | "flags"> & Partial<Experiment>;
 
 /** The experiments that every task has: the rows of the main table, and the ablation of the chain of thought. */
 function common(environment: string): Experiment[] {
-  const policy = (name: string, title: string): Experiment => {
-    const flags = ["--policy", name, "--episodes", POLICY_EPISODES];
-    return { name, title, environment, group: "reference", command: "policy", flags, seeds: [] };
-  };
+  const policy = (name: string, title: string): Experiment => ({
+    ...{ name, title, environment, group: "reference", command: "policy" },
+    ...{ flags: ["--policy", name, "--episodes", POLICY_EPISODES], seeds: [] },
+  });
   const main = (row: Row): Experiment => ({
     environment,
     group: "main",
@@ -90,6 +96,22 @@ function ablation(environment: string, name: string, title: string, ...flags: st
   return { name, title, environment, group: "ablation", command: "train", flags, seeds: SEEDS };
 }
 
+/** The solver with other rules for its plans. */
+function solver(environment: string, name: string, title: string, settings: string): Experiment {
+  return {
+    ...{ name, title, environment, group: "reference", command: "policy", seeds: [] },
+    flags: ["--policy", "optimal", "--episodes", POLICY_EPISODES, "--env-settings", settings],
+  };
+}
+
+/** RL that shall keep thought and action together, from the default's warm start. */
+function faithful(environment: string, name: string, title: string, ...flags: string[]): Experiment {
+  return {
+    ...{ name, title, environment, group: "faithful", command: "train", flags, seeds: SEEDS },
+    sharesWarmStart: true,
+  };
+}
+
 /**
  * The thought alone: the same perception, learning rates and steps with it and without it. What the picture's labels teach is
  * held equal by `--sft-thoughts`: a policy without a thought sees each demonstration with its thought as well.
@@ -113,10 +135,22 @@ function controlled(environment: string): Experiment[] {
 }
 
 /** How often the demonstrator makes its largest mistake. The default's share stands between these. */
-function mistakes(environment: string, kind: string, shares: readonly string[]): Experiment[] {
+function mistakes(
+  environment: string,
+  kind: string,
+  shares: readonly string[],
+  suffix?: string,
+  ...flags: string[]
+): Experiment[] {
+  const ending = (joint: string) => suffix === undefined ? "" : joint + suffix;
   return shares.map((share) => ({
-    ...{ name: `mistakes-${share}`, title: `${kind} ${share}`, environment, group: "mistakes" },
-    ...{ command: "train", flags: ["--mistakes", `${kind}=${share}`], seeds: SEEDS },
+    ...{ name: `mistakes-${share}${ending("-")}`, title: `${kind} ${share}${ending(", ")}`, environment },
+    ...{
+      group: "mistakes",
+      command: "train",
+      flags: ["--mistakes", `${kind}=${share}`, ...flags],
+      seeds: SEEDS,
+    },
   }));
 }
 
@@ -148,6 +182,139 @@ function byAlgorithm(environment: string): Experiment[] {
   }));
 }
 
+/**
+ * The algorithms against exact action values, from the same warm start: how far their advantages agree with them, and what the
+ * actions give away. A short run shows it.
+ */
+function credits(environment: string, steps: string): Experiment[] {
+  return Object.keys(algorithms).map((name) => ({
+    name: `credit-${name}`,
+    title: name,
+    environment,
+    group: "credit",
+    command: "train",
+    flags: [...name === ppo.name ? [] : ["--algorithm", name], "--exact-credit", "--env-steps", steps],
+    seeds: SEEDS,
+    sharesWarmStart: true,
+  }));
+}
+
+/** Another warm start, or RL from one. */
+function warmStart(environment: string, name: string, title: string, ...flags: string[]): Experiment {
+  return { name, title, environment, group: "warmstart", command: "train", flags, seeds: SEEDS };
+}
+
+/** Training with a part of the environment held out, evaluated on what it saw. */
+function seen(environment: string, name: string, title: string, ...flags: string[]): Experiment {
+  return { name, title, environment, group: "generalisation", command: "train", flags, seeds: SEEDS };
+}
+
+/** The same policies on what was held out. */
+function heldOut(
+  environment: string,
+  of: string,
+  title: string,
+  settings: string,
+  name = "held-out",
+): Experiment {
+  return {
+    ...{ name: `${of}-${name}`, title, environment, group: "generalisation", command: "variant", of },
+    ...{ flags: ["--env-settings", settings], seeds: SEEDS },
+  };
+}
+
+/** Hands held out of the training of a point game. */
+function hands(environment: string): Experiment[] {
+  return [
+    seen(environment, "hands", "hands held out, on those seen", "--env-settings", "hands=seen"),
+    heldOut(environment, "hands", "hands held out, on these", "hands=held-out"),
+  ];
+}
+
+/** What a run holds out of NumberLine, and how it does there. */
+const numberLineParts: readonly Experiment[] = [
+  {
+    ...seen("NumberLine", "fresh", "as the default, with seeds that nothing was tuned on"),
+    seeds: [10, 11, 12],
+  },
+  seen("NumberLine", "pairs", "pairs held out, on those seen", "--env-settings", "pairs=seen"),
+  heldOut("NumberLine", "pairs", "pairs held out, on these", "pairs=held-out"),
+  seen(
+    ...["NumberLine", "targets", "targets in the prompt, two held out, on those seen"] as const,
+    ...["--env-settings", "maxPosition=9,targetIn=prompt,targets=seen", "--demonstrations", "8000"],
+    ...["--sft-steps", "800"],
+  ),
+  heldOut(
+    ...["NumberLine", "targets", "targets in the prompt, on the two held out"] as const,
+    "maxPosition=9,targetIn=prompt,targets=held-out",
+  ),
+  seen(
+    ...["NumberLine", "looks", "typefaces, sizes and places vary"] as const,
+    ...["--env-settings", "look=varied", "--demonstrations", "8000", "--sft-steps", "1200"],
+  ),
+  heldOut("NumberLine", "looks", "the same, with a typeface never seen", "look=held-out"),
+  heldOut("NumberLine", "looks", "the same, as published", "look=published", "published"),
+];
+
+/** A warm start on Points24 that leaves RL room, and one that leaves little. */
+const WEAK = ["--demonstrations", "24000", "--sft-steps", "1600"];
+const WHOLE = ["--env-settings", "thought=whole", "--max-new-tokens", "44"];
+const ALONE = ["--env-steps", "0"];
+const EVENLY = ["--sft-draw", "deals"];
+
+/** What supervision reaches on Points24, and what RL alone adds to a weaker warm start. */
+const points24WarmStarts: readonly Experiment[] = [
+  warmStart("Points24", "weak", "weak: 1,600 updates on 24,000 steps, no RL", ...WEAK, ...ALONE),
+  warmStart("Points24", "weak-whole", "weak, thoughts state whole plans, no RL", ...WEAK, ...WHOLE, ...ALONE),
+  warmStart("Points24", "weak-even", "weak, drawn evenly over hands, no RL", ...WEAK, ...EVENLY, ...ALONE),
+  warmStart(
+    ...["Points24", "weak-expert", "weak, then expert iteration at temperature 1"] as const,
+    ...[
+      ...WEAK,
+      "--algorithm",
+      "expert-iteration",
+      "--temperature",
+      "1",
+      "--groups",
+      "1440",
+      "--group-size",
+      "8",
+    ],
+    ...[
+      "--per-key",
+      "3",
+      "--pool-size",
+      "12000",
+      "--env-steps",
+      "200000",
+      "--epochs",
+      "4",
+      "--learning-rate",
+      "0.0004",
+    ],
+  ),
+  warmStart(
+    ...["Points24", "weak-rloo", "weak, then rloo at temperature 1"] as const,
+    ...[...WEAK, "--algorithm", "rloo", "--temperature", "1", "--groups", "16", "--group-size", "8"],
+    ...["--learning-rate", "0.0001"],
+  ),
+  {
+    ...warmStart(
+      ...["Points24", "corrected", "the default, with the solver's thoughts in the update (DAgger)"] as const,
+      ...["--correction-coefficient", "1"],
+    ),
+    sharesWarmStart: true,
+  },
+  warmStart(
+    ...["Points24", "whole", "long: 10,000 updates, whole plans, drawn evenly, no RL"] as const,
+    ...["--sft-steps", "10000", ...WHOLE, ...EVENLY, ...ALONE],
+  ),
+  warmStart(
+    ...["Points24", "published-plans", "plans by the published rules, no RL"] as const,
+    ...["--env-settings", "plans=published", "--sft-steps", "5000", ...ALONE],
+  ),
+];
+
 /** The default policy in an environment with another setting. */
 function variant(environment: string, name: string, title: string, ...flags: string[]): Experiment {
   return { name: `ood-${name}`, title, environment, group: "ood", command: "variant", flags, seeds: SEEDS };
@@ -161,6 +328,8 @@ export const experiments: readonly Experiment[] = [
   ...mistakes("NumberLine", "flipMinus", ["0", "0.3", "0.45", "0.7"]),
   ...lambdas("NumberLine"),
   ...byAlgorithm("NumberLine"),
+  ...credits("NumberLine", "2048"),
+  ...numberLineParts,
   ...[10, 20, 50].map((n) =>
     variant("NumberLine", `max-${n}`, `numbers to ${n}`, "--env-settings", `maxPosition=${n}`)
   ),
@@ -170,19 +339,34 @@ export const experiments: readonly Experiment[] = [
   ...mistakes("EZPoints", "close", ["0", "0.3", "0.45", "0.7"]),
   ...lambdas("EZPoints"),
   ...byAlgorithm("EZPoints"),
+  ...hands("EZPoints"),
 
   ...common("Points24"),
+  solver("Points24", "optimal-joined", "optimal with joined digits (solver)", "plans=joined"),
+  solver("Points24", "optimal-published", "optimal by the published rules (solver)", "plans=published"),
+  ...points24WarmStarts,
+  ...hands("Points24"),
   ...[12, 36].map((n) => variant("Points24", `target-${n}`, `target ${n}`, "--env-settings", `target=${n}`)),
   variant("Points24", "faces", "faces count 11 to 13", "--env-settings", "faceValue=11-13"),
 
   ...common("Blackjack"),
   ...mistakes("Blackjack", "flipStand", ["0", "0.3", "0.55", "0.7"]),
   ...byAlgorithm("Blackjack"),
+  ...credits("Blackjack", "4096"),
+  faithful(
+    "Blackjack",
+    "faithful-corrected",
+    "with the solver's thoughts in the update",
+    "--correction-coefficient",
+    "0.1",
+  ),
+  faithful("Blackjack", "faithful-kl", "held to the warm start by KL", "--kl-coefficient", "0.1"),
 
   ...common("Household"),
   ablation("Household", "image-only", "image only", "--env-settings", "mode=image-only"),
   ...controlled("Household"),
   ...mistakes("Household", "haste", ["0", "0.3", "0.45", "0.7"]),
+  ...mistakes("Household", "haste", ["0.45"], "long", "--env-steps", "98304"),
   variant("Household", "unseen", "unseen rooms", "--env-settings", "split=unseen", "--episodes", "256"),
 ];
 

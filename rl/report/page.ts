@@ -10,6 +10,7 @@ import { successMeaning } from "./evaluation.ts";
 import { tasks } from "./experiments.ts";
 import type { CellResult } from "./result.ts";
 import { aggregateTable } from "./aggregate.ts";
+import { creditTable } from "./credit_table.ts";
 import { changes, newestCells } from "./changes.ts";
 import {
   algorithmTable,
@@ -90,8 +91,12 @@ export async function resultsPage(
       "Mistakes of the demonstrator": comparisonTable(task, own, "mistakes"),
       "Weight of the thought: lambda": comparisonTable(task, own, "lambda"),
       "Algorithms": algorithmTable(task, own),
+      "Credit against exact values": creditTable(task, own),
+      "Warm starts": comparisonTable(task, own, "warmstart"),
+      "Faithfulness kept": comparisonTable(task, own, "faithful"),
       "Quality of thoughts": thoughtTable(task, own),
-      "Out of distribution": variantTable(task, own),
+      "Generalisation": variantTable(task, own, "generalisation"),
+      "Out of distribution": variantTable(task, own, "ood"),
     };
     for (const [title, text] of Object.entries(sections)) {
       if (text !== null) blocks.push(`### ${title}`, text);

@@ -56,6 +56,10 @@ export interface CurvePoint {
   readonly explainedVariance?: number | null;
   /** Share of ratios outside the clips. */
   readonly clipFraction?: number;
+  /** Cosine of the advantages with exact ones; see `--exact-credit`. */
+  readonly advantageCosine?: number | null;
+  /** What a turn gave away, in units of return; see `--exact-credit`. */
+  readonly regret?: number | null;
   /** Whether the KL stop ended this iteration's updates. */
   readonly klStopped?: boolean;
 }

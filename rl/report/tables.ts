@@ -98,12 +98,19 @@ export function mainTable(task: string, cells: Cells): string {
     row(titleOf("cnn"), of("cnn"), final, true),
     row(titleOf("cnn-cloned"), of("cnn-cloned"), final, true),
     row(titleOf("optimal"), of("optimal"), final, false),
+    ...otherSolvers(task).map(({ name, title }) => row(title, of(name), final, false)),
     ...exact === undefined ? [] : [publishedRow(header, exact.title, "-", exact.success(), null)],
     ...(published[task] ?? []).map(({ system, size, success, isPeak }) =>
       publishedRow(header, `${system}, published`, size, isPeak ? null : success, isPeak ? success : null)
     ),
   ]);
 }
+
+/** The solver by other rules than the default's. */
+const otherSolvers = (task: string) =>
+  experiments.filter(({ environment, group, name }) =>
+    environment === task && group === "reference" && name.startsWith("optimal-")
+  );
 
 /** Makes a table with a row for each experiment of a group, and the default. Null if the task has no such experiments. */
 export function comparisonTable(task: string, cells: Cells, group: Group): string | null {
@@ -177,7 +184,7 @@ export function thoughtTable(task: string, cells: Cells): string {
     ...["greedy: faithful after SFT", "greedy: faithful", "thoughts per state", "informed", "alarms"],
   ];
   const chosen = experiments.filter((e) =>
-    e.environment === task && e.command === "train" && !e.flags.includes("--no-cot")
+    e.environment === task && e.command === "train" && e.group !== "credit" && !e.flags.includes("--no-cot")
   );
   const rows = chosen.map(({ title, name }) => {
     const own = cells.filter(({ experiment }) => experiment.name === name);
@@ -200,15 +207,21 @@ export function thoughtTable(task: string, cells: Cells): string {
   return formatMarkdown(header, rows);
 }
 
-/** Makes a table of the default policies in other environments; null if the task has no variants. */
-export function variantTable(task: string, cells: Cells): string | null {
-  const chosen = experiments.filter((e) => e.environment === task && e.group === "ood");
+const VARIANTS = {
+  ood: "The trained policies, as they are, in environments they were not trained in.",
+  generalisation:
+    "Policies that were trained with a part held out, on what they saw and, as they are, on what was held out.",
+};
+
+/** Makes a table of policies in other environments than they were trained in; null if the task has no such experiments. */
+export function variantTable(task: string, cells: Cells, group: "ood" | "generalisation"): string | null {
+  const chosen = experiments.filter((e) => e.environment === task && e.group === group);
   if (chosen.length === 0) return null;
   const header = [
     ...["environment", "seeds", "success", ...INTERVALS, "by seed", "greedy", "goal", "parsed"],
     ...["perception", "faithful"],
   ];
-  const rows = withDefault(task, chosen, "ood").map(({ title, name }) => {
+  const rows = withDefault(task, chosen, group).map(({ title, name }) => {
     const own = cells.filter(({ experiment }) => experiment.name === name);
     if (own.length === 0) return notRun(header, title);
     const evaluations = own.map(({ summary }) => summary.evaluation);
@@ -226,8 +239,7 @@ export function variantTable(task: string, cells: Cells): string | null {
       of(({ sampled }) => sampled.faithfulness),
     ];
   });
-  return "The trained policies, as they are, in environments they were not trained in.\n\n" +
-    formatMarkdown(header, rows);
+  return `${VARIANTS[group]}\n\n${formatMarkdown(header, rows)}`;
 }
 
 /** Makes a table of all cells with their commands, also of those that were not run, and names the adapters. */
@@ -285,7 +297,10 @@ function withDefault(task: string, chosen: readonly Experiment[], group: Group):
   const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
   if (group === "lambda") return chosen.toSpliced(2, 0, { ...byDefault, title: "lambda 0.5 (default)" });
   if (group === "mistakes") return [{ ...byDefault, title: "default" }, ...chosen];
-  return [group === "ood" ? { ...byDefault, title: "as trained" } : byDefault, ...chosen];
+  return [
+    group === "ood" || group === "generalisation" ? { ...byDefault, title: "as trained" } : byDefault,
+    ...chosen,
+  ];
 }
 
 /** Mean success and its two intervals. All seeds play the same held-out episodes, so that more seeds add no episodes. */

@@ -25,9 +25,11 @@ import {
   Vlm,
   type VlmConfig,
 } from "../../model/mod.ts";
+import { exists } from "../../model/files.ts";
 import { Agent, type Parsing } from "../agent.ts";
 import { type Acting, readActing } from "./acting.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
+import { ponderCommand } from "./proof.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
@@ -335,7 +337,7 @@ export async function loadTrainer(
   return { state, optimizer };
 }
 
-/** A checkpoint, given as one or as its folder. Damage in a folder is reported with its remedy. */
+/** A checkpoint, given as one or as its folder. Damage in a folder is reported with its remedy: that of its run, if it has one. */
 async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoint, "path" | "read">> {
   if (typeof source !== "string") return { path: source.path, read: (...names) => source.read(...names) };
   const telling = async <T>(work: Promise<T>): Promise<T> => {
@@ -343,8 +345,11 @@ async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoin
       return await work;
     } catch (error) {
       if (!(error instanceof Damage)) throw error;
+      const [, run] = /^(.+)[/\\](?:checkpoint(?:\.previous)?|warm_start)[/\\]*$/.exec(source) ?? [];
+      const isOfRun = run !== undefined && await exists(`${run}/config.json`);
+      const own = isOfRun ? `; ${ponderCommand("check", run)} says what of its run is whole` : "";
       throw new Deno.errors.InvalidData(
-        `Cannot use ${source}: ${error.message}; copy it again, or see what ./ponder check says of its run`,
+        `Cannot use ${source}: ${error.message}, copy it again${own}`,
         { cause: error },
       );
     }

@@ -275,7 +275,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
         checkpoint = await openCheckpoint(path, this.#nameOf(path));
         const { manifest } = checkpoint;
         if (manifest === null) {
-          throw unverifiable(this.path, this.#nameOf(path), "--overwrite begins it again");
+          throw unverifiable(this.#nameOf(path));
         }
         await proveSettings(this.path, manifest);
         for (const name of Object.keys(manifest.files)) await checkpoint.read(name);
@@ -337,7 +337,7 @@ export class RunFolder implements RunStore, AsyncDisposable {
       await this.readCheckpoint(); // its settings are those of the warm start
       const checkpoint = await openCheckpoint(path, this.#nameOf(path));
       const { manifest } = checkpoint;
-      if (manifest === null) throw unverifiable(this.path, "warm_start", "leave out --warm-start");
+      if (manifest === null) throw unverifiable("warm_start");
       const files = await checkpoint.read(...Object.keys(manifest.files));
       return { files, metrics: await proveMetrics(this.path, manifest), progress: manifest.progress };
     });

@@ -14,7 +14,14 @@ import {
   type VlmConfig,
 } from "../../model/mod.ts";
 import type { Agent, AgentBase, AgentSettings } from "../agent.ts";
-import { agentOf, loadBase, openBase, requireSameBase, type RunBase, runModel } from "../pretrained/agent.ts";
+import {
+  agentOf,
+  loadBase,
+  openBaseOf,
+  requireSameBase,
+  type RunBase,
+  runModel,
+} from "../pretrained/agent.ts";
 import { ADAPTED_LAYERS } from "../pretrained/options.ts";
 
 /** What a checkpoint's `config.json` says about the model below it. */
@@ -75,27 +82,13 @@ export async function loadBaseAgent(
   },
 ): Promise<Agent> {
   const { sha256, splitPictures, lora, model: was } = readReference(reference, path);
-  const opened = given ?? await openAt(model ?? was, splitPictures, path);
+  const opened = given ?? (await openBaseOf(path, { model: model ?? was, splitPictures }))!;
   requireSameBase(path, sha256, opened);
   const specs = keptParameters(parameterSpecs({ ...runModel(opened, lora), ...lora && { lora } }));
   const tensors = decode(specs);
   const vlm = await loadBase(gpu, opened, lora, 0);
   for (const { name } of specs) gpu.write(vlm.parameters.get(name).data, tensors.get(name)!.data);
   return agentOf(vlm, opened, settings);
-}
-
-async function openAt(model: string, splitPictures: boolean, path: string): Promise<RunBase> {
-  try {
-    return (await openBase({ model, splitPictures }))!;
-  } catch (error) {
-    throw new Deno.errors.NotFound(
-      `Cannot use ${path}: its base model cannot be read (${
-        (error as Error).message
-      }); if it is elsewhere now, name its ` +
-        "folder with --model",
-      { cause: error },
-    );
-  }
 }
 
 /** Checks what a file says. */

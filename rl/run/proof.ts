@@ -22,6 +22,7 @@ import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { RunLock } from "./lock.ts";
 import { removeDamagedRecording } from "./recording.ts";
+import { isModule } from "./user_module.ts";
 import { encodeConfig, type JsonObject } from "./store.ts";
 
 /** Checkpoints to go on from, the latest first. */
@@ -65,6 +66,20 @@ export async function proveMetrics(run: string, { metrics }: Manifest): Promise<
 }
 
 /**
+ * Proves the lines of `metrics.jsonl` that the run's checkpoints and its end vouch for. Later lines can only be read.
+ *
+ * @throws {Damage} when they are not what was written, or a manifest is damaged.
+ */
+export async function proveAllMetrics(run: string): Promise<void> {
+  for (const name of [...RESUMABLE, "warm_start"]) {
+    const manifest = await readManifest(`${run}/${name}`, `${name}/${MANIFEST_FILE}`);
+    if (manifest !== null) await proveMetrics(run, manifest);
+  }
+  const result = await readManifest(run, MANIFEST_FILE);
+  if (result !== null) await proveMetrics(run, result);
+}
+
+/**
  * Proves the files of a finished run; one that is not finished passes.
  *
  * @throws {Damage} naming the first file that is not what was written.
@@ -84,9 +99,10 @@ export async function proveResult(run: string): Promise<void> {
  * @throws {Damage} when it is another one.
  */
 export async function proveEnd(run: string, { progress: { checkpoint } }: Manifest): Promise<void> {
-  if (checkpoint !== await checkpointIdentity(run)) {
-    throw new Damage("checkpoint", "it is not the one that the run ended with");
-  }
+  const identity = await checkpointIdentity(run);
+  if (identity === checkpoint) return;
+  const isMissing = identity === null && !await exists(`${run}/checkpoint`);
+  throw new Damage("checkpoint", isMissing ? "it is missing" : "it is not the one that the run ended with");
 }
 
 /** Identifies a run's checkpoint by the digest of its manifest; null when it has none. */
@@ -149,7 +165,7 @@ export async function restoreRun(run: string): Promise<string[]> {
     const whole = await wholeCheckpoint(run);
     if (whole === null) {
       throw new Deno.errors.InvalidData(
-        `Cannot restore ${run}: no checkpoint in it is whole, begin it again with --overwrite`,
+        `Cannot restore ${run}: no checkpoint in it is whole, ${await beginAgain(run)}`,
       );
     }
     const { name, manifest } = whole;
@@ -201,10 +217,10 @@ export async function explained<T>(run: string, work: () => Promise<T>): Promise
 }
 
 /** Makes the error for a checkpoint without a manifest. */
-export function unverifiable(run: string, checkpoint: string, remedy: string): Error {
-  return new Deno.errors.InvalidData(
-    `Cannot use ${run}: ${checkpoint} has no ${MANIFEST_FILE}, so that its files cannot be verified: it is from before ` +
-      `manifests, or damaged; ${remedy}`,
+export function unverifiable(checkpoint: string): Damage {
+  return new Damage(
+    `${checkpoint}/${MANIFEST_FILE}`,
+    "it is missing, so that nothing proves the files beside it: they are from before manifests, or it was removed",
   );
 }
 
@@ -224,23 +240,38 @@ async function orderFault(run: string): Promise<string | null> {
   }
 }
 
+/** Says which command mends a damaged run, and what else would do. */
 async function remedyFor(run: string, { file }: Damage): Promise<string> {
-  if (file.startsWith("warm_start/")) {
-    return "leave out --warm-start, or train that run again with --overwrite";
-  }
-  const again = "begin it again with --overwrite";
+  const again = await beginAgain(run);
+  if (file.startsWith("warm_start/")) return `nothing else holds it: ${again}`;
   const whole = await wholeCheckpoint(run);
-  if (whole === null) return again;
+  if (whole === null) return `no checkpoint in it is whole: ${again}`;
   const isConfigWhole = await proveSettings(run, whole.manifest).then(() => true, () => false);
   if (whole.name === "checkpoint" && isConfigWhole) {
-    return `${shell("train", "--resume", "--out", run)} makes it anew from the checkpoint`;
+    return `${ponderCommand("train", "--resume", "--out", run)} makes it anew from the checkpoint`;
   }
-  const restore = shell("check", run, "--restore");
-  if (whole.name === "checkpoint") return `${restore} puts the settings back, --overwrite begins it again`;
+  const restore = ponderCommand("check", run, "--restore");
+  if (whole.name === "checkpoint") return `${restore} puts the settings back, or ${again}`;
   return `${restore} goes back to ${describe(whole.manifest.progress)}, or ${again}`;
 }
 
-function shell(command: string, ...args: string[]): string {
+/**
+ * Says how to begin a run again. The command takes the run's own settings; there is none for a run whose settings cannot be
+ * read, or name a program: what is in a folder must not talk anybody into running it.
+ */
+async function beginAgain(run: string): Promise<string> {
+  const path = `${run}/config.json`;
+  const settings = await readSettings(run).catch(() => null);
+  const isPlain = settings !== null &&
+    [settings.env, settings.algorithm].every((name) =>
+      typeof name === "string" && /^[\w/+-]+$/.test(name) && !isModule(name)
+    );
+  if (!isPlain) return "begin it again with --overwrite";
+  return `${ponderCommand("train", "--config", path, "--overwrite", "--out", run)} begins it again`;
+}
+
+/** Writes a command line as users of `./ponder` type it. */
+export function ponderCommand(command: string, ...args: string[]): string {
   return commandLine(command, args).replace("deno task", "./ponder");
 }
 

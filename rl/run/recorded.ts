@@ -189,9 +189,24 @@ export interface Recorded {
   readonly turns: readonly RecordedTurn[];
 }
 
-/** Text of a file, with its digest. */
+/** Characters that a time takes at most: seconds of months, with four decimals. */
+const TIME_WIDTH = 12;
+
+/** Text of a line. Times are filled up with blanks: how large a file is, and so what is kept, must not depend on the clock. */
+function encodeLine(line: RecordedLine): string {
+  if (line.kind !== "header") return JSON.stringify(line);
+  const entries = Object.entries(line.seconds).map(([name, time]) =>
+    [name, Number(time.toFixed(4))] as const
+  );
+  const blanks = entries.reduce((sum, [, time]) => sum + Math.max(0, TIME_WIDTH - String(time).length), 0);
+  const seconds = JSON.stringify(Object.fromEntries(entries)).replace("}", " ".repeat(blanks) + "}");
+  // Quotes in texts are escaped, so that this is the field.
+  return JSON.stringify({ ...line, seconds: {} }).replace('"seconds":{}', () => `"seconds":${seconds}`);
+}
+
+/** Text of a file, with its digest. Times are kept to a ten-thousandth of a second. */
 export function encodeRecorded(lines: readonly RecordedLine[]): string {
-  const text = lines.map((line) => JSON.stringify(line) + "\n").join("");
+  const text = lines.map((line) => encodeLine(line) + "\n").join("");
   return text + JSON.stringify({ kind: "end", sha256: sha256(text) }) + "\n";
 }
 

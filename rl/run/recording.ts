@@ -24,6 +24,8 @@ export const RECORDING_ENTRY = /^(rl-\d{6,9}\.jsonl|after-(sft|rl)\.jsonl|[0-9a-
 const FIRST = 3;
 /** Share of the bound that belongs to the newest iterations. */
 const NEWEST_SHARE = 0.25;
+/** Newest iterations that stay in any case: more than lie between two checkpoints, so that those a kill takes were all here. */
+const NEWEST = 8;
 
 /** Name of the file of an iteration, or of an evaluation. */
 export function recordingFile(of: number | "sft" | "rl"): string {
@@ -200,9 +202,10 @@ export class Recording implements RecordingSink {
       .sort((a, b) => b - a); // the newest first
     const between: number[] = [];
     let newestBytes = 0;
-    for (const iteration of iterations) {
+    for (const [place, iteration] of iterations.entries()) {
       newestBytes += this.#files.get(recordingFile(iteration))!.bytes;
-      if (iteration > FIRST && newestBytes > NEWEST_SHARE * this.#limitBytes) between.push(iteration);
+      const isNewest = place < NEWEST || newestBytes <= NEWEST_SHARE * this.#limitBytes;
+      if (iteration > FIRST && !isNewest) between.push(iteration);
     }
     const candidates = between.length > 0 ? between : iterations.slice(1).filter((it) => it > FIRST);
     if (candidates.length === 0) return null;

@@ -13,7 +13,6 @@ import type { CommonSettings } from "../config.ts";
 import { settingsOf } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { evaluate } from "../evaluation.ts";
-import { loadPolicy } from "./checkpoint.ts";
 import type { RunFolder } from "./folder.ts";
 import type { Recorded, RecordedLine, RecordedTurn } from "./recorded.ts";
 import { RECORDED_EPISODES, Recorder } from "./recorder.ts";
@@ -21,6 +20,7 @@ import { pictureName, recordingFile, type RecordingSink } from "./recording.ts";
 import { finalEvaluation, runTraining } from "./run.ts";
 import type { RunProgress } from "./state.ts";
 import { MemoryRun, writeWarmStart } from "./store.ts";
+import { loadTrained } from "./trained.ts";
 
 /** What to compute again, and where. */
 export interface ReplaySettings {
@@ -95,7 +95,7 @@ async function evaluateAgain(
     throw new Deno.errors.NotFound(`Cannot replay ${folder.path}: it has no weights from after ${after}`);
   }
   const env = environment.make(evaluationEnvSettings(environment, config));
-  const policy = await loadPolicy(gpu, checkpoint, env, { model: config.model });
+  const policy = await loadTrained(gpu, { run: folder.path, source: checkpoint, config }, env);
   const lambda = algorithm.thoughtWeight?.(config) ?? 1;
   const recorder = new Recorder({ recording: captured, policy, config, lambda, note: progress.note });
   const record = recorder.evaluation(after, 0);

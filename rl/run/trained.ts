@@ -8,16 +8,24 @@ import { type Algorithm, expertIteration } from "../algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
 import { policyPresets } from "../presets.ts";
 import { isAlgorithmFile, loadAlgorithm } from "./load_algorithm.ts";
-import type { EnvironmentDefinition } from "../../envs/mod.ts";
+import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
+import { DeviceLostError, type Gpu, OutOfMemoryError, SubmissionError } from "../../kernels/gpu/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
 import { isModule } from "./user_module.ts";
 import { latestRun, RUNS_FOLDER } from "./latest.ts";
+import { loadPolicy } from "./checkpoint.ts";
 import { RunFolder } from "./folder.ts";
+import { Damage, MANIFEST_FILE } from "./manifest.ts";
+import { explained, ponderCommand } from "./proof.ts";
+import type { Checkpoint } from "./store.ts";
+import type { Policy } from "../policy.ts";
 
 /** Weights on disk and how to use them. */
 export interface TrainedRun {
   /** Folder of the checkpoint. */
   readonly checkpoint: string;
+  /** What to load: the run's checkpoint, or the folder of a bare one. */
+  readonly source: Checkpoint | string;
   /** Folder of the run; null for a bare checkpoint. */
   readonly run: string | null;
   /** What messages call it: the folder, and whether it was chosen because it is the latest. */
@@ -54,7 +62,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     }
     const environment = await loadEnvironment(given.env);
     const config = resolveConfig(given, environment);
-    return { checkpoint, run: null, label: checkpoint, config, environment };
+    return { checkpoint, source: checkpoint, run: null, label: checkpoint, config, environment };
   }
   const path = run ?? await latestRun(RUNS_FOLDER);
   const folder = await RunFolder.open(path);
@@ -64,8 +72,8 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const found = await folder.readCheckpoint();
   if (found === null) {
     throw new Deno.errors.NotFound(
-      `Cannot use run ${path}: it has no checkpoint yet, which a baseline never has; train it on with --resume or ` +
-        "name another run",
+      `Cannot use run ${path}: it has no checkpoint yet, train it on: ` +
+        ponderCommand("train", "--resume", "--out", path),
     );
   }
   const environment = await loadEnvironment(given.env ?? reference);
@@ -78,7 +86,36 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   const config = resolveConfig({ ...settings, ...given }, environment, algorithm ?? ACTING_ONLY);
   const note = found.manifest === null ? " (from before manifests: its files cannot be verified)" : "";
   const label = run === undefined ? `${path}, the latest run,${note}` : path + note;
-  return { checkpoint: found.path, run: path, label, config, environment };
+  return { checkpoint: found.path, source: found, run: path, label, config, environment };
+}
+
+/**
+ * Loads the policy of a run's checkpoint, or of a bare one.
+ *
+ * @throws {Deno.errors.InvalidData} naming the file that is damaged, what is wrong with it, and the command that mends it.
+ * @throws as `loadPolicy` does, for a checkpoint that is what was written.
+ */
+export async function loadTrained(
+  gpu: Gpu,
+  { run, source, config }: Pick<TrainedRun, "run" | "source"> & {
+    readonly config?: Pick<CommonSettings, "model">;
+  },
+  env: Environment,
+): Promise<Policy> {
+  try {
+    return await loadPolicy(gpu, source, env, { model: config?.model });
+  } catch (error) {
+    // If nothing proves the files, damage shows only when they do not load.
+    const isUnproven = typeof source !== "string" && source.manifest === null;
+    if (run === null || !isUnproven || !(error instanceof Error) || isOfGpu(error)) throw error;
+    const state = `it has no ${MANIFEST_FILE}, and does not load: ${error.message}`;
+    return await explained(run, () => Promise.reject(new Damage("checkpoint", state, { cause: error })));
+  }
+}
+
+function isOfGpu(error: Error): boolean {
+  return error instanceof DeviceLostError || error instanceof OutOfMemoryError ||
+    error instanceof SubmissionError;
 }
 
 /** Stands for an algorithm of which nothing is needed: the policy only acts. */
@@ -107,15 +144,24 @@ export function isSameEnvironment(
   recorded: string | undefined,
   { reference }: Pick<EnvironmentDefinition, "reference">,
 ): boolean {
-  if (recorded === reference) return true;
-  const isFile = recorded !== undefined && isModule(recorded) && isModule(reference);
-  return isFile && fileName(recorded) === fileName(reference);
+  return recorded !== undefined && isSameReference(recorded, reference);
 }
 
-/** Settings to go on with: a run keeps the path of its environment's file that it began with, although the file moved. */
-export function keepPlace<S extends CommonSettings>(config: S, recorded: string | undefined): S {
-  const isMoved = recorded !== undefined && isSameEnvironment(recorded, { reference: config.env });
-  return isMoved ? { ...config, env: recorded } : config;
+/** The same for a reference of any kind. */
+function isSameReference(recorded: string, reference: string): boolean {
+  const areFiles = isModule(recorded) && isModule(reference);
+  return recorded === reference || areFiles && fileName(recorded) === fileName(reference);
+}
+
+/** Settings to go on with: a run keeps the paths of the user's files that it began with, although the files moved. */
+export function keepPlaces<S extends CommonSettings>(
+  config: S,
+  recorded: { readonly env?: string; readonly algorithm?: string },
+): S {
+  const kept = (["env", "algorithm"] as const).filter((name) =>
+    recorded[name] !== undefined && isSameReference(recorded[name], config[name])
+  );
+  return { ...config, ...Object.fromEntries(kept.map((name) => [name, recorded[name]])) };
 }
 
 function fileName(path: string): string {
@@ -126,8 +172,8 @@ function fileName(path: string): string {
 export function unnamed(run: string, what: "environment" | "algorithm", reference: string): UsageError {
   return new UsageError(
     `Cannot use run ${run}: its ${what} is a program, ${printable(reference)}; if you trust that, name it: ` +
-      `--${what === "environment" ? "env" : what} ${shellQuote(printable(reference))}` +
-      (what === "environment" ? ", or the place where the file is now" : ""),
+      `--${what === "environment" ? "env" : what} ${shellQuote(printable(reference))}, ` +
+      "or the place where the file is now",
   );
 }
 
@@ -172,5 +218,5 @@ export async function readRunSettings(
 async function sameAlgorithm(reference: string, named: string | undefined): Promise<Algorithm | null> {
   if (named === undefined || !isAlgorithmFile(named)) return null;
   const algorithm = await loadAlgorithm(named);
-  return algorithm.reference === reference ? algorithm : null;
+  return isSameReference(reference, algorithm.reference!) ? algorithm : null;
 }

@@ -10,8 +10,8 @@ import { EVALUATION_SEEDS } from "../evaluation.ts";
 import { explain } from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { Act, Policy } from "../policy.ts";
-import { loadPolicy } from "../run/checkpoint.ts";
 import { RunFolder } from "../run/folder.ts";
+import { loadTrained } from "../run/trained.ts";
 import { isSuccess, samplerState } from "../rollout.ts";
 import type { FoundRun } from "./runs.ts";
 import { describeRun } from "./runs.ts";
@@ -183,7 +183,8 @@ export class Play implements AsyncDisposable {
     this.#loaded = null;
     const gpu = await this.#context.openGpu();
     try {
-      const policy = await loadPolicy(gpu, checkpoint, stage.environment.make(stage.evaluation));
+      const trained = { run: run.path, source: checkpoint };
+      const policy = await loadTrained(gpu, trained, stage.environment.make(stage.evaluation));
       const { rewardScale } = await folder.readConfig();
       return this.#loaded = {
         path,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ponderCommand } from "../run/proof.ts";
 import { decodeRecorded, type Recorded } from "../run/recorded.ts";
 import { entriesAt, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import type { EpisodeListed, FileFault, RecordingTold } from "./wire.ts";
@@ -32,8 +33,10 @@ export async function listRecording(run: string): Promise<RecordingTold> {
       }
       listed.set(path, known);
     }
-    if ("fault" in known) faults.push({ file: `${RECORDING_FOLDER}/${file}`, state: known.fault });
-    else {
+    if ("fault" in known) {
+      const remedy = `; ${ponderCommand("check", run, "--restore")} removes it`;
+      faults.push({ file: `${RECORDING_FOLDER}/${file}`, state: known.fault + remedy });
+    } else {
       episodes.push(...known.episodes);
       if (file.startsWith("rl-")) iterations.push(known.episodes[0]?.iteration ?? Number(file.slice(3, -6)));
     }

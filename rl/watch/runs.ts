@@ -6,6 +6,7 @@
  */
 import { exists } from "../../model/files.ts";
 import { lockOwner } from "../run/lock.ts";
+import { ponderCommand } from "../run/proof.ts";
 import type { JsonObject } from "../run/store.ts";
 import type { FileFault, RunListed, RunStatus } from "./wire.ts";
 
@@ -105,6 +106,7 @@ async function readObject(
   faults: FileFault[],
   isNeeded: boolean,
 ): Promise<JsonObject | null> {
+  const remedy = `; ${ponderCommand("check", run, "--restore")} goes back to what is whole`;
   try {
     const { size } = await requirePlainFile(`${run}/${file}`);
     if (size > MAX_JSON_BYTES) throw new RangeError(`it has ${size} bytes, more than a run writes`);
@@ -113,11 +115,11 @@ async function readObject(
     throw new TypeError("it holds no JSON object");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      if (isNeeded) faults.push({ file, state: "it is missing" });
+      if (isNeeded) faults.push({ file, state: "it is missing" + remedy });
     } else {
       faults.push({
         file,
-        state: error instanceof SyntaxError ? "it is not JSON" : (error as Error).message,
+        state: (error instanceof SyntaxError ? "it is not JSON" : (error as Error).message) + remedy,
       });
     }
     return null;

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ENV_NAMES, findEnvironment, numberLine } from "../../envs/mod.ts";
 import { type Option, readValue, UsageError } from "../../rl/cli/mod.ts";
-import { resolveConfig, trainOptions } from "../../rl/config.ts";
+import { resolveConfig, settingsOf, trainOptions } from "../../rl/config.ts";
 import { environmentPresets } from "../../rl/presets.ts";
 
 Deno.test("every default is a value that its own option accepts", () => {
@@ -86,4 +86,12 @@ Deno.test("thoughts in the warm start alone are for a policy that writes none la
     "a policy of kind cnn has no such setting",
   );
   assertThrows(() => resolveConfig({ valueCoefficient: 1 }, numberLine), UsageError, "--value-coefficient");
+});
+
+Deno.test("the settings of a run, read from its config.json, are settings of another", () => {
+  for (const policy of ["vlm", "cnn"] as const) {
+    const settings = JSON.parse(JSON.stringify(settingsOf(resolveConfig({ policy }, numberLine))));
+    assertEquals(settingsOf(resolveConfig(settings, numberLine)), settings);
+  }
+  assertThrows(() => resolveConfig({ policy: "cnn", cot: true }, numberLine), UsageError, "no such setting");
 });

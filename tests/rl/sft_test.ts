@@ -126,3 +126,27 @@ gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates low
   assert(last.sftLoss < 0.8 * first.sftLoss, `${first.sftLoss} to ${last.sftLoss}`);
   assert(last.valueLoss < first.valueLoss, `${first.valueLoss} to ${last.valueLoss}`);
 });
+
+Deno.test("drawn by deals, a deal comes up as often as any other, and each of its steps alike", () => {
+  const step = (deal: string, id: number) => ({ prompt: [], response: [id], discountedReturn: 0, deal });
+  const demonstrations = [step("rare", 0), ...Array.from({ length: 9 }, (_, i) => step("common", 1 + i))];
+  const counts = new Array(10).fill(0);
+  const config = { seed: 3, sftBatch: 8, sftDraw: "deals" } as const;
+  for (let update = 0; update < 500; update++) {
+    for (const { response } of sftBatch(demonstrations, update, config)) counts[response[0]]++;
+  }
+  assertEquals(sftBatch(demonstrations, 7, config), sftBatch(demonstrations, 7, config));
+  // 4,000 draws: a half of them, and an eighteenth, each within four standard deviations.
+  assert(Math.abs(counts[0] - 2000) < 127, counts.join());
+  for (const count of counts.slice(1)) assert(Math.abs(count - 4000 / 18) < 58, counts.join());
+});
+
+gpuTest("a demonstrated step knows the state that its episode began in", async (gpu) => {
+  const config = tinyConfig({ demonstrations: 60 });
+  const steps = await demonstrate(newAgent(gpu, numberLine, config), numberLine, config);
+  const env = makeEnv(config.env);
+  env.reset({ seed: (config.seed + 1) * TRAINING_SEEDS - 1 });
+  assertEquals(steps[0].deal, env.stateKey());
+  assert(new Set(steps.map(({ deal }) => deal)).size > 5);
+  await gpu.settle();
+});

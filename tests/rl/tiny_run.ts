@@ -4,7 +4,16 @@ import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
 import { findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/run/checkpoint.ts";
-import { type Given, Progress, taskArguments, toFlag } from "../../rl/cli/mod.ts";
+import {
+  type Command,
+  type Given,
+  type Options,
+  processConsole,
+  Progress,
+  runCommand,
+  taskArguments,
+  toFlag,
+} from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, type TrainConfig, type trainOptions } from "../../rl/config.ts";
 import { runTraining } from "../../rl/run/run.ts";
 import type { RunResult } from "../../rl/run/state.ts";
@@ -161,4 +170,20 @@ export async function outcomeOf(child: Deno.ChildProcess): Promise<Outcome> {
   const { code, stdout, stderr } = await child.output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+/** Runs a command in this process, silently, and returns how it ended. */
+export async function runHere<O extends Options>(command: Command<O>, ...args: string[]) {
+  let err = "";
+  const console = { out: () => {}, err: (text: string) => void (err += text) };
+  const { error, log } = globalThis.console;
+  const { out } = processConsole;
+  globalThis.console.error = globalThis.console.log = () => {};
+  Object.assign(processConsole, { out: () => {} });
+  try {
+    return { code: await runCommand(command, args, { console }), err };
+  } finally {
+    Object.assign(globalThis.console, { error, log });
+    Object.assign(processConsole, { out });
+  }
 }

@@ -33,6 +33,11 @@ export function createCanvas2D(width: number, height: number): Canvas2D {
   }) as unknown as Canvas2D;
 }
 
+/** Pages come with two typefaces only. */
+export function loadFont(file: string): string {
+  throw new Error(`Cannot load the font ${file}: other typefaces need Deno, use look=published`);
+}
+
 /** Browsers cannot rasterise SVG at once, nor in a Worker: environments that show cards have no pictures there. */
 export function rasterizeSvg(specifier: string): CanvasImage {
   throw new Error(

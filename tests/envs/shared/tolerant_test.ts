@@ -74,6 +74,22 @@ const cases: readonly (readonly [env: string, text: string, action: string | nul
   ["NumberLine", `3 + 1 - 2`, null],
   ["EZPoints", `{"action": "4*3"}`, null],
   ["EZPoints", `{"action": "1.5"}`, null],
+  ["EZPoints", `{"action": "-1"}`, null],
+  ["EZPoints", `{"action": −1}`, null],
+  ["EZPoints", `Action: -10`, null],
+  ["EZPoints", `I take -1.`, null],
+  ["EZPoints", `{"action": "+1"}`, null],
+  ["EZPoints", `{"action": "10 cards"}`, null],
+  ["EZPoints", `{"action": "- 10"}`, "10"],
+  ["Points24", `{"action": "-1"}`, null],
+  ["NumberLine", `{"action": "-1"}`, "-"],
+  ["Blackjack", `{"action": "hit and run"}`, null],
+  ["Blackjack", `{"action": "hit-and-run"}`, null],
+  ["Blackjack", `Action: stand up`, null],
+  ["Blackjack", `I will stand by.`, null],
+  ["Blackjack", `I choose hit\nThe dealer has 10`, "hit"],
+  ["Blackjack", `{"action": "hit as 12 is low"}`, "hit"],
+  ["Blackjack", `{"action": "I will hit, then stand by"}`, null],
   ["Points24", `{"action": "（"}`, "(", "（"],
   ["Household", `{"action": "go to shelf 1"}`, "go to shelf 1"],
   ["Household", `Action: Go to  Shelf 1`, "go to shelf 1", "Go to  Shelf 1"],
@@ -171,6 +187,36 @@ Deno.test("the names of an environment's own actions may hold signs, apostrophes
     assertEquals(read(moves, `{"action": ${written}}`)?.split("|")[0], "don't move", written);
   }
   assertEquals(read(['say "hi"', "wait"], '{"action": "say \\"hi\\""}'), 'say "hi"|say \\"hi\\"');
+});
+
+Deno.test("an action is all that is said: what goes on says another thing", () => {
+  const moves = ["go", "stay", "look", "go north"];
+  const read = (actions: readonly string[], text: string) => {
+    const { action } = createTolerantParser(actions)(text);
+    return action === null ? null : actions[action];
+  };
+  for (
+    const value of [
+      "go northwest",
+      "go to the shop",
+      "go-northwest",
+      "look for a key",
+      "I go east",
+      "let's go-kart",
+    ]
+  ) {
+    assertEquals(read(moves, `{"action": "${value}"}`), null, value);
+    assertEquals(read(moves, `Action: ${value}`), null, value);
+    assertEquals(read(moves, `${value}`), null, value);
+  }
+  for (const value of ["go north", "Go north.", "go north because it is near"]) {
+    assertEquals(read(moves, `{"action": "${value}"}`), "go north", value);
+  }
+  const numbers = ["-1", "0", "1", "0.5"];
+  for (const value of numbers) assertEquals(read(numbers, `{"action": "${value}"}`), value);
+  for (const value of ["-10", "-0.5", "1.5", "10", "-1.5", "+1", "1-1", "0.55"]) {
+    assertEquals(read(numbers, `{"action": "${value}"}`), null, value);
+  }
 });
 
 Deno.test("a value that says what not to do names no action", () => {

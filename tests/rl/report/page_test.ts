@@ -321,3 +321,31 @@ Deno.test("the page is formatted as deno fmt would", async () => {
   const { stdout, stderr } = await fmt.output();
   assertEquals(new TextDecoder().decode(stdout), markdown, new TextDecoder().decode(stderr));
 });
+
+Deno.test("exact credit is a mean over iterations and seeds, regret one of the first two and of the last two", async () => {
+  const point = (i: number, advantageCosine: number | null, regret: number) => ({
+    ...{ envSteps: 512 * (i + 1), success: 1, advantageCosine, regret },
+  });
+  const curve = [point(0, 0.5, 1), point(1, null, 0.5), point(2, 0.75, 0.25), point(3, 1, 0.25)];
+  const { markdown } = await resultsPage(
+    [0, 1].map((seed) => cell("NumberLine/credit-rloo", seed, 1, { curve })),
+  );
+  const section = sectionOf(markdown, "NumberLine", "Credit against exact values");
+  assertEquals(rowOf(section, "rloo"), {
+    ...{ algorithm: "rloo", seeds: "2", cosine: "0.75", "regret at first": "0.75" },
+    ...{ "regret at last": "0.25", "environment steps": "2048" },
+  });
+  assertEquals(rowOf(section, "ppo").cosine, "not run");
+});
+
+Deno.test("what was held out stands beside what was seen", async () => {
+  const { markdown } = await resultsPage([
+    cell("NumberLine/pairs", 0, 1),
+    cell("NumberLine/pairs-held-out", 0, 0.5, { curve: undefined, evaluation_after_sft: undefined }),
+    cell("Points24/optimal-joined", null, 0.75, { evaluation: { episodes: 8, sampled: resultOf(0.75) } }),
+  ]);
+  const section = sectionOf(markdown, "NumberLine", "Generalisation");
+  assertEquals(rowOf(section, "pairs held out, on those seen").success, "100.0");
+  assertEquals(rowOf(section, "pairs held out, on these").success, "50.0");
+  assertEquals(rowOf(sectionOf(markdown, "Points24"), "optimal with joined digits (solver)").success, "75.0");
+});

@@ -1,12 +1,13 @@
 /** The experiments of the report and what `reproduce` says and does about them; nothing is trained. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ENV_NAMES, findEnvironment } from "../../../envs/mod.ts";
+import { algorithmOf } from "../../../rl/run/load_algorithm.ts";
 import { START } from "../../../rl/run/checkpoint.ts";
 import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
-import { resolveConfig, trainOptions } from "../../../rl/config.ts";
+import { optionsOf, resolveConfig, trainOptions } from "../../../rl/config.ts";
 import { readEnvSettings } from "../../../rl/env_settings.ts";
 import { evalCommand } from "../../../commands/eval.ts";
-import { cellCommand, cellsOf, cellState, PLACES, readResults } from "../../../rl/report/cells.ts";
+import { cellCommand, cellsOf, cellState, PLACES, readResults, trainedBy } from "../../../rl/report/cells.ts";
 import { estimateSeconds, formatEstimate } from "../../../rl/report/estimate.ts";
 import { DEFAULT, experiments, tasks } from "../../../rl/report/experiments.ts";
 import { resultsPage } from "../../../rl/report/page.ts";
@@ -26,15 +27,16 @@ async function refused(...args: string[]): Promise<string> {
 const reproduceIn = (cwd: string, ...args: string[]) =>
   outcomeOf(startCommand("reproduce", args, { cwd, env: { DENO_NO_UPDATE_CHECK: "1" } }));
 
-Deno.test("every experiment has a name of its own and flags that its command takes", () => {
+Deno.test("every experiment has a name of its own and flags that its command takes", async () => {
   assertEquals(new Set(experiments.map(idOf)).size, experiments.length);
   for (const experiment of experiments) {
     const [command, ...flags] = cellCommand(PLACES, { experiment, seed: 2 });
     const { environment } = experiment;
     const definition = findEnvironment(environment);
     if (command === "train") {
-      const { given } = parseOptions(flags, trainOptions);
-      const { env, seed } = resolveConfig(given, definition);
+      const algorithm = await algorithmOf(flags);
+      const { given } = parseOptions(flags, optionsOf(algorithm));
+      const { env, seed } = resolveConfig(given, definition, algorithm);
       assertEquals([env, seed], [environment, 2]);
     } else if (command === "baseline") {
       const { env, seed } = resolveConfig(
@@ -48,9 +50,14 @@ Deno.test("every experiment has a name of its own and flags that its command tak
         evalCommand.options as Exclude<typeof evalCommand.options, (args: readonly string[]) => unknown>,
       );
       if (experiment.command === "variant") {
-        assertEquals(given.run, `runs/results/${environment}-default-s2`);
+        const trained = trainedBy(experiment);
+        assertEquals([trained.environment, trained.command], [environment, "train"]);
+        assertEquals(given.run, `runs/results/${environment}-${experiment.of ?? DEFAULT}-s2`);
         readEnvSettings(definition, given.envSettings!);
-      } else assertEquals([given.env, given.policy], [environment, experiment.name]);
+      } else {
+        assertEquals([given.env, given.policy], [environment, experiment.name.split("-")[0]]);
+        readEnvSettings(definition, given.envSettings ?? []);
+      }
     }
   }
 });
@@ -218,4 +225,15 @@ Deno.test("time left goes by the nearest finished relative of each cell", () => 
   assertEquals(formatEstimate({ seconds: 100, unknown: 1 }), "about 1 m 40 s and 1 cell of unknown length");
   assertEquals(formatEstimate({ seconds: 0, unknown: 2 }), "unknown");
   assertEquals(formatEstimate({ seconds: 0, unknown: 0 }), "none");
+});
+
+Deno.test("a variant of another experiment than the default needs that one's weights, and says how to train them", async () => {
+  using temp = new TempFolder();
+  const { code, err } = await reproduceIn(temp.path, "--only", "EZPoints/hands-held-out", "--seeds", "0");
+  assertEquals(code, 0);
+  assertStringIncludes(
+    err,
+    "runs/results/EZPoints-hands-s0 has no fully trained weights; to train them: " +
+      "./ponder train --env EZPoints --seed 0 --env-settings hands=seen --out runs/results/EZPoints-hands-s0",
+  );
 });

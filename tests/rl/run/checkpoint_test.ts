@@ -219,8 +219,8 @@ gpuTest("a damaged checkpoint is refused by the file that is damaged", async (gp
   const error = await assertRejects(() => loadAgent(gpu, path), Deno.errors.InvalidData);
   assertEquals(
     error.message,
-    `Cannot use ${path}: ${path}/model.safetensors is damaged (its content is not what was written); ` +
-      "copy it again, or see what ./ponder check says of its run",
+    `Cannot use ${path}: ${path}/model.safetensors is damaged (its content is not what was written), ` +
+      `copy it again; ./ponder check ${temp.path}/run says what of its run is whole`,
   );
 });
 

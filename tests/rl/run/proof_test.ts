@@ -79,8 +79,8 @@ Deno.test("a run without manifests does not resume, for nothing tells whether it
     const error = await assertRejects(() => run.resume(), Deno.errors.InvalidData);
     assertEquals(
       error.message,
-      `Cannot use ${path}: checkpoint has no manifest.json, so that its files cannot be verified: it is from before ` +
-        "manifests, or damaged; --overwrite begins it again",
+      `Cannot use ${path}: checkpoint/manifest.json is damaged (it is missing, so that nothing proves the files beside it: ` +
+        "they are from before manifests, or it was removed); no checkpoint in it is whole: begin it again with --overwrite",
     );
   });
 });
@@ -95,7 +95,7 @@ Deno.test("an edit of config.json while the run is under way does not reach its 
     assertEquals(
       error.message,
       `Cannot use ${path}: config.json is damaged (lambda is 0.9, the run was made with 0.5); ` +
-        `./ponder check ${path} --restore puts the settings back, --overwrite begins it again`,
+        `./ponder check ${path} --restore puts the settings back, or begin it again with --overwrite`,
     );
     await run.close();
     assertEquals(await restoreRun(path), ["Wrote config.json as the checkpoint has it."]);

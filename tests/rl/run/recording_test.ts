@@ -5,28 +5,21 @@ import { decodePicture } from "../../../rl/image.ts";
 import { checkRun } from "../../../rl/run/check.ts";
 import { chooseTurns } from "../../../rl/run/chosen_turns.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
+import { digestOf } from "../../../rl/run/manifest.ts";
 import { restoreRun } from "../../../rl/run/proof.ts";
+import { decodeRecorded, encodeRecorded, histogramOf, shortest } from "../../../rl/run/recorded.ts";
 import {
-  decodeRecorded,
-  encodeRecorded,
-  histogramOf,
-  type RecordedHeader,
-  type RecordedLine,
-  shortest,
-} from "../../../rl/run/recorded.ts";
-import { entriesAt, Recording, RECORDING_ENTRY, recordingFile } from "../../../rl/run/recording.ts";
+  entriesAt,
+  Recording,
+  RECORDING_ENTRY,
+  recordingFaults,
+  recordingFile,
+} from "../../../rl/run/recording.ts";
 import type { Rollout } from "../../../rl/rollout.ts";
 import { gpuTest } from "../../gpu.ts";
 import { metricsOf, TempFolder, tinyConfig, trainHere } from "../tiny_run.ts";
+import { header, recordRange, turnWith } from "./records.ts";
 
-const header = (iteration: number): RecordedHeader => ({
-  ...{ kind: "header", format: 1, stage: "rl", iteration, actions: ["-"], lambda: 1, temperature: 1 },
-  ...{ objective: null, turns: 0, minibatches: [], plannedUpdates: 0, klStop: null, seconds: {} },
-  histograms: { advantage: null, valueTarget: null, episodeReturn: null, ratio: null },
-  prompts: ["x".repeat(500)],
-  grid: null,
-});
-const turnWith = (picture: string) => ({ kind: "turn", picture }) as unknown as RecordedLine;
 const iterationsIn = (path: string) =>
   entriesAt(path).filter((name) => name.startsWith("rl-")).map((name) => Number(name.slice(3, 9)));
 
@@ -98,24 +91,73 @@ Deno.test("what is kept between is a fair sample: no iteration is likelier than 
 
 Deno.test("a recording that was cut short goes on to what an undisturbed one ends in", () => {
   using temp = new TempFolder();
-  const record = (recording: Recording, from: number, to: number) => {
-    for (let iteration = from; iteration <= to; iteration++) {
-      const picture = recording.addPicture(Uint8Array.of(iteration & 255, iteration >> 8));
-      recording.add(recordingFile(iteration), [header(iteration), turnWith(picture)]);
-    }
-  };
-  record(new Recording(`${temp.path}/whole`, 30_000), 1, 200);
+  recordRange(new Recording(`${temp.path}/whole`, 30_000), 1, 200);
   const cut = `${temp.path}/cut`;
-  record(new Recording(cut, 30_000), 1, 117);
+  recordRange(new Recording(cut, 30_000), 1, 117);
   Deno.writeTextFileSync(`${cut}/${recordingFile(118)}`, encodeRecorded([header(118)]).slice(0, 300));
   Deno.writeTextFileSync(`${cut}/${"0".repeat(32)}.png`, "nobody names it");
   const resumed = new Recording(cut, 30_000);
   resumed.resume({ iteration: 102, isAfterSft: true });
   assert(iterationsIn(cut).every((iteration) => iteration <= 102));
-  record(resumed, 103, 200);
+  recordRange(resumed, 103, 200);
   assertEquals(entriesAt(cut), entriesAt(`${temp.path}/whole`));
   resumed.resume(null);
   assertEquals(entriesAt(cut), []);
+});
+
+Deno.test({
+  name:
+    "a process that is killed while it records goes on to a recording that is whole, bounded and as without the kill",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using temp = new TempFolder();
+    const limit = 40_000;
+    const whole = new Recording(`${temp.path}/whole`, limit);
+    recordRange(whole, 1, 200);
+    for (const least of [1, 9, 60, 150]) {
+      const path = `${temp.path}/recording`;
+      const fixture = new URL("records.ts", import.meta.url).pathname;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", fixture, path, String(limit)],
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      // It says a letter for each iteration that it begins.
+      let begun = 0;
+      for await (const { length } of child.stdout) if ((begun += length) >= least) break;
+      child.kill("SIGKILL");
+      await child.status;
+      const last = iterationsIn(path).at(-1) ?? 0;
+      assert(last < 200, "it was killed under way");
+      const iteration = 6 * Math.floor(Math.max(0, last - 1) / 6);
+      const resumed = new Recording(path, limit);
+      resumed.resume({ iteration, isAfterSft: true });
+      recordRange(resumed, iteration + 1, 200);
+      assertEquals(recordingFaults(temp.path).faults, []);
+      assertEquals(entriesAt(path), entriesAt(`${temp.path}/whole`));
+      const bytes = entriesAt(path).reduce((sum, name) => sum + Deno.statSync(`${path}/${name}`).size, 0);
+      assertEquals([bytes, bytes <= limit], [whole.bytes, true]);
+      Deno.removeSync(path, { recursive: true });
+    }
+  },
+});
+
+Deno.test("how long things took changes neither the size of a file nor what is kept", () => {
+  using temp = new TempFolder();
+  const record = (path: string, time: (iteration: number) => number) => {
+    const recording = new Recording(path, 30_000);
+    for (let iteration = 1; iteration <= 200; iteration++) {
+      const seconds = { rollout: time(iteration), update: time(iteration) / 3, record: 1e-9 };
+      recording.add(recordingFile(iteration), [{ ...header(iteration), seconds }]);
+    }
+    return entriesAt(path).map((name) => [name, Deno.statSync(`${path}/${name}`).size]);
+  };
+  const fast = record(`${temp.path}/fast`, () => 0);
+  assertEquals(record(`${temp.path}/slow`, (iteration) => 1234.56789 * iteration), fast);
+  const { header: { seconds } } = decodeRecorded(
+    Deno.readTextFileSync(`${temp.path}/slow/${recordingFile(1)}`),
+  );
+  assertEquals(seconds, { rollout: 1234.5679, update: 411.5226, record: 0 });
 });
 
 Deno.test("every episode is as likely to be recorded, with other answers to one of its states", () => {
@@ -178,6 +220,29 @@ Deno.test("check names what is damaged in a recording, and restore removes it", 
   assertEquals((await checkRun(run)).notes.at(-1), "recording/notes.txt is not the run's.");
 });
 
+/** Digests of a run's other files by name, without how long it took and how much memory, and what has a digest of that. */
+async function besideRecording(run: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const folder of ["", "checkpoint/", "checkpoint.previous/", "warm_start/"]) {
+    for (const { name, isFile } of Deno.readDirSync(`${run}/${folder}`)) {
+      if (!isFile || name === "manifest.json") continue;
+      let content: string | Uint8Array = Deno.readFileSync(`${run}/${folder}${name}`);
+      if (name === "trainer.json") {
+        const { effort: _, peakBytes: __, ...state } = JSON.parse(
+          new TextDecoder().decode(content as Uint8Array),
+        );
+        content = JSON.stringify(state);
+      } else if (name === "config.json" && folder === "") {
+        const { record: _, ...settings } = JSON.parse(new TextDecoder().decode(content as Uint8Array));
+        content = JSON.stringify(settings);
+      }
+      files[folder + name] = (await digestOf(content)).sha256;
+    }
+  }
+  assertEquals(Object.keys(files).length, 17);
+  return files;
+}
+
 /** The recording's files by name, without what depends on the clock. */
 function recordedIn(run: string): Record<string, string> {
   const files: Record<string, string> = {};
@@ -197,6 +262,8 @@ gpuTest(
     await trainHere(`${temp.path}/none`, tinyConfig({ ...settings, record: 0 }));
     assertEquals(metricsOf(`${temp.path}/run`), metricsOf(`${temp.path}/none`));
     assertEquals(entriesAt(`${temp.path}/none/recording`), []);
+    // Everything else is the same to the byte, but for how long it took.
+    assertEquals(await besideRecording(`${temp.path}/none`), await besideRecording(`${temp.path}/run`));
     const path = `${temp.path}/run/recording`;
     assertEquals([...Deno.readDirSync(path)].filter(({ name }) => !RECORDING_ENTRY.test(name)), []);
     const lines = metricsOf(`${temp.path}/run`).trim().split("\n").map((line) => JSON.parse(line));

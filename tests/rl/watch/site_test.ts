@@ -142,20 +142,26 @@ Deno.test("damaged, half-written and foreign files are named, and the rest is to
   Deno.writeTextFileSync(`${run}/metrics.jsonl`, '{"stage":"rl","iter', { append: true });
   const { get, json } = await siteOf(temp.path);
   const told = await json<RunTold>("/api/run/one");
-  assertEquals([told.status, told.faults], ["damaged", [{ file: "summary.json", state: "it is not JSON" }]]);
+  const restore = `; ./ponder check ${run} --restore`;
+  const whole = `${restore} goes back to what is whole`;
+  assertEquals(told.status, "damaged");
+  assertEquals(told.faults, [{ file: "summary.json", state: "it is not JSON" + whole }]);
   const { episodes, faults } = await json<RecordingTold>("/api/run/one/recording");
   assertEquals(new Set(episodes.map(({ iteration }) => iteration)), new Set([4, 5, 6]));
   assertEquals(faults, [
-    { file: "recording/rl-000001.jsonl", state: "it is half-written" },
-    { file: "recording/rl-000002.jsonl", state: "its content is not what was written" },
-    { file: "recording/rl-000003.jsonl", state: "it is half-written" },
+    { file: "recording/rl-000001.jsonl", state: `it is half-written${restore} removes it` },
+    {
+      file: "recording/rl-000002.jsonl",
+      state: `its content is not what was written${restore} removes it`,
+    },
+    { file: "recording/rl-000003.jsonl", state: `it is half-written${restore} removes it` },
   ]);
   // The line that is being written is not told yet.
   assertEquals((await (await get("/api/run/one/metrics")).text()).trim().split("\n").length, 56);
   Deno.removeSync(`${run}/config.json`);
   assertEquals((await json<RunTold>("/api/run/one")).faults[0], {
     file: "config.json",
-    state: "it is missing",
+    state: "it is missing" + whole,
   });
   Deno.writeTextFileSync(`${run}/config.json`, '{"env": "/tmp/evil.ts", "envSettings": 7, "seed": {}}');
   assertEquals((await json<RunTold>("/api/run/one")).canDraw, false);

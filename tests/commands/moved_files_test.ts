@@ -1,7 +1,10 @@
-/** Runs with an environment of the user's own, whose file is named from another folder or has moved. */
+/** Runs with an environment or algorithm of the user's own, whose file is named from another folder or has moved. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { outcomeOf, startCommand, TempFolder, TINY_FLAGS } from "../rl/tiny_run.ts";
+import { trainCommand } from "../../commands/train.ts";
+import { gpuTest } from "../gpu.ts";
+import { outcomeOf, runHere, startCommand, TempFolder, TINY_FLAGS } from "../rl/tiny_run.ts";
 
+const ALGORITHMS = new URL("../../rl/algorithms/mod.ts", import.meta.url).href;
 const ENVS = new URL("../../envs/mod.ts", import.meta.url).href;
 const COIN = `import { defineEnvironment } from "${ENVS}";
 export default defineEnvironment({
@@ -51,4 +54,42 @@ Deno.test("a run of one's own environment resumes from any folder, and with the 
   const other = await train(now, "--resume", "--env", "./dice.ts");
   assertEquals(other.code, 2);
   assertStringIncludes(other.err, "Cannot resume with other settings: env (was ");
+});
+
+gpuTest("a run of one's own algorithm resumes with the place to which its file moved", async () => {
+  using temp = new TempFolder();
+  const [old, now, out] = ["old/mine.ts", "now/mine.ts", "run"].map((name) => `${temp.path}/${name}`);
+  for (const folder of ["old", "now"]) Deno.mkdirSync(`${temp.path}/${folder}`);
+  Deno.writeTextFileSync(
+    old,
+    `import { rloo } from "${ALGORITHMS}"; export default { ...rloo, name: "mine" };`,
+  );
+  const train = (...args: string[]) => runHere(trainCommand, "--out", out, ...args);
+  const tiny =
+    "--sft-steps 2 --demonstrations 8 --sft-batch 8 --perception-gate 0 --max-new-tokens 4 --groups 2 " +
+    "--group-size 2 --env-steps 16 --envs 4 --eval-episodes 2 --no-cot";
+  const begun = await train("--algorithm", old, ...tiny.split(" "));
+  assertEquals(begun.code, 0, begun.err);
+  const settings = Deno.readTextFileSync(`${out}/config.json`);
+  assertEquals(JSON.parse(settings).algorithm, old);
+
+  Deno.renameSync(old, now);
+  const unnamed = await train("--resume");
+  assertEquals(unnamed.code, 2);
+  assertStringIncludes(
+    unnamed.err,
+    `its algorithm is a program, ${old}; if you trust that, name it: --algorithm ${old}, ` +
+      "or the place where the file is now",
+  );
+  const moved = await train("--resume", "--algorithm", now, "--extend", "--env-steps", "24");
+  assertEquals(moved.code, 0, moved.err);
+  assertEquals(
+    { ...JSON.parse(Deno.readTextFileSync(`${out}/config.json`)), envSteps: 16 },
+    JSON.parse(settings),
+  );
+  const other = `${temp.path}/now/other.ts`;
+  Deno.copyFileSync(now, other);
+  const refused = await train("--resume", "--algorithm", other);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.err, `its algorithm is a program, ${old}`);
 });
