@@ -81,17 +81,17 @@ const CHILD = "PONDER_BENCH_PEERS";
 
 /** The `bench` command. */
 export const benchCommand: Command<typeof benchOptions> = {
-  command: "deno task bench",
+  command: "./ponder bench",
   summary:
     "Time kernels against the machine's measured ceiling, naive against fast, and whole training steps.",
   positional: "[AFTER.json with --compare]",
   maxPositional: 1,
   examples: [
-    "deno task bench --only matmul",
-    "deno task bench --suite headline,steps --peers",
-    "deno task bench --only steps --profile",
-    "deno task bench --compare runs/bench/before.json runs/bench/after.json",
-    "deno task bench --tune",
+    "./ponder bench --only matmul",
+    "./ponder bench --suite headline,steps --peers",
+    "./ponder bench --only steps --profile",
+    "./ponder bench --compare runs/bench/before.json runs/bench/after.json",
+    "./ponder bench --tune",
   ],
   options: benchOptions,
   async run({ values, positional }) {

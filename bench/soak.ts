@@ -82,10 +82,10 @@ export interface SoakResult {
 
 /** The `soak` command. */
 export const soakCommand: Command<typeof soakOptions> = {
-  command: "deno task soak",
+  command: "./ponder soak",
   summary: "Train for long on a tiny setting and say whether memory or the time of an iteration grows. " +
     "Exit code 1 when memory does: when the 95% interval of its slope is above 0.",
-  examples: ["deno task soak", "deno task soak --iterations 200 --out soak.json"],
+  examples: ["./ponder soak", "./ponder soak --iterations 200 --out soak.json"],
   options: soakOptions,
   async run({ values }) {
     const environment = await loadEnvironment(values.env);

@@ -17,10 +17,11 @@ import {
   userPath,
 } from "../rl/cli/mod.ts";
 import { evaluationEnvSettings } from "../rl/env_settings.ts";
+import { decodePicture } from "../rl/image.ts";
 import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
   prompt: { type: "string", meaning: "what to ask; the environment's task when absent" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
@@ -36,15 +37,16 @@ const options = defineOptions({
 
 /** The `act` command. */
 export const actCommand: Command<typeof options> = {
-  command: "deno task act",
+  command: "./ponder act",
   summary: "Show a picture (PNG, of any size) to a trained policy: what it thinks, and what it would do.",
-  examples: ["deno task act frame.png", "deno task act frame.png --run runs/NumberLine-s0 --greedy"],
+  examples: ["./ponder act frame.png", "./ponder act frame.png --run runs/NumberLine-s0 --greedy"],
   options,
   maxPositional: 1,
   async run({ given, values: { run, prompt, greedy, seed, json }, positional }) {
     const [picture] = positional;
     if (picture === undefined) throw new UsageError("Cannot act without a picture: name a PNG file");
-    const png = await readBytes(userPath(picture));
+    const path = userPath(picture);
+    const frame = decodePicture(await readBytes(path), path);
     const { env, temperature } = given;
     const trained = await findTrainedRun({
       run,
@@ -57,7 +59,7 @@ export const actCommand: Command<typeof options> = {
       const policy = await loadTrained(gpu, trained, env);
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });
-      const acted = await policy.act(png, task, {
+      const acted = await policy.act(frame, task, {
         ...{ greedy, seed, temperature: config.temperature, actions: env.actions },
       });
       await gpu.settle();

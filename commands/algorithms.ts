@@ -25,13 +25,13 @@ const options = defineOptions({
 
 /** The `algorithms` command. */
 export const algorithmsCommand: Command<typeof options> = {
-  command: "deno task algorithms",
+  command: "./ponder algorithms",
   summary: "List the algorithms that a policy can learn by, or show one with its settings and metrics.",
   examples: [
-    "deno task algorithms",
-    "deno task algorithms --algorithm grpo",
-    "deno task algorithms --algorithm ./mine.ts",
-    "deno task algorithms --json",
+    "./ponder algorithms",
+    "./ponder algorithms --algorithm grpo",
+    "./ponder algorithms --algorithm ./mine.ts",
+    "./ponder algorithms --json",
   ],
   options,
   async run({ values: { algorithm, json } }) {
@@ -48,7 +48,7 @@ export const algorithmsCommand: Command<typeof options> = {
       for (const { name, summary, source } of chosen) {
         processConsole.out(`${name.padEnd(width)}${summary}\n${" ".repeat(width)}${source}\n`);
       }
-      processConsole.out("\nSettings and metrics of one: deno task algorithms --algorithm NAME\n");
+      processConsole.out("\nSettings and metrics of one: ./ponder algorithms --algorithm NAME\n");
     }
   },
 };
@@ -57,7 +57,7 @@ export const algorithmsCommand: Command<typeof options> = {
 function describe({ name, summary, source, options, metrics }: Algorithm, reference: string): string {
   const help = formatHelp(
     {
-      command: `deno task train --algorithm ${reference}`,
+      command: `./ponder train --algorithm ${reference}`,
       summary: `${name}: ${summary}. Source: ${source}.`,
     },
     section(`Settings of ${name}`, options),

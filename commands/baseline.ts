@@ -10,12 +10,12 @@ import { trainCommand } from "./train.ts";
 /** The `baseline` command: `train --policy cnn`. */
 export const baselineCommand: typeof trainCommand = {
   ...trainCommand,
-  command: "deno task baseline",
+  command: "./ponder baseline",
   summary: "Train the paper's baseline, a small CNN on the same pixels: `train --policy cnn`.",
   examples: [
-    "deno task baseline",
-    "deno task baseline --env Blackjack --seed 1",
-    "deno task baseline --demonstrations 2000 --out runs/cnn-cloned",
+    "./ponder baseline",
+    "./ponder baseline --env Blackjack --seed 1",
+    "./ponder baseline --demonstrations 2000 --out runs/cnn-cloned",
   ],
   run: ({ given, values, ...parsed }) =>
     trainCommand.run({ ...parsed, given: { policy: "cnn", ...given }, values: { ...values, policy: "cnn" } }),

@@ -10,15 +10,16 @@ import {
   formatTable,
   processConsole,
   runCommand,
+  runPath,
   UsageError,
-  userPath,
 } from "../rl/cli/mod.ts";
-import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { latestRun } from "../rl/run/latest.ts";
 import { restoreRun } from "../rl/run/proof.ts";
 
 const options = defineOptions({
   run: {
     type: "path",
+    isRun: true,
     meaning: "run folder, which may stand without the flag; the latest one under runs/ when absent",
   },
   restore: {
@@ -31,13 +32,13 @@ const options = defineOptions({
 
 /** The `check` command. */
 export const checkCommand: Command<typeof options> = {
-  command: "deno task check",
+  command: "./ponder check",
   summary: "Verify every file of a run against its digests; exit with 1 when one is damaged.",
   examples: [
-    "deno task check",
-    "deno task check runs/NumberLine-s0",
-    "deno task check runs/NumberLine-s0 --restore",
-    "deno task check runs/NumberLine-s0 --json",
+    "./ponder check",
+    "./ponder check runs/NumberLine-s0",
+    "./ponder check runs/NumberLine-s0 --restore",
+    "./ponder check runs/NumberLine-s0 --json",
   ],
   options,
   maxPositional: 1,
@@ -45,8 +46,8 @@ export const checkCommand: Command<typeof options> = {
     if (values.run !== undefined && positional.length > 0) {
       throw new UsageError(`Cannot check both ${values.run} and ${positional[0]}: name one run`);
     }
-    const run = values.run ?? (positional.length > 0 ? userPath(positional[0]) : undefined) ??
-      await latestRun(RUNS_FOLDER);
+    const run = values.run ?? (positional.length > 0 ? runPath(positional[0]) : undefined) ??
+      await latestRun();
     const restored = values.restore ? await restoreRun(run) : [];
     const state = await checkRun(run);
     if (values.json) processConsole.out(JSON.stringify({ run, restored, ...state }, null, 2) + "\n");

@@ -15,13 +15,13 @@ const options = defineOptions({
 
 /** The `compare` command. */
 export const compareCommand: Command<typeof options> = {
-  command: "deno task compare",
+  command: "./ponder compare",
   summary:
     "Compare policies with the first one named, by run folder, result file or experiment: difference, intervals, probability of improvement.",
   examples: [
-    "deno task compare NumberLine/no-cot NumberLine/default",
-    "deno task compare runs/NumberLine-s0 runs/grpo",
-    "deno task compare results/Blackjack/cnn-s0.json results/Blackjack/default-s0.json --greedy",
+    "./ponder compare NumberLine/no-cot NumberLine/default",
+    "./ponder compare runs/NumberLine-s0 runs/grpo",
+    "./ponder compare results/Blackjack/cnn-s0.json results/Blackjack/default-s0.json --greedy",
   ],
   options,
   maxPositional: 64,

@@ -44,7 +44,9 @@ export interface AdapterFound {
 export interface Machine {
   /** The adapter; a text says why there is none. */
   readonly adapter: AdapterFound | string;
-  /** How Deno reaches it, for people: `Vulkan`. */
+  /** The Deno that runs this: its version, and where it is. */
+  readonly deno: string;
+  /** How Deno reaches the adapter, for people: `Vulkan`. */
   readonly backend: string;
   /** The kept measurement of kernels: where it is, and whether it is whole, begun, absent or turned off. */
   readonly tuning: { readonly state: "whole" | "begun" | "absent" | "off"; readonly path: string | null };
@@ -133,7 +135,7 @@ export function findingsOf({ adapter, tuning, cores, memoryBytes, diskBytes }: M
 
 /** Writes what was found as text of at most 80 columns. */
 export function formatMachine(machine: Machine): string {
-  const { adapter, backend, tuning, cores, memoryBytes, diskBytes } = machine;
+  const { adapter, deno, backend, tuning, cores, memoryBytes, diskBytes } = machine;
   const kept = { whole: "measured", begun: "measured in part", absent: "not measured yet", off: "off" };
   const rows: [name: string, value: string][] = typeof adapter === "string" ? [["adapter", "none"]] : [
     ["adapter", `${adapter.name}${adapter.isSoftware ? ", in software" : ""}`],
@@ -145,6 +147,7 @@ export function formatMachine(machine: Machine): string {
     ["workgroup", `${adapter.maxInvocations} invocations, ${formatBytes(adapter.workgroupBytes)} shared`],
   ];
   rows.push(
+    ["deno", deno],
     ["driver", backend],
     ["kernels' choice", kept[tuning.state]],
     ["CPU cores", String(cores)],
@@ -209,6 +212,7 @@ export async function lookAtMachine(open: () => Promise<Gpu> = openGpu): Promise
   const disk = await statfs("runs").catch(() => statfs(".")).catch(() => null);
   return {
     adapter,
+    deno: `${Deno.version.deno}, ${Deno.execPath()}`,
     backend: backendName(),
     tuning,
     cores: navigator.hardwareConcurrency,
@@ -219,10 +223,10 @@ export async function lookAtMachine(open: () => Promise<Gpu> = openGpu): Promise
 
 /** The `doctor` command. */
 export const doctorCommand: Command<typeof options> = {
-  command: "deno task doctor",
+  command: "./ponder doctor",
   summary:
     "Say what this machine has, what would be slow on it and why, and what to do. Exit code 1 without an adapter.",
-  examples: ["deno task doctor", "deno task doctor --json"],
+  examples: ["./ponder doctor", "./ponder doctor --json"],
   options,
   async run({ values: { json } }) {
     const machine = await lookAtMachine();

@@ -40,13 +40,13 @@ const options = defineOptions({
 
 /** The `envs` command. */
 export const envsCommand: Command<typeof options> = {
-  command: "deno task envs",
+  command: "./ponder envs",
   summary: "List the environments and their settings; with --sheet, draw their frames side by side.",
   examples: [
-    "deno task envs",
-    "deno task envs --sheet",
-    "deno task envs --env ./maze.ts --check",
-    "deno task envs --env Blackjack --sheet blackjack.png --columns 10",
+    "./ponder envs",
+    "./ponder envs --sheet",
+    "./ponder envs --env ./maze.ts --check",
+    "./ponder envs --env Blackjack --sheet blackjack.png --columns 10",
   ],
   options,
   async run({ values: { env, sheet, columns, seed, check, json } }) {

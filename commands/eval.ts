@@ -28,7 +28,7 @@ import { openTunedGpu } from "../bench/tuning.ts";
 const { temperature, maxNewTokens } = agentOptions;
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   checkpoint: { type: "path", meaning: "checkpoint folder to evaluate instead of a run's" },
   policy: {
     type: "string",
@@ -81,15 +81,15 @@ const options = defineOptions({
 
 /** The `eval` command. */
 export const evalCommand: Command<typeof options> = {
-  command: "deno task eval",
+  command: "./ponder eval",
   summary: "Evaluate a trained policy on held-out seeds, sampled and greedy, with 95% intervals.",
   examples: [
-    "deno task eval",
-    "deno task eval --run runs/NumberLine-s0 --seed 2",
-    "deno task eval --run runs/NumberLine-s0 --temperature 1 --json",
-    "deno task eval --run runs/Points24-s0 --temperature 1 --samples 32 --episodes 256",
-    "deno task eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
-    "deno task eval --policy random --env Blackjack --episodes 10000",
+    "./ponder eval",
+    "./ponder eval --run runs/NumberLine-s0 --seed 2",
+    "./ponder eval --run runs/NumberLine-s0 --temperature 1 --json",
+    "./ponder eval --run runs/Points24-s0 --temperature 1 --samples 32 --episodes 256",
+    "./ponder eval --run runs/NumberLine-s0 --env-settings maxPosition=20",
+    "./ponder eval --policy random --env Blackjack --episodes 10000",
   ],
   options,
   async run({ given, values: { run, checkpoint, policy, episodes, seed, samples, json } }) {

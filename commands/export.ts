@@ -4,15 +4,16 @@
  * @module
  */
 import { type FileContent, writeFileAtomic } from "../model/files.ts";
-import { type Command, defineOptions, formatBytes, runCommand, UsageError, userPath } from "../rl/cli/mod.ts";
+import { type Command, defineOptions, formatBytes, runCommand, runPath, UsageError } from "../rl/cli/mod.ts";
 import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
 import { RunFolder } from "../rl/run/folder.ts";
-import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { latestRun } from "../rl/run/latest.ts";
 import { explained, proveAllMetrics } from "../rl/run/proof.ts";
 
 const options = defineOptions({
   run: {
     type: "path",
+    isRun: true,
     meaning: "run folder, which may stand without the flag; the latest one under runs/ when absent",
   },
   metrics: {
@@ -25,11 +26,11 @@ const options = defineOptions({
 
 /** The `export` command. */
 export const exportCommand: Command<typeof options> = {
-  command: "deno task export",
+  command: "./ponder export",
   summary: "Write a run's metrics for other programs: CSV, TensorBoard, W&B or trackio.",
   examples: [
-    "deno task export runs/NumberLine-s0 --metrics csv --out metrics.csv",
-    "deno task export runs/NumberLine-s0 --metrics tensorboard --out logs/NumberLine-s0",
+    "./ponder export runs/NumberLine-s0 --metrics csv --out metrics.csv",
+    "./ponder export runs/NumberLine-s0 --metrics tensorboard --out logs/NumberLine-s0",
   ],
   options,
   maxPositional: 1,
@@ -38,7 +39,7 @@ export const exportCommand: Command<typeof options> = {
     if (out === undefined) {
       throw new UsageError("Cannot export without a place: name a file or folder with --out");
     }
-    const run = flag ?? (positional.length > 0 ? userPath(positional[0]) : await latestRun(RUNS_FOLDER));
+    const run = flag ?? (positional.length > 0 ? runPath(positional[0]) : await latestRun());
     const folder = await RunFolder.open(run);
     await explained(run, () => proveAllMetrics(run));
     const scalars = scalarsOf(await folder.readMetrics());

@@ -39,12 +39,12 @@ const options = defineOptions({
 
 /** The `import` command. */
 export const importCommand: Command<typeof options> = {
-  command: "deno task import",
+  command: "./ponder import",
   summary: "Bring a pretrained vision-language model here: from the hub, or from a folder on disk.",
   examples: [
-    "deno task import HuggingFaceTB/SmolVLM-256M-Instruct",
-    "deno task import ~/downloads/SmolVLM-256M-Instruct --out models/smolvlm",
-    "deno task import my-adapter --base models/SmolVLM-256M-Instruct",
+    "./ponder import HuggingFaceTB/SmolVLM-256M-Instruct",
+    "./ponder import ~/downloads/SmolVLM-256M-Instruct --out models/smolvlm",
+    "./ponder import my-adapter --base models/SmolVLM-256M-Instruct",
   ],
   options,
   maxPositional: 1,

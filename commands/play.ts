@@ -22,6 +22,7 @@ import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
+import { requireReward } from "../rl/vector_env.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -31,7 +32,7 @@ const MAX_FRAME_COLUMNS = 60;
 const LINES_BESIDE_FRAME = 7;
 
 const options = defineOptions({
-  run: { type: "path", meaning: "run folder; the latest one under runs/ when absent" },
+  run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
@@ -100,6 +101,7 @@ export async function* playEpisode(policy: Policy, settings: PlaySettings): Asyn
     const action = decision.parse.action ?? env.randomAction();
     const result = env.step(action);
     const { reward, terminated, truncated, info } = result;
+    requireReward(env, reward);
     episodeReturn += reward;
     yield {
       step,
@@ -201,12 +203,12 @@ function styled(colors: boolean, ...codes: number[]): (text: string) => string {
 
 /** The `play` command. */
 export const playCommand: Command<typeof options> = {
-  command: "deno task play",
+  command: "./ponder play",
   summary: "Show one held-out episode in the terminal: what the agent sees, thinks, does and earns.",
   examples: [
-    "deno task play",
-    "deno task play --run runs/NumberLine-s0 --seed 3 --greedy",
-    "deno task play --json",
+    "./ponder play",
+    "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
+    "./ponder play --json",
   ],
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json } }) {

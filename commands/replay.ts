@@ -12,12 +12,12 @@ import {
   processConsole,
   Progress,
   runCommand,
+  runPath,
   UsageError,
-  userPath,
 } from "../rl/cli/mod.ts";
 import { commonOptions, resolveConfig } from "../rl/config.ts";
 import { RunFolder } from "../rl/run/folder.ts";
-import { latestRun, RUNS_FOLDER } from "../rl/run/latest.ts";
+import { latestRun } from "../rl/run/latest.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { decodeRecorded } from "../rl/run/recorded.ts";
 import {
@@ -34,6 +34,7 @@ import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from ".
 const options = defineOptions({
   run: {
     type: "path",
+    isRun: true,
     meaning: "run folder, which may stand without the flag; the latest one under runs/ when absent",
   },
   episode: {
@@ -49,13 +50,13 @@ const options = defineOptions({
 
 /** The `replay` command. */
 export const replayCommand: Command<typeof options> = {
-  command: "deno task replay",
+  command: "./ponder replay",
   summary:
     "Compute a recorded episode again and compare every token, log-probability and advantage with the recording.",
   examples: [
-    "deno task replay",
-    "deno task replay runs/NumberLine-s0 --episode 12.0",
-    "deno task replay runs/NumberLine-s0 --episode rl.0",
+    "./ponder replay",
+    "./ponder replay runs/NumberLine-s0 --episode 12.0",
+    "./ponder replay runs/NumberLine-s0 --episode rl.0",
   ],
   options,
   maxPositional: 1,
@@ -63,8 +64,8 @@ export const replayCommand: Command<typeof options> = {
     if (values.run !== undefined && positional.length > 0) {
       throw new UsageError(`Cannot replay both ${values.run} and ${positional[0]}: name one run`);
     }
-    const named = values.run ?? (positional.length > 0 ? userPath(positional[0]) : undefined);
-    const run = named ?? await latestRun(RUNS_FOLDER);
+    const named = values.run ?? (positional.length > 0 ? runPath(positional[0]) : undefined);
+    const run = named ?? await latestRun();
     const folder = await RunFolder.open(run);
     const { of, episode } = await findEpisode(run, values.episode);
     const recorded = decodeRecorded(readRecordedText(run, recordingFile(of)));

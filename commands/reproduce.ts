@@ -63,7 +63,7 @@ const options = defineOptions({
 });
 
 /** The flags that `--quick` adds: enough to see every part work, too little to learn. */
-const QUICK: CellContext["extra"] = {
+export const QUICK: CellContext["extra"] = {
   train: flags(
     "--demonstrations 200 --sft-steps 20 --perception-gate 0 --env-steps 256 --envs 32 --rollout-steps 4 " +
       "--minibatch 64 --eval-episodes 8",
@@ -76,14 +76,14 @@ const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], var
 
 /** The `reproduce` command. */
 export const reproduceCommand: Command<typeof options> = {
-  command: "deno task reproduce",
+  command: "./ponder reproduce",
   summary: "Run or resume every experiment, keep the summaries under results/, and write docs/results.md.",
   examples: [
-    "deno task reproduce",
-    "deno task reproduce --only NumberLine/default --seeds 0",
-    "deno task reproduce --only reference,ood",
-    "deno task reproduce --only NumberLine --renew",
-    "deno task reproduce --quick",
+    "./ponder reproduce",
+    "./ponder reproduce --only NumberLine/default --seeds 0",
+    "./ponder reproduce --only reference,ood",
+    "./ponder reproduce --only NumberLine --renew",
+    "./ponder reproduce --quick",
   ],
   options,
   async run({ values }) {
@@ -192,12 +192,17 @@ function select(only: readonly string[] | undefined): readonly Experiment[] {
   return experiments.filter((experiment) => idsOf(experiment).some((id) => only.includes(id)));
 }
 
-/** The first experiment of each table and command of a task: a smoke run need not see all that differ in a number. */
-function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
+/**
+ * The first experiment of each table and command of a task, and those that train what it evaluates: a smoke run need not see all
+ * that differ in a number.
+ */
+export function oneOfEach(chosen: readonly Experiment[]): readonly Experiment[] {
   // Policies without a model take no time.
   const kind = ({ environment, group, command, name }: Experiment) =>
     [environment, group, command, ...command === "policy" ? [name] : []].join();
-  return [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
+  const firsts = [...Map.groupBy(chosen, kind).values()].map(([first]) => first);
+  const needed = new Set([...firsts, ...firsts.map(trainedBy)]);
+  return experiments.filter((experiment) => needed.has(experiment));
 }
 
 function readSeed(text: string): number {

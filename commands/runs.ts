@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { relative, resolve } from "node:path";
 import {
   type Command,
   defineOptions,
@@ -11,9 +12,10 @@ import {
   printable,
   processConsole,
   runCommand,
-  userPath,
+  runPath,
+  RUNS_FOLDER,
+  userFolder,
 } from "../rl/cli/mod.ts";
-import { RUNS_FOLDER } from "../rl/run/latest.ts";
 import { describeRun, findRuns } from "../rl/watch/runs.ts";
 import type { RunListed } from "../rl/watch/wire.ts";
 
@@ -23,29 +25,45 @@ const options = defineOptions({
 
 /** The `runs` command. */
 export const runsCommand: Command<typeof options> = {
-  command: "deno task runs",
+  command: "./ponder runs",
   summary: "List runs, the newest first: held-out success, age, and whether they train, stopped or finished.",
-  examples: ["deno task runs", "deno task runs runs/sweep", "deno task runs --json"],
+  examples: ["./ponder runs", "./ponder runs runs/sweep", "./ponder runs --json"],
   options,
   maxPositional: 64,
   async run({ values: { json }, positional }) {
-    const folders = positional.length > 0 ? positional.map((path) => userPath(path)) : [RUNS_FOLDER];
+    const folders = positional.length > 0 ? positional.map(runPath) : [RUNS_FOLDER];
     const found = await findRuns(folders).catch((error) => {
       // Nothing was trained yet.
       if (positional.length === 0 && error instanceof Deno.errors.NotFound) return [];
       throw error;
     });
     const paths = new Map(found.map(({ id, path }) => [id, path]));
-    const listed = (await Promise.all(found.map(describeRun))).map(({ listed }) => listed)
+    const listed = (await Promise.all(found.map(describeRun)))
+      .map(({ listed }) => ({ ...listed, name: nameFor(paths.get(listed.id)!) }))
       .sort((a, b) => b.changedMs - a.changedMs);
     if (json) {
-      const runs = listed.map(({ id, ...run }) => ({ path: paths.get(id), ...run }));
+      const runs = listed.map(({ id, ...run }) => ({ path: fromUser(paths.get(id)!), ...run }));
       processConsole.out(JSON.stringify(runs, null, 2) + "\n");
     } else if (listed.length === 0) {
       processConsole.out(`No runs in ${folders.join(", ")}; ./ponder train begins one\n`);
     } else processConsole.out(formatRuns(listed, Date.now()) + "\n");
   },
 };
+
+/** What a user can type after `--run` for the run at this path, from the folder that they are in. */
+function nameFor(path: string): string {
+  return path.startsWith(`${RUNS_FOLDER}/`) ? path.slice(RUNS_FOLDER.length + 1) : relativeToUser(path);
+}
+
+/** A path of this process, as it is from the folder that the user is in. */
+function fromUser(path: string): string {
+  return userFolder() === Deno.cwd() ? path : resolve(path);
+}
+
+function relativeToUser(path: string): string {
+  const name = relative(userFolder(), resolve(path));
+  return name === "" ? "." : name.startsWith("..") ? path : name;
+}
 
 /** A table of runs for people. */
 export function formatRuns(runs: readonly RunListed[], nowMs: number): string {

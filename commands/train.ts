@@ -3,76 +3,62 @@
  *
  * @module
  */
+import { chromeTrace } from "../bench/chrome_trace.ts";
+import { formatTrace, traceTraining } from "../bench/trace.ts";
+import { openTunedGpu } from "../bench/tuning.ts";
 import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { debugLevel, type Gpu, NotFiniteError } from "../kernels/gpu/mod.ts";
+import { settingElsewhere } from "../rl/algorithms/elsewhere.ts";
+import type { Algorithm } from "../rl/algorithms/mod.ts";
 import {
   type Command,
-  commandLine,
   formatBytes,
   formatDuration,
-  type Given,
   Progress,
   runCommand,
+  runPath,
   shellQuote,
   UsageError,
   userFolder,
 } from "../rl/cli/mod.ts";
-import type { Algorithm } from "../rl/algorithms/mod.ts";
-import {
-  commonOptions,
-  type CommonSettings,
-  isRlSetting,
-  optionsOf,
-  resolveConfig,
-  settingsOf,
-} from "../rl/config.ts";
-import { loadEnvironment } from "../rl/run/load_environment.ts";
-import { estimateDurationMs, estimateWork } from "../rl/run/estimate.ts";
-import type { Evaluation } from "../rl/evaluation.ts";
-import { evaluationReport, evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
-import { runTraining } from "../rl/run/run.ts";
-import type { RunResult } from "../rl/run/state.ts";
-import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
+import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../rl/config.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
-import { adaptersOf, modelPlace, openBase, openBaseOf, type RunBase } from "../rl/pretrained/agent.ts";
-import { loraOf } from "../rl/pretrained/options.ts";
+import { adaptersOf, modelPlace, openBase } from "../rl/pretrained/agent.ts";
+import { evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
+import { summarize } from "../rl/report/summary.ts";
 import { requireBeginning } from "../rl/requirements.ts";
+import { beginRun, type Begun, readWarmStart, resumeRun, type RunParts } from "../rl/run/begin.ts";
+import { estimateDurationMs, estimateWork } from "../rl/run/estimate.ts";
+import { RunFolder } from "../rl/run/folder.ts";
+import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { requireRunMemory } from "../rl/run/memory_estimate.ts";
 import { onDevice } from "../rl/run/retry.ts";
+import { runTraining } from "../rl/run/run.ts";
+import type { RunResult } from "../rl/run/state.ts";
 import { stoppable } from "../rl/run/stop.ts";
-import { chromeTrace } from "../bench/chrome_trace.ts";
-import { formatTrace, traceTraining } from "../bench/trace.ts";
-import { RunFolder } from "../rl/run/folder.ts";
-import { changedSettings, listChanges, requireSameSettings } from "../rl/run/same_settings.ts";
 import { serveRun } from "../rl/watch/serve.ts";
-import { beginWithWeights } from "../rl/run/given_weights.ts";
-import { type WarmStart, writeWarmStart } from "../rl/run/store.ts";
-import {
-  isSameEnvironment,
-  keepPlaces,
-  readRunSettings,
-  requireNoProgram,
-  unnamed,
-} from "../rl/run/trained.ts";
-import { noteTaken, noteUntaken, removeTaken, untaken } from "../rl/run/untaken.ts";
-import { openTunedGpu } from "../bench/tuning.ts";
 
 /** The `train` command. Its flags are those of every run, and those of the chosen algorithm. */
 export const trainCommand: Command<typeof commonOptions> = {
-  command: "deno task train",
+  command: "./ponder train",
   summary: "Fine-tune a compact vision-language model on an environment: warm start, RL, evaluation.",
   examples: [
-    "deno task train",
-    "deno task train --seed 1 --lambda 0.3",
-    "deno task train --algorithm grpo",
-    "deno task train --no-cot --out runs/no-cot",
-    "deno task train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
-    "deno task train --resume",
-    "deno task train --resume --extend --env-steps 60000",
-    "deno task train --profile --overwrite",
+    "./ponder train",
+    "./ponder train --seed 1 --lambda 0.3",
+    "./ponder train --algorithm grpo",
+    "./ponder train --no-cot --out runs/no-cot",
+    "./ponder train --lambda 0.9 --warm-start runs/NumberLine-s0 --out runs/lambda-0.9",
+    "./ponder train --resume",
+    "./ponder train --resume --extend --env-steps 60000",
+    "./ponder train --profile --overwrite",
     "./ponder train --watch",
   ],
   options: async (args) => optionsOf(await algorithmOf(args)),
+  elsewhere: async (args) => {
+    const algorithm = await algorithmOf(args);
+    return (setting) => settingElsewhere(setting, algorithm);
+  },
   async run({ given: typed, values }) {
     const given = typed.model === undefined ? typed : { ...typed, model: modelPlace(typed.model) };
     const algorithm = await loadAlgorithm(values.algorithm);
@@ -84,7 +70,8 @@ export const trainCommand: Command<typeof commonOptions> = {
       : `-${given.model.split("/").at(-1)}`;
     // The default folder is the repository's; elsewhere the user needs its whole path to go on with it.
     const runs = userFolder() === Deno.cwd() ? "runs" : `${Deno.cwd()}/runs`;
-    const out = values.out ?? `${runs}/${environment.name}${kind}-s${values.seed}`;
+    const out = (values.resume ? earlierRun(values.out) : values.out) ??
+      `${runs}/${environment.name}${kind}-s${values.seed}`;
     if (values.extend && given.envSteps === undefined) {
       throw new UsageError("Cannot use --extend without --env-steps: say how long the run shall be in all");
     }
@@ -102,8 +89,8 @@ export const trainCommand: Command<typeof commonOptions> = {
       return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
         if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh, base);
         begun ??= fresh === null
-          ? await resumed(gpu, await RunFolder.create(out, { resume: true }), given)
-          : await begin(gpu, fresh, warmStart, {
+          ? await resumeRun(gpu, await RunFolder.create(out, { resume: true }), given)
+          : await beginRun(gpu, fresh, warmStart, {
             ...{ environment, algorithm, base },
             folder: await RunFolder.create(out, fresh),
           });
@@ -117,124 +104,10 @@ export const trainCommand: Command<typeof commonOptions> = {
   },
 };
 
-/** A run with its folder: its settings and its parts. */
-type Begun = readonly [CommonSettings, Parts];
-
-/** Begins a new run. With a warm start, or the path of a run whose weights to use, it goes on from that. */
-async function begin(
-  gpu: Gpu,
-  config: CommonSettings,
-  warmStart: WarmStart | string | null,
-  parts: Parts,
-): Promise<Begun> {
-  const { folder } = parts;
-  return await orClosed(folder, async () => {
-    if (warmStart !== null) await noteUntaken(folder.path, config.warmStart!);
-    await folder.writeConfig(settingsOf(config));
-    if (warmStart !== null) await take(gpu, config, warmStart, parts);
-    return [{ ...config, resume: warmStart !== null }, parts];
-  });
-}
-
-/** Lets a new run, which has only its settings, begin RL with a warm start, or with the weights of the run at a path. */
-async function take(
-  gpu: Gpu,
-  config: CommonSettings,
-  warmStart: WarmStart | string,
-  { environment, folder }: Parts,
-): Promise<void> {
-  if (typeof warmStart === "string") {
-    await beginWithWeights(gpu, folder, { source: warmStart, environment, config });
-  } else await writeWarmStart(folder, warmStart);
-  await noteTaken(folder.path);
-}
-
-/** Opens a run to go on with. Flags may repeat its settings but not change them; with `--extend` its length may grow. */
-async function resumed(gpu: Gpu, folder: RunFolder, given: Given<typeof commonOptions>): Promise<Begun> {
-  return await orClosed(folder, async () => {
-    const { settings: earlier, algorithm } = await readRunSettings(folder, given.algorithm);
-    if (given.env === undefined) requireNoProgram(folder.path, earlier.env ?? "");
-    if (algorithm === null) {
-      throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
-    }
-    const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const resolved = resolveConfig({ ...earlier, ...given }, environment, algorithm);
-    const base = await openBaseOf(folder.path, resolved);
-    // The base too may have moved; that it is the same its fingerprint tells.
-    const { model = resolved.model } = earlier;
-    const config = { ...keepPlaces(resolved, earlier), model };
-    const was = earlier.envSteps ?? commonOptions.envSteps.default;
-    const isLonger = config.extend && config.envSteps !== was;
-    if (isLonger && config.envSteps < was) {
-      throw new UsageError(
-        `Cannot extend ${folder.path} to --env-steps ${config.envSteps}: it is ${was} long, use a larger number`,
-      );
-    }
-    const settings = settingsOf(config);
-    await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
-    const parts = { environment, algorithm, folder, base };
-    const source = await untaken(folder.path);
-    if (source !== null) {
-      const warmStart = await readUntaken(source, config, parts);
-      await removeTaken(folder.path);
-      await take(gpu, config, warmStart, parts);
-    }
-    if (isLonger) await folder.extend({ envSteps: config.envSteps });
-    return [config, parts];
-  });
-}
-
-/** Does `work`. If it throws, the folder is closed. */
-async function orClosed<T>(folder: RunFolder, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    await folder.close();
-    throw error;
-  }
-}
-
-/**
- * Reads another run's warm start, if this run would have the same one. Returns the path itself if that run trained on another
- * environment, or if this environment has no solver. RL then begins with that run's latest weights.
- *
- * @throws {UsageError} when the environment is the same but settings of the warm start differ.
- */
-async function readWarmStart(
-  path: string,
-  config: CommonSettings,
-  { environment, algorithm: { options } }: Pick<Parts, "environment" | "algorithm">,
-): Promise<WarmStart | string> {
-  const folder = await RunFolder.open(path);
-  const { settings } = await readRunSettings(folder);
-  const isSolved = environment.make().demonstrate !== undefined;
-  if (!isSolved || !isSameEnvironment(settings.env, environment)) return path;
-  const changed = changedSettings(await folder.readConfig(), settingsOf(keepPlaces(config, settings)))
-    .filter(([name]) => !isRlSetting(name, options) && Object.hasOwn(commonOptions, name));
-  if (changed.length === 0) return await folder.readWarmStart();
-  throw new UsageError(
-    `Cannot take the warm start of ${path}, whose settings were others: ${listChanges(changed)}; ` +
-      "use the same, or leave out --warm-start",
-  );
-}
-
-/** The same for a run that was killed before it had taken it. */
-async function readUntaken(
-  source: string,
-  config: CommonSettings,
-  parts: Parts,
-): Promise<WarmStart | string> {
-  try {
-    return await readWarmStart(source, config, parts);
-  } catch (error) {
-    throw new Error(
-      `Cannot resume ${parts.folder.path}: it was stopped before it had taken the warm start of ${source}, which cannot be ` +
-        `read now (${(error as Error).message}); begin again with --overwrite --warm-start ${
-          shellQuote(source)
-        }`,
-      { cause: error },
-    );
-  }
+/** The run to go on with: at the path that the user named, or else under that name in the repository's runs. */
+function earlierRun(out: string | undefined): string | undefined {
+  const folder = `${userFolder()}/`;
+  return out === undefined ? undefined : runPath(out.startsWith(folder) ? out.slice(folder.length) : out);
 }
 
 /** The flag that names a user's own environment. `./ponder` lets a command read only files that its command line names. */
@@ -247,16 +120,7 @@ function ownAlgorithmFlag({ reference }: Algorithm): string {
   return reference === undefined ? "" : ` --algorithm ${shellQuote(reference)}`;
 }
 
-/** The parts of a run beside its settings. */
-interface Parts {
-  readonly environment: EnvironmentDefinition;
-  readonly algorithm: Algorithm;
-  readonly folder: RunFolder;
-  /** The pretrained model; null if it is made here. */
-  readonly base: RunBase | null;
-}
-
-async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<number> {
+async function train(gpu: Gpu, config: CommonSettings, parts: RunParts): Promise<number> {
   const { environment, folder } = parts;
   const startMs = performance.now();
   const progress = new Progress();
@@ -278,7 +142,7 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
       return 1;
     }
     const seconds = result.earlierSeconds + (performance.now() - startMs) / 1e3;
-    const summary = summarize(config, parts, gpu, result, { seconds });
+    const summary = summarize(config, parts, result, { adapter: gpu.adapterName, seconds });
     await folder.writeSummary(summary);
     report(environment, config, result, { out: folder.path, seconds });
     if (config.json) console.log(JSON.stringify(summary, null, 2));
@@ -301,7 +165,7 @@ async function train(gpu: Gpu, config: CommonSettings, parts: Parts): Promise<nu
 async function announce(
   gpu: Gpu,
   config: CommonSettings,
-  { environment, algorithm, base }: Parts,
+  { environment, algorithm, base }: RunParts,
   progress: Progress,
 ): Promise<void> {
   const policy = base === null ? newPolicy(gpu, environment, config) : null;
@@ -325,7 +189,7 @@ async function announce(
 async function profile(
   gpu: Gpu,
   config: CommonSettings,
-  { environment, algorithm, folder }: Parts,
+  { environment, algorithm, folder }: RunParts,
   progress: Progress,
 ): Promise<void> {
   const steps = await traceTraining(gpu, environment, config, algorithm);
@@ -334,40 +198,6 @@ async function profile(
   const perIteration = config.envs * (collection.kind === "steps" ? collection.steps : 1);
   const table = formatTrace(steps, config, perIteration);
   progress.note(`\n${table}\n\nSaved ${path}, open it in https://ui.perfetto.dev\n`);
-}
-
-/** Makes the contents of `summary.json`. Times are in seconds. */
-function summarize(
-  config: CommonSettings,
-  { environment: { name: environment }, algorithm, base }: Parts,
-  gpu: Gpu,
-  result: RunResult,
-  { seconds }: { seconds: number },
-) {
-  const { evalEpisodes: episodes } = config;
-  const { sft, rl, evaluation, rollout, rolloutTokens } = result.effort;
-  const reportOf = (evaluation: Evaluation | null) =>
-    evaluation && evaluationReport(evaluation, { environment, episodes, seed: 0 });
-  return {
-    command: commandLine("train"),
-    adapter: gpu.adapterName,
-    deno: Deno.version.deno,
-    preset: config.policy !== "vlm" ? config.policy : base === null ? config.preset : null,
-    ...base && { base: { model: base.base.folder, sha256: base.digest, lora: loraOf(config) ?? null } },
-    env_steps: result.envSteps,
-    parameters: result.parameters,
-    seed: config.seed,
-    cot: config.cot,
-    algorithm: algorithm.name,
-    lambda: algorithm.thoughtWeight?.(config) ?? 1,
-    freeze: config.freeze,
-    sft_updates: result.sftUpdates,
-    evaluation: reportOf(result.afterRl),
-    evaluation_after_sft: reportOf(result.afterSft),
-    wall_seconds: { total: seconds, sft, rl, evaluation },
-    rollout_tokens_per_second: rollout > 0 ? rolloutTokens / rollout : null,
-    peak_memory_bytes: result.peakBytes,
-  };
 }
 
 /** Prints the evaluation table, and what to do next, on stderr. */

@@ -27,11 +27,11 @@ const options = defineOptions({
 
 /** The `verify` command. */
 export const verifyCommand: Command<typeof options> = {
-  command: "deno task verify",
+  command: "./ponder verify",
   summary: "Compare a pretrained folder with golden files; exit 1 if a difference is out of bounds.",
   examples: [
-    "deno task verify models/SmolVLM-256M-Instruct golden.json",
-    "deno task verify models/SmolVLM-256M-Instruct my-adapter/golden.json --adapter my-adapter",
+    "./ponder verify models/SmolVLM-256M-Instruct golden.json",
+    "./ponder verify models/SmolVLM-256M-Instruct my-adapter/golden.json --adapter my-adapter",
   ],
   options,
   maxPositional: 100,

@@ -5,8 +5,7 @@
  */
 import { openTunedGpu } from "../bench/tuning.ts";
 import { writeFileAtomic } from "../model/files.ts";
-import { type Command, defineOptions, formatBytes, runCommand, userPath } from "../rl/cli/mod.ts";
-import { RUNS_FOLDER } from "../rl/run/latest.ts";
+import { type Command, defineOptions, formatBytes, runCommand, runPath, RUNS_FOLDER } from "../rl/cli/mod.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { exportPage } from "../rl/watch/export.ts";
 import { readPage } from "../rl/watch/page.ts";
@@ -18,6 +17,7 @@ import { makeSite } from "../rl/watch/site.ts";
 const options = defineOptions({
   run: {
     type: "path",
+    isRun: true,
     meaning: "a run, or a folder of runs; all under runs/ when absent. Names may stand without the flag",
   },
   port: {
@@ -32,22 +32,30 @@ const options = defineOptions({
 
 /** The `watch` command. */
 export const watchCommand: Command<typeof options> = {
-  command: "deno task watch",
+  command: "./ponder watch",
   summary:
     "Show runs in a browser: trends, iterations, and recorded episodes token by token. Follows runs that train.",
   examples: [
-    "deno task watch",
-    "deno task watch runs/NumberLine-s0 runs/NumberLine-s1",
-    "deno task watch runs/NumberLine-s0 --export page.html",
+    "./ponder watch",
+    "./ponder watch runs/NumberLine-s0 runs/NumberLine-s1",
+    "./ponder watch runs/NumberLine-s0 --export page.html",
   ],
   options,
   maxPositional: 64,
   async run({ values: { run, port, export: out }, positional }) {
-    const named = [...run === undefined ? [] : [run], ...positional.map((path) => userPath(path))];
+    const named = [...run === undefined ? [] : [run], ...positional.map(runPath)];
     const folders = named.length > 0 ? named : [RUNS_FOLDER];
     const page = await readPage();
     if (out !== undefined) {
-      const html = await exportPage(page, await findRuns(folders));
+      const found = await findRuns(folders);
+      if (found.length === 0) {
+        throw new Deno.errors.NotFound(
+          `Cannot export a page of ${
+            folders.join(", ")
+          }: there is no run in it, name a run or a folder of runs`,
+        );
+      }
+      const html = await exportPage(page, found);
       await writeFileAtomic(out, html);
       console.error(`Wrote ${out}, ${formatBytes(html.length)}; open it in a browser`);
       return 0;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Slice } from "../kernels/gpu/mod.ts";
+import { requireFinite, type Slice } from "../kernels/gpu/mod.ts";
 import type { Layout, Sequence } from "./sequence.ts";
 import { Tape } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
@@ -30,6 +30,7 @@ export interface AssessOptions {
  * Scores sequences by forward passes, one batch after another; nothing is recorded. An empty response has empty arrays.
  *
  * @throws {RangeError} when a sequence cannot be laid out, or `batchSize` is below 1.
+ * @throws {NotFiniteError} when a log-probability, entropy or value is NaN or infinite.
  */
 export async function assess(
   vlm: Vlm,
@@ -48,8 +49,16 @@ export async function assess(
       ? new Array<Float32Array>(3).fill(new Float32Array(0))
       : await vlm.gpu.plans.run(step, { layout, temperature });
     batch.forEach(({ response: { length } }, b) => {
-      const own = (words: Float32Array) => words.slice(b * R, b * R + length);
-      assessments.push({ logprobs: own(logprobs), entropies: own(entropies), values: own(values) });
+      const own = (words: Float32Array, what: string) => {
+        const row = words.slice(b * R, b * R + length);
+        requireFinite("score", row, (t) => `the ${what} of token ${t} of response ${first + b}`);
+        return row;
+      };
+      assessments.push({
+        logprobs: own(logprobs, "log-probability"),
+        entropies: own(entropies, "entropy"),
+        values: own(values, "value"),
+      });
     });
   }
   return assessments;

@@ -8,11 +8,12 @@
  */
 import { fixed, type Slice } from "../kernels/gpu/mod.ts";
 import { rotaryTable } from "../kernels/rotary/mod.ts";
-import { type Attend, blockKindOf, type BlockSizes } from "./block.ts";
+import { activationWords, type Attend, blockKindOf, type BlockSizes, runBlock } from "./block.ts";
 import type { VlmConfig } from "./config.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import type { Layout } from "./sequence.ts";
 import {
+  asMatrix,
   attention,
   embed,
   embedRows,
@@ -52,8 +53,8 @@ export function readSequences(
   { layout, imageTokens, onQkv }: {
     layout: Layout;
     imageTokens: Tensor | null;
-    /** Sees each layer's packed QKV (B, T, 3C), from which generation fills its cache. */
-    onQkv?: (layer: number, QKV: Tensor) => void;
+    /** Sees each layer's packed QKV (B, T, 3C), from which generation fills its cache; `part` can keep it beyond the layer. */
+    onQkv?: (layer: number, QKV: Tensor, part: Tape) => void;
   },
 ): Tensor {
   const { B, T, sources, positions, prefix, length, readouts } = layout;
@@ -69,8 +70,8 @@ export function readSequences(
     : embedRows(tape, { tokens, images }, { sources, shape: [B, T] }); // (B, T, C)
   const { heads, keyValueHeads, promptAttention } = config;
   const seen = promptAttention === "causal" ? fixed(new Uint32Array(B)) : prefix;
-  const attendIn = (layer: number) => (QKV: Tensor) => {
-    onQkv?.(layer, QKV);
+  const attendIn = (layer: number, tape: Tape) => (QKV: Tensor) => {
+    onQkv?.(layer, QKV, tape);
     return attention(tape, QKV, { prefix: seen, length, heads, keyValueHeads });
   };
   return languageBlocks(tape, parameters, config, X, {
@@ -87,7 +88,7 @@ export function languageBlocks(
   config: VlmConfig,
   X: Tensor,
   { attendIn, positions, rows }: {
-    attendIn: (layer: number) => Attend;
+    attendIn: (layer: number, tape: Tape) => Attend;
     /** u32, the position of each row of X. */
     positions: Slice;
     rows?: Int32Array;
@@ -96,15 +97,17 @@ export function languageBlocks(
   const { normEpsilon: epsilon, layers } = config;
   const kind = blockKindOf(config);
   const sizes = blockSizes(config);
+  const size = { rows: asMatrix(X).rows, words: activationWords(kind, sizes) };
   for (let layer = 0; layer < layers; layer++) {
-    X = kind.forward(tape, parameters, `language.blocks.${layer}`, X, {
-      sizes,
-      attend: attendIn(layer),
-      positions,
-      rotaryTable: parameters.constants.get(ROTARY),
-      epsilon,
-      rows: layer === layers - 1 ? rows : undefined,
-    });
+    X = runBlock(tape, X, size, (tape, X) =>
+      kind.forward(tape, parameters, `language.blocks.${layer}`, X, {
+        sizes,
+        attend: attendIn(layer, tape),
+        positions,
+        rotaryTable: parameters.constants.get(ROTARY),
+        epsilon,
+        rows: layer === layers - 1 ? rows : undefined,
+      }));
   }
   return kind.norm(tape, parameters, "language.norm", X, epsilon);
 }

@@ -136,7 +136,10 @@ export function readLoraConfig(config: unknown): LoraConfig {
   if (!Number.isInteger(r) || (r as number) < 1) {
     throw refuse(`r must be a whole number of at least 1, got ${quote(r)}`);
   }
-  if (typeof lora_alpha !== "number") throw refuse(`lora_alpha must be a number, got ${quote(lora_alpha)}`);
+  // JSON's 1e999 is infinite.
+  if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) {
+    throw refuse(`lora_alpha must be a finite number, got ${quote(lora_alpha)}`);
+  }
   if (bias !== "none") throw refuse(`bias is ${quote(bias)}, only none is known`);
   for (const name of UNKNOWN) {
     if (saysSomething(rest[name])) throw refuse(`it has ${name} (${quote(rest[name])}), which is not known`);

@@ -8,6 +8,7 @@ import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { agentOptions } from "./agent.ts";
 import { type Algorithm, requireFeatures } from "./algorithms/algorithm.ts";
 import { algorithms, findAlgorithm } from "./algorithms/mod.ts";
+import { settingElsewhere } from "./algorithms/elsewhere.ts";
 import { ppo, type ppoOptions } from "./algorithms/ppo.ts";
 import {
   defaultsOf,
@@ -129,8 +130,9 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   const policy = policyPresets[given.policy ?? commonOptions.policy.default];
   const foreign = Object.keys(given).find((name) => !Object.hasOwn(options, name));
   if (foreign !== undefined) {
+    const place = settingElsewhere(foreign, algorithm as unknown as Algorithm);
     throw new UsageError(
-      `Cannot use --${toFlag(foreign)}: ${algorithm.name} has no such setting, leave it out`,
+      `Cannot use --${toFlag(foreign)}: ${place ?? `${algorithm.name} has no such setting`}; leave it out`,
     );
   }
   const presets = {

@@ -20,6 +20,7 @@ import type { Decision, RespondSettings, Situation } from "./policy.ts";
 import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
+import { requireReward } from "./vector_env.ts";
 
 /** The settings of the evaluation at a run's end. */
 export const evaluationOptions = {
@@ -252,6 +253,7 @@ class Episode implements Situation {
   /** Does a step. */
   step(action: number): StepResult {
     const result = this.env.step(action);
+    requireReward(this.env, result.reward);
     this.#state = result;
     this.episodeReturn += result.reward;
     this.steps++;

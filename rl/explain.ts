@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Slice } from "../kernels/gpu/mod.ts";
-import { attentionSizes, deriveSizes, type Sequence, sizeOf, Tape, type Tensor } from "../model/mod.ts";
+import { attentionSizes, deriveSizes, type Sequence, Tape, type Tensor } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import { CnnPolicy } from "./policies/cnn.ts";
 import type { Policy } from "./policy.ts";
@@ -107,15 +107,14 @@ function launchAgent(
 ): Launched<Explanation[]> {
   const layout = vlm.layOut(sequences);
   const { B, R, T, prefix, sources } = layout;
-  const { vocabularySize: V } = vlm.config;
+  const { vocabularySize: V, layers: L } = vlm.config;
+  const { C, E } = attentionSizes(vlm.config);
+  const hasAttention = L * B * T * (C + 2 * E) <= MAX_ATTENTION;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
-  let words = 0;
-  const hidden = vlm.hidden(tape, layout, (_, QKV) => {
-    words += sizeOf(QKV.shape);
-    QKVs.push(QKV);
+  const hidden = vlm.hidden(tape, layout, (_, QKV, part) => {
+    if (hasAttention) QKVs.push(part.keep(QKV));
   }); // (B R, C)
-  const hasAttention = words <= MAX_ATTENTION;
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {
@@ -136,7 +135,7 @@ function launchAgent(
       }),
     }));
   };
-  const slices = [...logits, ...hasAttention ? QKVs : []].map(({ data }) => data);
+  const slices = [...logits, ...QKVs].map(({ data }) => data);
   return { slices, result, [Symbol.dispose]: () => tape.dispose() };
 }
 

@@ -106,7 +106,7 @@ export function modelPicture(observation: Observation, size: number): Picture {
 }
 
 /**
- * Reads the pixels of a PNG file of any kind, as RGB. Transparent parts are laid over white.
+ * Reads the pixels of a PNG file of any kind, as RGB. Transparent parts are laid over white. Errors call it by its name.
  *
  * @throws {SyntaxError} when the bytes are no PNG, or a damaged one.
  *
@@ -119,15 +119,15 @@ export function modelPicture(observation: Observation, size: number): Picture {
  * console.log(width, height, data); // 2 1 [255, 0, 0, 0, 0, 255]
  * ```
  */
-export function decodePicture(png: Uint8Array): Observation {
+export function decodePicture(png: Uint8Array, name = "the picture"): Observation {
   if (png.length < 8 || !hasPngSignature(png)) {
-    throw new SyntaxError("Cannot read the picture: it is no PNG file, convert it to PNG");
+    throw new SyntaxError(`Cannot read ${name}: it is no PNG file, convert it to PNG`);
   }
   let image: ReturnType<typeof decode>;
   try {
     image = decode(png);
   } catch (error) {
-    throw new SyntaxError(`Cannot read the picture: ${(error as Error).message}`, { cause: error });
+    throw new SyntaxError(`Cannot read ${name}: ${(error as Error).message}`, { cause: error });
   }
   const { width, height } = image;
   const channels = asBytes(image);

@@ -4,6 +4,7 @@
  * @module
  */
 import { Random } from "../envs/mod.ts";
+import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import { peakMemory } from "./memory.ts";
@@ -81,7 +82,7 @@ export interface Iteration {
  * Updates the policy on an iteration's samples.
  *
  * @throws {Error} when a ratio of the first minibatch differs from 1 by more than {@linkcode FIRST_RATIO_TOLERANCE}.
- * @throws {NotFiniteError} when a loss or the gradient is not finite.
+ * @throws {NotFiniteError} when a loss, the gradient or the KL divergence is not finite.
  */
 export async function improve(
   policy: Policy,
@@ -107,6 +108,10 @@ export async function improve(
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
       kl = divergence(results.slice(-settings.klWindow));
+      // A comparison would take NaN for a small KL. A loss need not show it: it clamps ratios, and this does not.
+      if (!Number.isFinite(kl)) {
+        throw new NotFiniteError(`the KL divergence after update ${results.length} is ${kl}`);
+      }
       observer?.updated({ ...result, kl });
       klStopped = kl > settings.klStop;
       if (klStopped) break epochs;

@@ -9,7 +9,13 @@ import { boolean, type BooleanSetting, integer, number, type NumberSetting } fro
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
-import { type EpisodeOutcome, isSuccess, type SlotState, type VectorEnv } from "./vector_env.ts";
+import {
+  type EpisodeOutcome,
+  isSuccess,
+  requireReward,
+  type SlotState,
+  type VectorEnv,
+} from "./vector_env.ts";
 
 export { type EpisodeOutcome, isSuccess, type SlotState, TRAINING_SEEDS, VectorEnv } from "./vector_env.ts";
 
@@ -220,6 +226,7 @@ export async function collectEpisodes(
       const seen = noteState(policy, slot.env, settings);
       const action = decision.parse.action ?? slot.env.randomAction();
       const result = slot.env.step(action);
+      requireReward(slot.env, result.reward);
       const { terminated, truncated, reward, info } = result;
       slot.episodeReturn += reward;
       slot.steps.push({

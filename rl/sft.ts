@@ -87,9 +87,12 @@ export const sftOptions = {
     false,
     "with --no-cot: demonstrate every step with its thought as well, so that reading is learnt as with a thought",
   ) as BooleanSetting,
-  warmStart: path(
-    "run folder whose warm start to use: the same result, sooner; if that run trained on another environment, its weights",
-  ) as PathOption,
+  warmStart: {
+    ...path(
+      "run folder whose warm start to use: the same result, sooner; if that run trained on another environment, its weights",
+    ),
+    isRun: true,
+  } as PathOption,
 };
 
 /** Values of {@linkcode sftOptions}. */

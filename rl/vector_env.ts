@@ -11,6 +11,7 @@ import type {
   Observation,
   StepResult,
 } from "../envs/mod.ts";
+import { quote } from "../model/mod.ts";
 import type { Situation } from "./policy.ts";
 
 /** A finished episode. */
@@ -151,8 +152,19 @@ export class VectorEnv {
 
   #advance(slot: Slot, action: number, isRandom: boolean) {
     const { observation, info, reward, terminated, truncated } = slot.env.step(action);
+    requireReward(slot.env, reward);
     slot.history.push({ action, isRandom });
     Object.assign(slot, { observation, info, episodeReturn: slot.episodeReturn + reward });
     return { reward, terminated, truncated };
   }
+}
+
+/**
+ * Makes sure that a reward is a finite number: comparisons would take NaN for a failure, and nothing would be learnt in silence.
+ *
+ * @throws {TypeError} naming the environment and the reward.
+ */
+export function requireReward(env: Environment, reward: unknown): void {
+  if (Number.isFinite(reward)) return;
+  throw new TypeError(`Cannot step ${env.name}: reward is ${quote(reward)}, expected a finite number`);
 }

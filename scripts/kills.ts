@@ -320,7 +320,7 @@ if (import.meta.main) {
     outcomes.push(await killScenario(scenario, Math.max(1, Math.round(total * scenario.share)), 10));
     const kills = outcomes.reduce((sum, { kills }) => sum + kills, 0);
     const same = outcomes.reduce((sum, { same }) => sum + same, 0);
-    const result = { command: `deno task kills --kills=${total}`, started, kills, same, scenarios: outcomes };
+    const result = { command: `./ponder kills --kills=${total}`, started, kills, same, scenarios: outcomes };
     if (out !== "") await Deno.writeTextFile(out, JSON.stringify(result, null, 1) + "\n");
     console.error(`${same} of ${kills} kills ended in the same bytes`);
   }

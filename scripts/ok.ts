@@ -1,5 +1,5 @@
 /**
- * The one gate, `deno task ok`: formatting, lint, types, import arrows, doc examples, tests. Every stage runs and prints a line.
+ * The one gate, `./ponder ok`: formatting, lint, types, import arrows, doc examples, tests. Every stage runs and prints a line.
  * The output of a failing stage follows its line. The exit code is 1 if a stage failed.
  */
 import { formatDuration } from "../rl/cli/format.ts";
@@ -8,7 +8,7 @@ import { TEST } from "./test_arguments.ts";
 if (Deno.args.length > 0) {
   const isHelp = Deno.args.every((arg) => arg === "--help" || arg === "-h");
   console.log(
-    "Usage: deno task ok\n\nThe gate for changes: fmt, lint, types, import arrows, doc examples, tests.",
+    "Usage: ./ponder ok\n\nThe gate for changes: fmt, lint, types, import arrows, doc examples, tests.",
   );
   Deno.exit(isHelp ? 0 : 2);
 }

@@ -41,7 +41,7 @@ try {
   const regular = saves.slice(0, -1), mean = regular.reduce((sum, ms) => sum + ms, 0) / regular.length;
   const iterationMs = 1e3 * effort.rl / ITERATIONS;
   console.log(JSON.stringify({
-    command: "deno task saving",
+    command: "./ponder saving",
     adapter: gpu.adapterName,
     iterations: ITERATIONS,
     iterationMs: Math.round(iterationMs),

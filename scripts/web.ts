@@ -1,13 +1,6 @@
-/**
- * `deno task web`: writes the playground as a folder that any web server serves, with relative paths and no special header.
- *
- *     deno task web                     into web/dist/
- *     deno task web --out FOLDER        elsewhere
- *     deno task web --demo RUN          first takes the demo checkpoint and recorded episodes from a run on NumberLine
- */
+/** `web`: writes the playground as a folder that any web server serves, with relative paths and no special header. */
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "@std/cli";
-import { userPath } from "../rl/cli/paths.ts";
+import { type Command, defineOptions, runCommand, shellQuote } from "../rl/cli/mod.ts";
 import { bundle, endBundling } from "../web/bundle.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -38,27 +31,38 @@ export async function gzippedBytes(bytes: Uint8Array): Promise<number> {
   return (await new Response(stream).arrayBuffer()).byteLength;
 }
 
-if (import.meta.main) {
-  const { out, demo, help } = parseArgs(Deno.args, { string: ["out", "demo"], boolean: ["help"] });
-  if (help) {
-    console.log(
-      "Usage: deno task web [--out FOLDER] [--demo RUN]\n\nWrites the playground; FOLDER is web/dist by default.",
-    );
-    Deno.exit(0);
-  }
-  if (demo) {
-    const { writeDemo } = await import("./web_demo.ts");
-    await writeDemo(userPath(demo), new URL("demo/", PLAYGROUND));
-  }
-  const folder = out ? userPath(out) : fileURLToPath(new URL("web/dist/", ROOT));
-  const files = await playgroundFiles();
-  for (const [name, bytes] of Object.entries(files)) {
-    const path = `${folder.replace(/\/$/, "")}/${name}`;
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    await Deno.writeFile(path, bytes);
-    console.log(
-      `${name.padEnd(40)} ${String(bytes.length).padStart(9)} bytes, ${await gzippedBytes(bytes)} gzipped`,
-    );
-  }
-  console.log(`\n${folder}: serve it with any web server, for instance: npx serve ${folder}`);
-}
+const options = defineOptions({
+  out: { type: "path", meaning: "folder to write; web/dist in the repository when absent" },
+  demo: {
+    type: "path",
+    isRun: true,
+    meaning: "take the demo checkpoint and recorded episodes from this run on NumberLine",
+  },
+});
+
+/** The `web` command. */
+export const webCommand: Command<typeof options> = {
+  command: "./ponder web",
+  summary:
+    "Write the playground, where a policy acts and trains in the browser, as a folder for any web server.",
+  examples: ["./ponder web", "./ponder web --out playground", "./ponder web --demo runs/NumberLine-s0"],
+  options,
+  async run({ values: { out, demo } }) {
+    if (demo !== undefined) {
+      const { writeDemo } = await import("./web_demo.ts");
+      await writeDemo(demo, new URL("demo/", PLAYGROUND));
+    }
+    const folder = (out ?? fileURLToPath(new URL("web/dist/", ROOT))).replace(/\/$/, "");
+    const files = await playgroundFiles();
+    for (const [name, bytes] of Object.entries(files)) {
+      const path = `${folder}/${name}`;
+      await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      await Deno.writeFile(path, bytes);
+      const sizes = `${String(bytes.length).padStart(9)} bytes, ${await gzippedBytes(bytes)} gzipped`;
+      console.log(`${name.padEnd(40)} ${sizes}`);
+    }
+    console.log(`\n${folder}: serve it with any web server, for instance: npx serve ${shellQuote(folder)}`);
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(webCommand, Deno.args));

@@ -75,7 +75,7 @@ Deno.test("the README has at most 130 lines, and every command is there or on th
   const { tasks } = JSON.parse(read("deno.json"));
   const reliability = read("docs/reliability.md");
   for (const name of Object.keys(tasks)) {
-    assert(readme.includes(`\`./ponder ${name}\``) || reliability.includes(`\`deno task ${name}\``), name);
+    assert(readme.includes(`\`./ponder ${name}\``) || reliability.includes(`\`./ponder ${name}\``), name);
   }
 });
 

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
-import { deno, DIGEST, NODE, noWindows, NPM, ROOT, Sandbox, started, UNAME } from "./sandbox.ts";
+import { deno, noWindows, ROOT, Sandbox, started } from "./sandbox.ts";
 
 Deno.test("without a command the usage lists the tasks, exit 2", noWindows, () => {
   using sandbox = new Sandbox();
@@ -72,9 +72,10 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
   assertEquals([script, args], ["commands/train.ts", awkward]);
   const { tasks } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", ROOT)));
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
+    if (name === "run") continue; // below
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
+    const isNarrow = !["run", "test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
       .includes(
         name,
       );
@@ -82,6 +83,25 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
 });
+
+Deno.test(
+  "a program of the user's runs in their folder, with ponder's deno.json and all permissions",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const result = sandbox.run("ponder", "run", "mine.ts", "--out", "two words");
+    assertEquals([result.code, result.err], [0, ""]);
+    const words = [...result.out.matchAll(/^<(.*)>$/gm)].map(([, word]) => word);
+    const config = `${sandbox.folder}/repository/deno.json`;
+    assertEquals(words, [
+      ...["run", "--frozen", "--no-prompt", `--config=${config}`, "-A", "mine.ts", "--out", "two words"],
+    ]);
+    const { env } = started(result);
+    assertEquals([env("folder"), env("PONDER_CWD")], [Deno.realPathSync(`${sandbox.folder}/home`), ""]);
+    const { code, err } = sandbox.run("ponder", "run");
+    assertEquals([code, err], [2, "ponder: run needs a program: ./ponder run FILE [ARGUMENT...]\n"]);
+  },
+);
 
 Deno.test("one process runs the command: the script becomes it", noWindows, () => {
   using sandbox = new Sandbox();
@@ -276,97 +296,6 @@ Deno.test("XDG_RUNTIME_DIR becomes a private folder where it is unset", noWindow
   const path = started(sandbox.run("ponder", "train")).env("XDG_RUNTIME_DIR");
   assertEquals(path, `${sandbox.folder}/home/.cache/ponder/runtime`);
   assertEquals(Deno.statSync(path).mode! & 0o777, 0o700);
-});
-
-Deno.test("Deno is found in ~/.deno/bin", noWindows, () => {
-  using sandbox = new Sandbox().logged("npm");
-  Deno.mkdirSync(`${sandbox.folder}/home/.deno/bin`, { recursive: true });
-  Deno.writeTextFileSync(`${sandbox.folder}/home/.deno/bin/deno`, deno("3.0.0"), { mode: 0o755 });
-  assertEquals(sandbox.run("ponder", "train").err, "");
-});
-
-for (const version of ["2.7.14", "1.46.0"]) {
-  Deno.test(`Deno ${version} is too old: npm installs another, once`, noWindows, () => {
-    using sandbox = new Sandbox().stub("deno", deno(version)).logged("npm", NPM);
-    sandbox.stub("node", NODE).stub("uname", UNAME);
-    const first = sandbox.run("ponder", "train", "--seed", "1");
-    assertEquals(first.code, 0, first.err);
-    assertMatch(first.err, /^ponder: installing Deno 2\.9\.6 from npm into .*\/home\/\.cache\/ponder$/m);
-    assertStringIncludes(
-      first.err,
-      "called: npm pack --no-update-notifier --loglevel=error @deno/linux-x64-glibc@2.9.6",
-    );
-    assertEquals(started(first).args, ["--seed", "1"]);
-    assertEquals(sandbox.run("ponder", "train").err, "");
-  });
-}
-
-Deno.test("an archive with another digest is not installed", noWindows, () => {
-  using sandbox = new Sandbox().logged("npm", NPM).stub("uname", UNAME);
-  sandbox.stub("node", NODE.replace("$PONDER_TEST_DIGEST", "AAAA=="));
-  const { code, out, err } = sandbox.run("ponder", "train");
-  assertEquals([code, out], [1, ""]);
-  assertStringIncludes(err, `not installing @deno/linux-x64-glibc: its SHA-512 is AAAA==, not ${DIGEST}`);
-  assertEquals(err.includes("called: npm install"), false);
-  assertStringIncludes(err, "cannot run: no Deno >= 2.8");
-});
-
-Deno.test("without npm root is asked for it by name", noWindows, () => {
-  using sandbox = new Sandbox().logged("apt-get");
-  const { code, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 1);
-  assertStringIncludes(err, "needs root; run: sudo apt-get install ca-certificates npm");
-  assertStringIncludes(err, "cannot run: no Deno >= 2.8");
-  assertEquals(err.includes("called:"), false);
-});
-
-Deno.test("root installs the software Vulkan driver where there is no adapter", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6")).stub("id", "#!/bin/sh\necho 0\n");
-  Deno.removeSync(sandbox.driver);
-  sandbox.logged("apt-get", `: >"$PONDER_TEST_DRIVER"`);
-  const { code, out, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 0);
-  assertStringIncludes(err, "ponder: no WebGPU adapter: installing mesa-vulkan-drivers\n");
-  assertStringIncludes(out, "<commands/train.ts>");
-});
-
-Deno.test("package lists are fetched when the first install fails", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6")).stub("id", "#!/bin/sh\necho 0\n");
-  Deno.removeSync(sandbox.driver);
-  sandbox.logged(
-    "apt-get",
-    `if [ "$1" = update ]; then : >"$0.updated"; else [ -e "$0.updated" ] && : >"$PONDER_TEST_DRIVER"; fi`,
-  );
-  const { code, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 0);
-  assertMatch(err, /called: apt-get update.*\n.*called: apt-get install.* mesa-vulkan-drivers/);
-});
-
-Deno.test("sudo is used where it needs no password", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
-  Deno.removeSync(sandbox.driver);
-  sandbox.stub("sudo", `#!/bin/sh\n[ "$1" = -n ] && exit 0\necho "called: sudo $1"\nexec "$@"\n`);
-  sandbox.logged("apt-get", `: >"$PONDER_TEST_DRIVER"`).stub("true", "#!/bin/sh\n");
-  const { code, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 0);
-  assertStringIncludes(err, "called: sudo env");
-});
-
-Deno.test("without root and sudo the command to run is named, exit 1", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6")).logged("apt-get");
-  Deno.removeSync(sandbox.driver);
-  const { code, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 1);
-  assertStringIncludes(err, "needs root; run: sudo apt-get install mesa-vulkan-drivers");
-  assertEquals(err.includes("called:"), false);
-});
-
-Deno.test("without apt-get the package is named, exit 1", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
-  Deno.removeSync(sandbox.driver);
-  const { code, err } = sandbox.run("ponder", "train");
-  assertEquals(code, 1);
-  assertStringIncludes(err, "cannot install mesa-vulkan-drivers, this system has no apt-get");
 });
 
 Deno.test("a command's --help needs no adapter", noWindows, () => {

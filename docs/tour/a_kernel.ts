@@ -1,7 +1,7 @@
 /**
  * Layer normalisation: formula, plain loops, and every kernel that computes it, each against the loops.
  *
- *     deno run -A docs/tour/a_kernel.ts
+ *     ./ponder run docs/tour/a_kernel.ts
  *
  * @module
  */

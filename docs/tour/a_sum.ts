@@ -1,7 +1,7 @@
 /**
  * The same sum, Y = A + B, at four levels of abstraction.
  *
- *     deno run -A docs/tour/a_sum.ts
+ *     ./ponder run docs/tour/a_sum.ts
  *
  * @module
  */

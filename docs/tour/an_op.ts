@@ -1,7 +1,7 @@
 /**
  * An op made of two launches, its gradient, and how a wrong gradient is found.
  *
- *     deno run -A docs/tour/an_op.ts
+ *     ./ponder run docs/tour/an_op.ts
  *
  * @module
  */

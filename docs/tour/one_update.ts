@@ -2,7 +2,7 @@
  * One update of PPO, token by token: a short warm start, 32 environments x 8 turns, one iteration of learning. Prints how
  * the probability of each token of one response changed, and draws it beside all 256 turns.
  *
- *     deno run -A docs/tour/one_update.ts [FOLDER]      also writes one_update_light.svg and one_update_dark.svg there
+ *     ./ponder run docs/tour/one_update.ts [FOLDER]      also writes one_update_light.svg and one_update_dark.svg there
  *
  * @module
  */

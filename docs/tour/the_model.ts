@@ -1,7 +1,7 @@
 /**
  * From a picture to the log-probability of a response, one part of the model after the other. The weights are random.
  *
- *     deno run -A docs/tour/the_model.ts
+ *     ./ponder run docs/tour/the_model.ts
  *
  * @module
  */

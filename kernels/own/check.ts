@@ -55,7 +55,8 @@ export function checkKernel(
     }
   }
   if (worst.index < 0) return { ...worst, largestError: 0 };
-  if (worst.largestError > tolerance) {
+  // A tolerance of NaN accepts nothing.
+  if (!(worst.largestError <= tolerance)) {
     throw new RangeError(
       `Cannot accept ${name}: word ${worst.index} is ${worst.actual}, the reference has ${worst.expected}, ` +
         `error ${worst.largestError} exceeds ${tolerance}`,

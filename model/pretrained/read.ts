@@ -50,14 +50,18 @@ export async function readPretrained(
   requireTensors(weights, entries);
   const vlm = new Vlm(gpu, read.model, { keepsFeatures: true });
   vlm.parameters.initialize(seed, ({ part, kind }) => part === "value_head" || kind === "adapter");
+  let pending = 0;
   for (const entry of entries) {
     const data: Float32Array[] = [];
     for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
-    const values = toOurs(entry, data);
-    if (!values.every(Number.isFinite)) {
-      throw new RangeError(`Cannot load ${entry.theirs[0].name}: it has values that are NaN or infinite`);
-    }
+    const values = entry.how === "copy" && data.length === 1 ? data[0] : toOurs(entry, data);
+    requireFiniteValues(entry, values);
     gpu.write(vlm.parameters.get(entry.ours).data, values);
+    // The driver holds a copy of what is written until it is submitted and done.
+    pending += values.byteLength;
+    if (pending < MOST_PENDING) continue;
+    await gpu.settle();
+    pending = 0;
   }
   if (adapter !== undefined) {
     const own = adapterEntries(read.model);
@@ -71,6 +75,16 @@ export async function readPretrained(
   }
   const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;
   return { ...read, vlm, config: config as Record<string, unknown>, dtype };
+}
+
+/** Bytes of weights that are on their way to the GPU at most. */
+const MOST_PENDING = 2 ** 26;
+
+function requireFiniteValues({ theirs }: PretrainedEntry, values: Float32Array): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0; // NaN and infinity times 0 are NaN, and NaN stays
+  if (sum === 0) return;
+  throw new RangeError(`Cannot load ${theirs[0].name}: it has values that are NaN or infinite`);
 }
 
 /** At most so many names in a message. */

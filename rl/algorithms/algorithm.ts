@@ -21,8 +21,16 @@ import type { Rollout, Transition } from "../rollout.ts";
 export type Collection =
   /** `steps` steps of every environment. Episodes run on from one iteration to the next. */
   | { readonly kind: "steps"; readonly steps: number }
-  /** Whole episodes: `groups` deals, each played by `groupSize` episodes. */
-  | { readonly kind: "episodes"; readonly groups: number; readonly groupSize: number };
+  /**
+   * Whole episodes: `groups` deals, each played by `groupSize` episodes. A share `dealAgain` of the deals, none when absent, are
+   * earlier ones whose episodes did not all return the same.
+   */
+  | {
+    readonly kind: "episodes";
+    readonly groups: number;
+    readonly groupSize: number;
+    readonly dealAgain?: number;
+  };
 
 /** The settings that an algorithm reads: those of every run, and its own. */
 export type SettingsOf<O extends Options> = CommonSettings & Values<O>;

@@ -12,6 +12,8 @@ export interface Command<O extends Options> extends CommandText {
   readonly options: O | ((args: readonly string[]) => Promise<O>);
   /** Largest number of arguments without a flag. Default 0. */
   readonly maxPositional?: number;
+  /** Finds, for a command line, what says of an unknown setting where it belongs. */
+  readonly elsewhere?: (args: readonly string[]) => Promise<(setting: string) => string | undefined>;
   /** Does the work. Resolves to an exit code; nothing means 0. */
   readonly run: (parsed: Parsed<O>) => Promise<number | void> | number | void;
 }
@@ -32,7 +34,8 @@ export async function runCommand<const O extends Options>(
       return 0;
     }
     const options = typeof command.options === "function" ? await command.options(args) : command.options;
-    const parsed = parseOptions(args, options, { maxPositional: command.maxPositional });
+    const elsewhere = await command.elsewhere?.(args);
+    const parsed = parseOptions(args, options, { maxPositional: command.maxPositional, elsewhere });
     if (parsed.help) {
       console.out(formatHelp(command, options));
       return 0;
@@ -54,7 +57,7 @@ function ponderVersion(): string {
   return JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url))).version;
 }
 
-/** Writes a command line as a shell takes it, by default this process's: `deno task bench --only 'PPO minibatch'`. */
+/** Writes a command line as a shell takes it, by default this process's: `./ponder bench --only 'PPO minibatch'`. */
 export function commandLine(task: string, args: readonly string[] = Deno.args): string {
-  return ["deno task", task, ...args.map(shellQuote)].join(" ");
+  return ["./ponder", task, ...args.map(shellQuote)].join(" ");
 }

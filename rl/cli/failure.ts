@@ -1,4 +1,6 @@
 import { printable } from "./shown.ts";
+import { UsageError } from "./usage_error.ts";
+import { placedMessage, placeInUserCode } from "./user_code.ts";
 
 /** The remedy for an error of the system, by a part of its message. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
@@ -37,7 +39,7 @@ function missingPermission(error: unknown): Error | undefined {
 
 /**
  * Makes the message of a failure: `Cannot VERB X: state, remedy`. Errors of this toolkit have that form already. Errors of the
- * system and of Deno's permissions are put into it.
+ * system and of Deno's permissions are put into it. An error in a user's own module is told with its function, file and line.
  */
 export function failureMessage(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
@@ -60,5 +62,7 @@ export function failureMessage(error: unknown): string {
     const doing = `Cannot ${VERBS[verb] ?? verb}${path.replaceAll("'", "")}`;
     return printable(`${doing}: ${state!.toLowerCase()}, ${remedy}`);
   }
-  return printable(message);
+  if (error instanceof UsageError) return printable(message);
+  const isThrownThere = placeInUserCode(error)?.isThrownThere ?? false;
+  return printable(isThrownThere ? `Cannot go on: ${placedMessage(error)}` : placedMessage(error));
 }

@@ -2,7 +2,7 @@ import { type Option, type Options, toFlag } from "./options.ts";
 
 /** What `--help` says about a command beside its options. */
 export interface CommandText {
-  /** The command as it is typed, such as `deno task train`. */
+  /** The command as it is typed, such as `./ponder train`. */
   readonly command: string;
   /** One or two sentences: what it does. */
   readonly summary: string;

@@ -22,6 +22,7 @@ export {
   type TextSetting,
 } from "./declare.ts";
 export { failureMessage } from "./failure.ts";
+export { noteUserModule, placedMessage } from "./user_code.ts";
 export {
   formatBytes,
   formatCount,
@@ -50,7 +51,7 @@ export {
   type Values,
   type ValueType,
 } from "./options.ts";
-export { userFolder, userPath } from "./paths.ts";
+export { runPath, RUNS_FOLDER, userFolder, userPath } from "./paths.ts";
 export { type ParseContext, type Parsed, parseOptions, parseSettings, readPlainFile } from "./parse.ts";
 export {
   estimateLeftMs,

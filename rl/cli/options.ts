@@ -1,6 +1,6 @@
 import { UsageError } from "./usage_error.ts";
 import { suggestion } from "../../envs/shared/nearest.ts";
-import { userPath } from "./paths.ts";
+import { runPath, userPath } from "./paths.ts";
 import { shown } from "./shown.ts";
 
 /** What every option declares, for `--help` and for error messages. */
@@ -35,6 +35,8 @@ export interface PathOption extends OptionBase {
   readonly default?: string;
   /** What `--name` alone stands for; without it a path has to follow. */
   readonly bare?: string;
+  /** Is it the path of a run? Then the name of a run under `runs/` does from any folder. */
+  readonly isRun?: boolean;
 }
 
 /** An option with a number: `--name 0.5`. `integer` refuses fractions. */
@@ -99,6 +101,10 @@ export function defaultsOf(options: Options): Record<string, unknown> {
 /** Makes the flag of a setting's name: `envSteps` becomes `env-steps`. */
 export const toFlag = (name: string): string => name.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 
+/** Makes the setting's name of a flag without its dashes: `env-steps` becomes `envSteps`. */
+export const fromFlag = (flag: string): string =>
+  flag.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
+
 const number = (option: NumberOption, raw: unknown, label: string): number => {
   // Number("") is 0 and Number("0x") NaN: an empty text is no number.
   const value = typeof raw === "string" && raw.trim() !== "" ? Number(raw) : raw;
@@ -146,7 +152,7 @@ export function readValue(
       if (typeof raw !== "string" || raw === "" || raw.includes("\0")) {
         throw new UsageError(`${label} needs a path, got ${shown(raw)}`);
       }
-      return userPath(raw);
+      return option.isRun ? runPath(raw) : userPath(raw);
     case "string":
       if (typeof raw !== "string" || raw === "") {
         throw new UsageError(`${label} needs a text, got ${shown(raw)}`);

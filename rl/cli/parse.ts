@@ -1,6 +1,6 @@
 import { parseArgs } from "@std/cli";
 import { suggestion } from "../../envs/shared/nearest.ts";
-import { defaultsOf, type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
+import { defaultsOf, fromFlag, type Given, type Options, readValue, toFlag, type Values } from "./options.ts";
 import { userPath } from "./paths.ts";
 import { clip, shown } from "./shown.ts";
 import { UsageError } from "./usage_error.ts";
@@ -23,13 +23,15 @@ export interface ParseContext {
   readonly maxPositional?: number;
   /** Reads the `--config` file. */
   readonly readText?: (path: string) => string;
+  /** Says of a setting that was not declared where it belongs, if that is known. */
+  readonly elsewhere?: (setting: string) => string | undefined;
 }
 
 /**
  * Mends two things that `parseArgs` gets wrong. It would read `-1` in `--lambda -1` as a flag: the two are joined with `=`. It
  * would read `--json=maybe` as true: that is refused.
  */
-function prepare(args: readonly string[], options: Options): string[] {
+function prepare(args: readonly string[], options: Options, elsewhere: Elsewhere): string[] {
   const kinds = new Map(Object.entries(options).map(([name, option]) => [`--${toFlag(name)}`, option.type]));
   const prepared: string[] = [];
   for (let i = 0; i < args.length; i++) {
@@ -37,7 +39,9 @@ function prepare(args: readonly string[], options: Options): string[] {
     if (arg === "--") return [...prepared, ...args.slice(i)];
     const [flag, text] = arg.split(/=(.*)/s) as [string, string | undefined];
     // `parseArgs` keeps arguments without a flag under this name.
-    if (flag === "--_" || flag === "--no-_" || /^-[^-]*_/.test(flag)) throw unknownFlag(flag, options);
+    if (flag === "--_" || flag === "--no-_" || /^-[^-]*_/.test(flag)) {
+      throw unknownFlag(flag, options, elsewhere);
+    }
     const kind = kinds.get(flag);
     if (kind === "boolean" && text !== undefined && text !== "true" && text !== "false") {
       throw new UsageError(`${flag} needs true or false, got ${shown(text)}`);
@@ -56,7 +60,12 @@ function knownFlags(options: Options): string[] {
   return [...flags, "--config", "--help"];
 }
 
-function unknownFlag(flag: string, options: Options): UsageError {
+type Elsewhere = ParseContext["elsewhere"];
+
+function unknownFlag(flag: string, options: Options, elsewhere: Elsewhere): UsageError {
+  const names = [flag.replace(/^--/, ""), flag.replace(/^--no-/, "")].map(fromFlag);
+  const place = names.map((name) => elsewhere?.(name)).find((place) => place !== undefined);
+  if (place !== undefined) return new UsageError(`Cannot use ${clip(flag)}: ${place}`);
   return new UsageError(`Unknown flag ${clip(flag)}${suggestion(flag, knownFlags(options))}`);
 }
 
@@ -93,7 +102,7 @@ function stateOf(error: unknown): string {
 function readConfigFile(
   options: Options,
   path: string,
-  readText: (path: string) => string,
+  { readText = readPlainFile, elsewhere }: ParseContext,
 ): Record<string, unknown> {
   let text: string;
   try {
@@ -115,8 +124,11 @@ function readConfigFile(
   const values: Record<string, unknown> = {};
   for (const [name, raw] of Object.entries(settings)) {
     if (!Object.hasOwn(options, name)) {
+      const place = elsewhere?.(name);
       throw new UsageError(
-        `Unknown setting ${shown(name)} in ${path}${suggestion(name, Object.keys(options))}`,
+        place === undefined
+          ? `Unknown setting ${shown(name)} in ${path}${suggestion(name, Object.keys(options))}`
+          : `Cannot use the setting ${shown(name)} in ${path}: ${place}`,
       );
     }
     values[name] = readValue(options[name]!, raw, `"${name}" in ${path}`);
@@ -147,8 +159,9 @@ function readConfigFile(
 export function parseOptions<const O extends Options>(
   args: readonly string[],
   options: O,
-  { maxPositional = 0, readText = readPlainFile }: ParseContext = {},
+  context: ParseContext = {},
 ): Parsed<O> {
+  const { maxPositional = 0, elsewhere } = context;
   const entries = Object.entries(options);
   const booleans = entries.filter(([, option]) => option.type === "boolean").map(([name]) => toFlag(name));
   const texts = entries.filter(([, option]) => option.type !== "boolean").map(([name]) => toFlag(name));
@@ -156,7 +169,7 @@ export function parseOptions<const O extends Options>(
   for (const [name, option] of entries) if (option.short) alias[toFlag(name)] = option.short;
 
   let unknown: string | undefined;
-  const raw = parseArgs(prepare(args, options), {
+  const raw = parseArgs(prepare(args, options, elsewhere), {
     boolean: [...booleans, "help"],
     string: [...texts, "config", "_"],
     // An absent boolean is undefined, which tells it from a false one.
@@ -172,13 +185,11 @@ export function parseOptions<const O extends Options>(
   const base = { positional: raw._.map(String) };
   const values = defaultsOf(options);
   if (raw.help) return { ...base, help: true, values: values as Values<O>, given: {} };
-  if (unknown !== undefined) {
-    throw unknownFlag(unknown, options);
-  }
+  if (unknown !== undefined) throw unknownFlag(unknown, options, elsewhere);
   const given: Record<string, unknown> = {};
   if (raw.config === "") throw new UsageError("--config needs the path of a JSON file");
   if (raw.config !== undefined) {
-    Object.assign(given, readConfigFile(options, userPath(String(raw.config)), readText));
+    Object.assign(given, readConfigFile(options, userPath(String(raw.config)), context));
   }
   for (const [name, option] of entries) {
     const flag = toFlag(name), text = raw[flag];

@@ -19,3 +19,26 @@ export function userPath(path: string): string {
   if (isAbsolute(path) || folder === Deno.cwd()) return path;
   return join(folder, path);
 }
+
+/** The folder that holds runs if the user names none. */
+export const RUNS_FOLDER = "runs";
+
+/**
+ * Makes the path of a run, or of a folder of runs, that the user named. If there is nothing at that path, the name of a run
+ * under {@linkcode RUNS_FOLDER} is found from any folder, with `runs/` before it or without.
+ */
+export function runPath(named: string): string {
+  const path = userPath(named);
+  if (isThere(path) || isAbsolute(named) || /^\.\.?(?:[\\/]|$)/.test(named)) return path;
+  const inRuns = `${RUNS_FOLDER}/${named.replace(/^runs[\\/]/, "")}`;
+  return isThere(inRuns) ? inRuns : path;
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { exists, syncFolder, writeFileAtomic } from "../../model/files.ts";
 import { shown, UsageError } from "../cli/mod.ts";
 import { type Hub, isModelName } from "./hub.ts";
+import { ConnectionError, Stall, type Timer } from "./stall.ts";
 
 /** How far a download is. */
 export interface DownloadProgress {
@@ -27,6 +28,10 @@ export interface DownloadSettings {
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Milliseconds before the first try again; each later one waits twice as long. Default 1000. */
   readonly retryMs?: number;
+  /** Milliseconds in which something has to arrive, or the download is tried again from where it is. Default 30,000. */
+  readonly stallMs?: number;
+  /** Measures that time; tests replace it. */
+  readonly timer?: Timer;
 }
 
 /** A file of a model, as the hub lists it. */
@@ -51,7 +56,7 @@ const MAX_LIST_BYTES = 32 << 20;
 
 /**
  * Downloads what is needed of a model, and resolves to the folder that has it. Without a connection the copy of an earlier
- * download serves.
+ * download serves. A server that sends nothing for `stallMs` counts as a connection that failed.
  *
  * @param name Such as `HuggingFaceTB/SmolVLM-256M-Instruct`.
  * @throws {Deno.errors.NotFound} If the hub has no such model or revision, or it is not here while offline.
@@ -63,8 +68,9 @@ const MAX_LIST_BYTES = 32 << 20;
 export async function downloadModel(
   hub: Hub,
   name: string,
-  { revision = "main", onProgress = () => {}, retryMs = 1000 }: DownloadSettings = {},
+  settings: DownloadSettings = {},
 ): Promise<string> {
+  const { revision = "main", onProgress = () => {} } = settings;
   if (!isModelName(name)) {
     throw new UsageError(`Cannot import ${shown(name)}: a model on the hub is called OWNER/NAME`);
   }
@@ -73,7 +79,7 @@ export async function downloadModel(
   }
   const folder = `${hub.cache}/models--${name.replaceAll("/", "--")}`;
   const here = await snapshotHere(folder, revision);
-  const connection = new Connection(hub, name, retryMs);
+  const connection = new Connection(hub, name, settings);
   let listing: { commit: string; files: RemoteFile[] };
   try {
     if (hub.isOffline) throw new ConnectionError("HF_HUB_OFFLINE is set");
@@ -138,16 +144,6 @@ async function link(target: string, path: string): Promise<void> {
   await Deno.rename(temporary, path);
 }
 
-/** The hub could not be asked, or stopped answering. */
-class ConnectionError extends Error {
-  override readonly name = "ConnectionError";
-
-  /** `state` says what failed. */
-  constructor(readonly state: string) {
-    super(state);
-  }
-}
-
 /** What arrived could not be kept. */
 class DiskError extends Error {
   override readonly name = "DiskError";
@@ -158,19 +154,21 @@ class Connection {
   readonly #hub: Hub;
   readonly #model: string;
   readonly #retryMs: number;
+  readonly #stall: () => Stall;
 
-  constructor(hub: Hub, model: string, retryMs: number) {
+  constructor(hub: Hub, model: string, { retryMs = 1000, stallMs = 30_000, timer }: DownloadSettings) {
     this.#hub = hub;
     this.#model = model;
     this.#retryMs = retryMs;
+    this.#stall = () => new Stall(stallMs, timer);
   }
 
   /** The commit of a revision, and the files of it that are needed. */
   async list(revision: string): Promise<{ commit: string; files: RemoteFile[] }> {
     const path = `api/models/${this.#model}/revision/${encodeURIComponent(revision)}?blobs=true`;
     const text = await this.#retrying(async () => {
-      const response = await this.#get(`${this.#hub.endpoint}/${path}`, {});
-      return await readText(response);
+      using stall = this.#stall();
+      return await readText(await this.#get(`${this.#hub.endpoint}/${path}`, {}, stall), stall);
     });
     try {
       const { sha, siblings } = JSON.parse(text);
@@ -218,13 +216,15 @@ class Connection {
     progress: (bytes: number) => void,
   ): Promise<void> {
     const start = await sizeOf(part) ?? 0;
-    const response = await this.#get(url, start > 0 ? { Range: `bytes=${start}-` } : {});
+    using stall = this.#stall();
+    const response = await this.#get(url, start > 0 ? { Range: `bytes=${start}-` } : {}, stall);
     const isRest = response.status === 206 &&
       response.headers.get("content-range")?.startsWith(`bytes ${start}-`) === true;
     using output = await Deno.open(part, { write: true, create: true, append: isRest, truncate: !isRest });
     let done = isRest ? start : 0;
     try {
       for await (const bytes of response.body ?? []) {
+        stall.arrived();
         done += bytes.length;
         if (done > file.size) {
           throw new Deno.errors.InvalidData(
@@ -243,7 +243,7 @@ class Connection {
   }
 
   /** A response that is no redirect and no refusal. The token goes to the hub's own host alone. */
-  async #get(url: string, headers: Record<string, string>): Promise<Response> {
+  async #get(url: string, headers: Record<string, string>, stall: Stall): Promise<Response> {
     const origin = new URL(this.#hub.endpoint).origin;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const isHub = new URL(url).origin === origin;
@@ -251,7 +251,8 @@ class Connection {
       if (isHub && this.#hub.token !== null) all.set("Authorization", `Bearer ${this.#hub.token}`);
       let response: Response;
       try {
-        response = await fetch(url, { headers: all, redirect: "manual" });
+        response = await fetch(url, { headers: all, redirect: "manual", signal: stall.signal });
+        stall.arrived();
       } catch (error) {
         if (error instanceof Deno.errors.NotCapable) throw this.#denied(url, error);
         throw new ConnectionError(messageOf(error));
@@ -281,7 +282,7 @@ class Connection {
     const { host } = new URL(url);
     return new Deno.errors.NotCapable(
       `Cannot import ${this.#model}: the hub sends us to ${host}, which this command may not reach; if you trust it, ` +
-        "import with: deno task import",
+        "import with: ./ponder import",
       { cause },
     );
   }
@@ -352,11 +353,12 @@ function readSibling(sibling: unknown): RemoteFile[] {
   return [{ name, size: bytes as number, digest }];
 }
 
-async function readText(response: Response): Promise<string> {
+async function readText(response: Response, stall: Stall): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
   try {
     for await (const bytes of response.body ?? []) {
+      stall.arrived();
       text += decoder.decode(bytes, { stream: true });
       if (text.length > MAX_LIST_BYTES) {
         throw new Deno.errors.InvalidData("Cannot import: the list is too long");

@@ -6,7 +6,7 @@
 import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
 import { findEnvironment } from "../../envs/mod.ts";
-import { parseOptions, taskArguments } from "../cli/mod.ts";
+import { parseOptions, taskArguments, toFlag } from "../cli/mod.ts";
 import { optionsOf, resolveConfig } from "../config.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";
 import { algorithmOf } from "../run/load_algorithm.ts";
@@ -142,14 +142,15 @@ export interface CellContext {
 
 /** Runs a cell in a process of its own, or goes on with it, and keeps its result. Resolves to the exit code. */
 export async function runCell(cell: Cell, { places, extra, onChild }: CellContext): Promise<number> {
-  const { experiment: { command }, seed } = cell;
-  const args = [...cellCommand(places, cell), ...extra[command]];
-  const isTraining = command === "train" || command === "baseline";
+  const { experiment: { command, flags }, seed } = cell;
+  const added = isTrainingCommand(command) ? await takenFlags(flags, extra[command]) : extra[command];
+  const args = [...cellCommand(places, cell), ...added];
+  const isTraining = isTrainingCommand(command);
   const run = runPath(places, cell);
   const startMs = performance.now();
   const [name, ...own] = [
     ...args,
-    ...isTraining ? await startFlags(places, cell, extra[command]) : ["--json"],
+    ...isTraining ? await startFlags(places, cell, added) : ["--json"],
   ];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...taskArguments(name), ...own],
@@ -172,6 +173,14 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   await writeFileAtomic(path, JSON.stringify(summary, null, 2) + "\n");
   return 0;
+}
+
+const isTrainingCommand = (command: Experiment["command"]) => command === "train" || command === "baseline";
+
+/** Those of some flags, each with its value, that a cell's algorithm has: not every one collects steps, for example. */
+export async function takenFlags(own: readonly string[], extra: readonly string[]): Promise<string[]> {
+  const known = Object.keys(optionsOf(await algorithmOf(own))).map((name) => `--${toFlag(name)}`);
+  return extra.flatMap((flag, i) => known.includes(flag) ? [flag, extra[i + 1]] : []);
 }
 
 /** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */

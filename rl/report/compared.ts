@@ -4,7 +4,7 @@
  * @module
  */
 import { exists, readJson } from "../../model/files.ts";
-import { formatShare, formatTable, shown, UsageError, userPath } from "../cli/mod.ts";
+import { formatShare, formatTable, runPath, shown, UsageError } from "../cli/mod.ts";
 import { mean } from "../statistics.ts";
 import { RunFolder } from "../run/folder.ts";
 import { type Places, readResults } from "./cells.ts";
@@ -77,7 +77,7 @@ export async function findCompared(
     }
     return { name, runs: new Map(cells.map(({ seed, summary }) => [seed ?? 0, pick(name, summary, which)])) };
   }
-  const path = userPath(name);
+  const path = runPath(name);
   const file = path.endsWith(".json") ? path : `${path}/summary.json`;
   if (!await exists(file)) {
     throw new UsageError(

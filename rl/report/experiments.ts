@@ -233,10 +233,6 @@ function hands(environment: string): Experiment[] {
 
 /** What a run holds out of NumberLine, and how it does there. */
 const numberLineParts: readonly Experiment[] = [
-  {
-    ...seen("NumberLine", "fresh", "as the default, with seeds that nothing was tuned on"),
-    seeds: [10, 11, 12],
-  },
   seen("NumberLine", "pairs", "pairs held out, on those seen", "--env-settings", "pairs=seen"),
   heldOut("NumberLine", "pairs", "pairs held out, on these", "pairs=held-out"),
   seen(
@@ -254,6 +250,10 @@ const numberLineParts: readonly Experiment[] = [
   ),
   heldOut("NumberLine", "looks", "the same, with a typeface never seen", "look=held-out"),
   heldOut("NumberLine", "looks", "the same, as published", "look=published", "published"),
+  {
+    ...seen("NumberLine", "fresh", "as the default, with seeds that nothing was tuned on"),
+    seeds: [10, 11, 12],
+  },
 ];
 
 /** A warm start on Points24 that leaves RL room, and one that leaves little. */
@@ -294,9 +294,13 @@ const points24WarmStarts: readonly Experiment[] = [
     ],
   ),
   warmStart(
-    ...["Points24", "weak-rloo", "weak, then rloo at temperature 1"] as const,
+    ...[
+      "Points24",
+      "weak-rloo",
+      "weak, then rloo at temperature 1, half of the deals from those that split",
+    ] as const,
     ...[...WEAK, "--algorithm", "rloo", "--temperature", "1", "--groups", "16", "--group-size", "8"],
-    ...["--learning-rate", "0.0001"],
+    ...["--deal-again", "0.5", "--learning-rate", "0.0001"],
   ),
   {
     ...warmStart(

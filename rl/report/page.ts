@@ -23,7 +23,7 @@ import {
 } from "./tables.ts";
 
 const INTRODUCTION = `\
-Written by \`deno task reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
+Written by \`./ponder reproduce\`, which runs or resumes what is missing; what was not run says so. All numbers are
 percentages unless they count something. Success is over held-out episodes and is named in each task's heading. Policies
 are sampled at their training temperature; greedy takes the most probable token. Two 95% intervals, where there are as
 many seeds: _seeds_ is Student's interval over three or more seeds, of what training gives on average on these episodes;
@@ -46,6 +46,10 @@ default's folder.
 
 _Steps to 95%_ are environment steps until four iterations of training episodes together succeed that often. _Older than_
 names the changes below that a cell is from before: it says what was true then.
+
+Rows of one table may have different seeds: \`./ponder compare A B\` takes the seeds and episodes that two rows share, and gives
+the difference with its interval. Defaults were chosen on seeds that are among those reported; \`NumberLine/fresh\` has
+seeds on which nothing was chosen.
 
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { commandLine } from "../cli/mod.ts";
 import type { Environment } from "../../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import {
@@ -29,7 +30,6 @@ import { exists } from "../../model/files.ts";
 import { Agent, type Parsing } from "../agent.ts";
 import { type Acting, readActing } from "./acting.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
-import { ponderCommand } from "./proof.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
@@ -347,7 +347,7 @@ async function checkpointOf(source: string | Checkpoint): Promise<Pick<Checkpoin
       if (!(error instanceof Damage)) throw error;
       const [, run] = /^(.+)[/\\](?:checkpoint(?:\.previous)?|warm_start)[/\\]*$/.exec(source) ?? [];
       const isOfRun = run !== undefined && await exists(`${run}/config.json`);
-      const own = isOfRun ? `; ${ponderCommand("check", run)} says what of its run is whole` : "";
+      const own = isOfRun ? `; ${commandLine("check", [run])} says what of its run is whole` : "";
       throw new Deno.errors.InvalidData(
         `Cannot use ${source}: ${error.message}, copy it again${own}`,
         { cause: error },

@@ -3,13 +3,11 @@
  *
  * @module
  */
+import { RUNS_FOLDER } from "../cli/mod.ts";
 import { RunFolder } from "./folder.ts";
 
-/** The folder that holds runs if the user names none. */
-export const RUNS_FOLDER = "runs";
-
 /** Finds the run with the newest checkpoint in a folder of runs. Throws `Deno.errors.NotFound` when none has one. */
-export async function latestRun(runs: string): Promise<string> {
+export async function latestRun(runs: string = RUNS_FOLDER): Promise<string> {
   let latest: { path: string; timeMs: number } | null = null;
   for (const name of await foldersOf(runs)) {
     const path = `${runs}/${name}`;

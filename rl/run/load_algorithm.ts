@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { fileUrl, isModule } from "./user_module.ts";
+import { fileUrl, importUserModule, isModule } from "./user_module.ts";
 import { type Algorithm, requireAlgorithm } from "../algorithms/algorithm.ts";
 import { findAlgorithm } from "../algorithms/mod.ts";
-import { parseSettings, readPlainFile, UsageError, userPath } from "../cli/mod.ts";
+import { parseSettings, placedMessage, readPlainFile, UsageError, userPath } from "../cli/mod.ts";
 import { commonOptions } from "../config.ts";
 
 /**
@@ -24,14 +24,12 @@ import { commonOptions } from "../config.ts";
  */
 export async function loadAlgorithm(name: string): Promise<Algorithm> {
   if (!isAlgorithmFile(name)) return findAlgorithm(name);
-  const { href, pathname } = fileUrl(name);
-  let module: Record<string, unknown>;
+  const url = fileUrl(name);
+  let module: Readonly<Record<string, unknown>>;
   try {
-    module = await import(href);
+    module = await importUserModule(url);
   } catch (error) {
-    throw new UsageError(`Cannot load the algorithm of ${name}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new UsageError(`Cannot load the algorithm of ${name}: ${placedMessage(error)}`, { cause: error });
   }
   const isLike = (value: unknown) => typeof value === "object" && value !== null && "collect" in value;
   const found = module.default ?? Object.values(module).find(isLike);
@@ -47,7 +45,7 @@ export async function loadAlgorithm(name: string): Promise<Algorithm> {
       `Cannot use the algorithm of ${name}: its setting "${clash}" is one that every run has, give it another name`,
     );
   }
-  return { ...algorithm, reference: decodeURIComponent(pathname) };
+  return { ...algorithm, reference: decodeURIComponent(url.pathname) };
 }
 
 /** Tells whether this names a file, and none of our algorithms. */

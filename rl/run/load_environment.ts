@@ -4,8 +4,8 @@
  * @module
  */
 import { type EnvironmentDefinition, findEnvironment, isEnvironmentDefinition } from "../../envs/mod.ts";
-import { UsageError } from "../cli/mod.ts";
-import { fileUrl, isModule } from "./user_module.ts";
+import { placedMessage, UsageError } from "../cli/mod.ts";
+import { fileUrl, importUserModule, isModule } from "./user_module.ts";
 
 const EXAMPLE = "export default defineEnvironment({ name, actions, reset, step, render })";
 
@@ -39,9 +39,9 @@ export async function loadEnvironment(reference: string): Promise<EnvironmentDef
   let exports: Readonly<Record<string, unknown>>;
   try {
     await Deno.stat(url);
-    exports = await import(url.href);
+    exports = await importUserModule(url);
   } catch (error) {
-    const state = error instanceof Deno.errors.NotFound ? `there is no file ${path}` : messageOf(error);
+    const state = error instanceof Deno.errors.NotFound ? `there is no file ${path}` : placedMessage(error);
     throw new UsageError(`Cannot load environment ${reference}: ${state}`, { cause: error });
   }
   const definition = definitionOf(reference, exports);
@@ -72,10 +72,6 @@ function usage<T>(work: () => T, message: (message: string) => string): T {
   try {
     return work();
   } catch (error) {
-    throw new UsageError(message(messageOf(error)), { cause: error });
+    throw new UsageError(message(placedMessage(error)), { cause: error });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

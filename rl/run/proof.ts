@@ -248,9 +248,9 @@ async function remedyFor(run: string, { file }: Damage): Promise<string> {
   if (whole === null) return `no checkpoint in it is whole: ${again}`;
   const isConfigWhole = await proveSettings(run, whole.manifest).then(() => true, () => false);
   if (whole.name === "checkpoint" && isConfigWhole) {
-    return `${ponderCommand("train", "--resume", "--out", run)} makes it anew from the checkpoint`;
+    return `${commandLine("train", ["--resume", "--out", run])} makes it anew from the checkpoint`;
   }
-  const restore = ponderCommand("check", run, "--restore");
+  const restore = commandLine("check", [run, "--restore"]);
   if (whole.name === "checkpoint") return `${restore} puts the settings back, or ${again}`;
   return `${restore} goes back to ${describe(whole.manifest.progress)}, or ${again}`;
 }
@@ -267,12 +267,7 @@ async function beginAgain(run: string): Promise<string> {
       typeof name === "string" && /^[\w/+-]+$/.test(name) && !isModule(name)
     );
   if (!isPlain) return "begin it again with --overwrite";
-  return `${ponderCommand("train", "--config", path, "--overwrite", "--out", run)} begins it again`;
-}
-
-/** Writes a command line as users of `./ponder` type it. */
-export function ponderCommand(command: string, ...args: string[]): string {
-  return commandLine(command, args).replace("deno task", "./ponder");
+  return `${commandLine("train", ["--config", path, "--overwrite", "--out", run])} begins it again`;
 }
 
 async function readSettings(run: string): Promise<JsonObject> {

@@ -7,7 +7,9 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { quote } from "../../model/quote.ts";
 import type { EpisodeOutcome } from "../vector_env.ts";
+import { lineFault } from "./recorded_shape.ts";
 
 /** Version of the schema; files of another one are not read. */
 export const RECORDING_FORMAT = 1;
@@ -221,25 +223,28 @@ export function decodeRecorded(text: string): Recorded {
     throw new SyntaxError("it is half-written");
   }
   const body = text.slice(0, at);
+  const end = parsed(text.slice(at)) as { readonly sha256?: unknown };
+  if (end.sha256 !== sha256(body)) throw new SyntaxError("its content is not what was written");
+  const lines = body.split("\n").slice(0, -1).map((line) => parsed(line) as RecordedLine);
+  const [header, ...rest] = lines;
+  if (header?.kind !== "header") throw new SyntaxError("it has no header");
+  if (header.format !== RECORDING_FORMAT) {
+    throw new SyntaxError(`its format is ${quote(header.format)}, this version knows ${RECORDING_FORMAT}`);
+  }
+  // The digest shows damage; it does not show who wrote it.
+  const fault = lines.map(lineFault).find((fault) => fault !== null);
+  if (fault !== undefined) throw new SyntaxError(fault);
+  return {
+    header,
+    episodes: rest.filter((line) => line.kind === "episode"),
+    turns: rest.filter((line): line is RecordedTurn => line.kind === "turn" || line.kind === "other"),
+  };
+}
+
+function parsed(line: string): unknown {
   try {
-    if (JSON.parse(text.slice(at)).sha256 !== sha256(body)) {
-      throw new SyntaxError("its content is not what was written");
-    }
-    const lines = body.split("\n").slice(0, -1).map((line) => JSON.parse(line) as RecordedLine);
-    const [header, ...rest] = lines;
-    if (header?.kind !== "header") throw new SyntaxError("it has no header");
-    if (header.format !== RECORDING_FORMAT) {
-      throw new SyntaxError(
-        `its format is ${JSON.stringify(header.format)}, this version knows ${RECORDING_FORMAT}`,
-      );
-    }
-    return {
-      header,
-      episodes: rest.filter((line) => line.kind === "episode"),
-      turns: rest.filter((line): line is RecordedTurn => line.kind === "turn" || line.kind === "other"),
-    };
+    return JSON.parse(line);
   } catch (error) {
-    if (error instanceof SyntaxError) throw error;
     throw new SyntaxError("it is not JSON lines", { cause: error });
   }
 }

@@ -9,6 +9,7 @@ import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts"
 import { formatShare } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
+import { drawDeals, noteDeals } from "../deals.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "../evaluation.ts";
 import { peakMemory } from "../memory.ts";
@@ -305,27 +306,27 @@ function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Co
 /** Collects whole episodes, in groups that share a deal. */
 function episodesCollector(
   run: Run,
-  { groups, groupSize }: Collection & { kind: "episodes" },
+  { groups, groupSize, dealAgain: again = 0 }: Collection & { kind: "episodes" },
   make: () => Environment,
 ): Collector {
   const { config, policy } = run;
   return {
     collect: () => {
       const { episodes } = run.state;
-      const firstDeal = config.seed * TRAINING_SEEDS + episodes / groupSize;
-      const deals = Array.from(
-        { length: groups * groupSize },
-        (_, i) => firstDeal + Math.floor(i / groupSize),
-      );
+      const firstNew = config.seed * TRAINING_SEEDS + episodes / groupSize;
+      const draw = { groups, again, firstNew, seed: config.seed, iteration: run.state.iteration };
+      const deals = drawDeals(run.memory, draw).flatMap((deal) => Array<number>(groupSize).fill(deal));
       const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
       return collectEpisodes(policy, make, settings);
     },
-    advance: ({ transitions }) =>
+    advance: (rollout) => {
+      if (again > 0) noteDeals(run.memory, rollout);
       run.advance({
         iteration: run.state.iteration + 1,
         episodes: run.state.episodes + groups * groupSize,
-        envSteps: run.state.envSteps + transitions.length,
-      }),
+        envSteps: run.state.envSteps + rollout.transitions.length,
+      });
+    },
     progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
     plannedSteps: config.envSteps,
   };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Given, printable, readValue, shellQuote, UsageError } from "../cli/mod.ts";
+import { commandLine, type Given, printable, readValue, shellQuote, UsageError } from "../cli/mod.ts";
 import { type Algorithm, expertIteration } from "../algorithms/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../config.ts";
 import { policyPresets } from "../presets.ts";
@@ -12,11 +12,11 @@ import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import { DeviceLostError, type Gpu, OutOfMemoryError, SubmissionError } from "../../kernels/gpu/mod.ts";
 import { loadEnvironment } from "./load_environment.ts";
 import { isModule } from "./user_module.ts";
-import { latestRun, RUNS_FOLDER } from "./latest.ts";
+import { latestRun } from "./latest.ts";
 import { loadPolicy } from "./checkpoint.ts";
 import { RunFolder } from "./folder.ts";
 import { Damage, MANIFEST_FILE } from "./manifest.ts";
-import { explained, ponderCommand } from "./proof.ts";
+import { explained } from "./proof.ts";
 import type { Checkpoint } from "./store.ts";
 import type { Policy } from "../policy.ts";
 
@@ -64,7 +64,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
     const config = resolveConfig(given, environment);
     return { checkpoint, source: checkpoint, run: null, label: checkpoint, config, environment };
   }
-  const path = run ?? await latestRun(RUNS_FOLDER);
+  const path = run ?? await latestRun();
   const folder = await RunFolder.open(path);
   const { settings, algorithm } = await readRunSettings(folder);
   const reference = settings.env ?? commonOptions.env.default;
@@ -73,7 +73,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   if (found === null) {
     throw new Deno.errors.NotFound(
       `Cannot use run ${path}: it has no checkpoint yet, train it on: ` +
-        ponderCommand("train", "--resume", "--out", path),
+        commandLine("train", ["--resume", "--out", path]),
     );
   }
   const environment = await loadEnvironment(given.env ?? reference);

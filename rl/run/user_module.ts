@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { userFolder } from "../cli/mod.ts";
+import { noteUserModule, userFolder } from "../cli/mod.ts";
 
 /** Tells whether this names a file: it does if it is a path, or if it ends like a module's name. */
 export function isModule(reference: string): boolean {
@@ -17,4 +17,10 @@ export function fileUrl(path: string): URL {
   const escape = (path: string) =>
     path.split(/[\\/]/).map(encodeURIComponent).join("/").replace(/^(\w)%3A/, "/$1:");
   return new URL(escape(path), `file://${escape(userFolder()).replace(/^(?!\/)/, "/")}/`);
+}
+
+/** Imports a user's module. Its errors, and those of modules beside it, are told with their place from now on. */
+export async function importUserModule(url: URL): Promise<Readonly<Record<string, unknown>>> {
+  noteUserModule(url.href);
+  return await import(url.href);
 }

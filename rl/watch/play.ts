@@ -18,6 +18,7 @@ import { describeRun } from "./runs.ts";
 import { base64, type Stage } from "./scenes.ts";
 import { stageOf } from "./site.ts";
 import type { PlayBegun, PlayStepped, PlayThought } from "./wire.ts";
+import { requireReward } from "../vector_env.ts";
 
 /** Largest request: a picture in base64. */
 const MAX_BODY_BYTES = 16 << 20;
@@ -133,6 +134,7 @@ export class Play implements AsyncDisposable {
     const index = action === null ? env.randomAction() : env.actions.indexOf(String(action));
     const best = env.solve === undefined ? null : env.actions[env.solve()];
     const { reward, terminated, truncated, info } = env.step(index);
+    requireReward(env, reward);
     side.steps++;
     side.episodeReturn += reward;
     side.isOver = terminated || truncated;

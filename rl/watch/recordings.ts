@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ponderCommand } from "../run/proof.ts";
+import { commandLine } from "../cli/mod.ts";
 import { decodeRecorded, type Recorded } from "../run/recorded.ts";
 import { entriesAt, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import type { EpisodeListed, FileFault, RecordingTold } from "./wire.ts";
@@ -34,7 +34,7 @@ export async function listRecording(run: string): Promise<RecordingTold> {
       listed.set(path, known);
     }
     if ("fault" in known) {
-      const remedy = `; ${ponderCommand("check", run, "--restore")} removes it`;
+      const remedy = `; ${commandLine("check", [run, "--restore"])} removes it`;
       faults.push({ file: `${RECORDING_FOLDER}/${file}`, state: known.fault + remedy });
     } else {
       episodes.push(...known.episodes);

@@ -4,9 +4,9 @@
  *
  * @module
  */
+import { commandLine } from "../cli/mod.ts";
 import { exists } from "../../model/files.ts";
 import { lockOwner } from "../run/lock.ts";
-import { ponderCommand } from "../run/proof.ts";
 import type { JsonObject } from "../run/store.ts";
 import type { FileFault, RunListed, RunStatus } from "./wire.ts";
 
@@ -106,7 +106,7 @@ async function readObject(
   faults: FileFault[],
   isNeeded: boolean,
 ): Promise<JsonObject | null> {
-  const remedy = `; ${ponderCommand("check", run, "--restore")} goes back to what is whole`;
+  const remedy = `; ${commandLine("check", [run, "--restore"])} goes back to what is whole`;
   try {
     const { size } = await requirePlainFile(`${run}/${file}`);
     if (size > MAX_JSON_BYTES) throw new RangeError(`it has ${size} bytes, more than a run writes`);

@@ -48,7 +48,7 @@ const row: BenchRow = {
 };
 
 const runOf = (...rows: BenchRow[]): BenchRun => ({
-  command: "deno task bench",
+  command: "./ponder bench",
   startedAt: "2026-01-01T00:00:00.000Z",
   adapter: "some adapter",
   deno: "2.9.6",

@@ -1,6 +1,6 @@
 /**
  * `deno bench -RE`: the large shapes under Deno's own benchmark runner, naive as the baseline of each group. A measurement
- * is one launch and the wait for it; `deno task bench` repeats launches and knows the machine's ceiling.
+ * is one launch and the wait for it; `./ponder bench` repeats launches and knows the machine's ceiling.
  */
 import { headlineCases } from "../../bench/headline.ts";
 import { uploadOperands } from "../../kernels/check.ts";

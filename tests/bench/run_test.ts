@@ -161,7 +161,7 @@ Deno.test("packed rows split into heads and join again", () => {
 
 function runOf(rows: readonly { name: string; median: number; spread?: number; busyUs?: null }[]): BenchRun {
   return {
-    command: "deno task bench",
+    command: "./ponder bench",
     startedAt: "2026-01-01T00:00:00.000Z",
     adapter: "adapter",
     deno: "2.9.6",

@@ -32,7 +32,7 @@ Deno.test("--help shows every option of every command on stdout", async () => {
 
 Deno.test("an unknown flag names the nearest, exit 2", async () => {
   const { code, err } = await call(trainCommand, "--lamda", "0.3");
-  assertEquals(err, "Unknown flag --lamda: did you mean --lambda?\nSee: deno task train --help\n");
+  assertEquals(err, "Unknown flag --lamda: did you mean --lambda?\nSee: ./ponder train --help\n");
   assertEquals(code, 2);
   assertStringIncludes((await call(evalCommand, "--episode", "3")).err, "did you mean --episodes?");
   assertStringIncludes((await call(playCommand, "--gredy")).err, "did you mean --greedy?");
@@ -268,5 +268,5 @@ Deno.test("a loss that is no number ends train with the step, and DEBUG=4 adds t
 Deno.test("the process exits with the code of the command", async () => {
   const { code, out, err } = await outcomeOf(startCommand("train", ["--sede", "1"]));
   assertEquals([code, out], [2, ""]);
-  assertEquals(err, "Unknown flag --sede: did you mean --seed?\nSee: deno task train --help\n");
+  assertEquals(err, "Unknown flag --sede: did you mean --seed?\nSee: ./ponder train --help\n");
 });

@@ -15,6 +15,7 @@ const fast: Machine = {
     maxInvocations: 1024,
     workgroupBytes: 32768,
   },
+  deno: "2.9.6, /home/me/.deno/bin/deno",
   backend: "Vulkan",
   tuning: { state: "whole", path: "/cache/tuning.json" },
   cores: 8,
@@ -28,6 +29,7 @@ Deno.test("a machine with a GPU and room has nothing in the way", () => {
   for (
     const part of [
       "Some GPU",
+      "2.9.6, /home/me/.deno/bin/deno",
       "4.00 GiB, 2.00 GiB bound",
       "Vulkan",
       "16.0 GiB",

@@ -1,5 +1,5 @@
 /**
- * Fuzzing as a habit: properties over hostile input, quick in the suite and long with `deno task fuzz`.
+ * Fuzzing as a habit: properties over hostile input, quick in the suite and long with `./ponder fuzz`.
  *
  * Each case must return, or throw one of the documented error classes with a sentence that begins with "Cannot". With
  * `--runs` given, a case must also take no more than a second, and all together no more than 500 MB; the suite does
@@ -31,7 +31,7 @@ const DOCUMENTED = [
 interface FuzzSettings {
   /** Cases in the suite. */
   readonly runs?: number;
-  /** Cases in `deno task fuzz`, as a share of `--runs`: less for those that write files. */
+  /** Cases in `./ponder fuzz`, as a share of `--runs`: less for those that write files. */
   readonly share?: number;
   /** How a refusal begins. */
   readonly refusal?: RegExp;

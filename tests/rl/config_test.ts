@@ -50,7 +50,7 @@ Deno.test("an algorithm's settings are its own: others' are refused by name", ()
   assertThrows(
     () => resolveConfig(foreign, numberLine),
     UsageError,
-    "Cannot use --group-size: ppo has no such",
+    "Cannot use --group-size: it is a setting of expert-iteration, gigpo, grpo",
   );
 });
 

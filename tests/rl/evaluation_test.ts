@@ -1,5 +1,5 @@
 /** Evaluation: held-out seeds, determinism, counting. */
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { household, NumberLine, numberLine } from "../../envs/mod.ts";
 import {
   evaluate,
@@ -151,6 +151,26 @@ Deno.test("random actions are those an environment allows, and the solver wins w
   // An illegal action costs 1: with none, every return is a sum of shares of goal conditions.
   assert(random.meanReturn >= 0, `${random.meanReturn}`);
   assertEquals((await evaluate(scriptedPolicy("optimal", 0), many)).success, 1);
+});
+
+Deno.test("a reward that is no finite number is refused by whoever plays, and is no failure", async () => {
+  for (const reward of [NaN, Infinity, undefined]) {
+    const make = () => {
+      const env = numberLine.make();
+      const step = env.step.bind(env);
+      return Object.assign(env, {
+        step: (action: number) => ({ ...step(action), reward: reward as number }),
+      });
+    };
+    const environment = { ...numberLine, make };
+    const message = `Cannot step NumberLine: reward is ${reward}, expected a finite number`;
+    await assertRejects(
+      () => evaluate(scriptedPolicy("random", 0), { ...settings, environment }),
+      TypeError,
+      message,
+    );
+    assertThrows(() => new VectorEnv(environment, 1, 0).step(0, 0), TypeError, message);
+  }
 });
 
 Deno.test("a panel names the deals: the same for any policy, another for other seeds, settings and counts", async () => {

@@ -5,6 +5,8 @@ import { numberLine, Random } from "../../envs/mod.ts";
 import { layOut, promptLength, Tape } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import { resolveConfig, type TrainConfig } from "../../rl/config.ts";
+import { improve } from "../../rl/improve.ts";
+import { objectiveSettings } from "../../rl/objective.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
 import { newAgent, rlOptimizer } from "../../rl/setup.ts";
@@ -223,6 +225,29 @@ gpuTest("the KL stop ends an iteration's updates early", async (gpu) => {
   });
   assertEquals(updates, 2, "the first minibatch has no KL yet");
   assert(kl > config.klStop && klStopped);
+});
+
+gpuTest("a KL that is no number ends the updates, although every loss is finite", async (gpu) => {
+  const config = tinyConfig({ epochs: 1, klStop: 1e6, lambda: 0 });
+  const { agent, rollout, optimizer } = await setUp(gpu, config);
+  // In the second minibatch, since the first is held to ratios of 1: a token that counts for nothing, and cannot have been drawn.
+  const odd = shuffled(16, new Random(config.seed, "odd 0")).at(-1)!;
+  const samples = rollout.transitions.map((transition, i) => ({
+    transition: i !== odd ? transition : {
+      ...transition,
+      logprobs: transition.logprobs.with(0, Infinity),
+      weights: transition.weights.with(0, 0),
+    },
+    advantage: 1,
+  }));
+  const ratios = { ratio: "token", clipLow: 0.2, clipHigh: 0.2, values: "none", valueClip: 0 } as const;
+  const objective = objectiveSettings({ ...config, ...ratios, valueCoefficient: 0 });
+  const iteration = { order: "odd", learningRate: 0 };
+  await assertRejects(
+    () => improve(agent, optimizer, samples, objective, config, iteration),
+    NotFiniteError,
+    "the KL divergence after update 2 is NaN",
+  );
 });
 
 gpuTest("a reward that is no number stops the update and leaves the weights", async (gpu) => {

@@ -34,6 +34,10 @@ for (const [got, want] of [[NaN, 1], [1, NaN], [Infinity, 1], [1, Infinity], [In
   });
 }
 
+Deno.test("a tolerance that is no number accepts nothing", () => {
+  assertThrows(() => checkKernel([1], [1], { tolerance: NaN }), RangeError, "error 0 exceeds NaN");
+});
+
 Deno.test("another length is refused", () => {
   assertThrows(
     () => checkKernel([1, 2], [1]),

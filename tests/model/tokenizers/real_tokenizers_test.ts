@@ -1,5 +1,5 @@
 /**
- * Real vocabularies against the JavaScript port of Hugging Face's library. `deno task tokenizers` does the same with larger
+ * Real vocabularies against the JavaScript port of Hugging Face's library. `./ponder tokenizers` does the same with larger
  * ones, which are not installed.
  */
 import { assert, assertEquals } from "@std/assert";

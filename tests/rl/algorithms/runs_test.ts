@@ -236,4 +236,9 @@ Deno.test("groups that cannot be compared are refused", () => {
     "Cannot use --snr-filter with --group-size 1: one episode of a deal has no variance, use 2 or more",
   );
   resolve("reinforce++", { groupSize: 2, snrFilter: 0.5 });
+  assertThrows(
+    () => resolve("reinforce++", { groupSize: 1, dealAgain: 0.5 }),
+    UsageError,
+    "Cannot use --deal-again with",
+  );
 });

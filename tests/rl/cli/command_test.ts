@@ -6,7 +6,7 @@ const options = defineOptions({ seed: { type: "integer", default: 0, meaning: "s
 async function run(args: string[], work: Command<typeof options>["run"] = () => {}, debug = false) {
   let out = "", err = "";
   const console = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) };
-  const command = { command: "deno task x", summary: "Does x.", options, run: work };
+  const command = { command: "./ponder x", summary: "Does x.", options, run: work };
   const code = await runCommand(command, args, { console, debug });
   return { code, out, err };
 }
@@ -27,7 +27,7 @@ Deno.test("--help goes to stdout, without running anything", async () => {
     throw new Error("must not run");
   });
   assertEquals([code, err], [0, ""]);
-  assertStringIncludes(out, "Usage: deno task x");
+  assertStringIncludes(out, "Usage: ./ponder x");
 });
 
 Deno.test("--version prints the versions of deno.json and of Deno, without running anything", async () => {
@@ -42,7 +42,7 @@ Deno.test("wrong usage goes to stderr with the way to the help, exit 2", async (
   assertEquals(await run(["--sede", "7"]), {
     code: 2,
     out: "",
-    err: "Unknown flag --sede: did you mean --seed?\nSee: deno task x --help\n",
+    err: "Unknown flag --sede: did you mean --seed?\nSee: ./ponder x --help\n",
   });
 });
 
@@ -57,8 +57,8 @@ Deno.test("a failure shows its message, exit 1; its stack only for debugging", a
 Deno.test("a command line can be pasted into a shell", () => {
   assertEquals(
     commandLine("train", ["--env", "EZPoints", "--lambda=0.3"]),
-    "deno task train --env EZPoints --lambda=0.3",
+    "./ponder train --env EZPoints --lambda=0.3",
   );
-  assertEquals(commandLine("bench", ["--only", "SFT step"]), "deno task bench --only 'SFT step'");
-  assertEquals(commandLine("eval", ["it's", "", "$HOME"]), `deno task eval 'it'\\''s' '' '$HOME'`);
+  assertEquals(commandLine("bench", ["--only", "SFT step"]), "./ponder bench --only 'SFT step'");
+  assertEquals(commandLine("eval", ["it's", "", "$HOME"]), `./ponder eval 'it'\\''s' '' '$HOME'`);
 });

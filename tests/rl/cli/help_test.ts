@@ -17,16 +17,16 @@ const options = defineOptions({
 Deno.test("help lists every option by group with type, meaning, unit and default", () => {
   const help = formatHelp(
     {
-      command: "deno task train",
+      command: "./ponder train",
       summary: "Trains.",
       positional: "[RUN]",
-      examples: ["deno task train --json"],
+      examples: ["./ponder train --json"],
     },
     options,
   );
   assertEquals(
     help,
-    `Usage: deno task train [OPTION...] [RUN]
+    `Usage: ./ponder train [OPTION...] [RUN]
 
 Trains.
 
@@ -42,7 +42,7 @@ Reinforcement learning:
   --env-steps INTEGER  how long (steps, default 512)
 
 Examples:
-  deno task train --json
+  ./ponder train --json
 `,
   );
 });

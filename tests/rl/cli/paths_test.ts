@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { defineOptions, parseOptions, userPath } from "../../../rl/cli/mod.ts";
+import { defineOptions, parseOptions, runPath, RUNS_FOLDER, userPath } from "../../../rl/cli/mod.ts";
 
 /** Runs `work` with the folder that the user is in, as `./ponder` and `deno task` name it. */
 function inFolder(env: { PONDER_CWD?: string; INIT_CWD?: string }, work: () => void): void {
@@ -54,4 +54,29 @@ Deno.test("path flags and --config start in the user's folder, defaults do not",
     assertEquals(parseOptions(["--config", "c.json"], options, { readText }).values.out, "/home/me/b");
     assertEquals(seen, ["/home/me/c.json"]);
   });
+});
+
+Deno.test("a run's name is found under runs/ from any folder, and a path where it leads", async () => {
+  const name = `found_by_name_${crypto.randomUUID()}`;
+  const elsewhere = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${RUNS_FOLDER}/${name}/inside`, { recursive: true });
+    for (const env of [{}, { PONDER_CWD: elsewhere }]) {
+      inFolder(env, () => {
+        assertEquals(runPath(name), `runs/${name}`);
+        assertEquals(runPath(`runs/${name}`), `runs/${name}`);
+        assertEquals(runPath(`${name}/inside`), `runs/${name}/inside`);
+        assertEquals(runPath(`${elsewhere}/${name}`), userPath(`${elsewhere}/${name}`));
+        assertEquals(runPath("."), userPath("."));
+        assertEquals(runPath("no such run"), userPath("no such run"));
+      });
+    }
+    await Deno.mkdir(`${elsewhere}/${name}`);
+    inFolder({ PONDER_CWD: elsewhere }, () => assertEquals(runPath(name), `${elsewhere}/${name}`));
+    const options = defineOptions({ run: { type: "path", isRun: true, meaning: "run" } });
+    inFolder({}, () => assertEquals(parseOptions(["--run", name], options).values.run, `runs/${name}`));
+  } finally {
+    await Deno.remove(elsewhere, { recursive: true });
+    await Deno.remove(`${RUNS_FOLDER}/${name}`, { recursive: true });
+  }
 });

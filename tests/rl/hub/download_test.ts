@@ -93,6 +93,72 @@ Deno.test("a connection that is cut goes on where it ended", () =>
     assertEquals([ranges[0], ranges[1]?.startsWith("bytes=")], [null, true]);
   }));
 
+/** A timer whose time comes when the test says so. */
+function manualTimer() {
+  let onTime: (() => void) | null = null;
+  const asked: number[] = [];
+  return {
+    asked,
+    pass: () => onTime?.(),
+    timer: (ms: number, then: () => void) => {
+      asked.push(ms);
+      onTime = then;
+      return () => onTime = null;
+    },
+  };
+}
+
+Deno.test("a server that falls silent is given up after a while, and the download goes on where it ended", () =>
+  withHub(async (server, hub) => {
+    const { timer, pass, asked } = manualTimer();
+    // Silent at once, after some bytes, and after more. Time passes when the bytes before have been read.
+    server.silences.push(0, 1000, 50_000);
+    const heard = [0, 1000, 51_000];
+    let [done, isSilent] = [0, false];
+    const look = () => {
+      if (!isSilent || done < heard[0]) return;
+      isSilent = false;
+      heard.shift();
+      pass();
+    };
+    server.onSilence = () => {
+      isSilent = true;
+      look();
+    };
+    const onProgress = (progress: DownloadProgress) => {
+      done = progress.done;
+      look();
+    };
+    const folder = await downloadModel(hub, "owner/model", { ...quick, timer, stallMs: 7000, onProgress });
+    assertEquals(Deno.readFileSync(`${folder}/model.safetensors`), weights);
+    const ranges = server.fetched.map(({ range }) => range);
+    assertEquals(ranges, [null, null, "bytes=1000-", "bytes=51000-", null]);
+    assertEquals(new Set(asked), new Set([7000]));
+  }, { "model.safetensors": weights, "config.json": FILES["config.json"] }));
+
+Deno.test("a server that never answers is named with what it did", async () => {
+  const { timer, pass } = manualTimer();
+  const answers: PromiseWithResolvers<Response>[] = [];
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => {
+    const answer = Promise.withResolvers<Response>();
+    answers.push(answer);
+    pass();
+    return answer.promise;
+  });
+  using temp = new TempFolder();
+  const endpoint = `http://127.0.0.1:${server.addr.port}`;
+  const hub: Hub = { endpoint, token: null, cache: `${temp.path}/hub`, isOffline: false };
+  const error = await assertRejects(
+    () => downloadModel(hub, "owner/model", { ...quick, timer }),
+    Deno.errors.NotFound,
+    "nothing arrived for 30 seconds",
+  );
+  assert(error.message.includes(`${endpoint} cannot be reached`), error.message);
+  assertEquals(answers.length, 5);
+  // Only then can the server end.
+  for (const { resolve } of answers) resolve(new Response("late"));
+});
+
 Deno.test("a download that failed goes on at the next import, with or without ranges", async () => {
   for (const takesRanges of [true, false]) {
     await withHub(async (server, hub) => {

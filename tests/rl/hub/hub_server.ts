@@ -10,6 +10,10 @@ export interface HubServer extends AsyncDisposable {
   readonly leaked: string[];
   /** Bytes after which the next responses end; each is used once. */
   readonly cuts: number[];
+  /** Bytes of the next responses after which nothing more is sent, on an open connection; each is used once. */
+  readonly silences: number[];
+  /** Called when the server has fallen silent. */
+  onSilence: () => void;
   /** Where the next files that are asked for are said to be; each is used once. */
   readonly locations: string[];
   /** Statuses that come before the next list. */
@@ -40,8 +44,13 @@ export async function serveHub(
     if (start > 0 && start >= bytes.length) return new Response(null, { status: 416 });
     const rest = bytes.slice(start);
     const cut = server.cuts.shift();
+    const silence = cut === undefined ? server.silences.shift() : undefined;
     // Fewer bytes than announced: the connection is then closed in the middle of the body.
-    const body = cut === undefined ? rest : new Blob([rest.slice(0, cut)]).stream();
+    const body = silence !== undefined
+      ? silentAfter(rest.slice(0, silence), () => server.onSilence())
+      : cut === undefined
+      ? rest
+      : new Blob([rest.slice(0, cut)]).stream();
     const headers = {
       "content-length": String(rest.length),
       ...start > 0 && { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` },
@@ -86,6 +95,8 @@ export async function serveHub(
     fetched: [],
     leaked: [],
     cuts: [],
+    silences: [],
+    onSilence: () => {},
     statuses: [],
     locations: [],
     wrong: new Map(),
@@ -95,4 +106,20 @@ export async function serveHub(
     },
   };
   return await Promise.resolve(server);
+}
+
+/** A body of these bytes that does not end, until its reader goes. */
+function silentAfter(bytes: Uint8Array, onSilence: () => void): ReadableStream<Uint8Array> {
+  let isSent = bytes.length === 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (!isSent) {
+        isSent = true;
+        controller.enqueue(bytes);
+        return;
+      }
+      onSilence();
+      return new Promise(() => {});
+    },
+  }, { highWaterMark: 0 });
 }

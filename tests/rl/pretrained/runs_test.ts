@@ -82,7 +82,7 @@ gpuTest("a whole model is trained without its vision, unless nothing is frozen",
   }
 });
 
-gpuTest("every algorithm, and a divergence from the warm start, trains adapters", async () => {
+gpuTest("groups of episodes train adapters, with a divergence from the warm start", async () => {
   using temp = new TempFolder();
   const model = writeTinyBase(`${temp.path}/base`);
   for (

@@ -7,11 +7,19 @@ import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
 import { optionsOf, resolveConfig, trainOptions } from "../../../rl/config.ts";
 import { readEnvSettings } from "../../../rl/env_settings.ts";
 import { evalCommand } from "../../../commands/eval.ts";
-import { cellCommand, cellsOf, cellState, PLACES, readResults, trainedBy } from "../../../rl/report/cells.ts";
+import {
+  cellCommand,
+  cellsOf,
+  cellState,
+  PLACES,
+  readResults,
+  takenFlags,
+  trainedBy,
+} from "../../../rl/report/cells.ts";
 import { estimateSeconds, formatEstimate } from "../../../rl/report/estimate.ts";
 import { DEFAULT, experiments, tasks } from "../../../rl/report/experiments.ts";
 import { resultsPage } from "../../../rl/report/page.ts";
-import { reproduceCommand } from "../../../commands/reproduce.ts";
+import { oneOfEach, QUICK, reproduceCommand } from "../../../commands/reproduce.ts";
 import { outcomeOf, startCommand, TempFolder } from "../tiny_run.ts";
 import { cell, experimentOf, idOf, writeCell } from "./result_cells.ts";
 
@@ -85,7 +93,7 @@ Deno.test("policies without a model have one cell, trained ones one a seed", () 
 Deno.test("an unknown experiment names the nearest, exit 2", async () => {
   assertEquals(
     await refused("--only", "NumberLine/defalt"),
-    'Unknown experiment "NumberLine/defalt": did you mean NumberLine/default?\nSee: deno task reproduce --help\n',
+    'Unknown experiment "NumberLine/defalt": did you mean NumberLine/default?\nSee: ./ponder reproduce --help\n',
   );
   assertStringIncludes(await refused("--only", "default,unfrozn"), "did you mean unfrozen?");
   const unlike = await refused("--only", "?");
@@ -236,4 +244,21 @@ Deno.test("a variant of another experiment than the default needs that one's wei
     "runs/results/EZPoints-hands-s0 has no fully trained weights; to train them: " +
       "./ponder train --env EZPoints --seed 0 --env-settings hands=seen --out runs/results/EZPoints-hands-s0",
   );
+});
+
+Deno.test("a smoke run has what its variants evaluate, and gives each cell flags that its algorithm takes", async () => {
+  const chosen = oneOfEach(experiments);
+  for (const experiment of chosen) {
+    assert(chosen.includes(trainedBy(experiment)), idOf(experiment));
+    if (experiment.command !== "train") continue;
+    const algorithm = await algorithmOf(experiment.flags);
+    const flags = [...experiment.flags, ...await takenFlags(experiment.flags, QUICK.train)];
+    const { given } = parseOptions(flags, optionsOf(algorithm));
+    assertEquals(resolveConfig(given, findEnvironment(experiment.environment), algorithm).envSteps, 256);
+  }
+  assert(chosen.some(({ name }) => name === "algorithm-expert-iteration"));
+  assertEquals(oneOfEach([experimentOf("EZPoints/hands-held-out")]).map(idOf), [
+    "EZPoints/hands",
+    "EZPoints/hands-held-out",
+  ]);
 });

@@ -1,6 +1,6 @@
 /**
  * Injected faults of the GPU: an error that names them, a checkpoint from before, and the same bytes when resumed. One of
- * each kind here, each at another moment; all 25 with `deno task faults`.
+ * each kind here, each at another moment; all 25 with `./ponder faults`.
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { DeviceLostError, NotFiniteError } from "../../../kernels/gpu/mod.ts";

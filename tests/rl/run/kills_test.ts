@@ -1,4 +1,4 @@
-/** A command that is killed while it writes; 100 kills of all of them with `deno task kills`. */
+/** A command that is killed while it writes; 100 kills of all of them with `./ponder kills`. */
 import { assertEquals } from "@std/assert";
 import { killScenario, scenarios } from "../../../scripts/kills.ts";
 import { onGpu } from "../../gpu.ts";

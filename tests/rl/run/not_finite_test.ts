@@ -3,6 +3,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { findEnvironment, numberLine } from "../../../envs/mod.ts";
 import { NotFiniteError } from "../../../kernels/gpu/mod.ts";
 import { evaluateBoth } from "../../../rl/evaluation.ts";
+import { assess } from "../../../model/mod.ts";
+import { Agent } from "../../../rl/agent.ts";
 import { CnnPolicy } from "../../../rl/policies/cnn.ts";
 import { newAgent } from "../../../rl/setup.ts";
 import { gpuTest } from "../../gpu.ts";
@@ -59,6 +61,14 @@ gpuTest("whatever acts, values or is evaluated with NaN or infinite weights refu
         NotFiniteError,
         "Cannot estimate values: the value of",
       );
+      if (policy instanceof Agent) {
+        const options = { temperature: 1 };
+        await assertRejects(
+          () => assess(policy.vlm, [{ prompt, response: [0] }], options),
+          NotFiniteError,
+          "Cannot score: the log-probability of token 0 of response 0",
+        );
+      }
       await assertRejects(
         () =>
           evaluateBoth(policy, {

@@ -14,6 +14,7 @@ const scenarios: Readonly<Record<string, GivenSettings>> = {
   ...Object.fromEntries(Object.keys(algorithms).map((algorithm) => [algorithm, { algorithm }])),
   "a divergence from the warm start": { algorithm: "ppo", klCoefficient: 0.1 },
   "corrections by the solver": { algorithm: "ppo", correctionCoefficient: 0.1 },
+  "deals that are dealt again": { algorithm: "rloo", dealAgain: 0.5 },
   "a convolutional network": { policy: "cnn" },
 };
 
@@ -61,6 +62,9 @@ gpuTest("whatever an algorithm keeps, a stopped run of it resumes to the same by
       !metricsOf(stopped).includes('"iteration":2,') && metricsOf(whole).includes('"iteration":2,'),
       name,
     );
+    if (name === "deals that are dealt again") {
+      assert(contentOf(whole)["trainer.json"].includes('"splitDeals":['), name);
+    }
     if (name === "expert-iteration") assert(contentOf(stopped)["trainer.json"].includes('"pool":[{'), name);
     await trainHere(stopped, { ...config, resume: true });
     const [want, got] = [contentOf(whole), contentOf(stopped)];
