@@ -92,7 +92,7 @@ export async function loadBaseAgent(
 }
 
 /** Checks what a file says. */
-function readReference(reference: unknown, path: string): PretrainedReference {
+export function readReference(reference: unknown, path: string): PretrainedReference {
   const { model, sha256, splitPictures = false, lora } = (reference ?? {}) as Partial<PretrainedReference>;
   const isLora = lora === undefined ||
     typeof lora === "object" && lora !== null && Number.isInteger(lora.rank) && lora.rank >= 1 &&
