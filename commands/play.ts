@@ -20,7 +20,12 @@ import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
+import { latestRun } from "../rl/run/latest.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
+import { findRuns } from "../rl/watch/runs.ts";
+import { DEFAULT_PORT, requireServing } from "../rl/watch/serve.ts";
+import { serveRuns } from "./watch.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 import { requireReward } from "../rl/vector_env.ts";
 
@@ -50,6 +55,11 @@ const options = defineOptions({
     meaning: `pause after each token; ${TOKEN_DELAY_MS} on a terminal, else 0`,
   },
   json: { type: "boolean", default: false, meaning: "print a JSON object a step on stdout instead" },
+  browser: {
+    type: "boolean",
+    default: false,
+    meaning: "serve a page instead, in which you play against the model, or show it a picture",
+  },
 });
 
 /** A step of the episode. */
@@ -209,10 +219,12 @@ export const playCommand: Command<typeof options> = {
     "./ponder play",
     "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
     "./ponder play --json",
+    "./ponder play --browser --env ./maze.ts",
   ],
   options,
-  async run({ given, values: { run, seed, greedy, delayMs, json } }) {
+  async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
     const { env, temperature } = given;
+    if (browser) return await playInBrowser(run, env);
     const trained = await findTrainedRun({
       run,
       given: { ...env && { env }, ...temperature && { temperature } },
@@ -263,7 +275,21 @@ export const playCommand: Command<typeof options> = {
     } finally {
       gpu.destroy();
     }
+    return 0;
   },
 };
+
+/** Serves the page of `watch` for one run, at the view that plays. */
+async function playInBrowser(run: string | undefined, env: string | undefined): Promise<number> {
+  const path = run ?? await latestRun();
+  const environments = env === undefined ? [] : [await loadEnvironment(env)];
+  await findRuns([path]);
+  await requireServing();
+  await serveRuns({
+    ...{ folders: [path], environments, port: DEFAULT_PORT },
+    told: (url) => `Play against ${path} at ${url}#/play`,
+  });
+  return 0;
+}
 
 if (import.meta.main) Deno.exit(await runCommand(playCommand, Deno.args, { debug: debugLevel > 0 }));

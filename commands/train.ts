@@ -22,6 +22,7 @@ import {
   userFolder,
 } from "../rl/cli/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../rl/config.ts";
+import { requireWorkers, trainWithWorkers, workersFlag } from "../rl/remote/mod.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
 import { adaptersOf, modelPlace, openBase } from "../rl/pretrained/agent.ts";
 import { evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
@@ -34,7 +35,6 @@ import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { requireRunMemory } from "../rl/run/memory_estimate.ts";
 import { onDevice } from "../rl/run/retry.ts";
-import { runTraining } from "../rl/run/run.ts";
 import type { RunResult } from "../rl/run/state.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { serveRun } from "../rl/watch/serve.ts";
@@ -81,6 +81,8 @@ export const trainCommand: Command<typeof commonOptions> = {
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
+    // Without a server no folder should be left in the way of the next try either.
+    await requireWorkers(values);
     await using _page = values.watch ? await serveRun(out, console.error) : null;
     let begun: Begun | null = null;
     try {
@@ -131,13 +133,13 @@ async function train(gpu: Gpu, config: CommonSettings, parts: RunParts): Promise
     if (config.profile) await profile(gpu, config, parts, progress);
     const result = await stoppable(
       onStop,
-      (isStopped) => runTraining(config, { gpu, ...parts, progress, isStopped }),
+      (isStopped) => trainWithWorkers(config, { gpu, ...parts, progress, isStopped }),
     );
     progress.close();
     if (result.afterRl === null) {
       console.error(
         `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}` +
-          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm),
+          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm) + workersFlag(config),
       );
       return 1;
     }

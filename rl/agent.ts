@@ -19,6 +19,7 @@ import {
   type Parameters,
   promptLength,
   quote,
+  type Response,
   type Segment,
   type Sequence,
   Tape,
@@ -207,16 +208,18 @@ export class Agent implements Policy<Layout> {
     const prompts = situations.map((situation) => this.promptOf(situation));
     const { endId, padId } = this.tokenizer;
     const responses = await generate(this.vlm, prompts, { ...settings, endId, padId });
-    return situations.map(({ env }, index) => {
-      const decoding = this.decode(responses[index].ids);
-      return {
-        prompt: prompts[index],
-        response: responses[index],
-        decoding,
-        parse: this.#parse(env, decoding.text),
-        judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
-      };
-    });
+    return situations.map((situation, index) => this.decide(situation, prompts[index], responses[index]));
+  }
+
+  decide({ env }: Situation, prompt: readonly Segment[], response: Response): Decision {
+    const decoding = this.decode(response.ids);
+    return {
+      prompt,
+      response,
+      decoding,
+      parse: this.#parse(env, decoding.text),
+      judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
+    };
   }
 
   #parse(env: Environment, text: string): Parse {

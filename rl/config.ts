@@ -25,7 +25,7 @@ import { evaluationOptions } from "./evaluation.ts";
 import { policyPresets, presetOf, pretrainedPreset } from "./presets.ts";
 import { ADAPTED_LAYERS, pretrainedOptions } from "./pretrained/options.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
-import { bookkeepingOptions, runOptions } from "./run_options.ts";
+import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
 import { freezeOptions } from "./setup.ts";
 import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
@@ -40,6 +40,7 @@ export const sections: {
   readonly warmStart: typeof sftOptions;
   readonly rollout: typeof rolloutOptions & typeof updateOptions & typeof freezeOptions;
   readonly evaluation: typeof evaluationOptions;
+  readonly workers: typeof workerOptions;
 } = {
   run: section("Options", { ...runOptions, ...bookkeepingOptions }),
   policy: section("Policy", agentOptions),
@@ -48,6 +49,7 @@ export const sections: {
   warmStart: section("Warm start (SFT)", sftOptions),
   rollout: section("RL", { ...rolloutOptions, ...updateOptions, ...freezeOptions }),
   evaluation: section("Evaluation", evaluationOptions),
+  workers: section("Workers on other machines (NATS)", workerOptions),
 };
 
 /** The settings of every run, whichever algorithm learns. */
@@ -58,7 +60,8 @@ export const commonOptions:
   & typeof sections["returns"]
   & typeof sections["warmStart"]
   & typeof sections["rollout"]
-  & typeof sections["evaluation"] = {
+  & typeof sections["evaluation"]
+  & typeof sections["workers"] = {
     ...sections.run,
     ...sections.policy,
     ...sections.pretrained,
@@ -66,6 +69,7 @@ export const commonOptions:
     ...sections.warmStart,
     ...sections.rollout,
     ...sections.evaluation,
+    ...sections.workers,
   };
 
 /** Values of the settings that every run reads. */
@@ -93,11 +97,9 @@ export function settingsOf(config: object): Record<string, unknown> {
   const isPretrained = (config as { readonly model?: string }).model !== undefined;
   const isUnread = (name: string) =>
     isPretrained ? MADE_HERE.includes(name) : Object.hasOwn(pretrainedOptions, name);
-  return Object.fromEntries(
-    Object.entries(config).filter(([name]) =>
-      !Object.hasOwn(bookkeepingOptions, name) && name !== "warmStart" && !isUnread(name)
-    ),
-  );
+  const isKept = (name: string) =>
+    !Object.hasOwn(bookkeepingOptions, name) && !Object.hasOwn(workerOptions, name) && name !== "warmStart";
+  return Object.fromEntries(Object.entries(config).filter(([name]) => isKept(name) && !isUnread(name)));
 }
 
 /** Is this a setting that only RL reads? Runs that differ in such settings alone have the same warm start. */

@@ -101,6 +101,7 @@ export type {
 export { decodePicture, encodePicture } from "./image.ts";
 
 // acting and measuring
+export type { Actor } from "./actors.ts";
 export {
   collectEpisodes,
   collectRollout,

@@ -56,7 +56,7 @@ export async function readPretrained(
     for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
     const values = entry.how === "copy" && data.length === 1 ? data[0] : toOurs(entry, data);
     requireFiniteValues(entry, values);
-    gpu.write(vlm.parameters.get(entry.ours).data, values);
+    vlm.parameters.write(entry.ours, values);
     // The driver holds a copy of what is written until it is submitted and done.
     pending += values.byteLength;
     if (pending < MOST_PENDING) continue;
@@ -70,7 +70,7 @@ export async function readPretrained(
       own.map(({ ours, ...theirs }) => ({ ours, theirs: [theirs], how: "copy" })),
     );
     for (const { ours, name, shape } of own) {
-      gpu.write(vlm.parameters.get(ours).data, transpose((await adapter.weights.read(name)).data, shape));
+      vlm.parameters.write(ours, transpose((await adapter.weights.read(name)).data, shape));
     }
   }
   const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;

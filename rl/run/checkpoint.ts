@@ -159,8 +159,8 @@ export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: Tr
   }
 }
 
-/** What describes the policy beside its weights. */
-function policyFiles(policy: Policy): Record<string, string> {
+/** Makes the files that describe a policy beside its weights. */
+export function policyFiles(policy: Policy): Record<string, string> {
   const acting = { sampling: policy.sampling, actionNames: policy.actions };
   if (policy instanceof CnnPolicy) {
     const config = { policy: "cnn", ...policy.cnn.config, ...acting };

@@ -215,6 +215,7 @@ class Learner {
     const { done, total } = this.#collector.progress();
     const learningRate = config.learningRate * (1 - 0.9 * done / total);
     const startMs = performance.now();
+    await run.handOver();
     const rollout = await this.#collector.collect();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
@@ -339,7 +340,8 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
     const record = run.recorder?.evaluation(after, run.state.iteration);
-    const evaluation = await evaluateBoth(run.policy, {
+    await run.handOver();
+    const evaluation = await evaluateBoth(run.actor("evaluation"), {
       ...finalEvaluation(environment, config),
       onProgress: (step) => {
         run.throwIfStopped();

@@ -6,6 +6,7 @@
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { AdamW, HostTensor, Segment } from "../../model/mod.ts";
+import { type Actor, type Actors, type EpisodeKind, ownActors } from "../actors.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import {
   type Effort,
@@ -48,6 +49,8 @@ export interface RunContext {
   readonly base?: RunBase | null;
   readonly folder: RunStore;
   readonly progress: RunProgress;
+  /** Who acts in RL and in evaluations; the policy itself when absent. */
+  readonly actors?: Actors;
   /** Receives every line of `metrics.jsonl` as it is written. */
   readonly onLine?: (line: MetricsLine) => void;
   /** True once the user asked to stop. */
@@ -182,9 +185,24 @@ export class Run {
     return {
       ...config,
       lambda: algorithm.thoughtWeight?.(config) ?? 1,
+      actor: this.actor("training"),
       corrects: algorithm.objective(config).correctionCoefficient > 0,
       ...config.exactCredit && { creditDiscount: config.gamma },
     };
+  }
+
+  /** Has all who act take over the policy's weights. Call it after every change, before anybody acts. */
+  async handOver(): Promise<void> {
+    await this.#actors.take(this.policy);
+  }
+
+  /** Who acts in episodes of that kind. */
+  actor(kind: EpisodeKind): Actor {
+    return this.#actors.actor(this.policy, kind);
+  }
+
+  get #actors(): Actors {
+    return this.#context.actors ?? ownActors;
   }
 
   /** The weights that RL began with. */

@@ -171,7 +171,7 @@ Deno.test("policies without a model are run and kept with their command, and the
   using temp = new TempFolder();
   const { code, err } = await reproduceIn(temp.path, "--quick", "--only", "EZPoints/random,EZPoints/optimal");
   assertEquals(code, 0, err);
-  assertStringIncludes(err, "[1/2] EZPoints: random; time left: unknown\n");
+  assertStringIncludes(err, "[1/2] EZPoints: random; time left: about 6.0 s\n");
   assertMatch(err, /\[2\/2\] EZPoints: optimal \(solver\); time left: about \d/);
   const kept = JSON.parse(Deno.readTextFileSync(`${temp.path}/results/quick/EZPoints/optimal.json`));
   assertEquals([kept.evaluation.sampled.success, kept.evaluation.episodes], [1, 500]);
@@ -230,6 +230,8 @@ Deno.test("time left goes by the nearest finished relative of each cell", () => 
   assertEquals(seconds("Points24/default", 0), 332.5);
   const cnn = { experiment: experimentOf("NumberLine/cnn"), seed: 0 };
   assertEquals(estimateSeconds([cnn, done[0]], done), { seconds: 100, unknown: 1 });
+  // What is assumed counts before other experiments do.
+  assertEquals(estimateSeconds([cnn, done[1]], done, () => 7), { seconds: 207, unknown: 0 });
   assertEquals(formatEstimate({ seconds: 100, unknown: 1 }), "about 1 m 40 s and 1 cell of unknown length");
   assertEquals(formatEstimate({ seconds: 0, unknown: 2 }), "unknown");
   assertEquals(formatEstimate({ seconds: 0, unknown: 0 }), "none");
