@@ -16,13 +16,16 @@ import {
   wrapWords,
 } from "../rl/cli/mod.ts";
 import { agentOptions } from "../rl/agent.ts";
-import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
-import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
-import { openTunedGpu } from "../bench/tuning.ts";
+import { latestRun } from "../rl/run/latest.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { findRuns } from "../rl/watch/runs.ts";
+import { DEFAULT_PORT, requireServing } from "../rl/watch/serve.ts";
+import { serveRuns } from "./watch.ts";
 import { requireReward } from "../rl/vector_env.ts";
+import { withTrainedPolicy } from "./trained_policy.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -50,6 +53,11 @@ const options = defineOptions({
     meaning: `pause after each token; ${TOKEN_DELAY_MS} on a terminal, else 0`,
   },
   json: { type: "boolean", default: false, meaning: "print a JSON object a step on stdout instead" },
+  browser: {
+    type: "boolean",
+    default: false,
+    meaning: "serve a page instead, in which you play against the model, or show it a picture",
+  },
 });
 
 /** A step of the episode. */
@@ -209,19 +217,13 @@ export const playCommand: Command<typeof options> = {
     "./ponder play",
     "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
     "./ponder play --json",
+    "./ponder play --browser --env ./maze.ts",
   ],
   options,
-  async run({ given, values: { run, seed, greedy, delayMs, json } }) {
-    const { env, temperature } = given;
-    const trained = await findTrainedRun({
-      run,
-      given: { ...env && { env }, ...temperature && { temperature } },
-    });
-    const { config, environment } = trained;
-    const gpu = await openTunedGpu({ note: console.error });
-    try {
-      const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadTrained(gpu, trained, env);
+  async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
+    if (browser) return await playInBrowser(run, given.env);
+    const request = { run, given: { env: given.env, temperature: given.temperature } };
+    await withTrainedPolicy(request, async ({ gpu, policy, environment, envSettings, config, label }) => {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
@@ -235,11 +237,11 @@ export const playCommand: Command<typeof options> = {
       };
       const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
       console.error(
-        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+        `${environment.name}, held-out episode ${seed}, ${how}: ${label} on ${gpu.adapterName}\n`,
       );
       const settings = {
         environment,
-        envSettings: evaluationEnvSettings(environment, config),
+        envSettings,
         seed,
         greedy,
         temperature: config.temperature,
@@ -260,10 +262,22 @@ export const playCommand: Command<typeof options> = {
         last = played;
       }
       if (last !== null) screen.write(formatEnd(last) + "\n");
-    } finally {
-      gpu.destroy();
-    }
+    });
+    return 0;
   },
 };
+
+/** Serves the page of `watch` for one run, at the view that plays. */
+async function playInBrowser(run: string | undefined, env: string | undefined): Promise<number> {
+  const path = run ?? await latestRun();
+  const environments = env === undefined ? [] : [await loadEnvironment(env)];
+  await findRuns([path]);
+  await requireServing();
+  await serveRuns({
+    ...{ folders: [path], environments, port: DEFAULT_PORT },
+    told: (url) => `Play against ${path} at ${url}#/play`,
+  });
+  return 0;
+}
 
 if (import.meta.main) Deno.exit(await runCommand(playCommand, Deno.args, { debug: debugLevel > 0 }));

@@ -3,7 +3,8 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { makeEnv, numberLine, Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
-import { newAgent, sftOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { sftOptimizer } from "../../rl/optimizers.ts";
 import { demonstrate } from "../../rl/demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../../rl/sft.ts";
 import { shuffled } from "../../rl/shuffled.ts";

@@ -1,7 +1,7 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
 import type { AdamW } from "../../model/mod.ts";
 import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
-import { findEnvironment, numberLine } from "../../envs/mod.ts";
+import { type EnvironmentDefinition, findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/run/checkpoint.ts";
 import {
@@ -21,7 +21,8 @@ import { digestOf, encodeManifest, type FileDigest, readManifest } from "../../r
 import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { RunFolder } from "../../rl/run/folder.ts";
 import { testGpu } from "../gpu.ts";
 
@@ -108,11 +109,15 @@ export function metricsOf(run: string): string {
 }
 
 /** A run folder with the checkpoint of an untrained model: enough for commands that only use it. */
-export async function untrainedRun(path: string, changes: Given<typeof trainOptions> = {}): Promise<void> {
-  const config = tinyConfig(changes);
+export async function untrainedRun(
+  path: string,
+  changes: Given<typeof trainOptions> = {},
+  environment: EnvironmentDefinition = numberLine,
+): Promise<void> {
+  const config = resolveConfig({ ...TINY, ...changes }, environment);
   await using folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
-  const agent = newAgent(await testGpu(), numberLine, config);
+  const agent = newAgent(await testGpu(), environment, config);
   const optimizer = rlOptimizer(agent, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }

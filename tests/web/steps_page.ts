@@ -8,7 +8,8 @@ import { learnContext } from "../../rl/reference.ts";
 import { collectRollout, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { loadAgent } from "../../rl/run/checkpoint.ts";
 import { train } from "../../rl/run/training.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../rl/optimizers.ts";
 import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 
 /** An environment whose pictures are drawn without a canvas: the same pixels everywhere. */
@@ -113,20 +114,6 @@ export async function greedyResponses(
 
 async function fetchDemo(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await (await fetch(name)).arrayBuffer());
-}
-
-/** The frames of NumberLine's 30 states, as bytes of red: they are black on white. */
-export function frames(): number[][] {
-  const env = numberLine.make();
-  const all: number[][] = [];
-  for (let start = 0; start <= 5; start++) {
-    for (let target = 0; target <= 5; target++) {
-      if (start === target) continue;
-      const { observation } = env.reset({ seed: 0, options: { start, target } });
-      all.push([...observation.data.filter((_, i) => i % 3 === 0)]);
-    }
-  }
-  return all;
 }
 
 /** Trains in memory and returns how often the greedy policy succeeds, and how many iterations of RL there were. */
