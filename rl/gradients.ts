@@ -38,6 +38,7 @@ export async function shareGradient(
 ): Promise<ShareGradient> {
   const { gpu, parameters } = policy;
   const objective = policyObjective(policy);
+  await policy.look?.(samples.map(({ transition }) => transition));
   const part = policyPart(policy, samples, whole);
   const run = ({ part }: { readonly part: PolicyPart }): Slice[] => {
     gpu.clear(parameters.gradients!);

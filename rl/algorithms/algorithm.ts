@@ -31,6 +31,8 @@ export type Collection =
     readonly groups: number;
     readonly groupSize: number;
     readonly dealAgain?: number;
+    /** Further deals that may take the place of ones whose episodes all returned the same; 0 when absent. */
+    readonly extraGroups?: number;
   };
 
 /** The settings that an algorithm reads: those of every run, and its own. */
@@ -177,12 +179,11 @@ export async function learn<O extends Options>(
   const { samples, metrics } = await algorithm.score(rollout, settings, context);
   context.observer?.scored(samples, objective);
   const improved = await improve(
-    context.policy,
-    context.optimizer,
+    context,
     objective.klCoefficient > 0 ? await withReference(samples, context) : samples,
-    objective,
-    settings as unknown as SettingsOf<O> & GuardSettings,
     {
+      objective,
+      settings: settings as unknown as SettingsOf<O> & GuardSettings,
       order: `${algorithm.name} ${context.iteration}`,
       learningRate: context.learningRate,
       observer: context.observer,

@@ -183,8 +183,11 @@ async function compareTraining(
       }
       if (answers !== undefined) {
         const ours = await parameters.gradientsToHost();
-        // Gradients have the names of Idefics3, whatever the folder.
-        const theirs = isAdapter ? toAdapter(config, ours) : toPretrained("idefics3", config, ours);
+        // Gradients mostly have the names of Idefics3, whatever the folder.
+        const format = Object.keys(answers).some((name) => name.startsWith("decoder."))
+          ? "nanovlm"
+          : "idefics3";
+        const theirs = isAdapter ? toAdapter(config, ours, format) : toPretrained(format, config, ours);
         found.push(...compareGradients(theirs, answers, isAdapter));
       }
     }

@@ -15,15 +15,10 @@ import { peakMemory } from "../memory.ts";
 import { rolloutMetrics } from "../metrics.ts";
 import { isJudged } from "../requirements.ts";
 import { reference, tokenValues } from "../reference.ts";
-import {
-  CHECKPOINT_INTERVAL,
-  type Collector,
-  episodesCollector,
-  StaleCollector,
-  stepsCollector,
-} from "./collect.ts";
+import { type Collector, episodesCollector, stepsCollector } from "./collectors.ts";
+import { CHECKPOINT_INTERVAL, StaleCollector } from "./stale.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
-import { rlOptimizer } from "../setup.ts";
+import { rlOptimizer } from "../optimizers.ts";
 import { demonstrate, thinking } from "../demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
@@ -226,7 +221,8 @@ class Learner {
     const rollout = await this.#stale.next();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
-    effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const tokens = rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    effort.rolloutTokens += tokens + (rollout.beside?.tokens ?? 0);
     const record = run.recorder?.begin(rollout, iteration + 1);
     const learnMs = performance.now();
     const update = await naming(

@@ -7,7 +7,8 @@ import { objectiveSettings, type Sample } from "../../rl/objective.ts";
 import { decodeMessage } from "../../rl/remote/message.ts";
 import { encodeShare, gradientParts, placesOf, readGradient, readShare } from "../../rl/remote/shares.ts";
 import { collectRollout, VectorEnv } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
+import { newAgent } from "../../rl/setup.ts";
 import { gpuTest } from "../gpu.ts";
 import { metricsOf, TempFolder, tinyConfig, trainHere } from "./tiny_run.ts";
 
