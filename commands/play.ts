@@ -179,7 +179,7 @@ export async function showStep(
   const picture = renderToTerminal(observation, Math.min(columns, fitting), { colors });
   // Without colours the background is blank. Blank lines at the margins are left out.
   write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
-  // Breaking lines moves no character: the tokens stay where they are.
+  // Breaking lines moves no character, so that the tokens keep their places.
   const text = wrapWords(decoding.text, textColumns);
   for (let i = 0; i < decoding.ends.length; i++) {
     const [from, to] = [decoding.starts[i], decoding.ends[i]];
