@@ -145,7 +145,10 @@ export function requireSameBase(run: string, expected: string, { base: { folder 
 }
 
 /** A model's folder as a run's settings keep it: from this process's folder if it is in it, so that both can move together. */
-export function modelPlace(typed: string): string {
+export function modelPlace(typed: string): string;
+export function modelPlace(typed: string | undefined): string | undefined;
+export function modelPlace(typed: string | undefined): string | undefined {
+  if (typed === undefined) return undefined;
   const path = userPath(typed).replace(/(?<=[^/])\/+$/, "");
   const here = `${Deno.cwd()}/`;
   return path.startsWith(here) ? path.slice(here.length) : path;
