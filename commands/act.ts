@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { modelPlace } from "../rl/pretrained/agent.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { readBytes } from "../model/files.ts";
 import { agentOptions } from "../rl/agent.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
-import { modelPlace } from "../rl/pretrained/agent.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
 import {

@@ -29,7 +29,7 @@ import {
 } from "../rl/run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../rl/run/replay.ts";
 import { stoppable } from "../rl/run/stop.ts";
-import { modelPlace } from "../rl/pretrained/agent.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
 
 const options = defineOptions({

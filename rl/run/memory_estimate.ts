@@ -23,8 +23,7 @@ import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
 import type { CommonSettings, TrainConfig } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { designModel } from "../setup.ts";
-import { keptParameters } from "./pretrained_checkpoint.ts";
-import { type RunBase, runModel } from "../pretrained/agent.ts";
+import { keptParameters, type RunBase, runModel } from "../pretrained/run_base.ts";
 import { loraOf } from "../pretrained/options.ts";
 import { Prompts } from "../pretrained/talk.ts";
 

@@ -13,7 +13,7 @@ import {
   type TrainConfig,
 } from "../../../rl/config.ts";
 import { firstPolicy } from "../../../rl/policies/mod.ts";
-import { openBase } from "../../../rl/pretrained/agent.ts";
+import { openBase } from "../../../rl/pretrained/run_base.ts";
 import { loadPolicy } from "../../../rl/run/checkpoint.ts";
 import { memoryParts, requireMemory, requireRunMemory } from "../../../rl/run/memory_estimate.ts";
 import { gpuTest, testGpu } from "../../gpu.ts";
