@@ -28,8 +28,8 @@ import type { SftSettings } from "../rl/sft.ts";
 
 /** Tasks whose frames are shown, and how often. */
 const TASKS: Readonly<Record<string, number>> = {
-  NumberLine: 3,
-  EZPoints: 4,
+  NumberLine: 4,
+  EZPoints: 6,
   Points24: 2,
   Blackjack: 2,
   Household: 1,
