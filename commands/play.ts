@@ -16,18 +16,16 @@ import {
   wrapWords,
 } from "../rl/cli/mod.ts";
 import { agentOptions } from "../rl/agent.ts";
-import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
 import { latestRun } from "../rl/run/latest.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
-import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
 import { findRuns } from "../rl/watch/runs.ts";
 import { DEFAULT_PORT, requireServing } from "../rl/watch/serve.ts";
 import { serveRuns } from "./watch.ts";
-import { openTunedGpu } from "../bench/tuning.ts";
 import { requireReward } from "../rl/vector_env.ts";
+import { withTrainedPolicy } from "./trained_policy.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -223,17 +221,9 @@ export const playCommand: Command<typeof options> = {
   ],
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
-    const { env, temperature } = given;
-    if (browser) return await playInBrowser(run, env);
-    const trained = await findTrainedRun({
-      run,
-      given: { ...env && { env }, ...temperature && { temperature } },
-    });
-    const { config, environment } = trained;
-    const gpu = await openTunedGpu({ note: console.error });
-    try {
-      const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadTrained(gpu, trained, env);
+    if (browser) return await playInBrowser(run, given.env);
+    const request = { run, given: { env: given.env, temperature: given.temperature } };
+    await withTrainedPolicy(request, async ({ gpu, policy, environment, envSettings, config, label }) => {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
@@ -247,11 +237,11 @@ export const playCommand: Command<typeof options> = {
       };
       const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
       console.error(
-        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+        `${environment.name}, held-out episode ${seed}, ${how}: ${label} on ${gpu.adapterName}\n`,
       );
       const settings = {
         environment,
-        envSettings: evaluationEnvSettings(environment, config),
+        envSettings,
         seed,
         greedy,
         temperature: config.temperature,
@@ -272,9 +262,7 @@ export const playCommand: Command<typeof options> = {
         last = played;
       }
       if (last !== null) screen.write(formatEnd(last) + "\n");
-    } finally {
-      gpu.destroy();
-    }
+    });
     return 0;
   },
 };

@@ -25,7 +25,7 @@ const options = defineOptions({
 
 /** The `worker` command. */
 export const workerCommand: Command<typeof options> = {
-  command: "deno task worker",
+  command: "./ponder worker",
   summary: "Act for runs that train elsewhere: take jobs from a NATS server, and send responses back.",
   examples: [
     "./ponder worker --nats nats://learner:4222",

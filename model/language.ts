@@ -30,7 +30,11 @@ import {
 export function languageSpecs(config: VlmConfig): ParameterSpec[] {
   const { width: C, vocabularySize: V, contextLength, layers } = config;
   const kind = blockKindOf(config);
-  const specs = [specOf("language.token_embedding.weight", "embedding", [V, C], 0.1)];
+  const { head = "matrix" } = config;
+  const isTable = !kind.learnsPositions;
+  const specs: ParameterSpec[] = [
+    { ...specOf("language.token_embedding.weight", "embedding", [V, C], 0.1), ...isTable && { isTable } },
+  ];
   if (kind.learnsPositions) {
     specs.push(specOf("language.position_embedding.weight", "position", [contextLength, C], 0.1));
   }
@@ -38,9 +42,9 @@ export function languageSpecs(config: VlmConfig): ParameterSpec[] {
     specs.push(...kind.specs(`language.blocks.${layer}`, blockSizes(config)));
   }
   specs.push(...kind.normSpecs("language.norm", C));
-  const { head = "matrix" } = config;
-  if (head !== "tied") {
-    specs.push(specOf("language.head.weight", "head", head === "matrix" ? [C, V] : [V, C], linearStd(C)));
+  if (head === "matrix") specs.push(specOf("language.head.weight", "head", [C, V], linearStd(C)));
+  else if (head === "table") {
+    specs.push({ ...specOf("language.head.weight", "head", [V, C], linearStd(C)), isTable: true });
   }
   return specs;
 }

@@ -45,7 +45,7 @@ export function drawDeals(memory: Readonly<Record<string, unknown>>, draw: DealD
 /** Remembers which deals of a rollout split, and forgets those that no longer do. */
 export function noteDeals(memory: Record<string, unknown>, rollout: Rollout): void {
   const groups = groupsOf(rollout, { snrFilter: 1, dropsEqual: true });
-  const played = new Set(groups.map(({ deal }) => deal));
+  const played = new Set([...groups.map(({ deal }) => deal), ...rollout.beside?.deals ?? []]);
   const split = groups.filter(({ weight }) => weight > 0).map(({ deal }) => deal);
   memory[KEY] = [...splitDeals(memory).filter((deal) => !played.has(deal)), ...split].slice(-REMEMBERED);
 }

@@ -140,6 +140,8 @@ export interface Rollout {
   readonly trajectories: readonly Trajectory[];
   /** Episodes that ended in this iteration. */
   readonly episodes: readonly EpisodeOutcome[];
+  /** Deals whose episodes all returned the same, and gave way to others. `episodes` has theirs too. Absent when none did. */
+  readonly beside?: { readonly deals: readonly number[]; readonly turns: number; readonly tokens: number };
 }
 
 /** Lets the policy act for `steps` steps in every environment. */
@@ -198,6 +200,8 @@ export interface EpisodesSettings extends CollectSettings {
   readonly firstEpisode: number;
   /** Number of episodes side by side. */
   readonly envs: number;
+  /** Plays as many side by side even if there are fewer deals, so that device shapes stay the same. False when absent. */
+  readonly keepsShape?: boolean;
 }
 
 /**
@@ -218,7 +222,8 @@ export async function collectEpisodes(
     const played = { episodeSeed, history: [] as { action: number; isRandom: boolean }[] };
     return { env, episode, observation, info, played, episodeReturn: 0, steps: [] as Step[] };
   };
-  const slots = Array.from({ length: Math.min(settings.envs, deals.length) }, () => begin(make()));
+  const { envs, keepsShape = false } = settings;
+  const slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
   const finished: { steps: Step[]; outcome: EpisodeOutcome }[] = [];
   for (let done = 0; done < deals.length;) {
     const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [

@@ -25,7 +25,8 @@ import type { SftSettings } from "./sft.ts";
 export const freezeOptions = {
   freeze: list(
     ["head", "embedding", "position", "norm", "bias"],
-    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; or none",
+    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; vision, which is the encoder " +
+      "and the projector; or none",
   ) as ListSetting,
   visionLearningRateScale: number(
     0.1,
@@ -59,9 +60,21 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions, parsing });
 }
 
-/** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */
-export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeightDecay">): AdamW {
-  const isTrained = trainedBeside(policy);
+/**
+ * Makes the optimiser of the warm start. Every weight learns; linear weights decay. The vision of a pretrained model stays as it
+ * is, if RL leaves it too.
+ */
+export function sftOptimizer(
+  policy: Policy,
+  config: Pick<SftSettings, "sftWeightDecay"> & {
+    readonly model?: string;
+    readonly freeze?: readonly string[];
+  },
+): AdamW {
+  const keepsVision = config.model !== undefined && config.freeze?.includes(VISION) === true;
+  const isTrainedBeside = trainedBeside(policy);
+  const isTrained = (kind: Parameter["kind"], part: Parameter["part"]) =>
+    isTrainedBeside(kind, part) && !(keepsVision && isVision(part));
   return new AdamW(policy.gpu, policy.parameters, ({ kind, part }) => ({
     learningRateScale: isTrained(kind, part) ? 1 : 0,
     weightDecay: kind === "matrix" || kind === "head" ? config.sftWeightDecay : 0,
@@ -75,13 +88,21 @@ export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>
   const scaleOf = ({ kind, part }: Parameter) => {
     if (part === "value_head") return config.valueLearningRateScale;
     if (!isTrained(kind, part) || config.freeze.includes(kind)) return 0;
-    return part === "vision" || part === "projector" ? config.visionLearningRateScale : 1;
+    if (!isVision(part)) return 1;
+    return config.freeze.includes(VISION) ? 0 : config.visionLearningRateScale;
   };
   return new AdamW(policy.gpu, policy.parameters, (parameter) => ({
     learningRateScale: scaleOf(parameter),
     weightDecay: 0,
     clipGroup: clipGroupOf(policy, parameter.part),
   }));
+}
+
+/** What `--freeze` calls the parts that see. */
+const VISION = "vision";
+
+function isVision(part: Parameter["part"]): boolean {
+  return part === "vision" || part === "projector";
 }
 
 /** What is trained at all: everything, or in a model with adapters these and the value head alone. */

@@ -41,6 +41,8 @@ const make = (settings) => {
 export default defineEnvironment({ name: "Unsolved", make });
 `;
 
+export { UNSOLVED };
+
 /** Something to kill. Every command runs in a folder of its own, with the run in `run`. */
 export interface Scenario {
   readonly name: string;

@@ -47,6 +47,15 @@ export const SMOLVLM_256M = {
   },
 } as const;
 
+/** SmolLM2-135M as the text model of a nanoVLM folder whose vision is as small as can be. */
+export const SMOLLM2_135M = {
+  ...{ vit_hidden_dim: 32, vit_inter_dim: 64, vit_patch_size: 8, vit_img_size: 16, vit_n_heads: 4 },
+  ...{ vit_n_blocks: 1, vit_ln_eps: 1e-6, vit_cls_flag: false, mp_pixel_shuffle_factor: 2 },
+  ...{ lm_hidden_dim: 576, lm_inter_dim: 1536, lm_n_heads: 9, lm_n_kv_heads: 3, lm_n_blocks: 30 },
+  ...{ lm_rms_eps: 1e-5, lm_re_base: 100_000, lm_max_position_embeddings: 8192 },
+  ...{ lm_vocab_size: 49_152, lm_tie_weights: true },
+} as const;
+
 /** A config of the same form. */
 export type FolderConfig = Readonly<Record<string, unknown>>;
 

@@ -30,6 +30,8 @@ export type Collection =
     readonly groups: number;
     readonly groupSize: number;
     readonly dealAgain?: number;
+    /** Further deals that may take the place of ones whose episodes all returned the same; 0 when absent. */
+    readonly extraGroups?: number;
   };
 
 /** The settings that an algorithm reads: those of every run, and its own. */

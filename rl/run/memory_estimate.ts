@@ -13,6 +13,7 @@ import {
   cnnParameterSpecs,
   deriveSizes,
   parameterSpecs,
+  promptLength,
   sizeOf,
   type VlmConfig,
 } from "../../model/mod.ts";
@@ -22,6 +23,10 @@ import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
 import type { CommonSettings, TrainConfig } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { designModel } from "../setup.ts";
+import { keptParameters } from "./pretrained_checkpoint.ts";
+import { type RunBase, runModel } from "../pretrained/agent.ts";
+import { loraOf } from "../pretrained/options.ts";
+import { Prompts } from "../pretrained/talk.ts";
 
 /** A part of a run's memory. */
 export interface MemoryPart {
@@ -74,6 +79,8 @@ export type ModelMemory =
 interface Shape {
   readonly pictureBytes: number;
   readonly parameters: number;
+  /** Those that have a gradient and moments. */
+  readonly trained: number;
   /** The cache of keys and values, for one environment. */
   readonly cache: number;
   /** Activations that are kept for backward, for one step. */
@@ -93,6 +100,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
     return {
       pictureBytes: 3 * cnn.imageSize ** 2,
       parameters: countOf(cnnParameterSpecs(cnn)),
+      trained: countOf(cnnParameterSpecs(cnn)),
       cache: 0,
       activations: side ** 2 * channels,
       widest: side ** 2 * kernelSize ** 2 * 3,
@@ -106,6 +114,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
   return {
     pictureBytes: 3 * model.imageSize ** 2,
     parameters: countOf(parameterSpecs(model)),
+    trained: countOf(keptParameters(parameterSpecs(model))),
     // The cache rounds its positions up to a multiple of eight.
     cache: layers * Math.ceil(written / 8) * 8 * 2 * attentionSizes(model).E,
     activations: patches * visionLayers * visionWidth + positions * layers * width,
@@ -126,13 +135,13 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
  *     demonstrations  N * (I / 8 + 600)
  *     rollout         E * S * (I + 600 + 20 R)
  *     environments    E * 2000
- *     model           4 floats a parameter: weight, gradient, two moments
+ *     model           a float a parameter, and three more if it is trained: gradient, two moments
  *     cache           E * layers * (T + R, rounded up to eights) * 2 E floats, while responses are written
  *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, for backward
  */
 export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
-  const { pictureBytes: picture, parameters, cache, activations } = shapeOf(memory, config);
+  const { pictureBytes: picture, parameters, trained, cache, activations } = shapeOf(memory, config);
   const hasRl = envSteps > 0;
   return [
     {
@@ -153,7 +162,12 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
       bytes: hasRl ? envs * ENVIRONMENT_BYTES : 0,
       isOnGpu: false,
     },
-    { what: "the model takes", flags: ["preset"], bytes: 4 * parameters * FLOAT_BYTES, isOnGpu: true },
+    {
+      what: "the model takes",
+      flags: "model" in config && config.model !== undefined ? ["model"] : ["preset"],
+      bytes: (parameters + 3 * trained) * FLOAT_BYTES,
+      isOnGpu: true,
+    },
     {
       what: "the cache of keys and values takes",
       flags: ["envs", "maxNewTokens"],
@@ -240,13 +254,16 @@ export function requireRunMemory(
   environment: EnvironmentDefinition,
   algorithm: Algorithm,
   config: CommonSettings,
+  base: RunBase | null = null,
 ): void {
   const collection = algorithm.collect(config);
   const episodes = collection.kind === "episodes" ? collection.groups * collection.groupSize : Infinity;
   const envs = Math.min(config.envs, episodes);
   // Every episode has at least one step.
   const rolloutSteps = collection.kind === "steps" ? collection.steps : Math.ceil(episodes / envs);
-  const memory = config.policy === "cnn"
+  const memory = base !== null
+    ? pretrainedMemory(environment, config, base)
+    : config.policy === "cnn"
     ? { cnn: { ...CNN_LAYERS, imageNormalization: config.imageNormalization, actions: 4 } as CnnConfig }
     : { model: designModel(environment, config).model, promptTokens: promptTokens(environment, config) };
   requireMemory({ ...config, envs, rolloutSteps }, memory, {
@@ -254,6 +271,25 @@ export function requireRunMemory(
     isShared: gpu.isSoftware,
     maxBindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
   });
+}
+
+/** A pretrained model, its adapters, and the tokens around and in a prompt of the environment. */
+function pretrainedMemory(environment: EnvironmentDefinition, config: CommonSettings, opened: RunBase) {
+  const model = runModel(opened, loraOf(config));
+  const env = environment.make(evaluationEnvSettings(environment, config));
+  const { info, observation } = env.reset({ seed: 0 });
+  const prompt = new Prompts(opened.talk, model).of(observation, env.prompt(info, { cot: config.cot }));
+  const positions = promptLength(prompt, model);
+  const { contextLength } = model;
+  if (positions >= contextLength) {
+    throw new UsageError(
+      `Cannot train ${opened.base.folder} on ${environment.name}: a prompt has ${positions} positions, its context ` +
+        `${contextLength}; ${
+          config.splitPictures ? "leave out --split-pictures" : "use a model with a longer one"
+        }`,
+    );
+  }
+  return { model, promptTokens: positions - deriveSizes(model).imageTokens };
 }
 
 /** Counts the tokens of one prompt of the environment. */

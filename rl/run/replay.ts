@@ -95,7 +95,7 @@ async function evaluateAgain(
     throw new Deno.errors.NotFound(`Cannot replay ${folder.path}: it has no weights from after ${after}`);
   }
   const env = environment.make(evaluationEnvSettings(environment, config));
-  const policy = await loadTrained(gpu, { run: folder.path, source: checkpoint }, env);
+  const policy = await loadTrained(gpu, { run: folder.path, source: checkpoint, config }, env);
   const lambda = algorithm.thoughtWeight?.(config) ?? 1;
   const recorder = new Recorder({ recording: captured, policy, config, lambda, note: progress.note });
   const record = recorder.evaluation(after, 0);

@@ -3,20 +3,19 @@
  *
  * @module
  */
-import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
 import { formatShare } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
-import { drawDeals, noteDeals } from "../deals.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import { evaluate, evaluateBoth, type Evaluation } from "../evaluation.ts";
 import { peakMemory } from "../memory.ts";
 import { rolloutMetrics } from "../metrics.ts";
 import { isJudged } from "../requirements.ts";
 import { reference, tokenValues } from "../reference.ts";
-import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
+import { type Collector, episodesCollector, stepsCollector } from "./collectors.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../setup.ts";
 import { demonstrate, thinking } from "../demonstrations.ts";
@@ -219,7 +218,8 @@ class Learner {
     const rollout = await this.#collector.collect();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
-    effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const tokens = rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    effort.rolloutTokens += tokens + (rollout.beside?.tokens ?? 0);
     const record = run.recorder?.begin(rollout, iteration + 1);
     const learnMs = performance.now();
     const update = await naming(
@@ -264,73 +264,6 @@ class Learner {
   dispose(): void {
     this.#reference.dispose();
   }
-}
-
-/** Collects the experience of an algorithm's iterations. */
-interface Collector {
-  readonly collect: () => Promise<Rollout>;
-  /** Notes in the run's state what was collected. */
-  readonly advance: (rollout: Rollout) => void;
-  readonly progress: () => { done: number; total: number };
-  /** Environment steps in all. */
-  readonly plannedSteps: number;
-}
-
-/** Collects a fixed number of steps from every environment. */
-function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
-  const { config, environment, policy } = run;
-  const vectorEnv = new VectorEnv(
-    environment,
-    config.envs,
-    config.seed,
-    trainingEnvSettings(environment, config),
-  );
-  if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
-  const perIteration = config.envs * steps;
-  const iterations = Math.ceil(config.envSteps / perIteration);
-  return {
-    collect: () =>
-      collectRollout(policy, vectorEnv, {
-        ...run.collectSettings,
-        steps,
-        stepsBefore: run.state.iteration * steps,
-      }),
-    advance: () => {
-      const iteration = run.state.iteration + 1;
-      run.advance({ ...vectorEnv.save(), iteration, envSteps: iteration * perIteration });
-    },
-    progress: () => ({ done: run.state.iteration, total: iterations }),
-    plannedSteps: iterations * perIteration,
-  };
-}
-
-/** Collects whole episodes, in groups that share a deal. */
-function episodesCollector(
-  run: Run,
-  { groups, groupSize, dealAgain: again = 0 }: Collection & { kind: "episodes" },
-  make: () => Environment,
-): Collector {
-  const { config, policy } = run;
-  return {
-    collect: () => {
-      const { episodes } = run.state;
-      const firstNew = config.seed * TRAINING_SEEDS + episodes / groupSize;
-      const draw = { groups, again, firstNew, seed: config.seed, iteration: run.state.iteration };
-      const deals = drawDeals(run.memory, draw).flatMap((deal) => Array<number>(groupSize).fill(deal));
-      const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
-      return collectEpisodes(policy, make, settings);
-    },
-    advance: (rollout) => {
-      if (again > 0) noteDeals(run.memory, rollout);
-      run.advance({
-        iteration: run.state.iteration + 1,
-        episodes: run.state.episodes + groups * groupSize,
-        envSteps: run.state.envSteps + rollout.transitions.length,
-      });
-    },
-    progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
-    plannedSteps: config.envSteps,
-  };
 }
 
 /** Evaluates sampled and greedy responses on held-out episodes. */

@@ -25,8 +25,9 @@ import type { Evaluation } from "../evaluation.ts";
 import type { MetricsLine } from "../metrics.ts";
 import type { CheckpointName, RunStore } from "./store.ts";
 import { peakMemory } from "../memory.ts";
-import { newPolicy } from "../policies/mod.ts";
+import { firstPolicy } from "../policies/mod.ts";
 import type { Policy } from "../policy.ts";
+import type { RunBase } from "../pretrained/agent.ts";
 import { probePrompt, requireSound } from "./probe.ts";
 import { Recorder } from "./recorder.ts";
 import type { CollectSettings } from "../rollout.ts";
@@ -44,6 +45,8 @@ export interface RunContext {
   readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
+  /** The pretrained model that the settings name; opened anew when absent. */
+  readonly base?: RunBase | null;
   readonly folder: RunStore;
   readonly progress: RunProgress;
   /** Who acts in RL and in evaluations; the policy itself when absent. */
@@ -113,12 +116,12 @@ export class Run {
 
   /** Opens a new run. With `config.resume` it is the folder's run, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
-    const { environment, gpu, folder } = context;
+    const { environment, gpu, folder, base } = context;
     const checkpoint = config.resume ? await folder.resume() : null;
     const env = environment.make(evaluationEnvSettings(environment, config));
     const policy = checkpoint === null
-      ? newPolicy(gpu, environment, config)
-      : await loadPolicy(gpu, checkpoint, env);
+      ? await firstPolicy(gpu, environment, config, base)
+      : await loadPolicy(gpu, checkpoint, env, { model: config.model, base });
     const optimizerOf = ({ stage }: TrainerState) =>
       stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
     const { state, optimizer } = checkpoint === null

@@ -30,6 +30,9 @@ Deno.test("deals whose episodes returned differently are dealt again, each once,
   assertEquals(drawDeals(memory, DRAW), drawn);
   noteDeals(memory, rolloutOf({ 7: [1, 1], 100: [0, 1] }));
   assertEquals(memory.splitDeals, [9, 100]);
+  // One that agreed and gave way to another.
+  noteDeals(memory, { ...rolloutOf({ 101: [0, 1] }), beside: { deals: [9], turns: 2, tokens: 2 } });
+  assertEquals(memory.splitDeals, [100, 101]);
 });
 
 Deno.test("with one deal that split there is one to deal again, and the memory keeps the latest", () => {

@@ -4,7 +4,7 @@ import { ENV_NAMES, findEnvironment } from "../../../envs/mod.ts";
 import { algorithmOf } from "../../../rl/run/load_algorithm.ts";
 import { START } from "../../../rl/run/checkpoint.ts";
 import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
-import { optionsOf, resolveConfig, trainOptions } from "../../../rl/config.ts";
+import { optionsOf, resolveConfig, settingsOf, trainOptions } from "../../../rl/config.ts";
 import { readEnvSettings } from "../../../rl/env_settings.ts";
 import { evalCommand } from "../../../commands/eval.ts";
 import {
@@ -13,6 +13,7 @@ import {
   cellState,
   PLACES,
   readResults,
+  startFlags,
   takenFlags,
   trainedBy,
 } from "../../../rl/report/cells.ts";
@@ -263,4 +264,29 @@ Deno.test("a smoke run has what its variants evaluate, and gives each cell flags
     "EZPoints/hands",
     "EZPoints/hands-held-out",
   ]);
+});
+
+Deno.test("a cell takes the default's warm start if it would have the same one, and goes on with its own folder", async () => {
+  using temp = new TempFolder();
+  const places = { results: `${temp.path}/results`, runs: temp.path };
+  const cell = { experiment: experimentOf("NumberLine/lambda-0.1"), seed: 3 };
+  const own = `${temp.path}/NumberLine-lambda-0.1-s3`;
+  const trained = `${temp.path}/NumberLine-default-s3`;
+  const write = (folder: string, changes: object) => {
+    const settings = { ...settingsOf(resolveConfig({ seed: 3 }, findEnvironment("NumberLine"))), ...changes };
+    Deno.mkdirSync(`${folder}/warm_start`, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/config.json`, JSON.stringify(settings));
+  };
+  assertEquals(await startFlags(places, cell), ["--out", own]);
+  write(trained, {});
+  assertEquals(await startFlags(places, cell), ["--out", own, "--warm-start", trained]);
+  // A version that had another warm start, or not yet one of its settings.
+  for (const changes of [{ sftSteps: 100 }, { sftDraw: undefined }]) {
+    write(trained, changes);
+    assertEquals(await startFlags(places, cell), ["--out", own]);
+  }
+  write(own, { lambda: 0.1 });
+  assertEquals(await startFlags(places, cell), ["--out", own, "--resume"]);
+  write(own, { lambda: 0.2 });
+  assertEquals(await startFlags(places, cell), ["--out", own, "--overwrite"]);
 });

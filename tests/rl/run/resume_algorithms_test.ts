@@ -14,6 +14,7 @@ const scenarios: Readonly<Record<string, GivenSettings>> = {
   ...Object.fromEntries(Object.keys(algorithms).map((algorithm) => [algorithm, { algorithm }])),
   "a divergence from the warm start": { algorithm: "ppo", klCoefficient: 0.1 },
   "corrections by the solver": { algorithm: "ppo", correctionCoefficient: 0.1 },
+  "deals in place of equal ones": { algorithm: "grpo", extraGroups: 2 },
   "deals that are dealt again": { algorithm: "rloo", dealAgain: 0.5 },
   "a convolutional network": { policy: "cnn" },
 };
