@@ -149,7 +149,11 @@ function tellFaults(): void {
   const faults = state.shown.flatMap(({ told, recording, metrics }) => [
     ...[...told.faults, ...recording.faults].map(({ file, state }) => `${told.name}/${file}: ${state}`),
     ...metrics.damagedLines > 0
-      ? [`${told.name}/metrics.jsonl: ${metrics.damagedLines} lines are not JSON, and left out`]
+      ? [
+        `${told.name}/metrics.jsonl: ${
+          metrics.damagedLines === 1 ? "1 line is" : `${metrics.damagedLines} lines are`
+        } not JSON, or of another version, and left out`,
+      ]
       : [],
   ]);
   show(

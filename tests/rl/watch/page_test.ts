@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
 import { gzipSync } from "node:zlib";
 import { bundlePage, readDefinitions } from "../../../scripts/watch_page.ts";
+import { decodeRecorded, encodeRecorded } from "../../../rl/run/recorded.ts";
 import { exportPage } from "../../../rl/watch/export.ts";
 import { readPage } from "../../../rl/watch/page.ts";
 import { findRuns } from "../../../rl/watch/runs.ts";
@@ -128,7 +129,16 @@ Deno.test({
     const file = `${run}/recording/rl-000002.jsonl`;
     Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(0, 900));
     Deno.writeTextFileSync(`${run}/summary.json`, "{");
-    Deno.writeTextFileSync(`${run}/metrics.jsonl`, "not JSON\n", { append: true });
+    const lines = [
+      "not JSON",
+      '{"stage":"dream","x":1}',
+      '{"stage":"rl","iteration":9,"envSteps":"many"}',
+      "[1]",
+    ];
+    Deno.writeTextFileSync(`${run}/metrics.jsonl`, lines.join("\n") + "\n", { append: true });
+    const newer = `${run}/recording/rl-000003.jsonl`;
+    const { header, episodes, turns } = decodeRecorded(Deno.readTextFileSync(newer));
+    Deno.writeTextFileSync(newer, encodeRecorded([{ ...header, format: 9 } as never, ...episodes, ...turns]));
     await using server = await serve([temp.path]);
     await using opened = await openPage(`${server.url}#/episodes`, {
       viewport: { width: 1024, height: 800 },
@@ -143,7 +153,8 @@ Deno.test({
       const part of [
         "rl-000002.jsonl: it is half-written",
         "summary.json: it is not JSON",
-        "1 lines are not JSON",
+        "rl-000003.jsonl: ",
+        "4 lines are not JSON, or of another version",
       ]
     ) {
       assertStringIncludes(notice, part);
