@@ -227,7 +227,7 @@ export class TrendView {
   /** Values beside the title: under the pointer, or the last. */
   #tell({ name, chart, values, element, plot }: Card, x: number | null): void {
     const isWide = element.classList.contains("wide");
-    const told = chart!.valuesAt(x ?? Infinity);
+    const told = chart!.valuesAt(x);
     const format = isShare(name) ? percent : number;
     if (x === null) {
       const last = [...told].map(([label, value]) => `${label} ${format(value)}`).join(", ");
