@@ -13,7 +13,7 @@ import { trainingEnvSettings } from "../rl/env_settings.ts";
 import { collectRollout, VectorEnv } from "../rl/rollout.ts";
 import { firstPolicy } from "../rl/policies/mod.ts";
 import { learnContext } from "../rl/reference.ts";
-import { rlOptimizer, sftOptimizer } from "../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../rl/optimizers.ts";
 import { demonstrate } from "../rl/demonstrations.ts";
 import { sftBatch, sftUpdate } from "../rl/sft.ts";
 

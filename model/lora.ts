@@ -74,7 +74,7 @@ export function adapterSpecs(name: string, sizes: BlockSizes): ParameterSpec[] {
   });
 }
 
-/** Y of a layer, and what the adapters in it make of X. */
+/** Y of a layer, and what the adapters in it make of X; nobody reads Y as it was. */
 export function addAdapters(
   tape: Tape,
   parameters: Parameters,
@@ -92,7 +92,7 @@ export function addAdapters(
       bias: null,
     });
     const Z = linear(tape, linear(tape, X, factor("A")), factor("B"));
-    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora) });
+    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora), inPlace: true });
   }
   return Y;
 }

@@ -26,7 +26,7 @@ import { policyPresets, presetOf, pretrainedPreset } from "./presets.ts";
 import { ADAPTED_LAYERS, pretrainedOptions } from "./pretrained/options.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
-import { freezeOptions } from "./setup.ts";
+import { freezeOptions } from "./optimizers.ts";
 import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";

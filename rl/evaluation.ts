@@ -19,7 +19,7 @@ import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
 import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
-import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
+import { promptKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 import { requireReward } from "./vector_env.ts";
 
 /** The settings of the evaluation at a run's end. */
@@ -309,7 +309,7 @@ export class ResponseTally {
     this.#count++;
     if (prompt && decoding) {
       const thought = judgement.perception === null ? null : thoughtOf(decoding, parse);
-      this.#thoughts.add(stateKey(prompt), thought);
+      this.#thoughts.add(promptKey(prompt), thought);
     }
     this.#parsed += Number(parse.action !== null);
     if (judgement.perception === null) return;

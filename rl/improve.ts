@@ -68,8 +68,20 @@ export interface UpdateObserver {
   }): void;
 }
 
-/** What differs from one iteration to the next. */
-export interface Iteration {
+/** What is trained: a policy, with the optimiser of its weights. */
+export interface Trainee {
+  /** What learns. */
+  readonly policy: Policy;
+  /** The optimiser of its weights. */
+  readonly optimizer: AdamW;
+}
+
+/** How an iteration is learnt from. */
+export interface Improvement {
+  /** How the losses are put together. */
+  readonly objective: ObjectiveSettings;
+  /** The run's settings. */
+  readonly settings: ImproveSettings;
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
   /** The learning rate of this iteration. */
@@ -85,13 +97,11 @@ export interface Iteration {
  * @throws {NotFiniteError} when a loss, the gradient or the KL divergence is not finite.
  */
 export async function improve(
-  policy: Policy,
-  optimizer: AdamW,
+  trainee: Trainee,
   bSamples: readonly Sample[],
-  objective: ObjectiveSettings,
-  settings: ImproveSettings,
-  { order, learningRate, observer }: Iteration,
+  improvement: Improvement,
 ): Promise<ImproveMetrics> {
+  const { settings, order, observer } = improvement;
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
@@ -103,7 +113,7 @@ export async function improve(
     for (let start = 0; start < bIndices.length; start += settings.minibatch) {
       const mbIndices = bIndices.subarray(start, start + settings.minibatch);
       const mbSamples = padded(Array.from(mbIndices, (index) => live[index]), settings.minibatch);
-      const result = await minibatchUpdate(policy, optimizer, mbSamples, objective, settings, learningRate);
+      const result = await minibatchUpdate(trainee, mbSamples, improvement);
       results.push(result);
       peakMemory();
       if (results.length === 1) requireRatioOne(result.largestRatioError);
@@ -165,12 +175,9 @@ function requireRatioOne(error: number): void {
 
 /** Does one update: forward and backward of each micro-batch in turn, then the optimiser. All results are read back at once. */
 async function minibatchUpdate(
-  policy: Policy,
-  optimizer: AdamW,
+  { policy, optimizer }: Trainee,
   mbSamples: readonly Sample[],
-  objective: ObjectiveSettings,
-  settings: ImproveSettings,
-  learningRate: number,
+  { objective, settings, learningRate }: Improvement,
 ): Promise<MinibatchMetrics> {
   const tokensOf = (response: readonly number[] | null) => response?.length ?? 0;
   const total = (count: (sample: Sample) => number) =>

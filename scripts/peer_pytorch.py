@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times the whole steps of `deno task bench --only steps` in PyTorch eager, f32: the same model, shapes and losses.
+"""Times the whole steps of `./ponder bench --only steps` in PyTorch eager, f32: the same model, shapes and losses.
 
 It is not part of the tests. On Debian or Ubuntu:
 

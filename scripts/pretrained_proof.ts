@@ -21,7 +21,7 @@ import { loadAgent, loadTrainer, saveCheckpoint, START } from "../rl/run/checkpo
 import { RunFolder } from "../rl/run/folder.ts";
 import { requireSound } from "../rl/run/probe.ts";
 import { sftOptions, sftUpdate } from "../rl/sft.ts";
-import { sftOptimizer } from "../rl/setup.ts";
+import { sftOptimizer } from "../rl/optimizers.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 import { defaultsOf } from "../rl/cli/options.ts";
 import type { SftSettings } from "../rl/sft.ts";

@@ -140,7 +140,7 @@ class Pixels {
   readonly #parts: (Uint8Array | Uint8ClampedArray)[] = [];
   #length = 0;
 
-  /** Returns where they begin. */
+  /** Adds pixels; returns the offset of their beginning. */
   add(part: Uint8Array | Uint8ClampedArray): number {
     const at = this.#length;
     this.#parts.push(part);

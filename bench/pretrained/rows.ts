@@ -25,7 +25,7 @@ import { learn, ppo } from "../../rl/algorithms/mod.ts";
 import { resolveConfig } from "../../rl/config.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout, Transition } from "../../rl/rollout.ts";
-import { rlOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { openTunedGpu } from "../tuning.ts";
 
 /** One number. */

@@ -176,12 +176,11 @@ export async function learn<O extends Options>(
   const { samples, metrics } = await algorithm.score(rollout, settings, context);
   context.observer?.scored(samples, objective);
   const improved = await improve(
-    context.policy,
-    context.optimizer,
+    context,
     objective.klCoefficient > 0 ? await withReference(samples, context) : samples,
-    objective,
-    settings as unknown as SettingsOf<O> & GuardSettings,
     {
+      objective,
+      settings: settings as unknown as SettingsOf<O> & GuardSettings,
       order: `${algorithm.name} ${context.iteration}`,
       learningRate: context.learningRate,
       observer: context.observer,

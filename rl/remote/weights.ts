@@ -25,7 +25,7 @@ export class WeightPublisher {
   readonly #exchange: RunExchange;
   /** Values of version 0. */
   #first: Map<string, HostTensor> | null = null;
-  /** Values of the latest version, where they may have changed. */
+  /** Values of the latest version, of tensors that may have changed. */
   #latest = new Map<string, HostTensor>();
   /** Tensors that differ from version 0 since some version. */
   readonly #changed = new Set<string>();

@@ -22,7 +22,7 @@ import { WeightReader } from "./weights.ts";
 const LOOK_MS = 500;
 /** Milliseconds between signs of life while a job is done. */
 const LIFE_MS = 2000;
-/** Most environments that are kept where an episode stands. */
+/** Most environments that are kept in the midst of an episode. */
 const MOST_KEPT = 1024;
 
 /** What a worker needs. */
@@ -247,7 +247,7 @@ class Session {
     [this.#version, this.#digest] = [version, digest];
   }
 
-  /** An episode up to the state to respond to: where an earlier job left it, or played again from its beginning. */
+  /** Finds an episode at the state to respond to, as an earlier job left it; else plays it again from its beginning. */
   #situation(kind: EpisodeKind, { episodeSeed, history }: SlotState): Situation {
     const keyOf = (length: number) =>
       [

@@ -49,7 +49,7 @@ export interface Experiment {
 /** So many seeds, from 0 on. */
 const seedsUpTo = (count: number): readonly number[] => Array.from({ length: count }, (_, seed) => seed);
 
-/** Seeds of a task's main table and controlled ablation: more where a run is short and seeds differ much. */
+/** Seeds of a task's main table and controlled ablation: more if a run is short and seeds differ much. */
 const MAIN_SEEDS: Readonly<Record<string, number>> = { NumberLine: 10, EZPoints: 5, Blackjack: 5 };
 /** Seeds of everything else. */
 const SEEDS = seedsUpTo(3);

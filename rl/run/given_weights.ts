@@ -11,7 +11,7 @@ import type { CommonSettings } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import type { Policy } from "../policy.ts";
 import { loraOf } from "../pretrained/options.ts";
-import { rlOptimizer } from "../setup.ts";
+import { rlOptimizer } from "../optimizers.ts";
 import { loadPolicy, saveCheckpoint, START } from "./checkpoint.ts";
 import { RunFolder } from "./folder.ts";
 import { CHECKPOINT_NAMES, type RunStore } from "./store.ts";

@@ -19,7 +19,8 @@ import { RECORDED_EPISODES, Recorder } from "./recorder.ts";
 import { pictureName, recordingFile, type RecordingSink } from "./recording.ts";
 import { finalEvaluation, runTraining } from "./run.ts";
 import type { RunProgress } from "./state.ts";
-import { MemoryRun, writeWarmStart } from "./store.ts";
+import { writeWarmStart } from "./store.ts";
+import { MemoryRun } from "./memory_run.ts";
 import { loadTrained } from "./trained.ts";
 
 /** What to compute again, and where. */

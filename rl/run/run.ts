@@ -17,7 +17,7 @@ import { isJudged } from "../requirements.ts";
 import { reference, tokenValues } from "../reference.ts";
 import { type Collector, episodesCollector, stepsCollector } from "./collectors.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
-import { rlOptimizer } from "../setup.ts";
+import { rlOptimizer } from "../optimizers.ts";
 import { demonstrate, thinking } from "../demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";

@@ -31,7 +31,7 @@ import type { RunBase } from "../pretrained/agent.ts";
 import { probePrompt, requireSound } from "./probe.ts";
 import { Recorder } from "./recorder.ts";
 import type { CollectSettings } from "../rollout.ts";
-import { rlOptimizer, sftOptimizer } from "../setup.ts";
+import { rlOptimizer, sftOptimizer } from "../optimizers.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "../thought_alarm.ts";
 

@@ -15,7 +15,7 @@ import { requireRunMemory } from "./memory_estimate.ts";
 import { runTraining } from "./run.ts";
 import { RunFolder } from "./folder.ts";
 import type { RunProgress, RunResult } from "./state.ts";
-import { MemoryRun } from "./store.ts";
+import { MemoryRun } from "./memory_run.ts";
 
 /** What to train. */
 export interface TrainOptions {

@@ -39,7 +39,7 @@ export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> 
       throw new Deno.errors.NotFound(`Cannot watch ${root}: no such folder, check the path`);
     }
     for (const path of found) {
-      // Of one folder the runs need no more than their path in it.
+      // Runs of one folder are told apart by their path in it.
       const inside = path.slice(root.length + 1);
       const label = labels.get(root)!;
       const id = isOne ? label : labels.size === 1 ? inside : `${label}/${inside}`;

@@ -11,7 +11,7 @@ import { settingsOf, type TrainConfig } from "../../rl/config.ts";
 import { firstPolicy } from "../../rl/policies/mod.ts";
 import { loadAgent, saveCheckpoint, START } from "../../rl/run/checkpoint.ts";
 import { RunFolder } from "../../rl/run/folder.ts";
-import { rlOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { gpuTest, testGpu } from "../gpu.ts";
 import { writeTinyBase } from "../rl/pretrained/tiny_base.ts";
 import { TempFolder, tinyConfig, untrainedRun } from "../rl/tiny_run.ts";

@@ -21,7 +21,8 @@ import { digestOf, encodeManifest, type FileDigest, readManifest } from "../../r
 import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { RunFolder } from "../../rl/run/folder.ts";
 import { testGpu } from "../gpu.ts";
 
@@ -30,8 +31,9 @@ const ROOT = new URL("../../", import.meta.url);
 // Tests neither measure kernels first nor write to the user's cache; commands they start inherit this.
 Deno.env.set("PONDER_TUNING", "off");
 
-/** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
+/** The smallest model, 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
 export const TINY = {
+  preset: "pico",
   maxNewTokens: 6,
   sftSteps: 4,
   sftBatch: 8,
@@ -82,7 +84,7 @@ export async function trainHere(
   isStopped: (lines: number, metrics: string) => boolean = () => false,
 ): Promise<RunResult> {
   await using folder = await RunFolder.create(out, config);
-  if (!config.resume) await folder.writeConfig(config);
+  if (!config.resume) await folder.writeConfig(settingsOf(config));
   return await runTraining(config, {
     gpu: await testGpu(),
     environment: findEnvironment(config.env),

@@ -8,7 +8,8 @@ import { learnContext } from "../../rl/reference.ts";
 import { collectRollout, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { loadAgent } from "../../rl/run/checkpoint.ts";
 import { train } from "../../rl/run/training.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../rl/optimizers.ts";
 import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 
 /** An environment whose pictures are drawn without a canvas: the same pixels everywhere. */

@@ -99,7 +99,7 @@ export function createCanvas2D(width: number, height: number): Canvas2D {
   });
 }
 
-/** What Skia has for a division by 255 where it draws letters. */
+/** Divides by 255 as Skia does when it draws letters. */
 const divide = (value: number): number => (value + 255) >> 8;
 
 function write(

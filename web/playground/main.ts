@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<string, string>> = {
 interface Run {
   readonly choice: Choice;
   readonly points: Point[];
-  /** Of what it is: where it stands, or what it came to. */
+  /** How far it is, or what it reached. */
   state: string;
 }
 

@@ -21,13 +21,13 @@ const scenarios: Readonly<Record<string, GivenSettings>> = {
 
 function configOf(given: GivenSettings): TrainConfig {
   const algorithm = findAlgorithm(given.algorithm ?? "ppo");
-  const { maxNewTokens, perceptionGate, ...common } = TINY;
+  const { preset, maxNewTokens, perceptionGate, ...common } = TINY;
   const settings: GivenSettings = {
     ...common,
     // From noise: warm starts are resumed elsewhere.
     demonstrations: 0,
     evalEpisodes: 1,
-    ...given.policy !== "cnn" && { maxNewTokens, perceptionGate, cot: false },
+    ...given.policy !== "cnn" && { preset, maxNewTokens, perceptionGate, cot: false },
     ...Object.hasOwn(algorithm.options, "groups")
       // Episodes have eight steps at most.
       ? { groups: 2, groupSize: 2, envSteps: 4 * 8 * ITERATIONS }
