@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /** The watch page in a browser: clicked through, at three widths, light and dark, with a long run and a damaged one. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
@@ -225,16 +226,16 @@ Deno.test({
     assertEquals(await focused(), "Iteration", "a view that is chosen keeps the focus");
     await page.focus("input[type=range]");
     await page.keyboard.press("ArrowLeft");
-    await page.waitForFunction("location.hash.startsWith('#/iteration/19')");
+    await page.waitForFunction(() => location.hash.startsWith("#/iteration/19"));
     await page.keyboard.press("ArrowLeft");
-    await page.waitForFunction("location.hash.startsWith('#/iteration/18')");
+    await page.waitForFunction(() => location.hash.startsWith("#/iteration/18"));
     // The film moves with the focus.
     await page.keyboard.press("4");
     await page.waitForSelector(".film img[src^='data:image/png']");
     await page.focus(".film [aria-pressed=true]");
     await page.keyboard.press("ArrowRight");
-    await page.waitForFunction(
-      "document.activeElement.closest('.film') && document.activeElement === document.querySelector('.film li:nth-child(2) button')",
+    await page.waitForFunction(() =>
+      document.activeElement === document.querySelector(".film li:nth-child(2) button[aria-pressed=true]")
     );
     // So do the colours, and the list tells which of its rows is chosen.
     await page.focus(".chip input:checked");
