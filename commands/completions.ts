@@ -16,7 +16,7 @@ import {
   UsageError,
 } from "../rl/cli/mod.ts";
 
-/** Shells that completions are written for, and where each looks for them. */
+/** Shells that completions are written for, and the place in which each looks for them. */
 const SHELLS = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompletions } as const;
 
 /** A flag as a shell completes it. */

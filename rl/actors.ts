@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { Learners } from "./gradients.ts";
 import type { Policy } from "./policy.ts";
 
 /** Decides in situations. A policy is one. */
@@ -17,8 +18,10 @@ export type EpisodeKind = "training" | "evaluation";
 export interface Actors {
   /** Has all who act take over the policy's weights. Call it after every change, before anybody acts. */
   readonly take: (policy: Policy) => Promise<void>;
-  /** Returns who acts in episodes of that kind. */
+  /** Returns who acts in episodes of that kind, with the weights that were taken over last. */
   readonly actor: (policy: Policy, kind: EpisodeKind) => Actor;
+  /** Those who compute shares of minibatches; absent if only this process does. */
+  readonly learners?: Learners;
 }
 
 /** The policy acts itself. */

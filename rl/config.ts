@@ -167,6 +167,13 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   requireFitting(environment, config);
   requireFeatures(algorithm, environment, config);
   const { kind, ...collection } = algorithm.collect(config);
+  // Then what an iteration collects next depends on what it has collected.
+  const isOpen = "extraGroups" in collection && (collection.extraGroups ?? 0) > 0;
+  if (config.staleness > 0 && (isOpen || "dealAgain" in collection && (collection.dealAgain ?? 0) > 0)) {
+    throw new UsageError(
+      "Cannot use --staleness with deals that depend on returns: leave out --extra-groups and --deal-again",
+    );
+  }
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
   return { ...config, freeze };
 }

@@ -7,6 +7,7 @@ import { Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
+import { type Learners, updateInShares } from "./gradients.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -88,6 +89,10 @@ export interface Improvement {
   readonly learningRate: number;
   /** Looks on. */
   readonly observer?: UpdateObserver;
+  /** Those who compute all shares of a minibatch but the first; this process when absent. */
+  readonly learners?: Learners;
+  /** Did earlier weights act? Ratios then differ from 1 from the start. False when absent. */
+  readonly isStale?: boolean;
 }
 
 /**
@@ -101,7 +106,7 @@ export async function improve(
   bSamples: readonly Sample[],
   improvement: Improvement,
 ): Promise<ImproveMetrics> {
-  const { settings, order, observer } = improvement;
+  const { settings, order, observer, isStale = false } = improvement;
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
@@ -116,7 +121,7 @@ export async function improve(
       const result = await minibatchUpdate(trainee, mbSamples, improvement);
       results.push(result);
       peakMemory();
-      if (results.length === 1) requireRatioOne(result.largestRatioError);
+      if (results.length === 1 && !isStale) requireRatioOne(result.largestRatioError);
       kl = divergence(results.slice(-settings.klWindow));
       // A comparison would take NaN for a small KL. A loss need not show it: it clamps ratios, and this does not.
       if (!Number.isFinite(kl)) {
@@ -139,6 +144,7 @@ export async function improve(
     klStopped,
     clipFraction: average("clipFraction"),
     firstRatioError: results[0].largestRatioError,
+    ...isStale && { behaviourRatio: meanOf(results[0].ratios) },
     gradientNorm: average("gradientNorm"),
     updates: results.length,
   };
@@ -177,7 +183,7 @@ function requireRatioOne(error: number): void {
 async function minibatchUpdate(
   { policy, optimizer }: Trainee,
   mbSamples: readonly Sample[],
-  { objective, settings, learningRate }: Improvement,
+  { objective, settings, learningRate, learners }: Improvement,
 ): Promise<MinibatchMetrics> {
   const tokensOf = (response: readonly number[] | null) => response?.length ?? 0;
   const total = (count: (sample: Sample) => number) =>
@@ -192,12 +198,19 @@ async function minibatchUpdate(
     (most, { transition }) => Math.max(most, policy.positionsOf(transition)),
     1,
   );
-  const size = partSize(whole.steps, longest, settings.microBatchPositions);
+  const share = Math.ceil(whole.steps / settings.learners);
+  const size = Math.min(share, partSize(whole.steps, longest, settings.microBatchPositions));
   const slices = Array.from(
     { length: Math.ceil(whole.steps / size) },
     (_, i) => mbSamples.slice(i * size, (i + 1) * size),
   );
   await policy.look?.(mbSamples.map(({ transition }) => transition));
+  if (settings.learners > 1) {
+    const step = stepSettings(settings, learningRate);
+    const result = await updateInShares(policy, optimizer, slices, whole, step, learners);
+    const widths = slices.map(({ length }, part) => result.readouts.logprob[part].length / length);
+    return measure(result, slices, widths, objective);
+  }
   const parts = slices.map((samples) => policyPart(policy, samples, whole));
   const result = await update(
     optimizer,
@@ -302,6 +315,8 @@ export interface ImproveMetrics {
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */
   readonly firstRatioError: number;
+  /** Mean ratio of the first minibatch, against the earlier weights that acted; absent without `--staleness`. */
+  readonly behaviourRatio?: number;
   /** Gradient norm before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
   /** Updates done; fewer than epochs x minibatches when the KL stop ended the iteration. */

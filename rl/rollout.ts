@@ -27,6 +27,11 @@ export const rolloutOptions = {
     unit: "steps",
   }) as NumberSetting,
   envs: integer(32, "run side by side", { min: 1, unit: "environments" }) as NumberSetting,
+  staleness: integer(
+    0,
+    "that acting may be behind learning: workers go on while the learner updates; 0 waits for every update",
+    { min: 0, max: 5, unit: "iterations" },
+  ) as NumberSetting,
   formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
     min: 0,
     unit: "scaled reward",
@@ -113,6 +118,8 @@ export interface CollectSettings {
   readonly seed: number;
   /** Who acts; the policy itself when absent. */
   readonly actor?: Actor;
+  /** Awaited after the last response, before the values of cut episodes are estimated. */
+  readonly beforeValues?: () => Promise<void>;
   /** Should the environment's solver answer each state too? False when absent. */
   readonly corrects?: boolean;
   /** Discount of the exact action values to record; none are recorded when absent. */
@@ -189,6 +196,7 @@ export async function collectRollout(
       if (outcome !== null) episodes.push(outcome);
     });
   }
+  await settings.beforeValues?.();
   return { transitions, bootstrapValues: await bootstraps.values(steps * envs), trajectories, episodes };
 }
 
@@ -266,6 +274,7 @@ export async function collectEpisodes(
       slots[e] = begin(slot.env);
     });
   }
+  await settings.beforeValues?.();
   return await joinEpisodes(policy, deals, finished);
 }
 

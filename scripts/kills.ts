@@ -136,7 +136,7 @@ export const scenarios: readonly Scenario[] = [
 ];
 
 /** The final state of a scenario: digests by file. */
-type Content = Readonly<Record<string, string>>;
+export type Content = Readonly<Record<string, string>>;
 
 /** The result of a scenario's kills. */
 export interface Outcome {
@@ -214,7 +214,7 @@ function watch(folder: string, onChange: () => void): Disposable {
 }
 
 /** Digests of what must be equal; the folder's own name is left out. */
-async function contentOf(run: string, folder: string): Promise<Content> {
+export async function contentOf(run: string, folder: string): Promise<Content> {
   const files = ["metrics.jsonl"];
   for (const name of ["checkpoint", "warm_start"]) {
     files.push(`${name}/model.safetensors`, `${name}/optimizer.safetensors`);

@@ -11,6 +11,7 @@ import type { AdamW } from "../../model/mod.ts";
 import { type Options, UsageError, type Values } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { type CreditMetrics, measureCredit } from "../credit.ts";
+import type { Learners } from "../gradients.ts";
 import { type GuardSettings, improve, type ImproveMetrics, type UpdateObserver } from "../improve.ts";
 import { type ObjectiveSettings, objectiveSettings, type Sample } from "../objective.ts";
 import type { Policy } from "../policy.ts";
@@ -71,6 +72,8 @@ export interface LearnContext {
   readonly memory: Record<string, unknown>;
   /** Looks on. */
   readonly observer?: LearnObserver;
+  /** Those who compute all shares of a minibatch but the first; this process when absent. */
+  readonly learners?: Learners;
 }
 
 /** An algorithm of reinforcement learning: how it collects, scores and learns. */
@@ -184,6 +187,8 @@ export async function learn<O extends Options>(
       order: `${algorithm.name} ${context.iteration}`,
       learningRate: context.learningRate,
       observer: context.observer,
+      learners: context.learners,
+      isStale: settings.staleness > 0,
     },
   );
   return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };

@@ -5,7 +5,7 @@
  */
 import { Stopped } from "../run/stop.ts";
 import type { ExchangeState, RunExchange } from "./exchange.ts";
-import { encodeJob, type Job, readResult, type Result } from "./jobs.ts";
+import { readResult, type Result } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
 
 /** How often workers may fail at a job before the run ends. */
@@ -104,9 +104,12 @@ export class JobQueue {
    * @throws {Error} when three workers failed at it, or the server was gone for long.
    * @throws {Stopped} when the user stops the run.
    */
-  async done<T>(job: Omit<Job, "id">, accept: (result: Result) => T): Promise<T> {
+  async done<T>(
+    encode: (id: string) => Promise<Uint8Array>,
+    accept: (result: Result) => T,
+  ): Promise<T> {
     const id = `${this.#session}-${this.#count++}`;
-    const bytes = await encodeJob({ id, ...job });
+    const bytes = await encode(id);
     for (let failures = 0;; failures++) {
       if (this.#failure !== null) throw this.#failure;
       if (this.#settings.isStopped()) throw new Stopped();

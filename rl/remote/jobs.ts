@@ -54,10 +54,11 @@ export interface Result {
   readonly worker: WorkerName;
   /** What its model is and with which weights it acted, as the run's digests name them. */
   readonly weights: string;
-  /** Responses in the order of the job's rows; an error's message if it could not do the job. */
-  readonly outcome: { readonly responses: readonly Response[]; readonly prompts: string } | {
-    readonly error: string;
-  };
+  /** What it did: responses in the order of the job's rows, or the parts of a gradient; else an error's message. */
+  readonly outcome:
+    | { readonly responses: readonly Response[]; readonly prompts: string }
+    | { readonly gradient: Pick<Message, "fields" | "arrays"> }
+    | { readonly error: string };
   /** Milliseconds that it worked. */
   readonly ms: number;
 }
@@ -125,6 +126,14 @@ export function encodeResult(
   if ("error" in outcome) {
     return encodeMessage({ kind: "result", fields: { ...fields, error: outcome.error }, arrays: {} });
   }
+  if ("gradient" in outcome) {
+    const { gradient } = outcome;
+    return encodeMessage({
+      kind: "result",
+      fields: { ...fields, gradient: gradient.fields },
+      arrays: gradient.arrays,
+    });
+  }
   const { responses, prompts } = outcome;
   const joined = (each: (response: Response) => ArrayLike<number>) => {
     const all: number[] = [];
@@ -174,6 +183,12 @@ export function readResult({ kind, fields, arrays }: Message): Result {
   if (error !== undefined) {
     if (typeof error !== "string" || error.length > 4000) throw refuse("error", error);
     return { ...known, outcome: { error } };
+  }
+  if (fields.gradient !== undefined) {
+    if (typeof fields.gradient !== "object" || fields.gradient === null) {
+      throw refuse("gradient", fields.gradient);
+    }
+    return { ...known, outcome: { gradient: { fields: fields.gradient as Message["fields"], arrays } } };
   }
   if (typeof prompts !== "string" || prompts.length > 100) throw refuse("prompts", prompts);
   const { lengths, ids, logprobs, entropies, values } = arrays;

@@ -9,6 +9,7 @@ import type { Response } from "../../model/mod.ts";
 import type { Actor, Actors, EpisodeKind } from "../actors.ts";
 import type { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
+import type { Learners } from "../gradients.ts";
 import { CnnPolicy } from "../policies/mod.ts";
 import type { Decision, Policy, RespondSettings, Situation } from "../policy.ts";
 import { policyFiles } from "../run/checkpoint.ts";
@@ -16,14 +17,17 @@ import { CARD, encodeCard, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange } from "./exchange.ts";
 import { JobQueue, type RemoteWork } from "./job_queue.ts";
 import {
+  encodeJob,
   type ExpectedResponses,
   hexDigest,
   type Job,
   promptsDigest,
   requireFitting,
   type Result,
+  type WorkerName,
 } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
+import { encodeShare, placesOf, readGradient } from "./shares.ts";
 import { safeWidth } from "./width.ts";
 import { WeightPublisher } from "./weights.ts";
 
@@ -63,7 +67,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const { exchange: { place }, note, isStopped } = settings;
     this.#settings = settings;
     this.#run = run;
-    this.#weights = new WeightPublisher(run, "f32", 1);
+    this.#weights = new WeightPublisher(run, "f32", keptVersions(settings.config));
     const restore = async () => {
       await this.#weights.restore();
       if (this.#card !== null) await run.put(CARD, this.#card);
@@ -101,9 +105,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
   }
 
   async take(policy: Policy): Promise<void> {
-    const before = this.#weights.version;
-    await this.#weights.publish(policy);
-    if (this.#weights.version !== before) this.work.weightBytes += this.#weights.latestBytes;
+    await this.#publish(policy);
     if (this.#card !== null) return;
     const { config, environment, place, program } = this.#settings;
     const encoder = new TextEncoder();
@@ -124,12 +126,16 @@ export class RemoteActors implements Actors, AsyncDisposable {
   }
 
   actor(policy: Policy, kind: EpisodeKind): Actor {
-    return { respond: (situations, settings) => this.#respond(policy, kind, situations, settings) };
+    const { version } = this.#weights;
+    return {
+      respond: (situations, settings) =>
+        this.#respond(policy, { version, episodes: kind }, situations, settings),
+    };
   }
 
   async #respond(
     policy: Policy,
-    kind: EpisodeKind,
+    how: Pick<Job, "version" | "episodes">,
     situations: readonly Situation[],
     settings: RespondSettings,
   ): Promise<Decision[]> {
@@ -140,8 +146,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     for (let first = 0; first < situations.length; first += width) {
       parts.push(this.#part(policy, situations.slice(first, first + width), {
         ...sampling,
-        version: this.#weights.version,
-        episodes: kind,
+        ...how,
         random: random.slice(2 * first, 2 * (first + width)),
       }));
     }
@@ -164,22 +169,61 @@ export class RemoteActors implements Actors, AsyncDisposable {
       weights: this.#weights.digest(job.version),
     };
     const rows = situations.map(({ played }) => ({ ...played!, history: [...played!.history] }));
-    const responses = await this.#queue.done({ ...job, rows }, (result) => this.#accept(result, expected));
+    const responses = await this.#queue.done(
+      (id) => encodeJob({ id, ...job, rows }),
+      (result) => this.#responses(result, expected),
+    );
     return situations.map((situation, i) => policy.decide(situation, prompts[i], responses[i]));
   }
 
   /** Responses of a result that can be trusted to answer its job; throws what is wrong with it. */
-  #accept({ outcome, worker, weights }: Result, expected: Expected): readonly Response[] {
-    const { name, ponder } = worker;
-    const refuse = (why: string) =>
-      new Error(`Cannot use what worker ${name} sent: ${why}, use the same ponder and model everywhere`);
-    const { program } = this.#settings;
-    if (ponder !== program) throw refuse(`it is ponder ${ponder}, this is ${program}`);
-    if ("error" in outcome) throw new Error(`Worker ${name} failed: ${outcome.error}`);
-    if (weights !== expected.weights) throw refuse("it acted with other weights");
-    if (outcome.prompts !== expected.prompts) throw refuse("it saw other pictures or prompts");
+  #responses(result: Result, expected: Expected): readonly Response[] {
+    const { outcome, worker } = this.#trusted(result, expected.weights);
+    if (!("responses" in outcome)) throw foreign(worker, "it is no answer to a job of acting");
+    if (outcome.prompts !== expected.prompts) throw foreign(worker, "it saw other pictures or prompts");
     requireFitting(outcome.responses, expected);
     return outcome.responses;
+  }
+
+  /** A result of the same ponder with the right weights; throws what is wrong with it. */
+  #trusted(result: Result, expected: string): Result {
+    const { outcome, worker, weights } = result;
+    const { program } = this.#settings;
+    if (worker.ponder !== program) throw foreign(worker, `it is ponder ${worker.ponder}, this is ${program}`);
+    if ("error" in outcome) throw new Error(`Worker ${worker.name} failed: ${outcome.error}`);
+    if (weights !== expected) throw foreign(worker, "it used other weights");
+    return result;
+  }
+
+  /** Computes the gradients of shares of a minibatch, with the policy's weights of now. */
+  get learners(): Learners {
+    return {
+      gradients: async (policy, shares, whole) => {
+        const version = await this.#publish(policy);
+        const { parameters } = policy;
+        const learning = parameters.list.filter(({ name }) => parameters.get(name).requiresGradient);
+        const places = placesOf(parameters, learning.map(({ name }) => name));
+        const weights = this.#weights.digest(version);
+        return await Promise.all(shares.map((samples) =>
+          this.#queue.done(
+            (id) => encodeShare({ id, version, learning: learning.map(({ name }) => name), whole, samples }),
+            (result) => {
+              const { outcome, worker } = this.#trusted(result, weights);
+              if (!("gradient" in outcome)) throw foreign(worker, "it is no gradient");
+              return readGradient(outcome.gradient, places, parameters.values.length);
+            },
+          )
+        ));
+      },
+    };
+  }
+
+  /** Publishes the weights if they have changed, and returns their version. */
+  async #publish(policy: Policy): Promise<number> {
+    const before = this.#weights.version;
+    const version = await this.#weights.publish(policy);
+    if (version !== before) this.work.weightBytes += this.#weights.latestBytes;
+    return version;
   }
 
   /** Rows of a job: as few as keep every worker busy, but enough that each row has the same bits as in the whole batch. */
@@ -188,7 +232,12 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const wanted = Math.max(1, Math.ceil(whole / Math.max(1, this.#queue.workers)));
     if (wanted >= whole) return whole;
     const key = `${whole} ${wanted}`;
-    const width = this.#widths.get(key) ?? await safeWidth(policy, situations, settings, wanted);
+    const known = this.#widths.get(key);
+    if (known !== undefined) return known;
+    // While the policy learns it cannot be asked; the first widths are found before that.
+    const other = [...this.#widths].find(([each]) => each.startsWith(`${whole} `));
+    if (this.#settings.config.staleness > 0 && other !== undefined) return other[1];
+    const width = await safeWidth(policy, situations, settings, wanted);
     this.#widths.set(key, width);
     return width;
   }
@@ -206,6 +255,18 @@ export class RemoteActors implements Actors, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ isOver: false });
   }
+}
+
+/** Versions before the latest that jobs may still name. With several learners every minibatch has one. */
+function keptVersions({ staleness, learners, envs, minibatch, epochs }: CommonSettings): number {
+  // The steps of an iteration are not known here; 64 of every environment are more than any preset has.
+  const perIteration = learners === 1 ? 1 : Math.ceil(64 * envs / minibatch) * epochs;
+  return staleness === 0 ? 1 : (staleness + 1) * perIteration;
+}
+
+/** An error that names a worker. */
+function foreign({ name }: WorkerName, why: string): Error {
+  return new Error(`Cannot use what worker ${name} sent: ${why}, use the same ponder and model everywhere`);
 }
 
 /** Names a run by its place. */

@@ -23,7 +23,7 @@ import { shown } from "../cli/mod.ts";
 export const MESSAGE_VERSION = 1;
 
 /** Kinds of messages, by the number in the header. */
-export const MESSAGE_KINDS = ["run", "job", "result"] as const;
+export const MESSAGE_KINDS = ["run", "job", "result", "share"] as const;
 /** Kind of a message. */
 export type MessageKind = typeof MESSAGE_KINDS[number];
 
@@ -36,7 +36,9 @@ const ARRAY_TYPES = {
   u8: Uint8Array,
   u16: Uint16Array,
   u32: Uint32Array,
+  i32: Int32Array,
   f32: Float32Array,
+  f64: Float64Array,
 } as const;
 type ArrayType = keyof typeof ARRAY_TYPES;
 
@@ -45,7 +47,9 @@ export type MessageArray =
   | Uint8Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>
   | Uint32Array<ArrayBuffer>
-  | Float32Array<ArrayBuffer>;
+  | Int32Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>;
 
 /** A message that was read. Nothing is known of its fields yet. */
 export interface Message {

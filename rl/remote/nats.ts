@@ -1,6 +1,6 @@
 /**
- * The exchange over NATS with JetStream: a queue of jobs, a queue of results and a store of objects for each run. Nothing else
- * in ponder knows the client library.
+ * The exchange over NATS with JetStream: a queue of jobs, a queue of results and a store of objects for each run. Only this file
+ * and `nats_run.ts` know the client library.
  *
  * For a run NAME there are the streams `ponder_NAME_jobs` and `ponder_NAME_results`, both work queues on the subjects
  * `ponder.NAME.jobs` and `ponder.NAME.results`, and the object store `ponder_NAME`. Notes for people go over the plain subject
@@ -9,37 +9,17 @@
  *
  * @module
  */
-import {
-  AckPolicy,
-  type Consumer,
-  DiscardPolicy,
-  jetstream,
-  JetStreamApiError,
-  type JetStreamClient,
-  type JetStreamManager,
-  jetstreamManager,
-  type JsMsg,
-  RetentionPolicy,
-  StorageType,
-} from "@nats-io/jetstream";
-import { type ObjectStore, Objm } from "@nats-io/obj";
+import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node";
 import type { Credentials, NatsAddress } from "./address.ts";
-import type { Exchange, ExchangeState, RunExchange, Taken } from "./exchange.ts";
+import type { Exchange, RunExchange } from "./exchange.ts";
+import { NatsRun, TIMEOUT_MS } from "./nats_run.ts";
 import { clip } from "../cli/mod.ts";
 
-/** Milliseconds that an answer of the server may take. */
-const TIMEOUT_MS = 5000;
-/** Milliseconds that one request for a job or a result waits at the server. */
-const TAKE_MS = 5000;
 /** Milliseconds between tries while the server is away. */
 const RETRY_MS = 500;
-/** Bytes of a piece of an object; below the server's usual limit of 1 MB a message. */
-const PIECE_BYTES = 512 * 1024;
 /** Error codes of the server: no room left, for messages or for the stream. */
 const FULL_CODES = [10023, 10028, 10047, 10077, 10167];
-
-const NANOSECONDS = 1e6;
 
 /** How to reach a server. */
 export interface NatsSettings {
@@ -242,147 +222,3 @@ class NatsExchange implements Exchange {
 
 /** The server has no room left. */
 export class StoreFull extends Error {}
-
-class NatsRun implements RunExchange {
-  readonly #exchange: NatsExchange;
-  readonly #client: JetStreamClient;
-  readonly #subjects: { readonly jobs: string; readonly results: string; readonly notes: string };
-  readonly #streams: { readonly jobs: string; readonly results: string };
-  readonly #jobTimeoutMs: number | null;
-  #consumers = new Map<string, Consumer>();
-  #objects: ObjectStore | null = null;
-
-  constructor(exchange: NatsExchange, readonly name: string, jobTimeoutMs: number | null) {
-    this.#exchange = exchange;
-    this.#client = jetstream(exchange.connection, { timeout: TIMEOUT_MS });
-    this.#subjects = {
-      jobs: `ponder.${name}.jobs`,
-      results: `ponder.${name}.results`,
-      notes: `ponder.${name}.notes`,
-    };
-    this.#streams = { jobs: `ponder_${name}_jobs`, results: `ponder_${name}_results` };
-    this.#jobTimeoutMs = jobTimeoutMs;
-  }
-
-  get #manager(): JetStreamManager {
-    return this.#exchange.manager;
-  }
-
-  async ensure(): Promise<void> {
-    await this.#exchange.patiently(`make the queues of ${this.name}`, async () => {
-      for (const kind of ["jobs", "results"] as const) {
-        const stream = this.#streams[kind];
-        await this.#manager.streams.add({
-          name: stream,
-          subjects: [this.#subjects[kind]],
-          retention: RetentionPolicy.Workqueue,
-          storage: StorageType.File,
-          discard: DiscardPolicy.New,
-        });
-        await this.#manager.consumers.add(stream, {
-          durable_name: CONSUMERS[kind],
-          ack_policy: AckPolicy.Explicit,
-          ack_wait: (kind === "jobs" ? this.#jobTimeoutMs! : 60_000) * NANOSECONDS,
-          max_ack_pending: 100_000,
-        });
-      }
-      this.#objects = await new Objm(this.#exchange.connection).create(`ponder_${this.name}`, {
-        storage: StorageType.File,
-      });
-    });
-  }
-
-  async remove(): Promise<void> {
-    await this.#exchange.patiently(`remove the queues of ${this.name}`, async () => {
-      for (const stream of [this.#streams.jobs, this.#streams.results, `OBJ_ponder_${this.name}`]) {
-        await this.#manager.streams.delete(stream).catch(ignoreMissing);
-      }
-    });
-  }
-
-  async empty(): Promise<void> {
-    await this.#exchange.patiently(`empty the queues of ${this.name}`, async () => {
-      for (const stream of Object.values(this.#streams)) {
-        await this.#manager.streams.purge(stream).catch(ignoreMissing);
-      }
-    });
-  }
-
-  async publish(kind: "jobs" | "results", id: string, bytes: Uint8Array): Promise<void> {
-    await this.#exchange.patiently(
-      kind === "jobs" ? "send a job" : "send a result",
-      () => this.#client.publish(this.#subjects[kind], bytes, { msgID: id, timeout: TIMEOUT_MS }),
-    );
-  }
-
-  async take(kind: "jobs" | "results"): Promise<Taken | null> {
-    const consumer = this.#consumers.get(kind) ??
-      await this.#client.consumers.get(this.#streams[kind], CONSUMERS[kind]);
-    this.#consumers.set(kind, consumer);
-    let message: JsMsg | null;
-    try {
-      message = await consumer.next({ expires: TAKE_MS });
-    } catch (error) {
-      this.#consumers.delete(kind);
-      throw error;
-    }
-    if (message === null) return null;
-    return {
-      bytes: new Uint8Array(message.data),
-      done: () => message.ack(),
-      working: () => message.working(),
-      giveBack: () => message.nak(),
-    };
-  }
-
-  async state(): Promise<ExchangeState> {
-    const { num_waiting, num_pending, num_ack_pending } = await this.#manager.consumers.info(
-      this.#streams.jobs,
-      CONSUMERS.jobs,
-    );
-    return { waiting: num_waiting, queued: num_pending, inWork: num_ack_pending };
-  }
-
-  async #store(): Promise<ObjectStore> {
-    return this.#objects ??= await new Objm(this.#exchange.connection).open(`ponder_${this.name}`);
-  }
-
-  async put(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#exchange.patiently(`store ${name}`, async () => {
-      await (await this.#store()).putBlob({ name, options: { max_chunk_size: PIECE_BYTES } }, bytes);
-    });
-  }
-
-  async get(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
-    return await this.#exchange.patiently(
-      `read ${name}`,
-      async () => {
-        const bytes = await (await this.#store()).getBlob(name);
-        return bytes === null ? null : new Uint8Array(bytes);
-      },
-    );
-  }
-
-  async forget(name: string): Promise<void> {
-    await (await this.#store()).delete(name).catch(() => {});
-  }
-
-  tell(text: string): void {
-    this.#exchange.connection.publish(this.#subjects.notes, text);
-  }
-
-  async listen(onNote: (text: string) => void): Promise<void> {
-    for await (const message of this.#exchange.connection.subscribe(this.#subjects.notes)) {
-      onNote(clip(message.string(), 400));
-    }
-  }
-}
-
-const CONSUMERS = { jobs: "workers", results: "learner" } as const;
-
-function ignoreMissing(error: unknown): void {
-  if (
-    error instanceof JetStreamApiError && [10059, 10037, 10014].includes((error as { code: number }).code)
-  ) return;
-  throw error;
-}

@@ -9,6 +9,7 @@ import type { EnvironmentDefinition, EnvironmentSettings } from "../../envs/mod.
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { Response } from "../../model/mod.ts";
 import type { EpisodeKind } from "../actors.ts";
+import { shareGradient } from "../gradients.ts";
 import { readEnvSettings } from "../env_settings.ts";
 import type { Policy, Situation, SlotState } from "../policy.ts";
 import { loadPolicy } from "../run/checkpoint.ts";
@@ -16,6 +17,7 @@ import { CARD, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange, Taken } from "./exchange.ts";
 import { encodeResult, type Job, promptsDigest, readJob, type Result, type WorkerName } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
+import { gradientParts, placesOf, readShare, type ShareJob } from "./shares.ts";
 import { WeightReader } from "./weights.ts";
 
 /** Milliseconds between looks for a run. */
@@ -125,6 +127,8 @@ class Session {
   jobs = 0;
   #version = 0;
   #digest = "";
+  /** Names of the parameters that have gradients. */
+  #learning = "";
   readonly #weights: WeightReader;
   readonly #kept = new Map<string, Situation>();
 
@@ -201,9 +205,17 @@ class Session {
   async #do(taken: Taken): Promise<void> {
     const { found: { run }, settings: { note } } = this;
     const startMs = performance.now();
-    let job: Job;
+    let id: string;
+    let outcomeOf: () => Promise<Result["outcome"]>;
     try {
-      job = readJob(await decodeMessage(taken.bytes));
+      const message = await decodeMessage(taken.bytes);
+      if (message.kind === "share") {
+        const share = readShare(message);
+        [id, outcomeOf] = [share.id, () => this.#learn(share)];
+      } else {
+        const job = readJob(message);
+        [id, outcomeOf] = [job.id, () => this.#act(job)];
+      }
     } catch (error) {
       note(`${(error as Error).message}; it is dropped`);
       taken.done();
@@ -211,9 +223,9 @@ class Session {
     }
     const alive = setInterval(() => taken.working(), LIFE_MS);
     try {
-      const outcome = await this.#outcome(job);
+      const outcome = await this.#guarded(id, outcomeOf);
       const ms = performance.now() - startMs;
-      const result: Result = { id: job.id, worker: this.me, weights: this.#digest, outcome, ms };
+      const result: Result = { id, worker: this.me, weights: this.#digest, outcome, ms };
       // One result of each worker for each delivery; the learner drops duplicates.
       await run.publish("results", crypto.randomUUID(), await encodeResult(result));
       taken.done();
@@ -223,18 +235,36 @@ class Session {
     }
   }
 
-  async #outcome(job: Job): Promise<Result["outcome"]> {
+  /** Writes the responses of a job. */
+  async #act({ version, rows, episodes, ...settings }: Job): Promise<Result["outcome"]> {
+    await this.#take(version);
+    const situations = rows.map((row) => this.#situation(episodes, row));
+    const decisions = await this.policy.respond(situations, settings);
+    const responses: Response[] = decisions.map(({ response }) => response);
+    return { responses, prompts: await promptsDigest(decisions.map(({ prompt }) => prompt)) };
+  }
+
+  /** Computes the gradient of a share. */
+  async #learn({ version, learning, samples, whole }: ShareJob): Promise<Result["outcome"]> {
+    await this.#take(version);
+    const { parameters } = this.policy;
+    const places = placesOf(parameters, learning);
+    if (learning.join() !== this.#learning) {
+      const names = new Set(learning);
+      parameters.train(({ name }) => names.has(name));
+      this.#learning = learning.join();
+    }
+    return { gradient: gradientParts(await shareGradient(this.policy, samples, whole), places) };
+  }
+
+  /** Does `work`; what goes wrong in it is told to the learner. */
+  async #guarded(id: string, work: () => Promise<Result["outcome"]>): Promise<Result["outcome"]> {
     try {
-      await this.#take(job.version);
-      const situations = job.rows.map((row) => this.#situation(job.episodes, row));
-      const { temperature, maxNewTokens, greedy, random } = job;
-      const decisions = await this.policy.respond(situations, { temperature, maxNewTokens, greedy, random });
-      const responses: Response[] = decisions.map(({ response }) => response);
-      return { responses, prompts: await promptsDigest(decisions.map(({ prompt }) => prompt)) };
+      return await work();
     } catch (error) {
       // A fault of the device shows as results that make no sense; this worker ends with it.
       await this.policy.gpu.settle();
-      this.settings.note(`Job ${job.id}: ${(error as Error).message}`);
+      this.settings.note(`Job ${id}: ${(error as Error).message}`);
       return { error: (error as Error).message.slice(0, 4000) };
     }
   }

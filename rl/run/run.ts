@@ -16,6 +16,7 @@ import { rolloutMetrics } from "../metrics.ts";
 import { isJudged } from "../requirements.ts";
 import { reference, tokenValues } from "../reference.ts";
 import { type Collector, episodesCollector, stepsCollector } from "./collectors.ts";
+import { CHECKPOINT_INTERVAL, StaleCollector } from "./stale.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
 import { rlOptimizer } from "../optimizers.ts";
 import { demonstrate, thinking } from "../demonstrations.ts";
@@ -23,8 +24,6 @@ import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
 import { faithfulnessWarning } from "../thought_alarm.ts";
 
-/** RL iterations from one checkpoint to the next. */
-const CHECKPOINT_INTERVAL = 6;
 /** SFT updates between checkpoints. */
 const SFT_CHECKPOINT_INTERVAL = 100;
 /** SFT updates from one look at perception to the next, after the planned updates. */
@@ -46,7 +45,9 @@ export async function runTraining(config: CommonSettings, context: RunContext): 
       run.afterRl = await evaluateAfter(run, "rl");
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      await run.save();
+      // Between checkpoints a stale run has episodes under way that later weights would play otherwise.
+      const isWhole = config.staleness === 0 || run.state.iteration % CHECKPOINT_INTERVAL === 0;
+      if (run.state.stage !== "rl" || isWhole) await run.save();
     }
     return run.result;
   } catch (error) {
@@ -180,6 +181,7 @@ async function reinforce(run: Run): Promise<void> {
 class Learner {
   readonly #run: Run;
   readonly #collector: Collector;
+  readonly #stale: StaleCollector;
   readonly #context: Omit<LearnContext, "iteration" | "learningRate">;
   readonly #reference: ReturnType<typeof reference>;
 
@@ -190,6 +192,7 @@ class Learner {
     this.#collector = collection.kind === "steps"
       ? stepsCollector(run, collection)
       : episodesCollector(run, collection, makeEnvironment);
+    this.#stale = new StaleCollector(run, this.#collector);
     const needsReference = algorithm.objective(config).klCoefficient > 0 ||
       algorithm.needsReference?.(config);
     this.#reference = reference(policy, needsReference ? run.warmStartWeights() : null, config.temperature);
@@ -200,6 +203,7 @@ class Learner {
       referenceLogprobs: this.#reference.logprobs,
       tokenValues: (transitions) => tokenValues(policy, transitions),
       memory: run.memory,
+      learners: run.learners,
     };
   }
 
@@ -214,8 +218,7 @@ class Learner {
     const { done, total } = this.#collector.progress();
     const learningRate = config.learningRate * (1 - 0.9 * done / total);
     const startMs = performance.now();
-    await run.handOver();
-    const rollout = await this.#collector.collect();
+    const rollout = await this.#stale.next();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
     const tokens = rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);

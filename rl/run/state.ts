@@ -201,6 +201,16 @@ export class Run {
     return this.#actors.actor(this.policy, kind);
   }
 
+  /** Do others act, so that acting and learning may go on side by side? */
+  get actsElsewhere(): boolean {
+    return this.#actors !== ownActors;
+  }
+
+  /** Those who compute shares of minibatches; absent if only this process does. */
+  get learners(): Actors["learners"] {
+    return this.#actors.learners;
+  }
+
   get #actors(): Actors {
     return this.#context.actors ?? ownActors;
   }

@@ -127,6 +127,32 @@ Deno.test("groups of episodes that share a deal are the same with two workers", 
 });
 
 Deno.test(
+  "two learners that let acting lag, stopped and resumed with the worker waiting, write the bytes of one alone",
+  withNats,
+  async () => {
+    using temp = new TempFolder();
+    await using server = await NatsServer.start();
+    await using _worker = new WorkerProcess(server, "one");
+    const settings = { ...TINY, envSteps: 64, learners: 2, staleness: 1 };
+    const shared = `${temp.path}/shared`;
+    let lines = 0;
+    const first = trainAt(server, shared, settings, {
+      onLine: (stage) => lines += Number(stage === "rl"),
+      isStopped: () => lines >= 2,
+    });
+    await trainHere(`${temp.path}/alone`, resolveConfig(settings, findEnvironment("NumberLine")));
+    assertEquals((await first).afterRl, null);
+    await trainAt(server, shared, { ...settings, resume: true });
+    assertEquals(metricsOf(shared), metricsOf(`${temp.path}/alone`));
+    const rl = metricsOf(shared).split("\n").filter((line) => line.includes('"stage":"rl"'));
+    assertEquals(rl.length, 4);
+    // The first iteration acts with the weights that learn from it, the second with those from before.
+    const [fresh, stale] = rl.map((line) => JSON.parse(line).behaviourRatio as number);
+    assert(Math.abs(fresh - 1) < 1e-4 && Math.abs(stale - 1) > 1e-3, `${fresh} ${stale}`);
+  },
+);
+
+Deno.test(
   "a worker of other sources is refused by name, and a run under a name that is taken",
   withNats,
   async () => {
