@@ -231,7 +231,8 @@ Deno.test({
     await page.waitForFunction(() => location.hash.startsWith("#/iteration/18"));
     // The film moves with the focus.
     await page.keyboard.press("4");
-    await page.waitForSelector(".film img[src^='data:image/png']");
+    await page.click('.row:has-text("turns")');
+    await page.waitForSelector(".film li:nth-child(2) img[src^='data:image/png']");
     await page.focus(".film [aria-pressed=true]");
     await page.keyboard.press("ArrowRight");
     await page.waitForFunction(() =>
