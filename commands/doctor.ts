@@ -45,11 +45,11 @@ export interface AdapterFound {
 export interface Machine {
   /** The adapter; a text says why there is none. */
   readonly adapter: AdapterFound | string;
-  /** The Deno that runs this: its version, and where it is. */
+  /** The version and path of the Deno that runs this. */
   readonly deno: string;
   /** How Deno reaches the adapter, for people: `Vulkan`. */
   readonly backend: string;
-  /** The kept measurement of kernels: where it is, and whether it is whole, begun, absent or turned off. */
+  /** The kept measurement of kernels: its path, and whether it is whole, begun, absent or turned off. */
   readonly tuning: { readonly state: "whole" | "begun" | "absent" | "off"; readonly path: string | null };
   /** Logical CPU cores. */
   readonly cores: number;

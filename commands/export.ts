@@ -13,7 +13,7 @@ import {
   shellQuote,
   UsageError,
 } from "../rl/cli/mod.ts";
-import { modelPlace } from "../rl/pretrained/agent.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { adapterFiles, mergedFiles, ownFiles } from "../rl/pretrained/export.ts";
 import { requireFree } from "../rl/pretrained/install.ts";
 import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
@@ -77,7 +77,7 @@ export const exportCommand: Command<typeof options> = {
     let path = out;
     let content: FileContent;
     if (metrics === "tensorboard") {
-      // The file has no clock; the reader needs some time, and the run's is the best.
+      // The metrics have no times, but a reader needs one. The best is that of the file.
       const { mtime } = await Deno.stat(`${run}/metrics.jsonl`);
       const seconds = Math.floor((mtime?.getTime() ?? 0) / 1000);
       path = `${out}/events.out.tfevents.${seconds}.ponder`;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
 import {
@@ -37,6 +38,7 @@ const LINES_BESIDE_FRAME = 7;
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
@@ -179,7 +181,7 @@ export async function showStep(
   const picture = renderToTerminal(observation, Math.min(columns, fitting), { colors });
   // Without colours the background is blank. Blank lines at the margins are left out.
   write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
-  // Breaking lines moves no character: the tokens stay where they are.
+  // Breaking lines moves no character, so that the tokens keep their places.
   const text = wrapWords(decoding.text, textColumns);
   for (let i = 0; i < decoding.ends.length; i++) {
     const [from, to] = [decoding.starts[i], decoding.ends[i]];
@@ -222,7 +224,10 @@ export const playCommand: Command<typeof options> = {
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
     if (browser) return await playInBrowser(run, given.env);
-    const request = { run, given: { env: given.env, temperature: given.temperature } };
+    const request = {
+      run,
+      given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
+    };
     await withTrainedPolicy(request, async ({ gpu, policy, environment, envSettings, config, label }) => {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {

@@ -79,7 +79,7 @@ export const watchCommand: Command<typeof options> = {
   },
 };
 
-/** Serves the page of runs until it is interrupted. `told` is what is said of its address. */
+/** Serves the page of runs until it is interrupted. `told` makes the line that tells its address. */
 export async function serveRuns(
   { folders, environments, port, told }: {
     readonly folders: readonly string[];

@@ -184,13 +184,13 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 
 const isTrainingCommand = (command: Experiment["command"]) => command === "train" || command === "baseline";
 
-/** Those of some flags, each with its value, that a cell's algorithm has: not every one collects steps, for example. */
+/** Picks the flags, each with its value, that a cell's algorithm has. Not every algorithm collects steps, for example. */
 export async function takenFlags(own: readonly string[], extra: readonly string[]): Promise<string[]> {
   const known = Object.keys(optionsOf(await algorithmOf(own))).map((name) => `--${toFlag(name)}`);
   return extra.flatMap((flag, i) => known.includes(flag) ? [flag, extra[i + 1]] : []);
 }
 
-/** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */
+/** The flags of the run folder and of its beginning: from a checkpoint that is there, from a shared warm start, or anew. */
 export async function startFlags(
   places: Places,
   cell: Cell,

@@ -133,7 +133,7 @@ export class Play implements AsyncDisposable {
     const side = sides[name];
     const { env } = side;
     if (side.isOver) throw new Error("The episode is over, begin another");
-    // A model whose text has no action takes a random one, as everywhere.
+    // As in training, a text without an action stands for a random one.
     const index = action === null ? env.randomAction() : env.actions.indexOf(String(action));
     const best = env.solve === undefined ? null : env.actions[env.solve()];
     const { reward, terminated, truncated, info } = env.step(index);
@@ -180,7 +180,7 @@ export class Play implements AsyncDisposable {
     return session;
   }
 
-  /** The policy of a run; the one from before makes room. */
+  /** Loads the policy of a run, and drops the one from before. */
   async #load(run: FoundRun) {
     const { stage } = await this.#runOf(run.id);
     const folder = await RunFolder.open(run.path);

@@ -53,7 +53,7 @@ const TYPES: Readonly<Record<string, string>> = {
 export function makeSite(context: SiteContext): (request: Request) => Promise<Response> {
   return async (request) => {
     const url = new URL(request.url);
-    // A page elsewhere that has its name point here would send its own host's name.
+    // A page from elsewhere, whose name was made to point here, would send the name of its own host.
     if (!/^(127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname)) {
       return refused(403, "Only from this machine");
     }
@@ -107,7 +107,7 @@ async function runAnswer({ runs, environments }: SiteContext, url: URL): Promise
   return null;
 }
 
-/** Whole lines of `metrics.jsonl` from a byte on; `x-next` is where to go on. */
+/** Whole lines of `metrics.jsonl` from a byte on; `x-next` is the byte to go on from. */
 async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
   const path = `${run.path}/metrics.jsonl`;
   await requirePlainFile(path);
@@ -133,7 +133,7 @@ async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
 
 const MAX_METRICS_BYTES = 32 << 20;
 
-/** All that is known of a run beside its metrics and its recording. */
+/** Everything about a run except its metrics and its recording. */
 export async function tellRun(
   run: FoundRun,
   environments?: readonly EnvironmentDefinition[],
