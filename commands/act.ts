@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { readBytes } from "../model/files.ts";
 import { agentOptions } from "../rl/agent.ts";
@@ -21,6 +22,7 @@ import { withTrainedPolicy } from "./trained_policy.ts";
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   prompt: { type: "string", meaning: "what to ask; the environment's task when absent" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   seed: { type: "integer", default: 0, min: 0, max: 1_000_000, meaning: "seed of the draws" },
@@ -45,7 +47,10 @@ export const actCommand: Command<typeof options> = {
     if (picture === undefined) throw new UsageError("Cannot act without a picture: name a PNG file");
     const path = userPath(picture);
     const frame = decodePicture(await readBytes(path), path);
-    const request = { run, given: { env: given.env, temperature: given.temperature } };
+    const request = {
+      run,
+      given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
+    };
     await withTrainedPolicy(request, async ({ gpu, policy, env, config, label }) => {
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });

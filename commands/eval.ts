@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import {
   type Command,
@@ -59,6 +60,7 @@ const options = defineOptions({
     meaning: "sampled episodes of each held-out deal; 2 or more give pass@k and the mean by deal",
   },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   envSettings: {
     type: "list",
     meaning: "settings of the environment as key=value, such as target=30; the run's when absent",
@@ -94,7 +96,8 @@ export const evalCommand: Command<typeof options> = {
   async run({ given, values: { run, checkpoint, policy, episodes, seed, samples, json } }) {
     if (policy !== "trained") return await evaluateScripted(policy as ScriptedPolicy, given);
     const { env, envSettings, temperature, maxNewTokens } = given;
-    const request = { run, checkpoint, given: { env, envSettings, temperature, maxNewTokens } };
+    const model = modelPlace(given.model);
+    const request = { run, checkpoint, given: { env, envSettings, model, temperature, maxNewTokens } };
     const progress = new Progress();
     try {
       await withTrainedPolicy(
@@ -154,7 +157,7 @@ export const evalCommand: Command<typeof options> = {
 
 /** Evaluates a policy without a model. It needs no GPU and draws no pictures. */
 async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
-  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens", "samples"] as const) {
+  for (const name of ["run", "checkpoint", "model", "temperature", "maxNewTokens", "samples"] as const) {
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }

@@ -13,7 +13,7 @@ import {
   shellQuote,
   UsageError,
 } from "../rl/cli/mod.ts";
-import { modelPlace } from "../rl/pretrained/agent.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { adapterFiles, mergedFiles, ownFiles } from "../rl/pretrained/export.ts";
 import { requireFree } from "../rl/pretrained/install.ts";
 import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
 import {
@@ -37,6 +38,7 @@ const LINES_BESIDE_FRAME = 7;
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
@@ -222,7 +224,10 @@ export const playCommand: Command<typeof options> = {
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
     if (browser) return await playInBrowser(run, given.env);
-    const request = { run, given: { env: given.env, temperature: given.temperature } };
+    const request = {
+      run,
+      given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
+    };
     await withTrainedPolicy(request, async ({ gpu, policy, environment, envSettings, config, label }) => {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {

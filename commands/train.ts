@@ -24,7 +24,8 @@ import {
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../rl/config.ts";
 import { requireWorkers, trainWithWorkers, workersFlag } from "../rl/remote/mod.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
-import { adaptersOf, modelPlace, openBase } from "../rl/pretrained/agent.ts";
+import { adaptersOf } from "../rl/pretrained/agent.ts";
+import { modelPlace, openBase } from "../rl/pretrained/run_base.ts";
 import { evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
 import { summarize } from "../rl/report/summary.ts";
 import { requireBeginning } from "../rl/requirements.ts";

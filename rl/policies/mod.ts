@@ -8,7 +8,8 @@ import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { Policy } from "../policy.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
-import { openBase, pretrainedAgent, type RunBase } from "../pretrained/agent.ts";
+import { pretrainedAgent } from "../pretrained/agent.ts";
+import { openBase, type RunBase } from "../pretrained/run_base.ts";
 import { newAgent } from "../setup.ts";
 import { CnnPolicy } from "./cnn.ts";
 

@@ -11,6 +11,7 @@ import {
   quoteName,
 } from "../../model/mod.ts";
 import type { Policy } from "../policy.ts";
+import { heldTensors } from "../run/pretrained_checkpoint.ts";
 import type { RunExchange } from "./exchange.ts";
 import { hexDigest } from "./jobs.ts";
 
@@ -61,7 +62,7 @@ export class WeightPublisher {
       parameters.list.map(({ name }) => name).filter((name) => parameters.get(name).requiresGradient),
     );
     if (this.#first === null) {
-      this.#first = await parameters.toHost();
+      this.#first = await heldTensors(gpu, parameters);
       this.#latest = new Map(this.#first);
       await this.#put(0, this.#first);
     } else {

@@ -273,7 +273,8 @@ class Session {
   async #take(version: number): Promise<void> {
     if (version === this.#version) return;
     const { tensors, digest } = await this.#weights.read(version);
-    this.policy.parameters.fromHost(tensors);
+    const { parameters, gpu } = this.policy;
+    for (const [name, { data }] of tensors) gpu.write(parameters.get(name).data, data);
     [this.#version, this.#digest] = [version, digest];
   }
 

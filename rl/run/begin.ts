@@ -8,7 +8,7 @@ import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import { type Given, shellQuote, UsageError } from "../cli/mod.ts";
 import { commonOptions, type CommonSettings, isRlSetting, resolveConfig, settingsOf } from "../config.ts";
-import { openBaseOf, type RunBase } from "../pretrained/agent.ts";
+import { openBaseOf, type RunBase } from "../pretrained/run_base.ts";
 import { RunFolder } from "./folder.ts";
 import { beginWithWeights } from "./given_weights.ts";
 import { loadEnvironment } from "./load_environment.ts";

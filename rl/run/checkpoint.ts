@@ -33,16 +33,11 @@ import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
+import { keptParameters } from "../pretrained/run_base.ts";
 import type { SlotState } from "../rollout.ts";
 import type { Checkpoint, CheckpointName, RunStore } from "./store.ts";
 import { requireWords } from "../words.ts";
-import {
-  type BasePlace,
-  heldTensors,
-  keptParameters,
-  loadBaseAgent,
-  referenceOf,
-} from "./pretrained_checkpoint.ts";
+import { type BasePlace, heldTensors, loadBaseAgent, referenceOf } from "./pretrained_checkpoint.ts";
 
 /** Where a run stands. */
 export interface TrainerState {

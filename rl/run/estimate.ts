@@ -10,7 +10,7 @@ import { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
-import type { RunBase } from "../pretrained/agent.ts";
+import type { RunBase } from "../pretrained/run_base.ts";
 
 /** Share of a plain matmul's FLOP/s that whole training steps reach; measured with the default preset. */
 const TRAINING_EFFICIENCY = 0.55;

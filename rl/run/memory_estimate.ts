@@ -23,8 +23,7 @@ import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
 import type { CommonSettings, TrainConfig } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { designModel } from "../setup.ts";
-import { keptParameters } from "./pretrained_checkpoint.ts";
-import { type RunBase, runModel } from "../pretrained/agent.ts";
+import { keptParameters, type RunBase, runModel } from "../pretrained/run_base.ts";
 import { loraOf } from "../pretrained/options.ts";
 import { Prompts } from "../pretrained/talk.ts";
 
@@ -164,7 +163,7 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
     },
     {
       what: "the model takes",
-      flags: "model" in config && config.model !== undefined ? ["model"] : ["preset"],
+      flags: modelFlags(config),
       bytes: (parameters + 3 * trained) * FLOAT_BYTES,
       isOnGpu: true,
     },
@@ -183,15 +182,27 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   ];
 }
 
+/** The setting that decides on the size of the model. */
+function modelFlags(config: Sizes): readonly string[] {
+  return "model" in config && config.model !== undefined ? ["model"] : ["preset"];
+}
+
 /**
- * Estimates the largest buffers from below: for the prompts of all environments at once, and for a batch of the warm start.
+ * Estimates the largest buffers from below: the weights that are trained, which lie in one piece, and what is needed
+ * for the prompts of all environments at once, and for a batch of the warm start.
  */
 function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
-  const { widest, cache } = shapeOf(memory, config);
+  const { widest, cache, trained } = shapeOf(memory, config);
   const environments = envSteps > 0 ? envs : 0;
   const batch = sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0;
   return [
+    {
+      what: "the weights that are trained take",
+      flags: modelFlags(config),
+      bytes: trained * FLOAT_BYTES,
+      isOnGpu: true,
+    },
     {
       what: "reading the pictures of all environments at once takes",
       flags: ["envs"],
@@ -213,6 +224,11 @@ function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   ];
 }
 
+/** What to do about a part that is too large. */
+function remedyFor({ flags }: MemoryPart): string {
+  return flags[0] === "model" ? "use a smaller model, or train adapters with --lora" : "use a smaller number";
+}
+
 /**
  * Refuses settings that cannot fit a machine. Settings that pass may still be too large, since the parts are lower bounds.
  * They leave out frames, which may take another 270 kB an environment.
@@ -229,7 +245,7 @@ export function requireMemory(config: Sizes, memory: ModelMemory, machine: Machi
       `Cannot train with ${flagsOf(widest)}: ${widest.what} at least ${
         formatBytes(widest.bytes)
       } in one buffer, ` +
-        `this adapter binds ${formatBytes(machine.maxBindingBytes)}; use a smaller number`,
+        `this adapter binds ${formatBytes(machine.maxBindingBytes)}; ${remedyFor(widest)}`,
     );
   }
   const parts = memoryParts(config, memory).filter(({ isOnGpu }) => machine.isShared || !isOnGpu);
@@ -238,9 +254,9 @@ export function requireMemory(config: Sizes, memory: ModelMemory, machine: Machi
   const largest = parts.reduce((a, b) => a.bytes >= b.bytes ? a : b);
   throw new UsageError(
     `Cannot train with ${flagsOf(largest)}: ${largest.what} at least ${formatBytes(largest.bytes)} of ` +
-      `${formatBytes(needed)} in all, this machine has ${
-        formatBytes(machine.totalBytes)
-      }; use a smaller number`,
+      `${formatBytes(needed)} in all, this machine has ${formatBytes(machine.totalBytes)}; ${
+        remedyFor(largest)
+      }`,
   );
 }
 

@@ -6,35 +6,22 @@
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import {
   type HostTensor,
-  type LoraConfig,
   type Parameters,
   type ParameterSpec,
   parameterSpecs,
-  quote,
   type VlmConfig,
 } from "../../model/mod.ts";
 import type { Agent, AgentBase, AgentSettings } from "../agent.ts";
+import { agentOf, loadBase } from "../pretrained/agent.ts";
 import {
-  agentOf,
-  loadBase,
+  keptParameters,
   openBaseOf,
+  type PretrainedReference,
+  readReference,
   requireSameBase,
   type RunBase,
   runModel,
-} from "../pretrained/agent.ts";
-import { ADAPTED_LAYERS } from "../pretrained/options.ts";
-
-/** What a checkpoint's `config.json` says about the model below it. */
-export interface PretrainedReference {
-  /** Its folder. */
-  readonly model: string;
-  /** The folder's fingerprint. */
-  readonly sha256: string;
-  /** Are pictures split into tiles? */
-  readonly splitPictures: boolean;
-  /** The adapters that were trained; absent if the whole model was. */
-  readonly lora?: LoraConfig;
-}
+} from "../pretrained/run_base.ts";
 
 /** Where a base is. */
 export interface BasePlace {
@@ -48,12 +35,6 @@ export interface BasePlace {
 export function referenceOf({ folder, digest, talk }: AgentBase, { lora }: VlmConfig): PretrainedReference {
   const { processor: { splits } } = talk;
   return { model: folder, sha256: digest, splitPictures: splits, ...lora && { lora } };
-}
-
-/** The parameters that a checkpoint keeps: beside adapters these and the value head alone. */
-export function keptParameters<Spec extends ParameterSpec>(list: readonly Spec[]): readonly Spec[] {
-  if (!list.some(({ kind }) => kind === "adapter")) return list;
-  return list.filter(({ kind, part }) => kind === "adapter" || part === "value_head");
 }
 
 /** Values of the parameters that a checkpoint keeps. */
@@ -89,21 +70,4 @@ export async function loadBaseAgent(
   const vlm = await loadBase(gpu, opened, lora, 0);
   for (const { name } of specs) gpu.write(vlm.parameters.get(name).data, tensors.get(name)!.data);
   return agentOf(vlm, opened, settings);
-}
-
-/** Checks what a file says. */
-export function readReference(reference: unknown, path: string): PretrainedReference {
-  const { model, sha256, splitPictures = false, lora } = (reference ?? {}) as Partial<PretrainedReference>;
-  const isLora = lora === undefined ||
-    typeof lora === "object" && lora !== null && Number.isInteger(lora.rank) && lora.rank >= 1 &&
-      lora.rank <= 65_536 && Number.isFinite(lora.alpha) && Array.isArray(lora.targets) &&
-      lora.targets.every((target) => (ADAPTED_LAYERS as readonly unknown[]).includes(target));
-  const isGood = typeof model === "string" && model !== "" && !model.includes("\0") &&
-    typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256) && typeof splitPictures === "boolean";
-  if (isGood && isLora) return { model, sha256, splitPictures, ...lora && { lora } };
-  throw new SyntaxError(
-    `Cannot load ${path}: "pretrained" in its config.json must be { model, sha256, splitPictures, lora }, got ${
-      quote(reference)
-    }`,
-  );
 }

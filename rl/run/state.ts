@@ -27,7 +27,7 @@ import type { CheckpointName, RunStore } from "./store.ts";
 import { peakMemory } from "../memory.ts";
 import { firstPolicy } from "../policies/mod.ts";
 import type { Policy } from "../policy.ts";
-import type { RunBase } from "../pretrained/agent.ts";
+import type { RunBase } from "../pretrained/run_base.ts";
 import { probePrompt, requireSound } from "./probe.ts";
 import { Recorder } from "./recorder.ts";
 import type { CollectSettings } from "../rollout.ts";

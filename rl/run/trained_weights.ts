@@ -5,10 +5,16 @@
  */
 import { assertFits, decodeSafetensors, parameterSpecs, Tokenizer, type VlmConfig } from "../../model/mod.ts";
 import { formatShare, shellQuote, UsageError } from "../cli/mod.ts";
-import { openBaseOf, requireSameBase, type RunBase, runModel } from "../pretrained/agent.ts";
+import {
+  keptParameters,
+  openBaseOf,
+  readReference,
+  requireSameBase,
+  type RunBase,
+  runModel,
+} from "../pretrained/run_base.ts";
 import type { Trained } from "../pretrained/export.ts";
 import { RunFolder } from "./folder.ts";
-import { keptParameters, readReference } from "./pretrained_checkpoint.ts";
 
 /** What a run trained, and on what. */
 export interface TrainedWeights {

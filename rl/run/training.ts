@@ -9,7 +9,7 @@ import { type Algorithm, findAlgorithm, ppo } from "../algorithms/mod.ts";
 import { type GivenSettings, resolveConfig, settingsOf } from "../config.ts";
 import type { MetricsLine } from "../metrics.ts";
 import type { Policy } from "../policy.ts";
-import { openBase } from "../pretrained/agent.ts";
+import { openBase } from "../pretrained/run_base.ts";
 import { requireBeginning } from "../requirements.ts";
 import { requireRunMemory } from "./memory_estimate.ts";
 import { runTraining } from "./run.ts";

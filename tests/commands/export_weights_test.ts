@@ -6,7 +6,7 @@ import { numberLine } from "../../envs/mod.ts";
 import { decodeSafetensors, encodeSafetensors, Tape, Weights } from "../../model/mod.ts";
 import { inMemory } from "../../model/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
-import { type Command, type Options, runCommand } from "../../rl/cli/mod.ts";
+import { type Command, type Options, runCommand, taskArguments } from "../../rl/cli/mod.ts";
 import { settingsOf, type TrainConfig } from "../../rl/config.ts";
 import { firstPolicy } from "../../rl/policies/mod.ts";
 import { loadAgent, saveCheckpoint, START } from "../../rl/run/checkpoint.ts";
@@ -180,4 +180,15 @@ gpuTest("what cannot be exported is refused with the reason, and nothing is writ
     "image",
     "whole",
   ]);
+});
+
+Deno.test("export and import load with no more than their tasks' permissions", async () => {
+  for (const name of ["export", "import"] as const) {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...taskArguments(name), "--help"],
+      cwd: new URL("../../", import.meta.url),
+      env: { NO_COLOR: "1", PONDER_CWD: "", INIT_CWD: "" },
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+  }
 });

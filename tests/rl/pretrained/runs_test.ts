@@ -13,9 +13,9 @@ import {
   type TrainConfig,
 } from "../../../rl/config.ts";
 import { firstPolicy } from "../../../rl/policies/mod.ts";
-import { openBase } from "../../../rl/pretrained/agent.ts";
+import { openBase } from "../../../rl/pretrained/run_base.ts";
 import { loadPolicy } from "../../../rl/run/checkpoint.ts";
-import { memoryParts, requireRunMemory } from "../../../rl/run/memory_estimate.ts";
+import { memoryParts, requireMemory, requireRunMemory } from "../../../rl/run/memory_estimate.ts";
 import { gpuTest, testGpu } from "../../gpu.ts";
 import { metricsOf, TempFolder, TINY, tinyConfig, trainHere } from "../tiny_run.ts";
 import { writeTinyBase } from "./tiny_base.ts";
@@ -186,6 +186,8 @@ gpuTest(
       model,
     ) => memoryParts(config, { model }).find(({ what }) => what === "the model takes")!.bytes);
     assert(adapted < whole / 3);
+    const machine = { totalBytes: 2 ** 40, isShared: true, maxBindingBytes: 2 ** 27 };
+    assertThrows(() => requireMemory(config, { model: huge }, machine), UsageError, "with --lora");
   },
 );
 
