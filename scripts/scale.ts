@@ -21,6 +21,7 @@ import { encodeJob, encodeResult } from "../rl/remote/jobs.ts";
 import { connectTo } from "../rl/remote/mod.ts";
 import { collectRollout, samplerState, VectorEnv } from "../rl/rollout.ts";
 import { NatsServer } from "../tests/nats_server.ts";
+import { measureOverhead } from "./overhead.ts";
 
 /** What a model costs. Times are in milliseconds. */
 export interface ModelCost {
@@ -296,7 +297,16 @@ const SMOLVLM = {
   tokens: 64 + 40 + 24,
 };
 
-if (import.meta.main) {
+if (import.meta.main && Deno.args.includes("--overhead")) {
+  const preset = Deno.args[Deno.args.indexOf("--preset") + 1] ?? "nano";
+  const { withWorker, alone } = await measureOverhead(Deno.args.includes("--preset") ? preset : "nano");
+  const share = (withWorker / alone - 1) * 100;
+  console.log(
+    `An iteration with one worker takes ${share.toFixed(1)}% longer: ${withWorker.toFixed(3)} s, alone ${
+      alone.toFixed(3)
+    } s`,
+  );
+} else if (import.meta.main) {
   const path = new URL("../results/scale.json", import.meta.url);
   if (Deno.args.includes("--simulate")) {
     console.log(tables(JSON.parse(await Deno.readTextFile(path))));
