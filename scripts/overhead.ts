@@ -17,8 +17,6 @@ const ITERATIONS = 6;
 export async function measureOverhead(preset: string): Promise<{ withWorker: number; alone: number }> {
   const folder = await Deno.makeTempDir({ prefix: "ponder_overhead_" });
   await using server = await NatsServer.start();
-  // It stays for all runs, as a worker does.
-  await using _worker = new WorkerProcess(server, "one");
   const flags =
     `--preset ${preset} --sft-steps 1 --demonstrations 32 --perception-gate 0 --eval-episodes 1 --record 0 ` +
     `--env-steps ${ITERATIONS * 256} --kl-stop 1000 --overwrite`;
@@ -37,6 +35,8 @@ export async function measureOverhead(preset: string): Promise<{ withWorker: num
     const times = { withWorker: Infinity, alone: Infinity };
     for (let turn = 0; turn < TURNS; turn++) {
       const alone = await seconds(taskArguments("train"), `${folder}/alone`);
+      // It is ready before the warm start has ended.
+      await using _worker = new WorkerProcess(server, "one");
       const workers = ["--workers", server.url, "--workers-name", `turn-${turn}`];
       const withWorker = await seconds(
         [...netArguments("train", server.host), ...workers],
