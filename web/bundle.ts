@@ -16,7 +16,7 @@ const FILES: Readonly<Record<string, string>> = {
   "envs/shared/canvas.ts": "web/host/canvas.ts",
 };
 
-/** Modules that a browser has not, and what stands for them. */
+/** Modules that a browser lacks, and their stand-ins. */
 const MODULES: Readonly<Record<string, string>> = {
   "@std/assert": "compat/std_assert/mod.ts",
   "@std/cli": "compat/std_cli/mod.ts",
@@ -26,8 +26,16 @@ const MODULES: Readonly<Record<string, string>> = {
   "node:zlib": "web/host/zlib.ts",
 };
 
-/** An esbuild plugin that puts what browsers have in place of what Deno has. */
-export function forBrowsers(): esbuild.Plugin {
+/** WGSL without comments and margins. Lines stay where they are, since errors name them. */
+export function withoutComments(wgsl: string): string {
+  return wgsl.split("\n").map((line) => line.trim().replace(/(^|\s+)\/\/(?!@).*$/, "")).join("\n");
+}
+
+/**
+ * An esbuild plugin that puts stand-ins for browsers in the place of files and modules that only Deno has. With `isSmall` it
+ * leaves out the comments of WGSL, which no bundler knows.
+ */
+export function forBrowsers({ isSmall = false }: { isSmall?: boolean } = {}): esbuild.Plugin {
   const files = new Map(Object.entries(FILES).map(([from, to]) => [pathOf(from), pathOf(to)]));
   return {
     name: "ponder for browsers",
@@ -40,6 +48,12 @@ export function forBrowsers(): esbuild.Plugin {
         const stand = files.get(fileURLToPath(new URL(path, `file://${resolveDir}/`)));
         return stand === undefined ? null : { path: stand };
       });
+      if (isSmall) {
+        build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
+          contents: withoutComments(await Deno.readTextFile(path)),
+          loader: "text",
+        }));
+      }
       build.onResolve({ filter: /\.sprites\.json$/ }, ({ path }) => ({
         path: path.replace(/.*\/(\w+)\.sprites\.json$/, "$1.bin"),
         namespace: "sprites",
@@ -58,7 +72,7 @@ const SPRITE_SOURCES = [
   "deno.json",
 ];
 
-/** Draws sprites; those drawn before lie in `.cache/`, since all cards take seconds. */
+/** Draws sprites. Earlier ones are kept in `.cache/`, since all cards take seconds. */
 async function spritesOf(file: string): Promise<Uint8Array> {
   const sources = await Promise.all(SPRITE_SOURCES.map((path) => Deno.readTextFile(pathOf(path))));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sources.join("\n")));
@@ -99,7 +113,7 @@ export async function bundle(
     platform: "browser",
     target: "es2024",
     loader: { ".wgsl": "text" },
-    plugins: [forBrowsers()],
+    plugins: [forBrowsers({ isSmall: options.minify })],
     logLevel: "silent",
   });
 }

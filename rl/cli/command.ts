@@ -1,3 +1,5 @@
+import { foldLines } from "./format.ts";
+import { outputColumns, terminalColumns } from "./terminal.ts";
 import { failureMessage } from "./failure.ts";
 import { type CommandText, formatHelp } from "./help.ts";
 import type { Options } from "./options.ts";
@@ -37,7 +39,7 @@ export async function runCommand<const O extends Options>(
     const elsewhere = await command.elsewhere?.(args);
     const parsed = parseOptions(args, options, { maxPositional: command.maxPositional, elsewhere });
     if (parsed.help) {
-      console.out(formatHelp(command, options));
+      console.out(foldLines(formatHelp(command, options), outputColumns()));
       return 0;
     }
     return (await command.run(parsed)) ?? 0;
@@ -45,7 +47,8 @@ export async function runCommand<const O extends Options>(
     // The reader of our output, such as `head`, has seen enough.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
     const isUsage = error instanceof UsageError;
-    console.err(`${failureMessage(error)}\n`);
+    const isSeen = console === processConsole && Deno.stderr.isTerminal();
+    console.err(`${foldLines(failureMessage(error), isSeen ? terminalColumns() : Infinity)}\n`);
     if (isUsage) console.err(`See: ${command.command} --help\n`);
     else if (debug && error instanceof Error) console.err(`${error.stack}\n`);
     return isUsage ? error.exitCode : 1;
