@@ -2,6 +2,7 @@ import { failureMessage } from "./failure.ts";
 import { type CommandText, formatHelp } from "./help.ts";
 import type { Options } from "./options.ts";
 import { type Parsed, parseOptions } from "./parse.ts";
+import { terminalColumns } from "./progress.ts";
 import { shellQuote } from "./shown.ts";
 import { type Console, dropUnwritableMessages, processConsole } from "./streams.ts";
 import { UsageError } from "./usage_error.ts";
@@ -37,7 +38,8 @@ export async function runCommand<const O extends Options>(
     const elsewhere = await command.elsewhere?.(args);
     const parsed = parseOptions(args, options, { maxPositional: command.maxPositional, elsewhere });
     if (parsed.help) {
-      console.out(formatHelp(command, options));
+      const isTerminal = console === processConsole && Deno.stdout.isTerminal();
+      console.out(formatHelp(command, options, isTerminal ? terminalColumns() : undefined));
       return 0;
     }
     return (await command.run(parsed)) ?? 0;

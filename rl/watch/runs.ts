@@ -31,7 +31,7 @@ export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> 
   for (const folder of folders) {
     const found = await isRun(folder) ? [folder] : await runsIn(folder, 2);
     if (found.length === 0 && !await exists(folder)) {
-      throw new Deno.errors.NotFound(`Cannot watch ${folder}: no such folder, check the path`);
+      throw new Deno.errors.NotFound(`Cannot find runs in ${folder}: no such folder, check the path`);
     }
     paths.push(...found);
   }
