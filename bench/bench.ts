@@ -18,6 +18,7 @@ import { benchCases } from "./cases.ts";
 import { compareRuns, parseRun } from "./report/compare.ts";
 import { writePage } from "./report/saved.ts";
 import { formatComparison, formatTuning } from "./report/table.ts";
+import { runPretrained } from "./pretrained/run.ts";
 import { selectCases } from "./select.ts";
 import { runSession, type Work } from "./session.ts";
 import { stepSpecs } from "./steps.ts";
@@ -38,7 +39,7 @@ export const benchOptions = defineOptions({
     type: "list",
     default: SUITES,
     meaning:
-      "cases: shapes of the tests; headline: that peers run too; large: for GPUs only; steps: whole steps",
+      "cases: shapes of the tests; headline: that peers run too; large: for GPUs only; steps: whole steps; pretrained, by itself: models of real size",
   },
   variant: { type: "string", meaning: "time only this variant of kernels" },
   peers: {
@@ -98,6 +99,12 @@ export const benchCommand: Command<typeof benchOptions> = {
     if (values.compare !== undefined) return await compare(values.compare, positional[0]);
     if (values.tune) return await retune();
     if (values.report) return await writeReport();
+    if (values.suite.includes("pretrained")) {
+      if (values.suite.length > 1 || positional.length > 0 || values.only.length > 0) {
+        throw new UsageError("--suite pretrained goes by itself: leave out other suites, --only and files");
+      }
+      return await runPretrained(values);
+    }
     if (positional.length > 0) {
       throw new UsageError(`Unexpected argument "${positional[0]}": a file goes with --compare`);
     }
@@ -116,7 +123,8 @@ export const benchCommand: Command<typeof benchOptions> = {
 function select({ only, suite, variant }: BenchOptions): Work {
   for (const name of suite) {
     if (!(SUITES as readonly string[]).includes(name)) {
-      throw new UsageError(`Unknown suite "${name}" in --suite: known are ${SUITES.join(", ")}`);
+      const known = [...SUITES, "pretrained"].join(", ");
+      throw new UsageError(`Unknown suite "${name}" in --suite: known are ${known}`);
     }
   }
   try {

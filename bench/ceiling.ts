@@ -7,8 +7,8 @@ import { type Binding, type Gpu, params, read, write } from "../kernels/gpu/mod.
 import {
   launchContender,
   measureInTurns,
+  type Measurements,
   type MeasureSettings,
-  type Samples,
   spreadOf,
 } from "../kernels/measure.ts";
 import copySource from "./copy.wgsl" with { type: "text" };
@@ -72,7 +72,7 @@ function best(all: readonly Rate[]): Rate {
 }
 
 /** Work per nanosecond: GB/s for bytes, GFLOP/s for flops. */
-function rates({ samples }: Samples, work: number): Rate {
+function rates({ samples }: Measurements, work: number): Rate {
   // The CPU clock has steps. A sample that is too short for it shows no time, and is left out.
   const busy = samples.flatMap(({ busyUs }) => busyUs ? [busyUs] : []);
   return {

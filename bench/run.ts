@@ -10,9 +10,9 @@ import {
   type Contender,
   launchContender,
   measureInTurns,
+  type Measurements,
   type MeasureSettings,
   ratioSpread,
-  type Samples,
   spreadOf,
 } from "../kernels/measure.ts";
 import { shareOfCeiling } from "./ceiling.ts";
@@ -173,7 +173,7 @@ export type Timed = Pick<BenchRow, "suite" | "kernel" | "name" | "flops" | "byte
 export function toRows(
   timed: Timed,
   entries: readonly (Omit<Entry, "error"> & { readonly error: number | null })[],
-  measured: readonly Samples[],
+  measured: readonly Measurements[],
   { ceiling, naive = -1 }: { ceiling: Ceiling; naive?: number },
 ): BenchRow[] {
   const { flops, bytes } = timed;

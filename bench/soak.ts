@@ -43,7 +43,7 @@ export const soakOptions = defineOptions({
 });
 
 /** What is measured after each iteration. */
-export interface Sample {
+export interface Look {
   /** Resident set of the process. */
   readonly residentBytes: number;
   /** Bytes of all GPU buffers that are not destroyed. */
@@ -54,7 +54,7 @@ export interface Sample {
   readonly stepMs: number;
 }
 
-const MEASURES: Readonly<Record<keyof Sample, { title: string; show: (value: number) => string }>> = {
+const MEASURES: Readonly<Record<keyof Look, { title: string; show: (value: number) => string }>> = {
   residentBytes: { title: "resident memory", show: formatBytes },
   gpuBytes: { title: "GPU buffers", show: formatBytes },
   gpuObjects: { title: "GPU buffers and textures", show: (count) => count.toFixed(1) },
@@ -62,7 +62,7 @@ const MEASURES: Readonly<Record<keyof Sample, { title: string; show: (value: num
 };
 
 /** If one of these grows, that is a leak. The time of an iteration may follow other work on the machine. */
-const LEAKS: readonly (keyof Sample)[] = ["residentBytes", "gpuBytes", "gpuObjects"];
+const LEAKS: readonly (keyof Look)[] = ["residentBytes", "gpuBytes", "gpuObjects"];
 
 /** What a soak found. */
 export interface SoakResult {
@@ -76,8 +76,8 @@ export interface SoakResult {
   /** Number of iterations at the start that the trends leave out. */
   readonly warmUp: number;
   /** The trend of each measure, per iteration. */
-  readonly trends: Readonly<Record<keyof Sample, Trend>>;
-  readonly samples: readonly Sample[];
+  readonly trends: Readonly<Record<keyof Look, Trend>>;
+  readonly samples: readonly Look[];
 }
 
 /** The `soak` command. */
@@ -127,12 +127,12 @@ export interface SoakSettings {
 export async function soak(
   gpu: Gpu,
   { environment, iterations, write }: SoakSettings,
-): Promise<Sample[]> {
+): Promise<Look[]> {
   const envSteps = iterations * TINY.envs * TINY.rolloutSteps;
   const config = resolveConfig({ ...TINY, envSteps }, environment);
   const living = watchGpuObjects(gpu.device);
   const path = await Deno.makeTempDir({ prefix: "ponder_soak_" });
-  const samples: Sample[] = [];
+  const samples: Look[] = [];
   let beforeMs = performance.now();
   const progress = new IterationWatch({ write }, () => {
     const nowMs = performance.now();
@@ -174,7 +174,7 @@ class IterationWatch extends Progress {
 }
 
 /** Counts buffers and textures that a device makes from now on, until they are destroyed. */
-function watchGpuObjects(device: GPUDevice): () => Pick<Sample, "gpuBytes" | "gpuObjects"> {
+function watchGpuObjects(device: GPUDevice): () => Pick<Look, "gpuBytes" | "gpuObjects"> {
   let gpuBytes = 0, gpuObjects = 0;
   const watch = <T extends { destroy(): void }>(made: T, bytes: number): T => {
     gpuBytes += bytes;
@@ -196,11 +196,11 @@ function watchGpuObjects(device: GPUDevice): () => Pick<Sample, "gpuBytes" | "gp
 }
 
 /** Computes the trend of every measure. */
-export function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
-  const measures = Object.keys(MEASURES) as (keyof Sample)[];
+export function trendsOf(samples: readonly Look[]): SoakResult["trends"] {
+  const measures = Object.keys(MEASURES) as (keyof Look)[];
   return Object.fromEntries(
     measures.map((measure) => [measure, trendOf(samples.map((sample) => sample[measure]))]),
-  ) as Record<keyof Sample, Trend>;
+  ) as Record<keyof Look, Trend>;
 }
 
 /** Is a slope above 0 with 95% confidence? */
@@ -209,7 +209,7 @@ export const grows = ({ interval: [low] }: Trend): boolean => low > 0;
 /** Formats the result as a table. */
 export function formatSoak({ adapter, iterations, warmUp, trends, samples }: SoakResult): string {
   const rows = Object.entries(MEASURES).map(([name, { title, show }]) => {
-    const measure = name as keyof Sample;
+    const measure = name as keyof Look;
     const { slope, interval: [low, high] } = trends[measure];
     return [
       title,

@@ -11,9 +11,9 @@ import { learn } from "../rl/algorithms/mod.ts";
 import type { CommonSettings } from "../rl/config.ts";
 import { trainingEnvSettings } from "../rl/env_settings.ts";
 import { collectRollout, VectorEnv } from "../rl/rollout.ts";
-import { newPolicy } from "../rl/policies/mod.ts";
+import { firstPolicy } from "../rl/policies/mod.ts";
 import { learnContext } from "../rl/reference.ts";
-import { rlOptimizer, sftOptimizer } from "../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../rl/optimizers.ts";
 import { demonstrate } from "../rl/demonstrations.ts";
 import { sftBatch, sftUpdate } from "../rl/sft.ts";
 
@@ -55,7 +55,7 @@ export async function traceTraining(
   algorithm: Algorithm,
 ): Promise<TracedStep[]> {
   const make = () => environment.make(trainingEnvSettings(environment, config));
-  const policy = newPolicy(gpu, environment, config);
+  const policy = await firstPolicy(gpu, environment, config);
   const traced: TracedStep[] = [];
   // With learning rates of 0 every repetition is the same step.
   if (config.demonstrations > 0) {

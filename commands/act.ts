@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openTunedGpu } from "../bench/tuning.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { readBytes } from "../model/files.ts";
 import { agentOptions } from "../rl/agent.ts";
@@ -16,13 +16,13 @@ import {
   UsageError,
   userPath,
 } from "../rl/cli/mod.ts";
-import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { decodePicture } from "../rl/image.ts";
-import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
+import { withTrainedPolicy } from "./trained_policy.ts";
 
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   prompt: { type: "string", meaning: "what to ask; the environment's task when absent" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   seed: { type: "integer", default: 0, min: 0, max: 1_000_000, meaning: "seed of the draws" },
@@ -47,16 +47,11 @@ export const actCommand: Command<typeof options> = {
     if (picture === undefined) throw new UsageError("Cannot act without a picture: name a PNG file");
     const path = userPath(picture);
     const frame = decodePicture(await readBytes(path), path);
-    const { env, temperature } = given;
-    const trained = await findTrainedRun({
+    const request = {
       run,
-      given: { ...env && { env }, ...temperature && { temperature } },
-    });
-    const { config, environment } = trained;
-    const gpu = await openTunedGpu({ note: console.error });
-    try {
-      const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadTrained(gpu, trained, env);
+      given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
+    };
+    await withTrainedPolicy(request, async ({ gpu, policy, env, config, label }) => {
       const { info } = env.reset({ seed: 0 });
       const task = prompt ?? env.prompt(info, { cot: policy.cot });
       const acted = await policy.act(frame, task, {
@@ -72,15 +67,13 @@ export const actCommand: Command<typeof options> = {
         );
         return;
       }
-      console.error(`${printable(trained.label)} on ${gpu.adapterName}\n`);
+      console.error(`${printable(label)} on ${gpu.adapterName}\n`);
       processConsole.out(`${printable(decoding.text)}\n`);
       processConsole.out(
         `-> ${action === null ? "no action found" : `action ${action}`}   value ${value.toFixed(2)}   ` +
           `probability of this response ${(100 * probability).toFixed(1)}%\n`,
       );
-    } finally {
-      gpu.destroy();
-    }
+    });
   },
 };
 

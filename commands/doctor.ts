@@ -13,6 +13,7 @@ import {
   formatBytes,
   processConsole,
   runCommand,
+  wrapWords,
 } from "../rl/cli/mod.ts";
 
 const GIB = 2 ** 30;
@@ -44,11 +45,11 @@ export interface AdapterFound {
 export interface Machine {
   /** The adapter; a text says why there is none. */
   readonly adapter: AdapterFound | string;
-  /** The Deno that runs this: its version, and where it is. */
+  /** The version and path of the Deno that runs this. */
   readonly deno: string;
   /** How Deno reaches the adapter, for people: `Vulkan`. */
   readonly backend: string;
-  /** The kept measurement of kernels: where it is, and whether it is whole, begun, absent or turned off. */
+  /** The kept measurement of kernels: its path, and whether it is whole, begun, absent or turned off. */
   readonly tuning: { readonly state: "whole" | "begun" | "absent" | "off"; readonly path: string | null };
   /** Logical CPU cores. */
   readonly cores: number;
@@ -155,23 +156,18 @@ export function formatMachine(machine: Machine): string {
     ["free disk", diskBytes === null ? "unknown" : formatBytes(diskBytes)],
   );
   const left = Math.max(...rows.map(([name]) => name.length));
-  const table = rows.map(([name, value]) => wrapWords(`${name.padEnd(left)}  ${value}`, left + 2));
+  const table = rows.map(([name, value]) => indented(`${name.padEnd(left)}  ${value}`, left + 2));
   const findings = findingsOf(machine);
   const notes = findings.map(({ state, remedy }) =>
-    `${wrapWords(`- ${state}.`, 2)}\n${wrapWords(`  To do: ${remedy}.`, 2)}`
+    `${indented(`- ${state}.`, 2)}\n${indented(`  To do: ${remedy}.`, 2)}`
   );
   return [...table, "", ...notes.length > 0 ? notes : ["Nothing is in the way."]].join("\n");
 }
 
-/** Breaks a line between words, at 80 columns; later lines begin with `indent` blanks. A longer word stays whole. */
-function wrapWords(line: string, indent: number): string {
-  const lines: string[] = [];
-  for (let rest = line;;) {
-    const at = rest.length <= 80 ? -1 : rest.lastIndexOf(" ", 80);
-    if (at <= indent) return [...lines, rest].join("\n");
-    lines.push(rest.slice(0, at));
-    rest = " ".repeat(indent) + rest.slice(at + 1);
-  }
+/** Breaks a line between words, at 80 columns; later lines begin with `indent` blanks. */
+function indented(line: string, indent: number): string {
+  const feed = `\n${" ".repeat(indent)}`;
+  return line.slice(0, indent) + wrapWords(line.slice(indent), 80 - indent).replaceAll("\n", feed);
 }
 
 function adapterOf({ adapterName, isSoftware, device: { features, limits } }: Gpu): AdapterFound {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import {
   type Command,
@@ -16,14 +17,13 @@ import {
 } from "../rl/cli/mod.ts";
 import { agentOptions } from "../rl/agent.ts";
 import { commonOptions } from "../rl/config.ts";
-import { evaluationEnvSettings, readEnvSettings } from "../rl/env_settings.ts";
+import { readEnvSettings } from "../rl/env_settings.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { evaluate, evaluateBoth } from "../rl/evaluation.ts";
 import { sampledDeals } from "../rl/pass_at.ts";
 import { dealTable, evaluationReport, evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
 import { SCRIPTED_POLICIES, type ScriptedPolicy, scriptedPolicy } from "../rl/scripted_policy.ts";
-import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
-import { openTunedGpu } from "../bench/tuning.ts";
+import { withTrainedPolicy } from "./trained_policy.ts";
 
 const { temperature, maxNewTokens } = agentOptions;
 
@@ -60,6 +60,7 @@ const options = defineOptions({
     meaning: "sampled episodes of each held-out deal; 2 or more give pass@k and the mean by deal",
   },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   envSettings: {
     type: "list",
     meaning: "settings of the environment as key=value, such as target=30; the run's when absent",
@@ -95,75 +96,68 @@ export const evalCommand: Command<typeof options> = {
   async run({ given, values: { run, checkpoint, policy, episodes, seed, samples, json } }) {
     if (policy !== "trained") return await evaluateScripted(policy as ScriptedPolicy, given);
     const { env, envSettings, temperature, maxNewTokens } = given;
-    const trained = await findTrainedRun({
-      run,
-      checkpoint,
-      given: {
-        ...env && { env },
-        ...envSettings && { envSettings },
-        ...temperature && { temperature },
-        ...maxNewTokens && { maxNewTokens },
-      },
-    });
-    const { config, environment } = trained;
-    const gpu = await openTunedGpu({ note: console.error });
+    const model = modelPlace(given.model);
+    const request = { run, checkpoint, given: { env, envSettings, model, temperature, maxNewTokens } };
     const progress = new Progress();
     try {
-      const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadTrained(gpu, trained, env);
-      progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
-      const startMs = performance.now();
-      const { sampled, greedy } = await evaluateBoth(policy, {
-        environment,
-        envSettings: evaluationEnvSettings(environment, config),
-        episodes,
-        seed,
-        samples,
-        temperature: config.temperature,
-        maxNewTokens: config.maxNewTokens,
-        onProgress: (step) => progress.update({ stage: "evaluation", step, total: (samples + 1) * episodes }),
-      });
-      // Faults of the GPU are known only now.
-      await gpu.settle();
-      progress.close();
-      const byDeal = samples > 1 ? sampledDeals(sampled.outcomes, samples) : null;
-      // Samples of one deal are no independent trials.
-      const told = { sampled: byDeal === null ? sampled : { ...sampled, ci95: byDeal.ci95 }, greedy };
-      const table = [
-        evaluationTable(told),
-        ...byDeal === null ? [] : [dealTable(byDeal)],
-      ].join("\n\n");
-      const title =
-        `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
-        `temperature ${config.temperature}, panel ${sampled.panel}`;
-      // With --json stdout holds the JSON alone, and the table is a message.
-      (json ? console.error : console.log)(`\n${title}\n${table}\n`);
-      console.error(`Took ${formatDuration(performance.now() - startMs)}`);
-      if (json) {
-        const result = {
-          run: trained.run,
-          checkpoint: trained.checkpoint,
-          adapter: gpu.adapterName,
-          temperature: config.temperature,
-          evaluation: evaluationReport(told, {
-            environment: environment.name,
+      await withTrainedPolicy(
+        request,
+        async ({ gpu, policy, environment, envSettings, config, ...trained }) => {
+          progress.note(`Evaluating ${trained.label} on ${gpu.adapterName}`);
+          const startMs = performance.now();
+          const { sampled, greedy } = await evaluateBoth(policy, {
+            environment,
+            envSettings,
             episodes,
             seed,
-          }),
-          ...byDeal !== null && { by_deal: byDeal },
-        };
-        console.log(JSON.stringify(result, null, 2));
-      }
+            samples,
+            temperature: config.temperature,
+            maxNewTokens: config.maxNewTokens,
+            onProgress: (step) =>
+              progress.update({ stage: "evaluation", step, total: (samples + 1) * episodes }),
+          });
+          // Faults of the GPU are known only now.
+          await gpu.settle();
+          progress.close();
+          const byDeal = samples > 1 ? sampledDeals(sampled.outcomes, samples) : null;
+          // Samples of one deal are no independent trials.
+          const told = { sampled: byDeal === null ? sampled : { ...sampled, ci95: byDeal.ci95 }, greedy };
+          const table = [
+            evaluationTable(told),
+            ...byDeal === null ? [] : [dealTable(byDeal)],
+          ].join("\n\n");
+          const title =
+            `${environment.name}, ${episodes} held-out episodes, success = ${successMeaning(environment)}, ` +
+            `temperature ${config.temperature}, panel ${sampled.panel}`;
+          // With --json stdout holds the JSON alone, and the table is a message.
+          (json ? console.error : console.log)(`\n${title}\n${table}\n`);
+          console.error(`Took ${formatDuration(performance.now() - startMs)}`);
+          if (json) {
+            const result = {
+              run: trained.run,
+              checkpoint: trained.checkpoint,
+              adapter: gpu.adapterName,
+              temperature: config.temperature,
+              evaluation: evaluationReport(told, {
+                environment: environment.name,
+                episodes,
+                seed,
+              }),
+              ...byDeal !== null && { by_deal: byDeal },
+            };
+            console.log(JSON.stringify(result, null, 2));
+          }
+        },
+      );
     } finally {
       progress.close();
-      gpu.destroy();
     }
   },
 };
 
 /** Evaluates a policy without a model. It needs no GPU and draws no pictures. */
 async function evaluateScripted(policy: ScriptedPolicy, given: Given<typeof options>): Promise<void> {
-  for (const name of ["run", "checkpoint", "temperature", "maxNewTokens", "samples"] as const) {
+  for (const name of ["run", "checkpoint", "model", "temperature", "maxNewTokens", "samples"] as const) {
     if (given[name] === undefined) continue;
     throw new UsageError(`Cannot use --${toFlag(name)} with --policy ${policy}: it has no model`);
   }

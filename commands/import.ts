@@ -23,7 +23,7 @@ import { type BaseModel, digestBase, isFolder, modelFilesIn, readBase } from "..
 import { describeBase } from "../rl/pretrained/describe.ts";
 import { installFiles, requireFree, type SourceFile } from "../rl/pretrained/install.ts";
 
-/** Where imported models are kept, from the repository's folder. */
+/** Folder of imported models, from the repository's folder. */
 const MODELS_FOLDER = "models";
 
 const options = defineOptions({

@@ -4,6 +4,7 @@
  * @module
  */
 import type { EnvironmentDefinition, EnvironmentSettings } from "../envs/mod.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import type { Decision, Policy, Situation } from "../rl/policy.ts";
 import {
@@ -16,13 +17,16 @@ import {
   wrapWords,
 } from "../rl/cli/mod.ts";
 import { agentOptions } from "../rl/agent.ts";
-import { evaluationEnvSettings } from "../rl/env_settings.ts";
 import { EVALUATION_SEEDS } from "../rl/evaluation.ts";
 import { isSuccess, samplerState } from "../rl/rollout.ts";
 import { renderToTerminal } from "./terminal_image.ts";
-import { findTrainedRun, loadTrained } from "../rl/run/trained.ts";
-import { openTunedGpu } from "../bench/tuning.ts";
+import { latestRun } from "../rl/run/latest.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
+import { findRuns } from "../rl/watch/runs.ts";
+import { DEFAULT_PORT, requireServing } from "../rl/watch/serve.ts";
+import { serveRuns } from "./watch.ts";
 import { requireReward } from "../rl/vector_env.ts";
+import { withTrainedPolicy } from "./trained_policy.ts";
 
 /** Delay between tokens on a terminal: about the speed of reading. */
 const TOKEN_DELAY_MS = 60;
@@ -34,6 +38,7 @@ const LINES_BESIDE_FRAME = 7;
 const options = defineOptions({
   run: { type: "path", isRun: true, meaning: "run folder; the latest one under runs/ when absent" },
   env: { type: "string", meaning: "environment, by name or file; the run's when absent" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   seed: { type: "integer", default: 0, min: 0, max: 999_999, meaning: "which held-out episode" },
   greedy: { type: "boolean", default: false, meaning: "take the most probable token instead of sampling" },
   temperature: {
@@ -50,6 +55,11 @@ const options = defineOptions({
     meaning: `pause after each token; ${TOKEN_DELAY_MS} on a terminal, else 0`,
   },
   json: { type: "boolean", default: false, meaning: "print a JSON object a step on stdout instead" },
+  browser: {
+    type: "boolean",
+    default: false,
+    meaning: "serve a page instead, in which you play against the model, or show it a picture",
+  },
 });
 
 /** A step of the episode. */
@@ -171,7 +181,7 @@ export async function showStep(
   const picture = renderToTerminal(observation, Math.min(columns, fitting), { colors });
   // Without colours the background is blank. Blank lines at the margins are left out.
   write(`${bold(`Step ${played.step}`)}\n${colors ? picture : picture.replace(/^(?: *\n)+|\s+$/g, "\n")}\n`);
-  // Breaking lines moves no character: the tokens stay where they are.
+  // Breaking lines moves no character, so that the tokens keep their places.
   const text = wrapWords(decoding.text, textColumns);
   for (let i = 0; i < decoding.ends.length; i++) {
     const [from, to] = [decoding.starts[i], decoding.ends[i]];
@@ -209,19 +219,16 @@ export const playCommand: Command<typeof options> = {
     "./ponder play",
     "./ponder play --run runs/NumberLine-s0 --seed 3 --greedy",
     "./ponder play --json",
+    "./ponder play --browser --env ./maze.ts",
   ],
   options,
-  async run({ given, values: { run, seed, greedy, delayMs, json } }) {
-    const { env, temperature } = given;
-    const trained = await findTrainedRun({
+  async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
+    if (browser) return await playInBrowser(run, given.env);
+    const request = {
       run,
-      given: { ...env && { env }, ...temperature && { temperature } },
-    });
-    const { config, environment } = trained;
-    const gpu = await openTunedGpu({ note: console.error });
-    try {
-      const env = environment.make(evaluationEnvSettings(environment, config));
-      const policy = await loadTrained(gpu, trained, env);
+      given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
+    };
+    await withTrainedPolicy(request, async ({ gpu, policy, environment, envSettings, config, label }) => {
       const isTerminal = Deno.stdout.isTerminal();
       const screen: Screen = {
         write: processConsole.out,
@@ -235,11 +242,11 @@ export const playCommand: Command<typeof options> = {
       };
       const how = greedy ? "greedy" : `sampled at temperature ${config.temperature}`;
       console.error(
-        `${environment.name}, held-out episode ${seed}, ${how}: ${trained.label} on ${gpu.adapterName}\n`,
+        `${environment.name}, held-out episode ${seed}, ${how}: ${label} on ${gpu.adapterName}\n`,
       );
       const settings = {
         environment,
-        envSettings: evaluationEnvSettings(environment, config),
+        envSettings,
         seed,
         greedy,
         temperature: config.temperature,
@@ -260,10 +267,22 @@ export const playCommand: Command<typeof options> = {
         last = played;
       }
       if (last !== null) screen.write(formatEnd(last) + "\n");
-    } finally {
-      gpu.destroy();
-    }
+    });
+    return 0;
   },
 };
+
+/** Serves the page of `watch` for one run, at the view that plays. */
+async function playInBrowser(run: string | undefined, env: string | undefined): Promise<number> {
+  const path = run ?? await latestRun();
+  const environments = env === undefined ? [] : [await loadEnvironment(env)];
+  await findRuns([path]);
+  await requireServing();
+  await serveRuns({
+    ...{ folders: [path], environments, port: DEFAULT_PORT },
+    told: (url) => `Play against ${path} at ${url}#/play`,
+  });
+  return 0;
+}
 
 if (import.meta.main) Deno.exit(await runCommand(playCommand, Deno.args, { debug: debugLevel > 0 }));

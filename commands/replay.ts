@@ -29,6 +29,7 @@ import {
 } from "../rl/run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../rl/run/replay.ts";
 import { stoppable } from "../rl/run/stop.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
 
 const options = defineOptions({
@@ -44,6 +45,7 @@ const options = defineOptions({
       "the newest file's first when absent",
   },
   env: { type: "string", meaning: "the run's environment, if that is a file of your own" },
+  model: { type: "string", meaning: "where the run's pretrained model is now; where it was when absent" },
   algorithm: { type: "string", meaning: "the run's algorithm, if that is a file of your own" },
   json: { type: "boolean", default: false, meaning: "print the comparison as JSON on stdout" },
 });
@@ -85,7 +87,8 @@ export const replayCommand: Command<typeof options> = {
         `Cannot replay ${run} in ${environment.name}: it was trained on ${printable(reference)}`,
       );
     }
-    const config = resolveConfig(settings, environment, algorithm);
+    const model = modelPlace(values.model);
+    const config = resolveConfig({ ...settings, ...model && { model } }, environment, algorithm);
     await requireUnextended(folder, of);
     const gpu = await openTunedGpu({ note: console.error });
     const progress = new Progress();

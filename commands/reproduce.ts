@@ -72,6 +72,23 @@ export const QUICK: CellContext["extra"] = {
   policy: flags("--episodes 500"),
   variant: flags("--episodes 8"),
 };
+/** How cells are run: for good, or as a smoke run. */
+interface Mode {
+  readonly places: Places;
+  /** Flags to add, by command. */
+  readonly extra: CellContext["extra"];
+  /** Seconds of a cell of an experiment that never ran. */
+  readonly assumed?: (cell: Cell) => number;
+}
+
+/** Seconds of a smoke run's cells on two idle cores: three for a policy without a model, these for training a policy. */
+const QUICK_SECONDS: Readonly<Record<string, number>> = { Points24: 35, Household: 30 };
+
+function quickSeconds({ experiment: { command, environment } }: Cell): number {
+  if (command === "policy") return 3;
+  return command === "train" ? QUICK_SECONDS[environment] ?? 9 : 6;
+}
+
 const NOTHING: CellContext["extra"] = { train: [], baseline: [], policy: [], variant: [] };
 
 /** The `reproduce` command. */
@@ -89,6 +106,9 @@ export const reproduceCommand: Command<typeof options> = {
   async run({ values }) {
     const results = values.quick ? "results/quick" : "results";
     const places: Places = { results, runs: `runs/${results}` };
+    const mode: Mode = values.quick
+      ? { places, extra: QUICK, assumed: quickSeconds }
+      : { places, extra: NOTHING };
     const given = values.seeds && [...new Set(values.seeds.map(readSeed))];
     const chosen = select(values.only);
     const cells = values.quick
@@ -99,10 +119,10 @@ export const reproduceCommand: Command<typeof options> = {
     const kept = values.renew ? ["done"] : ["done", "older"];
     const todo = cells.filter((_, i) => !kept.includes(states[i]));
     if (values.list) {
-      await list(places, cells, states, todo);
+      await list(mode, cells, states, todo);
       return 0;
     }
-    const code = await runCells(todo, places, values.quick ? QUICK : NOTHING);
+    const code = await runCells(todo, mode);
     await writePage(places);
     return code;
   },
@@ -114,8 +134,7 @@ export const reproduceCommand: Command<typeof options> = {
  */
 async function runCells(
   todo: readonly Cell[],
-  places: Places,
-  extra: CellContext["extra"],
+  { places, extra, assumed }: Mode,
 ): Promise<number> {
   let child: Deno.ChildProcess | null = null;
   // A terminal sends Ctrl-C to the child too. The child takes both signals for one.
@@ -140,7 +159,7 @@ async function runCells(
         );
         continue;
       }
-      const left = estimateSeconds(todo.slice(index), await readResults(places));
+      const left = estimateSeconds(todo.slice(index), await readResults(places), assumed);
       console.error(`\n[${index + 1}/${todo.length}] ${label}; time left: ${formatEstimate(left)}`);
       const code = isStopped() ? 1 : await runCell(cell, { places, extra, onChild });
       if (isStopped()) {
@@ -158,18 +177,18 @@ async function runCells(
 
 /** Prints the cells, how far each is, and how long it took or should take. */
 async function list(
-  places: Places,
+  { places, assumed }: Mode,
   cells: readonly Cell[],
   states: readonly CellState[],
   todo: readonly Cell[],
 ): Promise<void> {
   const known = await readResults(places);
   const rows = cells.map((cell, i) => {
-    const time = formatEstimate(estimateSeconds([cell], known));
+    const time = formatEstimate(estimateSeconds([cell], known, assumed));
     return [resultPath(places, cell), states[i], todo.includes(cell) ? time : time.replace("about ", "")];
   });
   processConsole.out(formatTable(["result", "state", "time"], rows) + "\n");
-  processConsole.out(`\nTime left: ${formatEstimate(estimateSeconds(todo, known))}\n`);
+  processConsole.out(`\nTime left: ${formatEstimate(estimateSeconds(todo, known, assumed))}\n`);
 }
 
 async function writePage(places: Places): Promise<void> {

@@ -22,7 +22,10 @@ import {
   userFolder,
 } from "../rl/cli/mod.ts";
 import { commonOptions, type CommonSettings, optionsOf, resolveConfig } from "../rl/config.ts";
+import { requireWorkers, trainWithWorkers, workersFlag } from "../rl/remote/mod.ts";
 import { newPolicy } from "../rl/policies/mod.ts";
+import { adaptersOf } from "../rl/pretrained/agent.ts";
+import { modelPlace, openBase } from "../rl/pretrained/run_base.ts";
 import { evaluationTable, successMeaning } from "../rl/report/evaluation.ts";
 import { summarize } from "../rl/report/summary.ts";
 import { requireBeginning } from "../rl/requirements.ts";
@@ -33,7 +36,6 @@ import { algorithmOf, loadAlgorithm } from "../rl/run/load_algorithm.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { requireRunMemory } from "../rl/run/memory_estimate.ts";
 import { onDevice } from "../rl/run/retry.ts";
-import { runTraining } from "../rl/run/run.ts";
 import type { RunResult } from "../rl/run/state.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { serveRun } from "../rl/watch/serve.ts";
@@ -58,10 +60,15 @@ export const trainCommand: Command<typeof commonOptions> = {
     const algorithm = await algorithmOf(args);
     return (setting) => settingElsewhere(setting, algorithm);
   },
-  async run({ given, values }) {
+  async run({ given: typed, values }) {
+    const given = typed.model === undefined ? typed : { ...typed, model: modelPlace(typed.model) };
     const algorithm = await loadAlgorithm(values.algorithm);
     const environment = await loadEnvironment(values.env);
-    const kind = values.policy === "vlm" ? "" : `-${values.policy}`;
+    const kind = values.policy !== "vlm"
+      ? `-${values.policy}`
+      : given.model === undefined
+      ? ""
+      : `-${given.model.split("/").at(-1)}`;
     // The default folder is the repository's; elsewhere the user needs its whole path to go on with it.
     const runs = userFolder() === Deno.cwd() ? "runs" : `${Deno.cwd()}/runs`;
     const out = (values.resume ? earlierRun(values.out) : values.out) ??
@@ -71,25 +78,27 @@ export const trainCommand: Command<typeof commonOptions> = {
     }
     const fresh = values.resume ? null : resolveConfig(given, environment, algorithm);
     if (fresh !== null) requireBeginning(environment, fresh);
+    const base = fresh === null ? null : await openBase(fresh);
     const warmStart = fresh?.warmStart === undefined
       ? null
       : await readWarmStart(fresh.warmStart, fresh, { environment, algorithm });
+    // Without a server no folder should be left in the way of the next try either.
+    await requireWorkers(values);
     await using _page = values.watch ? await serveRun(out, console.error) : null;
     let begun: Begun | null = null;
     try {
       const open = () => openTunedGpu({ note: console.error });
       // The GPU opens before the folder is made: without an adapter no folder should be left in the way of the next try.
       return await onDevice({ open, retry: values.retry, note: console.error }, async (gpu, isRetry) => {
-        if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh);
+        if (fresh !== null && begun === null) requireRunMemory(gpu, environment, algorithm, fresh, base);
         begun ??= fresh === null
           ? await resumeRun(gpu, await RunFolder.create(out, { resume: true }), given)
           : await beginRun(gpu, fresh, warmStart, {
-            environment,
-            algorithm,
+            ...{ environment, algorithm, base },
             folder: await RunFolder.create(out, fresh),
           });
         const [config, parts] = begun;
-        if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config);
+        if (fresh === null) requireRunMemory(gpu, parts.environment, parts.algorithm, config, parts.base);
         return await train(gpu, { ...config, resume: config.resume || isRetry }, parts);
       });
     } finally {
@@ -125,13 +134,13 @@ async function train(gpu: Gpu, config: CommonSettings, parts: RunParts): Promise
     if (config.profile) await profile(gpu, config, parts, progress);
     const result = await stoppable(
       onStop,
-      (isStopped) => runTraining(config, { gpu, ...parts, progress, isStopped }),
+      (isStopped) => trainWithWorkers(config, { gpu, ...parts, progress, isStopped }),
     );
     progress.close();
     if (result.afterRl === null) {
       console.error(
         `Saved ${folder.path}. Go on with: ./ponder train --resume --out ${shellQuote(folder.path)}` +
-          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm),
+          ownFileFlag(environment) + ownAlgorithmFlag(parts.algorithm) + workersFlag(config),
       );
       return 1;
     }
@@ -159,20 +168,23 @@ async function train(gpu: Gpu, config: CommonSettings, parts: RunParts): Promise
 async function announce(
   gpu: Gpu,
   config: CommonSettings,
-  { environment, algorithm }: RunParts,
+  { environment, algorithm, base }: RunParts,
   progress: Progress,
 ): Promise<void> {
-  const policy = newPolicy(gpu, environment, config);
-  const size = `${(policy.parameters.count / 1e6).toFixed(2)}M parameters`;
-  const model = config.policy === "vlm"
-    ? `${config.preset} (${size}), ${config.cot ? "chain of thought" : "action only"}`
+  const policy = base === null ? newPolicy(gpu, environment, config) : null;
+  const size = `${((policy?.parameters.count ?? base!.base.parameters) / 1e6).toFixed(2)}M parameters`;
+  const how = config.cot ? "chain of thought" : "action only";
+  const model = base !== null
+    ? `${base.base.folder} (${size}), ${adaptersOf(base, config)}, ${how}`
+    : config.policy === "vlm"
+    ? `${config.preset} (${size}), ${how}`
     : `CNN (${size})`;
   const lambda = algorithm.thoughtWeight === undefined ? "" : `, lambda ${algorithm.thoughtWeight(config)}`;
   progress.note(`${environment.name}, ${model}, ${algorithm.name}${lambda}, seed ${config.seed}`);
-  gpu.free(policy.parameters.values);
+  if (policy !== null) gpu.free(policy.parameters.values);
   // The progress of a resumed run soon shows the time that is left.
   if (config.resume) return progress.note(`On ${gpu.adapterName}`);
-  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy, config).total);
+  const expectedMs = await estimateDurationMs(gpu, estimateWork(policy ?? base!, config).total);
   progress.note(`On ${gpu.adapterName}; this should take about ${formatDuration(expectedMs)}`);
 }
 

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import { type Command, defineOptions, formatBytes, runCommand, runPath, RUNS_FOLDER } from "../rl/cli/mod.ts";
+import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { exportPage } from "../rl/watch/export.ts";
 import { readPage } from "../rl/watch/page.ts";
@@ -27,6 +29,10 @@ const options = defineOptions({
     max: 65535,
     meaning: "port on this machine; the next one if it is in use",
   },
+  env: {
+    type: "list",
+    meaning: "files of your own environments, such as ./maze.ts: runs on them are drawn and played too",
+  },
   export: { type: "path", meaning: "write one file that shows these runs without a server" },
 });
 
@@ -38,14 +44,15 @@ export const watchCommand: Command<typeof options> = {
   examples: [
     "./ponder watch",
     "./ponder watch runs/NumberLine-s0 runs/NumberLine-s1",
+    "./ponder watch --env ./maze.ts",
     "./ponder watch runs/NumberLine-s0 --export page.html",
   ],
   options,
   maxPositional: 64,
-  async run({ values: { run, port, export: out }, positional }) {
+  async run({ values: { run, port, env = [], export: out }, positional }) {
     const named = [...run === undefined ? [] : [run], ...positional.map(runPath)];
     const folders = named.length > 0 ? named : [RUNS_FOLDER];
-    const page = await readPage();
+    const environments = await Promise.all(env.map(loadEnvironment));
     if (out !== undefined) {
       const found = await findRuns(folders);
       if (found.length === 0) {
@@ -55,21 +62,40 @@ export const watchCommand: Command<typeof options> = {
           }: there is no run in it, name a run or a folder of runs`,
         );
       }
-      const html = await exportPage(page, found);
+      const html = await exportPage(await readPage(), found, environments);
       await writeFileAtomic(out, html);
       console.error(`Wrote ${out}, ${formatBytes(html.length)}; open it in a browser`);
       return 0;
     }
     // Runs that begin later are found too; a folder that is named must be there now.
     if (named.length > 0) await findRuns(folders);
-    const runs = async () => await findRuns(folders).catch(() => []);
-    await using play = new Play({ runs, openGpu: () => openTunedGpu({ note: console.error }) });
-    const site = makeSite({ page, runs, play: (request, path) => play.answer(request, path) });
-    await using server = serveSite(site, { port, note: console.error });
-    console.error(`Watching ${folders.join(", ")} at ${server.url}  (Ctrl-C ends it)`);
-    await stoppable(() => void server.close(), () => server.finished);
+    await serveRuns({
+      folders,
+      environments,
+      port,
+      told: (url) => `Watching ${folders.join(", ")} at ${url}`,
+    });
     return 0;
   },
 };
+
+/** Serves the page of runs until it is interrupted. `told` makes the line that tells its address. */
+export async function serveRuns(
+  { folders, environments, port, told }: {
+    readonly folders: readonly string[];
+    readonly environments: readonly EnvironmentDefinition[];
+    readonly port: number;
+    readonly told: (url: string) => string;
+  },
+): Promise<void> {
+  const runs = async () => await findRuns(folders).catch(() => []);
+  const openGpu = () => openTunedGpu({ note: console.error });
+  await using play = new Play({ runs, environments, openGpu });
+  const answer = (request: Request, path: string) => play.answer(request, path);
+  const site = makeSite({ page: await readPage(), runs, environments, play: answer });
+  await using server = serveSite(site, { port, note: console.error });
+  console.error(`${told(server.url)}  (Ctrl-C ends it)`);
+  await stoppable(() => void server.close(), () => server.finished);
+}
 
 if (import.meta.main) Deno.exit(await runCommand(watchCommand, Deno.args));

@@ -3,6 +3,7 @@
 import type { EnvironmentDefinition, EnvironmentSettings } from "./definition.ts";
 import { checkFrame } from "./shared/complete.ts";
 import { Random } from "./shared/random.ts";
+import { judgementFault } from "./shared/rules.ts";
 import type { Environment, Info, ResetResult, StepResult } from "./types.ts";
 
 /** One promise. */
@@ -226,7 +227,9 @@ export const ENVIRONMENT_CHECKS: readonly EnvironmentCheck[] = [
           return list[random.integer(list.length)];
         }).join("");
         expectSpan(env, text);
-        env.judge?.(text);
+        const judgement = env.judge?.(text);
+        const fault = judgement === undefined ? null : judgementFault(judgement);
+        expect(fault === null, `judge: ${fault}`);
       }
       const legal = env.legalActions?.() ?? env.actions.map((_, i) => i);
       for (const action of legal) {

@@ -92,6 +92,35 @@ export interface RulesDefinition<S, P> extends Described, Rules<S, P> {
  * env.reset({ seed: 3 });
  * console.log(env.step(1).reward);
  * ```
+ *
+ * @example A judge of thoughts
+ * ```ts
+ * import { defineEnvironment, gridPicture } from "./mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const dots = defineEnvironment({
+ *   name: "Dots",
+ *   actions: ["few", "many"],
+ *   reset: (random) => ({ dots: random.integer(9) }),
+ *   step: (state, action) => {
+ *     const reward = Number((state.dots > 4) === (action === 1));
+ *     return { state, reward, terminated: true };
+ *   },
+ *   render: ({ dots }) => gridPicture(["#".repeat(dots).padEnd(8, ".")], { "#": [0, 0, 0], ".": [255, 255, 255] }),
+ *   solve: ({ dots }) => Number(dots > 4),
+ *   thought: ({ dots }) => `${dots} dots`,
+ *   judge: ({ dots }, text) => {
+ *     const stated = /(\d) dots/.exec(text)?.[1];
+ *     if (stated === undefined) return { perception: null, faithful: null };
+ *     const called = Number(stated) > 4 ? "many" : "few";
+ *     return { perception: Number(Number(stated) === dots), faithful: text.includes(`"action": "${called}"`) };
+ *   },
+ * });
+ * const env = dots.make();
+ * env.reset({ options: { state: { dots: 3 } } });
+ * const judgement = env.judge!('{"thoughts": "7 dots", "action": "many"}');
+ * assertEquals(judgement, { perception: 0, faithful: true });
+ * ```
  */
 export function defineEnvironment<S, P extends object = Record<never, never>>(
   definition: RulesDefinition<S, P>,

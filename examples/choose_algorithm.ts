@@ -17,8 +17,9 @@ if (chosen === undefined) {
 }
 console.log(`${chosen.name}: ${chosen.summary}\n${chosen.source}`);
 
-/** Few steps, so that the example is short. Groups share one deal; PPO and its kin have no groups. */
+/** The smallest model and few steps, so that the example is short. Groups share one deal; PPO and its kin have no groups. */
 const settings = {
+  preset: "pico" as const,
   demonstrations: 400,
   sftSteps: 100,
   sftBatch: 16,

@@ -6,8 +6,9 @@
 import { train } from "@ponder/ponder/rl";
 import maze from "./environment.ts";
 
-/** Few steps, so that the example is short. `./ponder train --help` lists every setting and its default. */
+/** The smallest model and few steps, so that the example is short. `./ponder train --help` lists every setting and its default. */
 const settings = {
+  preset: "pico" as const,
   demonstrations: 400,
   sftSteps: 120,
   sftBatch: 16,

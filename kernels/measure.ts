@@ -24,15 +24,15 @@ export interface Contender {
 }
 
 /** One measurement: both in microseconds a launch. */
-export interface Sample {
+export interface Measurement {
   readonly wallUs: number;
   readonly busyUs: number | null;
 }
 
 /** All measurements of one contender. */
-export interface Samples {
+export interface Measurements {
   readonly launches: number;
-  readonly samples: readonly Sample[];
+  readonly samples: readonly Measurement[];
 }
 
 /** CPU nanoseconds spent so far by the threads that play the GPU, or null if there are none or it is unknown. */
@@ -58,7 +58,7 @@ const MAX_LAUNCHES = 1000;
 export async function measureInTurns(
   contenders: readonly Contender[],
   { rounds, sampleMs, threads, busyClock, warmUpMs = 0 }: MeasureSettings,
-): Promise<Samples[]> {
+): Promise<Measurements[]> {
   await warmUp(contenders[0], warmUpMs);
   const launches: number[] = [];
   for (const contender of contenders) {
@@ -68,7 +68,7 @@ export async function measureInTurns(
     const estimateMs = once > sampleMs / 4 ? once : await elapsedMs(16) / 16;
     launches.push(Math.max(1, Math.min(MAX_LAUNCHES, Math.round(sampleMs / Math.max(estimateMs, 1e-4)))));
   }
-  const samples: Sample[][] = contenders.map(() => []);
+  const samples: Measurement[][] = contenders.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of contenders.entries()) {
       const count = launches[index];

@@ -50,8 +50,22 @@ export class AdamW {
   readonly #groups: Slice;
   readonly #groupCount: number;
 
-  /** Makes the parameters trainable as `ruleOf` says. Moments start at zero. */
+  /**
+   * Makes the parameters trainable as `ruleOf` says. Moments start at zero.
+   *
+   * @throws {RangeError} when it trains one that lies beside adapters, or in a model that does not fit one piece of memory.
+   */
   constructor(gpu: Gpu, parameters: Parameters, ruleOf: (parameter: Parameter) => UpdateRule) {
+    const apart = parameters.list.find((parameter) =>
+      parameter.frozen !== undefined && ruleOf(parameter).learningRateScale !== 0
+    );
+    if (apart !== undefined) {
+      throw new RangeError(
+        parameters.list.some(({ kind }) => kind === "adapter")
+          ? `Cannot train ${apart.name}: the model has adapters, train these, or load it without`
+          : `Cannot train ${apart.name}: the model is larger than a piece of this adapter's memory, train adapters (LoRA)`,
+      );
+    }
     this.gpu = gpu;
     this.#parameters = parameters;
     const words = parameters.values.length;

@@ -91,6 +91,34 @@ export interface BlockKind {
   fastDecode?(vlm: Vlm, decoding: DecodingState): ((step: Tape) => Tensor) | null;
 }
 
+/** Most bytes of a stack's activations that stay in memory, on a software adapter and on a GPU; until backward, or without one. */
+const MOST_ACTIVATIONS = { software: 2 ** 29, hardware: 2 ** 31 } as const;
+const MOST_UNRECORDED = 2 ** 27;
+
+/**
+ * Runs one block as it is or, if the activations of its whole stack ask for it, as a segment of the tape: with equal results in
+ * less memory.
+ *
+ * @param words Words that a row of the stack keeps.
+ */
+export function runBlock(
+  tape: Tape,
+  X: Tensor,
+  { rows, words }: { rows: number; words: number },
+  run: (tape: Tape, X: Tensor) => Tensor,
+): Tensor {
+  const most = tape.records
+    ? MOST_ACTIVATIONS[tape.gpu.isSoftware ? "software" : "hardware"]
+    : MOST_UNRECORDED;
+  return 4 * rows * words > most ? tape.segment(X, run) : run(tape, X);
+}
+
+/** About how many words of activations a row keeps in a stack of blocks: what matrices write, and as much between them. */
+export function activationWords(kind: BlockKind, sizes: BlockSizes): number {
+  const columns = kind.specs("language", sizes).map(({ shape }) => shape.length === 2 ? shape[1] : 0);
+  return 2 * sizes.layers * columns.reduce((sum, count) => sum + count, 0);
+}
+
 const blockKinds = new Map<string, BlockKind>([gptBlock, llamaBlock].map((kind) => [kind.name, kind]));
 
 /** The kind of a language model's blocks: `gpt` if its config names none. Throws a `RangeError` for an unknown one. */

@@ -78,6 +78,22 @@ export interface VlmConfig {
  * ```
  */
 export const modelPresets = {
+  /** 0.06M parameters: a run of seconds, to see that an environment or an algorithm works at all. */
+  pico: {
+    imageSize: 32,
+    patchSize: 8,
+    imageNormalization: "per-image",
+    visionWidth: 32,
+    visionLayers: 1,
+    visionHeads: 2,
+    mergeFactor: 2,
+    contextLength: 96,
+    width: 32,
+    layers: 2,
+    heads: 2,
+    valueWidth: 32,
+    normEpsilon: 1e-5,
+  },
   /** 0.5M parameters. */
   nano: {
     imageSize: 64,

@@ -9,7 +9,7 @@ import { type Slice, subslice } from "../kernels/gpu/mod.ts";
 import { blockKindOf } from "./block.ts";
 import type { VlmConfig } from "./config.ts";
 import { languageBlocks } from "./language.ts";
-import type { Tape, Tensor } from "./tape/mod.ts";
+import { partsOf, type Tape, type Tensor } from "./tape/mod.ts";
 import type { Vlm } from "./vlm.ts";
 
 /** What one decoding step starts from: a token of each sequence and all that came before it. */
@@ -64,19 +64,20 @@ function decodeByOps(vlm: Vlm, step: Tape, decoding: DecodingState): Tensor {
   const { B, capacity, current, position } = decoding;
   const { H, K, D, C } = attentionSizes(config);
   const X = step.output([B, config.width], "decode.embedding");
-  const table = parameters.get("language.token_embedding.weight").data;
+  const table = parameters.get("language.token_embedding.weight");
   if (blockKindOf(config).learnsPositions) {
     embed(gpu, {
       sources: current,
       positions: position,
-      tokenTable: table,
+      tokenTable: table.data,
       positionTable: parameters.get("language.position_embedding.weight").data,
       imageTokens: gpu.placeholder,
       Y: X.data,
     }, { N: B, C: config.width });
   } else {
-    const shape = { N: B, C: config.width, row0: 0, rows: config.vocabularySize };
-    embedRows(gpu, { sources: current, table, Y: X.data }, shape);
+    for (const { row0, rows, data } of partsOf(table)) {
+      embedRows(gpu, { sources: current, table: data, Y: X.data }, { N: B, C: config.width, row0, rows });
+    }
   }
   const attendIn = (layer: number) => (QKV: Tensor) => {
     const Y = step.output([B, C], "decode.attention");

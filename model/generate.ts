@@ -86,7 +86,9 @@ export async function generate(
     owner: vlm,
     run: (inputs: GenerationInputs) => launchGeneration(vlm, inputs),
   };
-  const [idWords, logprobWords, entropyWords, values] = await gpu.plans.run(step, inputs);
+  const [idWords, logprobWords, entropyWords, values] = steps <= WHOLE_STEPS
+    ? await gpu.plans.run(step, inputs)
+    : await generateUntilDone(vlm, inputs);
   const ids = new Uint32Array(idWords.buffer, idWords.byteOffset, idWords.length);
   return prompts.map((_, b) => {
     const row = ids.subarray(b * steps, (b + 1) * steps);
@@ -112,14 +114,51 @@ interface GenerationInputs
   readonly capacity: number;
 }
 
-/** Reads the prompts and decodes; returns (B, steps) ids, log-probabilities and entropies, and (B) values. */
+/** Responses of up to so many tokens are decoded whole, by one plan. Longer ones mostly end early. */
+const WHOLE_STEPS = 64;
+/** Tokens of longer responses from one look at who has ended to the next. */
+const CHUNK = 16;
+
+/** Decodes all steps; returns (B, steps) ids, log-probabilities and entropies, and (B) values. */
 function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
+  using tape = new Tape(vlm.gpu, { record: false });
+  const { decodeStep, slices } = beginGeneration(tape, vlm, inputs);
+  for (let index = 1; index < inputs.steps; index++) decodeStep(index);
+  return slices;
+}
+
+/** The same, but stops once all responses have ended; what comes after their ends means nothing. */
+async function generateUntilDone(vlm: Vlm, inputs: GenerationInputs): Promise<Float32Array[]> {
+  const { gpu } = vlm;
+  using tape = new Tape(gpu, { record: false });
+  const { decodeStep, slices, done } = beginGeneration(tape, vlm, inputs);
+  for (let index = 1; index < inputs.steps; index++) {
+    if (index % CHUNK === 0) {
+      const [ended] = await gpu.read(done);
+      if (new Uint32Array(ended.buffer, ended.byteOffset, inputs.layout.B).every((flag) => flag !== 0)) break;
+    }
+    decodeStep(index);
+  }
+  return await gpu.read(...slices);
+}
+
+/** A generation whose prompts are read and whose first tokens are drawn. */
+interface Generation {
+  /** Decodes the tokens of an index, from 1 on, one after the other. */
+  readonly decodeStep: (index: number) => void;
+  /** (B, steps) ids, log-probabilities and entropies, and (B) values. */
+  readonly slices: Slice[];
+  /** (B) not 0 once a response has ended. */
+  readonly done: Slice;
+}
+
+/** Reads the prompts and draws the first tokens. */
+function beginGeneration(tape: Tape, vlm: Vlm, inputs: GenerationInputs): Generation {
   const { gpu, config } = vlm;
   const { layout, steps, capacity, temperature, greedy, endId, padId } = inputs;
   const { B, T } = layout;
   const { layers, vocabularySize: V } = config;
   const { C, E } = attentionSizes(config);
-  using tape = new Tape(gpu, { record: false });
   const cache = tape.output([layers, B, capacity, 2 * E], "cache");
   const random = tape.indices(inputs.random, "random");
   const done = tape.indices(fixed(new Uint32Array(B)), "done");
@@ -156,10 +195,12 @@ function launchGeneration(vlm: Vlm, inputs: GenerationInputs): Slice[] {
   gpu.flush();
 
   const decode = chooseDecode(vlm, decoding);
-  for (let index = 1; index < steps; index++) {
-    using step = new Tape(gpu, { record: false });
-    sample(decode(step), index);
-  }
-
-  return [tokens.data, logprobs.data, entropies.data, subslice(values.data, 0, B)];
+  return {
+    decodeStep: (index) => {
+      using step = new Tape(gpu, { record: false });
+      sample(decode(step), index);
+    },
+    slices: [tokens.data, logprobs.data, entropies.data, subslice(values.data, 0, B)],
+    done,
+  };
 }

@@ -8,11 +8,12 @@
  */
 import { fixed, type Slice } from "../kernels/gpu/mod.ts";
 import { rotaryTable } from "../kernels/rotary/mod.ts";
-import { type Attend, blockKindOf, type BlockSizes } from "./block.ts";
+import { activationWords, type Attend, blockKindOf, type BlockSizes, runBlock } from "./block.ts";
 import type { VlmConfig } from "./config.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import type { Layout } from "./sequence.ts";
 import {
+  asMatrix,
   attention,
   embed,
   embedRows,
@@ -29,7 +30,11 @@ import {
 export function languageSpecs(config: VlmConfig): ParameterSpec[] {
   const { width: C, vocabularySize: V, contextLength, layers } = config;
   const kind = blockKindOf(config);
-  const specs = [specOf("language.token_embedding.weight", "embedding", [V, C], 0.1)];
+  const { head = "matrix" } = config;
+  const isTable = !kind.learnsPositions;
+  const specs: ParameterSpec[] = [
+    { ...specOf("language.token_embedding.weight", "embedding", [V, C], 0.1), ...isTable && { isTable } },
+  ];
   if (kind.learnsPositions) {
     specs.push(specOf("language.position_embedding.weight", "position", [contextLength, C], 0.1));
   }
@@ -37,9 +42,9 @@ export function languageSpecs(config: VlmConfig): ParameterSpec[] {
     specs.push(...kind.specs(`language.blocks.${layer}`, blockSizes(config)));
   }
   specs.push(...kind.normSpecs("language.norm", C));
-  const { head = "matrix" } = config;
-  if (head !== "tied") {
-    specs.push(specOf("language.head.weight", "head", head === "matrix" ? [C, V] : [V, C], linearStd(C)));
+  if (head === "matrix") specs.push(specOf("language.head.weight", "head", [C, V], linearStd(C)));
+  else if (head === "table") {
+    specs.push({ ...specOf("language.head.weight", "head", [V, C], linearStd(C)), isTable: true });
   }
   return specs;
 }
@@ -52,8 +57,8 @@ export function readSequences(
   { layout, imageTokens, onQkv }: {
     layout: Layout;
     imageTokens: Tensor | null;
-    /** Sees each layer's packed QKV (B, T, 3C), from which generation fills its cache. */
-    onQkv?: (layer: number, QKV: Tensor) => void;
+    /** Sees each layer's packed QKV (B, T, 3C), from which generation fills its cache; `part` can keep it beyond the layer. */
+    onQkv?: (layer: number, QKV: Tensor, part: Tape) => void;
   },
 ): Tensor {
   const { B, T, sources, positions, prefix, length, readouts } = layout;
@@ -69,8 +74,8 @@ export function readSequences(
     : embedRows(tape, { tokens, images }, { sources, shape: [B, T] }); // (B, T, C)
   const { heads, keyValueHeads, promptAttention } = config;
   const seen = promptAttention === "causal" ? fixed(new Uint32Array(B)) : prefix;
-  const attendIn = (layer: number) => (QKV: Tensor) => {
-    onQkv?.(layer, QKV);
+  const attendIn = (layer: number, tape: Tape) => (QKV: Tensor) => {
+    onQkv?.(layer, QKV, tape);
     return attention(tape, QKV, { prefix: seen, length, heads, keyValueHeads });
   };
   return languageBlocks(tape, parameters, config, X, {
@@ -87,7 +92,7 @@ export function languageBlocks(
   config: VlmConfig,
   X: Tensor,
   { attendIn, positions, rows }: {
-    attendIn: (layer: number) => Attend;
+    attendIn: (layer: number, tape: Tape) => Attend;
     /** u32, the position of each row of X. */
     positions: Slice;
     rows?: Int32Array;
@@ -96,15 +101,17 @@ export function languageBlocks(
   const { normEpsilon: epsilon, layers } = config;
   const kind = blockKindOf(config);
   const sizes = blockSizes(config);
+  const size = { rows: asMatrix(X).rows, words: activationWords(kind, sizes) };
   for (let layer = 0; layer < layers; layer++) {
-    X = kind.forward(tape, parameters, `language.blocks.${layer}`, X, {
-      sizes,
-      attend: attendIn(layer),
-      positions,
-      rotaryTable: parameters.constants.get(ROTARY),
-      epsilon,
-      rows: layer === layers - 1 ? rows : undefined,
-    });
+    X = runBlock(tape, X, size, (tape, X) =>
+      kind.forward(tape, parameters, `language.blocks.${layer}`, X, {
+        sizes,
+        attend: attendIn(layer, tape),
+        positions,
+        rotaryTable: parameters.constants.get(ROTARY),
+        epsilon,
+        rows: layer === layers - 1 ? rows : undefined,
+      }));
   }
   return kind.norm(tape, parameters, "language.norm", X, epsilon);
 }

@@ -8,6 +8,7 @@
 import type { BlockSizes } from "./block.ts";
 import type { HostTensor } from "./checkpoint.ts";
 import type { VlmConfig } from "./config.ts";
+import type { PretrainedFormat } from "./pretrained/config.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import { quote } from "./quote.ts";
 import { addColumns, linear, type Tape, type Tensor } from "./tape/mod.ts";
@@ -73,7 +74,7 @@ export function adapterSpecs(name: string, sizes: BlockSizes): ParameterSpec[] {
   });
 }
 
-/** Y of a layer, and what the adapters in it make of X. */
+/** Y of a layer, and what the adapters in it make of X; nobody reads Y as it was. */
 export function addAdapters(
   tape: Tape,
   parameters: Parameters,
@@ -91,7 +92,7 @@ export function addAdapters(
       bias: null,
     });
     const Z = linear(tape, linear(tape, X, factor("A")), factor("B"));
-    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora) });
+    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora), inPlace: true });
   }
   return Y;
 }
@@ -129,9 +130,10 @@ const MOST_RANK = 2 ** 16;
 /**
  * The settings in a PEFT `adapter_config.json`, parsed.
  *
+ * @param tensors Names of the adapter's tensors. A pattern in `target_modules` is not matched: the tensors say what it meant.
  * @throws {RangeError} when it is no LoRA, or one that our model cannot be.
  */
-export function readLoraConfig(config: unknown): LoraConfig {
+export function readLoraConfig(config: unknown, tensors?: Iterable<string>): LoraConfig {
   const { peft_type, r, lora_alpha, use_rslora = false, target_modules, bias = "none", ...rest } =
     (typeof config === "object" ? config ?? {} : {}) as Record<string, unknown>;
   const refuse = (state: string) => new RangeError(`Cannot use this adapter: ${state}`);
@@ -147,11 +149,26 @@ export function readLoraConfig(config: unknown): LoraConfig {
   for (const name of UNKNOWN) {
     if (saysSomething(rest[name])) throw refuse(`it has ${name} (${quote(rest[name])}), which is not known`);
   }
-  if (!Array.isArray(target_modules) || !target_modules.every((name) => typeof name === "string")) {
+  const isList = Array.isArray(target_modules) && target_modules.every((name) => typeof name === "string");
+  const isPattern = typeof target_modules === "string" && tensors !== undefined;
+  if (!isList && !isPattern) {
     throw refuse(`target_modules must be a list of names, got ${quote(target_modules)}`);
   }
-  return { rank: r as number, alpha: lora_alpha, rslora: use_rslora === true, targets: target_modules };
+  const names = isPattern ? [...new Set(Array.from(tensors, moduleOf))] : target_modules as string[];
+  // PEFT takes the end of a path for a name; `out_proj` is what nanoVLM calls it.
+  const targets = names.map((name) => name.split(".").at(-1)!).map((name) =>
+    name === "out_proj" ? "o_proj" : name
+  );
+  return {
+    rank: r as number,
+    alpha: lora_alpha,
+    rslora: use_rslora === true,
+    targets: [...new Set(targets)],
+  };
 }
+
+/** Name of the linear layer that a PEFT tensor belongs to, such as `q_proj`. */
+const moduleOf = (tensor: string): string => tensor.replace(/\.lora_[AB]\.weight$/, "").split(".").at(-1)!;
 
 /** A tensor of a PEFT adapter, and our parameter, which is its transpose. */
 export interface AdapterEntry {
@@ -163,8 +180,20 @@ export interface AdapterEntry {
   readonly shape: readonly [number, number];
 }
 
-/** All tensors of the adapter of an Idefics3 model, by PEFT's names. */
-export function adapterEntries(config: VlmConfig): AdapterEntry[] {
+/** Where PEFT has the linear layer of a block, in each format. */
+const ADAPTER_PATHS: Readonly<Record<PretrainedFormat, (layer: number, target: string) => string>> = {
+  idefics3: (layer, target) =>
+    `model.text_model.layers.${layer}.${isOfMlp(target) ? "mlp" : "self_attn"}.${target}`,
+  nanovlm: (layer, target) =>
+    `decoder.blocks.${layer}.${isOfMlp(target) ? "mlp" : "attn"}.${
+      target === "o_proj" ? "out_proj" : target
+    }`,
+};
+
+const isOfMlp = (target: string): boolean => /^(gate|up|down)/.test(target);
+
+/** All tensors of the adapter of a model, by PEFT's names. */
+export function adapterEntries(config: VlmConfig, format: PretrainedFormat = "idefics3"): AdapterEntry[] {
   const { lora, width, heads, keyValueHeads, headSize, innerWidth, layers } = config;
   const sizes = { width, heads, keyValueHeads, headSize, inner: innerWidth, layers, lora };
   return Array.from(
@@ -172,8 +201,7 @@ export function adapterEntries(config: VlmConfig): AdapterEntry[] {
     (_, layer) =>
       adapterSpecs(`language.blocks.${layer}`, sizes).map(({ name, shape }): AdapterEntry => {
         const [target, which] = name.split(".").slice(-2);
-        const part = /^(gate|up|down)/.test(target) ? "mlp" : "self_attn";
-        const path = `base_model.model.model.text_model.layers.${layer}.${part}.${target}`;
+        const path = `base_model.model.${ADAPTER_PATHS[format](layer, target)}`;
         return { ours: name, name: `${path}.lora_${which}.weight`, shape: [shape[1], shape[0]] };
       }),
   ).flat();
@@ -188,9 +216,10 @@ export function transpose(data: Float32Array, [rows, columns]: readonly [number,
 export function toAdapter(
   config: VlmConfig,
   ours: ReadonlyMap<string, { readonly data: Float32Array }>,
+  format: PretrainedFormat = "idefics3",
 ): Map<string, HostTensor> {
   return new Map(
-    adapterEntries(config).map(({ ours: own, name, shape }) => [
+    adapterEntries(config, format).map(({ ours: own, name, shape }) => [
       name,
       { shape: [...shape], data: transpose(ours.get(own)!.data, [shape[1], shape[0]]) },
     ]),

@@ -132,7 +132,7 @@ export {
   type OutputGradients,
 } from "./tape/op.ts";
 export { Tape } from "./tape/tape.ts";
-export { asMatrix, formatShape, sizeOf, type Tensor } from "./tape/tensor.ts";
+export { asMatrix, formatShape, partsOf, sizeOf, type Tensor, type TensorPart } from "./tape/tensor.ts";
 export {
   type CheckedOperand,
   type CheckedOperands,

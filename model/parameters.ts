@@ -5,7 +5,7 @@
  */
 import { type Gpu, roundUp, type Slice, SLICE_ALIGNMENT_WORDS, subslice } from "../kernels/gpu/mod.ts";
 import { uniformFromCounter } from "../kernels/sampling/mod.ts";
-import { sizeOf, type Tensor } from "./tape/mod.ts";
+import { partsOf, sizeOf, type Tensor, type TensorPart } from "./tape/mod.ts";
 
 /** What a parameter is, which decides weight decay and what a run freezes. */
 export type ParameterKind = "matrix" | "head" | "embedding" | "position" | "norm" | "bias" | "adapter";
@@ -24,6 +24,8 @@ export interface ParameterSpec {
   readonly part: ParameterPart;
   /** Standard deviation of the normal initialisation; a `norm` weight is 1 and a bias 0 instead. */
   readonly std: number;
+  /** Whether all that read it take it in pieces of rows, so that it may be larger than a kernel can bind. */
+  readonly isTable?: boolean;
 }
 
 /** One parameter; the part it belongs to is the first word of its name. */
@@ -58,8 +60,10 @@ export function normSpecs(name: string, width: number): ParameterSpec[] {
 export interface Parameter extends ParameterSpec {
   /** First word in the contiguous slices, or in its frozen one. */
   readonly offset: number;
-  /** Which frozen slice it lies in, if the model does not fit one piece of memory. */
+  /** Which further piece of memory it lies in, or begins in; absent for those in `values`. */
   readonly frozen?: number;
+  /** Rows of each piece, for a table that takes several: one after another, from its own beginning. */
+  readonly rowsEach?: number;
 }
 
 /** Most words of one piece of memory that a kernel can bind, in whole rows of a texture mirror. */
@@ -69,8 +73,8 @@ function mostWords({ device: { limits } }: Gpu): number {
 }
 
 /**
- * All parameters of a model. If they do not fit one piece of memory, only adapters and value head lie in `values`; the others
- * are frozen, in pieces of their own.
+ * All parameters of a model. If it has adapters, or does not fit one piece of memory, only adapters and value head lie in
+ * `values`. The others lie in pieces of their own: no optimiser has moments for them.
  */
 export class Parameters {
   /** In data-flow order. */
@@ -85,6 +89,8 @@ export class Parameters {
   readonly constants: ReadonlyMap<string, Slice>;
   readonly #gpu: Gpu;
   readonly #frozen: readonly Slice[];
+  /** Gradients of each further piece, once one of its parameters was trained. */
+  readonly #frozenGradients: (Slice | null)[];
   #tensors = new Map<string, Tensor>();
 
   /** Allocates all of them, zero until they get values. */
@@ -102,16 +108,17 @@ export class Parameters {
         return [name, slice];
       }),
     );
-    const wordsOf = ({ shape }: ParameterSpec) => roundUp(sizeOf(shape), SLICE_ALIGNMENT_WORDS);
     const fits = specs.reduce((words, spec) => words + wordsOf(spec), 0) <= pieceWords;
+    const isWhole = fits && !specs.some(({ kind }) => kind === "adapter");
     let offset = 0;
     const frozen: number[] = [];
     this.list = specs.map((spec) => {
       const words = wordsOf(spec);
-      if (fits || spec.kind === "adapter" || spec.part === "value_head") {
+      if (isWhole || spec.kind === "adapter" || spec.part === "value_head") {
         offset += words;
         return { ...spec, offset: offset - words };
       }
+      if (words > pieceWords) return { ...spec, offset: 0, ...addTable(frozen, spec, pieceWords) };
       if (frozen.length === 0 || frozen[frozen.length - 1] + words > pieceWords) frozen.push(0);
       const piece = frozen.length - 1;
       frozen[piece] += words;
@@ -119,6 +126,7 @@ export class Parameters {
     });
     this.values = gpu.allocate(offset, "parameters");
     this.#frozen = frozen.map((words, piece) => gpu.allocate(words, `parameters.${piece}`));
+    this.#frozenGradients = frozen.map(() => null);
     this.#bind(() => false);
   }
 
@@ -153,26 +161,38 @@ export class Parameters {
       for (let i = 0; i < sizeOf(shape); i++) {
         values[offset + i] = isScale ? 1 : std === 0 ? 0 : std * normalFromCounter(parameterSeed, 2 * i);
       }
-      if (isFrozen) this.#gpu.write(this.get(name).data, values);
+      if (isFrozen) this.#write(name, values);
     });
     this.#gpu.write(this.values, main);
   }
 
-  /**
-   * Gives the parameters that `isTrainable` names a gradient; the others are frozen.
-   *
-   * @throws {RangeError} when it names one of a model that does not fit one piece of memory, but for adapters and value head.
-   */
-  train(isTrainable: (parameter: Parameter) => boolean): void {
-    const beyond = this.list.find((parameter) => parameter.frozen !== undefined && isTrainable(parameter));
-    if (beyond !== undefined) {
-      throw new RangeError(
-        `Cannot train ${beyond.name}: the model is larger than a piece of this adapter's memory, train adapters (LoRA)`,
-      );
+  /** Overwrites the values of one parameter. */
+  write(name: string, values: Float32Array): void {
+    this.version++;
+    this.#write(name, values);
+  }
+
+  #write(name: string, values: Float32Array): void {
+    const tensor = this.get(name);
+    const columns = sizeOf(tensor.shape.slice(1));
+    for (const { row0, rows, data } of partsOf(tensor)) {
+      this.#gpu.write(data, values.subarray(row0 * columns, (row0 + rows) * columns));
     }
+  }
+
+  /** Gives the parameters that `isTrainable` names a gradient; the others are frozen. */
+  train(isTrainable: (parameter: Parameter) => boolean): void {
     this.version++;
     this.gradients ??= this.#gpu.allocate(this.values.length, "gradients");
+    for (const parameter of this.list) {
+      if (parameter.frozen === undefined || !isTrainable(parameter)) continue;
+      for (let piece = parameter.frozen; piece < parameter.frozen + pieceCount(parameter); piece++) {
+        const { length } = this.#frozen[piece];
+        this.#frozenGradients[piece] ??= this.#gpu.allocate(length, `gradients.${piece}`);
+      }
+    }
     this.#gpu.clear(this.gradients);
+    for (const gradients of this.#frozenGradients) if (gradients !== null) this.#gpu.clear(gradients);
     this.#bind(isTrainable);
   }
 
@@ -184,10 +204,34 @@ export class Parameters {
   /** Values by name, read back from the GPU. */
   async toHost(): Promise<Map<string, { shape: number[]; data: Float32Array }>> {
     const [values, ...frozen] = await this.#gpu.read(this.values, ...this.#frozen);
+    return this.#named((piece) => piece === undefined ? values : frozen[piece]);
+  }
+
+  /** Gradients by name, of trained parameters, read back from the GPU. */
+  async gradientsToHost(): Promise<Map<string, { shape: number[]; data: Float32Array }>> {
+    const slices = [this.gradients, ...this.#frozenGradients].map((slice) => slice ?? this.#gpu.placeholder);
+    const [values, ...frozen] = await this.#gpu.read(...slices);
+    const isTrained = ({ name }: Parameter) => this.get(name).requiresGradient;
+    return this.#named((piece) => piece === undefined ? values : frozen[piece], isTrained);
+  }
+
+  #named(wordsOf: (piece: number | undefined) => Float32Array, isChosen = (_: Parameter) => true) {
     return new Map(
-      this.list.map(({ name, shape, offset, frozen: piece }) => {
-        const words = piece === undefined ? values : frozen[piece];
-        return [name, { shape: [...shape], data: words.slice(offset, offset + sizeOf(shape)) }];
+      this.list.filter(isChosen).map((parameter) => {
+        const { name, shape, offset, frozen, rowsEach } = parameter;
+        if (frozen === undefined || rowsEach === undefined) {
+          const data = wordsOf(frozen).slice(offset, offset + sizeOf(shape));
+          return [name, { shape: [...shape], data }];
+        }
+        const data = new Float32Array(sizeOf(shape));
+        const words = rowsEach * sizeOf(shape.slice(1));
+        for (let piece = 0; piece < pieceCount(parameter); piece++) {
+          data.set(
+            wordsOf(frozen + piece).subarray(0, Math.min(words, data.length - piece * words)),
+            piece * words,
+          );
+        }
+        return [name, { shape: [...shape], data }];
       }),
     );
   }
@@ -216,24 +260,64 @@ export class Parameters {
     this.version++;
     this.#gpu.write(this.values, this.join(tensors));
     for (const { name, frozen } of this.list) {
-      if (frozen !== undefined) this.#gpu.write(this.get(name).data, tensors.get(name)!.data);
+      if (frozen !== undefined) this.#write(name, tensors.get(name)!.data);
     }
+  }
+
+  /** Frees all memory; the parameters may not be used any more. */
+  dispose(): void {
+    const slices = [this.values, this.gradients, ...this.#frozen, ...this.#frozenGradients];
+    for (const slice of [...slices, ...this.constants.values()]) if (slice !== null) this.#gpu.free(slice);
   }
 
   #bind(isTrainable: (parameter: Parameter) => boolean): void {
     this.#tensors = new Map(this.list.map((parameter) => {
-      const { name, shape, offset, frozen } = parameter;
-      const store = frozen === undefined ? this.values : this.#frozen[frozen];
+      const { name, shape, offset, frozen, rowsEach = shape[0] } = parameter;
       const requiresGradient = this.gradients !== null && isTrainable(parameter);
-      return [name, {
-        label: name,
-        shape,
-        data: subslice(store, offset, sizeOf(shape), name),
-        requiresGradient,
-        gradient: requiresGradient ? subslice(this.gradients!, offset, sizeOf(shape), `d${name}`) : null,
-      }];
+      const parts = Array.from({ length: pieceCount(parameter) }, (_, index): TensorPart => {
+        const [store, gradients] = frozen === undefined
+          ? [this.values, this.gradients]
+          : [this.#frozen[frozen + index], this.#frozenGradients[frozen + index]];
+        const row0 = index * rowsEach;
+        const rows = Math.min(rowsEach, shape[0] - row0);
+        const words = rows * sizeOf(shape.slice(1));
+        return {
+          row0,
+          rows,
+          data: subslice(store, offset, words, name),
+          gradient: requiresGradient ? subslice(gradients!, offset, words, `d${name}`) : null,
+        };
+      });
+      const [{ data, gradient }] = parts;
+      const tensor = { label: name, shape, data, requiresGradient, gradient };
+      return [name, parts.length === 1 ? tensor : { ...tensor, parts }];
     }));
   }
+}
+
+const wordsOf = ({ shape }: ParameterSpec) => roundUp(sizeOf(shape), SLICE_ALIGNMENT_WORDS);
+
+const pieceCount = ({ shape, rowsEach = shape[0] }: Parameter) => Math.ceil(shape[0] / rowsEach);
+
+/** Adds the pieces of a table that is larger than one, to the words of each piece so far. */
+function addTable(
+  pieces: number[],
+  { name, isTable, shape: [rows, columns] }: ParameterSpec,
+  pieceWords: number,
+): Pick<Parameter, "frozen" | "rowsEach"> {
+  const rowsEach = Math.floor(pieceWords / columns / 4) * 4;
+  if (!isTable || rowsEach === 0) {
+    throw new RangeError(
+      `Cannot allocate ${name}: ${4 * rows * (columns ?? 1)} bytes exceed the adapter's limit of ${
+        4 * pieceWords
+      }, use a smaller model`,
+    );
+  }
+  const frozen = pieces.length;
+  for (let row = 0; row < rows; row += rowsEach) {
+    pieces.push(roundUp(Math.min(rowsEach, rows - row) * columns, SLICE_ALIGNMENT_WORDS));
+  }
+  return { frozen, rowsEach };
 }
 
 /** A standard normal from two counter-based uniforms (Box and Muller). */

@@ -171,8 +171,17 @@ export function layOut(
  * ```
  */
 export function promptLength(prompt: readonly Segment[], config: VlmConfig): number {
-  const { imageTokens } = deriveSizes(config);
+  const imageTokens = imageTokensOf(config);
   return prompt.reduce((n, part) => n + (part.kind === "image" ? imageTokens : part.ids.length), 0);
+}
+
+/** Image tokens by config. A minibatch asks for every prompt, and checking a config takes longer than adding up. */
+const imageTokens = new WeakMap<VlmConfig, number>();
+
+function imageTokensOf(config: VlmConfig): number {
+  let tokens = imageTokens.get(config);
+  if (tokens === undefined) imageTokens.set(config, tokens = deriveSizes(config).imageTokens);
+  return tokens;
 }
 
 /** The distinct images of a batch, or their features, and which of them each image is. */

@@ -2,9 +2,8 @@
  * Text to ids and back, in Hugging Face's `tokenizer.json` form.
  *
  * A tokenizer of this project has whole words and JSON fragments as its tokens ("pieces"). Encoding takes the
- * longest piece at every position; decoding joins the pieces. Both are expressed in standard parts of the
- * format (a `Split` by regular expression, a `WordPiece` lookup, the `Fuse` decoder), so that any reader of
- * `tokenizer.json` agrees.
+ * longest piece at every position; decoding joins the pieces. Both use standard parts of the format: a `Split` by regular
+ * expression, a `WordPiece` lookup and the `Fuse` decoder. Any reader of `tokenizer.json` therefore agrees.
  *
  * Tokenizers of others are read if they are made of parts that keep their place in the text: word-level, WordPiece and
  * (byte-level) BPE models, cut by patterns that cannot hang. Any other part is refused by name when the file is read.
@@ -33,8 +32,8 @@ export {
 } from "./tokenizer/build.ts";
 
 /**
- * Which tokens of a tokenizer mean what, by their text. Those of {@linkcode SPECIAL_TOKENS} when absent; null says that it
- * has none.
+ * The texts of the tokens that have a role. One that is absent is that of {@linkcode SPECIAL_TOKENS}; null says that there is
+ * none.
  */
 export interface TokenRoles {
   /** Fills rows up to a common length. */
@@ -271,7 +270,7 @@ function put({ ids, starts, ends }: Encoding, id: number, start: number, end: nu
   ends.push(end);
 }
 
-/** Whether texts are put in NFC; a normalizer that changes more has no offsets and is refused. */
+/** Are texts put in NFC? A normalizer that changes more would lose the offsets, and is refused. */
 function readNormalizer(json: unknown): boolean {
   if (json === null || json === undefined) return false;
   if (!isRecord(json)) throw unusable(`its normalizer is ${quote(json)}`);

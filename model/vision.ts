@@ -7,7 +7,7 @@
  */
 import { fixed } from "../kernels/gpu/mod.ts";
 import { extractPatches, imageStatistics } from "../kernels/image/mod.ts";
-import type { BlockSizes } from "./block.ts";
+import { activationWords, type BlockSizes, runBlock } from "./block.ts";
 import { gptBlock } from "./blocks/gpt.ts";
 import { deriveSizes, type VlmConfig } from "./config.ts";
 import { linearSpecs, normSpecs, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
@@ -56,13 +56,15 @@ export function encodeImages(
     },
   ); // (images, patches, Cv)
   const everywhere = fixed(new Uint32Array(images).fill(patches));
+  const sizes = blockSizes(config);
+  const size = { rows, words: activationWords(gptBlock, sizes) };
+  const context = { sizes, positions: tape.indices(positions, "positions"), epsilon };
   for (let layer = 0; layer < config.visionLayers; layer++) {
-    X = gptBlock.forward(tape, parameters, `vision.blocks.${layer}`, X, {
-      sizes: blockSizes(config),
-      positions: tape.indices(positions, "positions"),
-      attend: (QKV) => attention(tape, QKV, { prefix: everywhere, length: everywhere, heads }),
-      epsilon,
-    });
+    X = runBlock(tape, X, size, (tape, X) =>
+      gptBlock.forward(tape, parameters, `vision.blocks.${layer}`, X, {
+        ...context,
+        attend: (QKV) => attention(tape, QKV, { prefix: everywhere, length: everywhere, heads }),
+      }));
   }
   return layernorm(tape, X, parameters.affine("vision.norm"), epsilon); // (images, patches, Cv)
 }

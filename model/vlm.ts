@@ -127,7 +127,7 @@ export class Vlm {
   }
 
   /** Hidden states (B max(R,1), C) of a batch, where something is read from them: at the layout's readouts. */
-  hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor) => void): Tensor {
+  hidden(tape: Tape, layout: Layout, onQkv?: (layer: number, QKV: Tensor, part: Tape) => void): Tensor {
     const imageTokens = layout.images === 0 ? null : this.#imageTokensOf(tape, layout);
     return readSequences(tape, this.parameters, this.config, { layout, imageTokens, onQkv });
   }

@@ -19,6 +19,7 @@ import {
   type Parameters,
   promptLength,
   quote,
+  type Response,
   type Segment,
   type Sequence,
   Tape,
@@ -36,6 +37,7 @@ import {
   type NumberSetting,
 } from "./cli/mod.ts";
 import { modelPicture } from "./image.ts";
+import { Prompts, type Talk } from "./pretrained/talk.ts";
 import type {
   Act,
   ActSettings,
@@ -92,6 +94,18 @@ export interface AgentSettings {
   readonly actions?: readonly string[];
   /** How its actions are found in what it writes; by the published rule when absent. */
   readonly parsing?: Parsing;
+  /** The pretrained model that it is, or began as; none when absent. */
+  readonly base?: AgentBase | null;
+}
+
+/** The pretrained model that an agent began as. */
+export interface AgentBase {
+  /** Its folder. */
+  readonly folder: string;
+  /** The folder's fingerprint. */
+  readonly digest: string;
+  /** How it is talked to. */
+  readonly talk: Talk;
 }
 
 /**
@@ -124,18 +138,23 @@ export class Agent implements Policy<Layout> {
   readonly sharesFeatures = false;
   /** How its actions are found in what it writes. */
   readonly parsing: Parsing;
+  /** The pretrained model that it began as; null if it was made here. */
+  readonly base: AgentBase | null;
+  readonly #prompts: Prompts | null;
   readonly #parsers = new WeakMap<readonly string[], (text: string) => Parse>();
   readonly #promptIds = new Map<string, number[]>();
 
   /** Makes an agent of a model and a tokenizer. `settings` say how it writes and name its actions. */
   constructor(vlm: Vlm, tokenizer: Tokenizer, settings: AgentSettings) {
-    const { cot, sampling = DEFAULT_SAMPLING, actions = [], parsing = "published" } = settings;
+    const { cot, sampling = DEFAULT_SAMPLING, actions = [], parsing = "published", base = null } = settings;
     this.vlm = vlm;
     this.tokenizer = tokenizer;
     this.cot = cot;
     this.sampling = sampling;
     this.actions = actions;
     this.parsing = parsing;
+    this.base = base;
+    this.#prompts = base === null ? null : new Prompts(base.talk, vlm.config);
   }
 
   /** The GPU that it runs on. */
@@ -164,13 +183,14 @@ export class Agent implements Policy<Layout> {
   }
 
   withThought(): Agent {
-    const { vlm, tokenizer, sampling, actions, parsing } = this;
-    return new Agent(vlm, tokenizer, { cot: true, sampling, actions, parsing });
+    const { vlm, tokenizer, sampling, actions, parsing, base } = this;
+    return new Agent(vlm, tokenizer, { cot: true, sampling, actions, parsing, base });
   }
 
-  /** The prompt of a state: its picture, then the task description. */
+  /** The prompt of a state: its picture, then the task description; in the form of a pretrained model, if it is one. */
   promptOf({ env, info, observation }: Situation): Segment[] {
     const text = env.prompt(info, { cot: this.cot });
+    if (this.#prompts !== null) return this.#prompts.of(observation, text);
     let ids = this.#promptIds.get(text);
     if (ids === undefined) {
       ids = this.tokenizer.encode(text).ids;
@@ -188,16 +208,18 @@ export class Agent implements Policy<Layout> {
     const prompts = situations.map((situation) => this.promptOf(situation));
     const { endId, padId } = this.tokenizer;
     const responses = await generate(this.vlm, prompts, { ...settings, endId, padId });
-    return situations.map(({ env }, index) => {
-      const decoding = this.decode(responses[index].ids);
-      return {
-        prompt: prompts[index],
-        response: responses[index],
-        decoding,
-        parse: this.#parse(env, decoding.text),
-        judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
-      };
-    });
+    return situations.map((situation, index) => this.decide(situation, prompts[index], responses[index]));
+  }
+
+  decide({ env }: Situation, prompt: readonly Segment[], response: Response): Decision {
+    const decoding = this.decode(response.ids);
+    return {
+      prompt,
+      response,
+      decoding,
+      parse: this.#parse(env, decoding.text),
+      judgement: env.judge?.(decoding.text) ?? NO_JUDGEMENT,
+    };
   }
 
   #parse(env: Environment, text: string): Parse {
@@ -227,7 +249,10 @@ export class Agent implements Policy<Layout> {
   }
 
   decode(response: readonly number[]): Decoding {
-    return this.tokenizer.decodeWithOffsets(response);
+    const { tokenizer } = this;
+    // An embedding may have rows to spare, which stand for no token and write nothing.
+    const known = (id: number) => id < tokenizer.vocabularySize ? id : tokenizer.padId;
+    return tokenizer.decodeWithOffsets(this.base === null ? response : response.map(known));
   }
 
   positionsOf({ prompt, response }: Sequence): number {

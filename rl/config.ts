@@ -22,10 +22,11 @@ import {
 } from "./cli/mod.ts";
 import { readEnvSettings } from "./env_settings.ts";
 import { evaluationOptions } from "./evaluation.ts";
-import { policyPresets, presetOf } from "./presets.ts";
+import { policyPresets, presetOf, pretrainedPreset } from "./presets.ts";
+import { ADAPTED_LAYERS, pretrainedOptions } from "./pretrained/options.ts";
 import { returnOptions, rolloutOptions } from "./rollout.ts";
-import { bookkeepingOptions, runOptions } from "./run_options.ts";
-import { freezeOptions } from "./setup.ts";
+import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
+import { freezeOptions } from "./optimizers.ts";
 import { readMistakes } from "./requirements.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
@@ -34,33 +35,41 @@ import { updateOptions } from "./update.ts";
 export const sections: {
   readonly run: typeof runOptions & typeof bookkeepingOptions;
   readonly policy: typeof agentOptions;
+  readonly pretrained: typeof pretrainedOptions;
   readonly returns: typeof returnOptions;
   readonly warmStart: typeof sftOptions;
   readonly rollout: typeof rolloutOptions & typeof updateOptions & typeof freezeOptions;
   readonly evaluation: typeof evaluationOptions;
+  readonly workers: typeof workerOptions;
 } = {
   run: section("Options", { ...runOptions, ...bookkeepingOptions }),
   policy: section("Policy", agentOptions),
+  pretrained: section("Pretrained model", pretrainedOptions),
   returns: section("Returns", returnOptions),
   warmStart: section("Warm start (SFT)", sftOptions),
   rollout: section("RL", { ...rolloutOptions, ...updateOptions, ...freezeOptions }),
   evaluation: section("Evaluation", evaluationOptions),
+  workers: section("Workers on other machines (NATS)", workerOptions),
 };
 
 /** The settings of every run, whichever algorithm learns. */
 export const commonOptions:
   & typeof sections["run"]
   & typeof sections["policy"]
+  & typeof sections["pretrained"]
   & typeof sections["returns"]
   & typeof sections["warmStart"]
   & typeof sections["rollout"]
-  & typeof sections["evaluation"] = {
+  & typeof sections["evaluation"]
+  & typeof sections["workers"] = {
     ...sections.run,
     ...sections.policy,
+    ...sections.pretrained,
     ...sections.returns,
     ...sections.warmStart,
     ...sections.rollout,
     ...sections.evaluation,
+    ...sections.workers,
   };
 
 /** Values of the settings that every run reads. */
@@ -80,13 +89,17 @@ export type TrainConfig<O extends Options = typeof ppoOptions> = CommonSettings 
 /** The settings that a user gave, an algorithm's among them. */
 export type GivenSettings = Given<typeof commonOptions> & { readonly [name: string]: unknown };
 
+/** Settings of a model that is made here, which a pretrained one does not read. */
+const MADE_HERE = ["preset", "imageNormalization"];
+
 /** Picks the settings that `config.json` keeps: those that decide what a run computes. */
 export function settingsOf(config: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(config).filter(([name]) =>
-      !Object.hasOwn(bookkeepingOptions, name) && name !== "warmStart"
-    ),
-  );
+  const isPretrained = (config as { readonly model?: string }).model !== undefined;
+  const isUnread = (name: string) =>
+    isPretrained ? MADE_HERE.includes(name) : Object.hasOwn(pretrainedOptions, name);
+  const isKept = (name: string) =>
+    !Object.hasOwn(bookkeepingOptions, name) && !Object.hasOwn(workerOptions, name) && name !== "warmStart";
+  return Object.fromEntries(Object.entries(config).filter(([name]) => isKept(name) && !isUnread(name)));
 }
 
 /** Is this a setting that only RL reads? Runs that differ in such settings alone have the same warm start. */
@@ -128,6 +141,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     ...presetOf(environment, everyOption(options)),
     ...policy.all,
     ...policy.environments[environment.reference],
+    ...given.model !== undefined && pretrainedPreset(given.lora === true),
   };
   const known = Object.entries(presets).filter(([name]) => Object.hasOwn(options, name));
   const before: Record<string, unknown> = { ...defaultsOf(options), ...Object.fromEntries(known) };
@@ -149,9 +163,17 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     algorithm: algorithm.reference ?? algorithm.name,
   } as TrainConfig<O>;
   const freeze = readFreeze(config.freeze);
+  requirePretrained(given, { ...config, freeze });
   requireFitting(environment, config);
   requireFeatures(algorithm, environment, config);
   const { kind, ...collection } = algorithm.collect(config);
+  // Then what an iteration collects next depends on what it has collected.
+  const isOpen = "extraGroups" in collection && (collection.extraGroups ?? 0) > 0;
+  if (config.staleness > 0 && (isOpen || "dealAgain" in collection && (collection.dealAgain ?? 0) > 0)) {
+    throw new UsageError(
+      "Cannot use --staleness with deals that depend on returns: leave out --extra-groups and --deal-again",
+    );
+  }
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
   return { ...config, freeze };
 }
@@ -159,6 +181,36 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
 /** The options of all algorithms, and these. */
 function everyOption(options: Options): Options {
   return Object.assign({}, ...Object.values(algorithms).map((algorithm) => algorithm.options), options);
+}
+
+/** Checks that the settings of a pretrained model have one, and that those of a model made here do not. */
+function requirePretrained(given: GivenSettings, { freeze, lora, loraTargets }: CommonSettings): void {
+  const isPretrained = given.model !== undefined;
+  const names = isPretrained ? MADE_HERE : Object.keys(pretrainedOptions);
+  const unread = names.find((name) => given[name] !== undefined && given[name] !== false);
+  if (unread !== undefined) {
+    throw new UsageError(
+      `Cannot use --${toFlag(unread)} ` +
+        (isPretrained
+          ? "with --model: a pretrained model says that itself, leave it out"
+          : "without --model: name the folder of a pretrained model, or leave it out"),
+    );
+  }
+  const unknown = loraTargets.find((target) => !(ADAPTED_LAYERS as readonly string[]).includes(target));
+  if (unknown !== undefined || loraTargets.length === 0) {
+    throw new UsageError(
+      `Cannot use --lora-targets: ${
+        unknown === undefined ? "it names no layer" : `unknown layer ${shown(unknown)}`
+      }, ` +
+        `known: ${ADAPTED_LAYERS.join(", ")}`,
+    );
+  }
+  if (isPretrained && lora && !freeze.includes("vision")) {
+    throw new UsageError(
+      "Cannot train adapters and vision together: a run with --lora keeps its adapters alone, add vision to --freeze or " +
+        "leave out --lora",
+    );
+  }
 }
 
 /** Checks that settings fit together, and that the environment accepts its own. */
@@ -198,7 +250,7 @@ function requireWholeMinibatches({ envs, minibatch }: CommonSettings, steps: num
   );
 }
 
-const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias"];
+const KINDS = ["matrix", "head", "embedding", "position", "norm", "bias", "vision"];
 
 function readFreeze(freeze: readonly string[]): readonly string[] {
   if (freeze.length === 1 && freeze[0] === "none") return [];

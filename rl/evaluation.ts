@@ -19,7 +19,7 @@ import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
 import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
-import { stateKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
+import { promptKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
 import { requireReward } from "./vector_env.ts";
 
 /** The settings of the evaluation at a run's end. */
@@ -178,7 +178,7 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
       if (slot.episode < episodes) responses.add(decision);
       const state = onTurn === undefined ? "" : slot.env.stateKey();
       const action = decision.parse.action ?? slot.env.randomAction();
-      const { reward, terminated, truncated } = slot.step(action);
+      const { reward, terminated, truncated } = slot.step(action, decision.parse.action === null);
       const isOver = terminated || truncated;
       if (slot.episode < episodes) {
         onTurn?.({
@@ -229,10 +229,15 @@ export async function panelName(environment: string, deals: readonly string[]): 
 class Episode implements Situation {
   episodeReturn = 0;
   steps = 0;
+  readonly played: {
+    readonly episodeSeed: number;
+    readonly history: { action: number; isRandom: boolean }[];
+  };
   #state: ResetResult;
 
   constructor(readonly env: Environment, readonly episode: number, readonly deal: number) {
     this.#state = env.reset({ seed: deal });
+    this.played = { episodeSeed: deal, history: [] };
   }
 
   get info(): Info {
@@ -250,10 +255,11 @@ class Episode implements Situation {
     return { episodeReturn, steps, goalReached, success: isSuccess(this.env, episodeReturn, goalReached) };
   }
 
-  /** Does a step. */
-  step(action: number): StepResult {
+  /** Does a step. `isRandom` says that the action was drawn from the environment's own stream. */
+  step(action: number, isRandom: boolean): StepResult {
     const result = this.env.step(action);
     requireReward(this.env, result.reward);
+    this.played.history.push({ action, isRandom });
     this.#state = result;
     this.episodeReturn += result.reward;
     this.steps++;
@@ -303,7 +309,7 @@ export class ResponseTally {
     this.#count++;
     if (prompt && decoding) {
       const thought = judgement.perception === null ? null : thoughtOf(decoding, parse);
-      this.#thoughts.add(stateKey(prompt), thought);
+      this.#thoughts.add(promptKey(prompt), thought);
     }
     this.#parsed += Number(parse.action !== null);
     if (judgement.perception === null) return;

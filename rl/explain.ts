@@ -38,6 +38,8 @@ export interface ExplainSettings {
 
 /** Most logits to read back, 16 MB: a large vocabulary has no alternatives. */
 const MAX_LOGITS = 1 << 22;
+/** Most words of queries and keys to read back, 64 MB: a large model has no picture of its attention. */
+const MAX_ATTENTION = 1 << 24;
 
 /** A forward pass that is under way: read its slices, together with others' if there are any, and then dispose of it. */
 export interface Launched<Result> extends Disposable {
@@ -105,10 +107,14 @@ function launchAgent(
 ): Launched<Explanation[]> {
   const layout = vlm.layOut(sequences);
   const { B, R, T, prefix, sources } = layout;
-  const { vocabularySize: V } = vlm.config;
+  const { vocabularySize: V, layers: L } = vlm.config;
+  const { C, E } = attentionSizes(vlm.config);
+  const hasAttention = L * B * T * (C + 2 * E) <= MAX_ATTENTION;
   const tape = new Tape(vlm.gpu, { record: false });
   const QKVs: Tensor[] = [];
-  const hidden = vlm.hidden(tape, layout, (_, QKV) => QKVs.push(QKV)); // (B R, C)
+  const hidden = vlm.hidden(tape, layout, (_, QKV, part) => {
+    if (hasAttention) QKVs.push(part.keep(QKV));
+  }); // (B R, C)
   const hasLogits = B * R * V <= MAX_LOGITS;
   const logits = hasLogits ? [vlm.logits(tape, hidden)] : []; // (B R, V)
   const result = (words: readonly Float32Array[]): Explanation[] => {
@@ -119,7 +125,7 @@ function launchAgent(
         const first = (b * R + r) * V;
         return likeliest(rows.subarray(first, first + V), temperature, count);
       }),
-      attention: imageAttention(layers, {
+      attention: !hasAttention ? null : imageAttention(layers, {
         ...attentionSizes(vlm.config),
         ...{ b, T },
         prefix: prefix[b],

@@ -20,6 +20,11 @@ export const groupOptions = {
       max: 1,
     },
   ) as NumberSetting,
+  dealAgain: number(
+    0,
+    "share of an iteration's deals that are earlier ones, of those whose episodes did not all return the same",
+    { min: 0, max: 1 },
+  ) as NumberSetting,
 };
 
 /** Values of {@linkcode groupOptions}. */
@@ -35,12 +40,15 @@ export type GroupSettings = Values<typeof groupOptions>;
  * import { assertEquals } from "@std/assert";
  * import { collectGroups } from "@ponder/ponder/rl";
  *
- * const collection = collectGroups("grpo", { groups: 4, groupSize: 8, snrFilter: 1 });
- * assertEquals(collection, { kind: "episodes", groups: 4, groupSize: 8 });
+ * const collection = collectGroups("grpo", { groups: 4, groupSize: 8, snrFilter: 1, dealAgain: 0 });
+ * assertEquals(collection, { kind: "episodes", groups: 4, groupSize: 8, dealAgain: 0 });
  * ```
  */
-export function collectGroups(name: string, { groups, groupSize }: GroupSettings): Collection {
-  if (groupSize >= 2) return { kind: "episodes", groups, groupSize };
+export function collectGroups(
+  name: string,
+  { groups, groupSize, dealAgain }: GroupSettings,
+): Collection {
+  if (groupSize >= 2) return { kind: "episodes", groups, groupSize, dealAgain };
   throw new UsageError(
     `Cannot use ${name} with --group-size 1: an episode needs others of its deal, use 2 or more`,
   );

@@ -7,6 +7,7 @@ import { Random } from "../envs/mod.ts";
 import { NotFiniteError } from "../kernels/gpu/mod.ts";
 import type { AdamW } from "../model/mod.ts";
 import { integer, number, type NumberSetting, type Values } from "./cli/mod.ts";
+import { type Learners, updateInShares } from "./gradients.ts";
 import { peakMemory } from "./memory.ts";
 import {
   type ObjectiveSettings,
@@ -68,14 +69,30 @@ export interface UpdateObserver {
   }): void;
 }
 
-/** What differs from one iteration to the next. */
-export interface Iteration {
+/** What is trained: a policy, with the optimiser of its weights. */
+export interface Trainee {
+  /** What learns. */
+  readonly policy: Policy;
+  /** The optimiser of its weights. */
+  readonly optimizer: AdamW;
+}
+
+/** How an iteration is learnt from. */
+export interface Improvement {
+  /** How the losses are put together. */
+  readonly objective: ObjectiveSettings;
+  /** The run's settings. */
+  readonly settings: ImproveSettings;
   /** Names the random orders of this iteration's minibatches. */
   readonly order: string;
   /** The learning rate of this iteration. */
   readonly learningRate: number;
   /** Looks on. */
   readonly observer?: UpdateObserver;
+  /** Those who compute all shares of a minibatch but the first; this process when absent. */
+  readonly learners?: Learners;
+  /** Did earlier weights act? Ratios then differ from 1 from the start. False when absent. */
+  readonly isStale?: boolean;
 }
 
 /**
@@ -85,13 +102,11 @@ export interface Iteration {
  * @throws {NotFiniteError} when a loss, the gradient or the KL divergence is not finite.
  */
 export async function improve(
-  policy: Policy,
-  optimizer: AdamW,
+  trainee: Trainee,
   bSamples: readonly Sample[],
-  objective: ObjectiveSettings,
-  settings: ImproveSettings,
-  { order, learningRate, observer }: Iteration,
+  improvement: Improvement,
 ): Promise<ImproveMetrics> {
+  const { settings, order, observer, isStale = false } = improvement;
   // Turns of weight 0 are left out. The others still fill minibatches of the same shape.
   const live = bSamples.filter(({ weight }) => weight !== 0);
   if (live.length === 0) return nothingLearnt(bSamples);
@@ -103,10 +118,10 @@ export async function improve(
     for (let start = 0; start < bIndices.length; start += settings.minibatch) {
       const mbIndices = bIndices.subarray(start, start + settings.minibatch);
       const mbSamples = padded(Array.from(mbIndices, (index) => live[index]), settings.minibatch);
-      const result = await minibatchUpdate(policy, optimizer, mbSamples, objective, settings, learningRate);
+      const result = await minibatchUpdate(trainee, mbSamples, improvement);
       results.push(result);
       peakMemory();
-      if (results.length === 1) requireRatioOne(result.largestRatioError);
+      if (results.length === 1 && !isStale) requireRatioOne(result.largestRatioError);
       kl = divergence(results.slice(-settings.klWindow));
       // A comparison would take NaN for a small KL. A loss need not show it: it clamps ratios, and this does not.
       if (!Number.isFinite(kl)) {
@@ -129,6 +144,7 @@ export async function improve(
     klStopped,
     clipFraction: average("clipFraction"),
     firstRatioError: results[0].largestRatioError,
+    ...isStale && { behaviourRatio: meanOf(results[0].ratios) },
     gradientNorm: average("gradientNorm"),
     updates: results.length,
   };
@@ -165,12 +181,9 @@ function requireRatioOne(error: number): void {
 
 /** Does one update: forward and backward of each micro-batch in turn, then the optimiser. All results are read back at once. */
 async function minibatchUpdate(
-  policy: Policy,
-  optimizer: AdamW,
+  { policy, optimizer }: Trainee,
   mbSamples: readonly Sample[],
-  objective: ObjectiveSettings,
-  settings: ImproveSettings,
-  learningRate: number,
+  { objective, settings, learningRate, learners }: Improvement,
 ): Promise<MinibatchMetrics> {
   const tokensOf = (response: readonly number[] | null) => response?.length ?? 0;
   const total = (count: (sample: Sample) => number) =>
@@ -185,12 +198,19 @@ async function minibatchUpdate(
     (most, { transition }) => Math.max(most, policy.positionsOf(transition)),
     1,
   );
-  const size = partSize(whole.steps, longest, settings.microBatchPositions);
+  const share = Math.ceil(whole.steps / settings.learners);
+  const size = Math.min(share, partSize(whole.steps, longest, settings.microBatchPositions));
   const slices = Array.from(
     { length: Math.ceil(whole.steps / size) },
     (_, i) => mbSamples.slice(i * size, (i + 1) * size),
   );
   await policy.look?.(mbSamples.map(({ transition }) => transition));
+  if (settings.learners > 1) {
+    const step = stepSettings(settings, learningRate);
+    const result = await updateInShares(policy, optimizer, slices, whole, step, learners);
+    const widths = slices.map(({ length }, part) => result.readouts.logprob[part].length / length);
+    return measure(result, slices, widths, objective);
+  }
   const parts = slices.map((samples) => policyPart(policy, samples, whole));
   const result = await update(
     optimizer,
@@ -295,6 +315,8 @@ export interface ImproveMetrics {
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */
   readonly firstRatioError: number;
+  /** Mean ratio of the first minibatch, against the earlier weights that acted; absent without `--staleness`. */
+  readonly behaviourRatio?: number;
   /** Gradient norm before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;
   /** Updates done; fewer than epochs x minibatches when the KL stop ended the iteration. */

@@ -48,11 +48,11 @@ export {
 export type { EvaluationLine, GateLine, MetricsLine, RlLine, RolloutLine, SftLine } from "./metrics.ts";
 
 // the settings of every run, by the code that reads them
-export { bookkeepingOptions, runOptions } from "./run_options.ts";
+export { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
 export { agentOptions } from "./agent.ts";
 export { returnOptions, rolloutOptions } from "./rollout.ts";
 export { sftOptions } from "./sft.ts";
-export { freezeOptions } from "./setup.ts";
+export { freezeOptions } from "./optimizers.ts";
 export { evaluationOptions } from "./evaluation.ts";
 
 // what is kept of a run, and its policy back
@@ -63,10 +63,10 @@ export {
   type CheckpointName,
   type CheckpointNote,
   type JsonObject,
-  MemoryRun,
   type RunStore,
   type WarmStart,
 } from "./run/store.ts";
+export { MemoryRun } from "./run/memory_run.ts";
 export type { Extension, FileDigest, Manifest } from "./run/manifest.ts";
 export type {
   Histogram,
@@ -101,6 +101,7 @@ export type {
 export { decodePicture, encodePicture } from "./image.ts";
 
 // acting and measuring
+export type { Actor } from "./actors.ts";
 export {
   collectEpisodes,
   collectRollout,
@@ -193,10 +194,11 @@ export {
 export {
   type GuardSettings,
   improve,
+  type Improvement,
   type ImproveMetrics,
   improveOptions,
   type ImproveSettings,
-  type Iteration,
+  type Trainee,
   type UpdateObserver,
 } from "./improve.ts";
 export { updateOptions, type UpdateSettings } from "./update.ts";

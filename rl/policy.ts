@@ -15,6 +15,16 @@ export interface Situation {
   readonly info: Info;
   /** The picture of the state. */
   readonly observation: Observation;
+  /** How the episode came here, if it is known: who acts elsewhere plays it again. */
+  readonly played?: SlotState;
+}
+
+/** An episode under way, as checkpoints keep it: enough to play it again. */
+export interface SlotState {
+  /** Seed that the episode was reset with. */
+  readonly episodeSeed: number;
+  /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
+  readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
 }
 
 /** What the policy saw and wrote, and the action in it. */
@@ -134,6 +144,8 @@ export interface Policy<Inputs extends Batch = Batch> {
   promptOf(situation: Situation): Segment[];
   /** Responds to all situations at once. */
   respond(situations: readonly Situation[], settings: RespondSettings): Promise<Decision[]>;
+  /** Reads the decision in a response that was written to the situation's prompt. */
+  decide(situation: Situation, prompt: readonly Segment[], response: Response): Decision;
   /** Computes the values of prompts without responses, in units of scaled return. */
   values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array>;
   /** Makes the response that a demonstrated text stands for, as token ids. An end token is included if the policy has one. */

@@ -70,6 +70,19 @@ export const environmentPresets: Readonly<Record<string, Preset>> = {
   },
 };
 
+/**
+ * The settings that a pretrained model changes, in every environment. Its tokens are parts of words, so responses are long;
+ * they end early. What it knows is not overwritten at the rates of a model that is made here.
+ */
+export function pretrainedPreset(hasAdapters: boolean): Preset {
+  return {
+    freeze: ["vision", "head", "embedding", "position", "norm", "bias"],
+    maxNewTokens: 256,
+    sftLearningRate: hasAdapters ? 2e-4 : 2e-5,
+    learningRate: hasAdapters ? 5e-5 : 5e-6,
+  };
+}
+
 /** The settings that a kind of policy changes. */
 export interface PolicyPreset {
   /** Changes in all environments. */
@@ -123,6 +136,7 @@ export const policyPresets: Readonly<Record<string, PolicyPreset>> = {
       ...["preset", "cot", "maxNewTokens", "freeze", "lambda", "perceptionGate", "perceptionExtraSteps"],
       "sftThoughts",
       "parse",
+      ...["model", "lora", "loraRank", "loraAlpha", "loraTargets", "splitPictures"],
     ],
   },
 };

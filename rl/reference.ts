@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { requireFinite } from "../kernels/gpu/mod.ts";
-import { type AdamW, type HostTensor, Tape } from "../model/mod.ts";
+import { requireFinite, subslice } from "../kernels/gpu/mod.ts";
+import { type AdamW, type HostTensor, sizeOf, Tape } from "../model/mod.ts";
 import type { LearnContext } from "./algorithms/algorithm.ts";
 import type { ForwardSettings, Policy } from "./policy.ts";
 import type { Transition } from "./rollout.ts";
@@ -71,7 +71,13 @@ export function reference(
         throw new TypeError("Cannot compare with the warm start: the algorithm does not say needsReference");
       }
       if (!held.isFilled) {
-        gpu.write(held.reference, parameters.join(await weights));
+        // What is not among the weights is what it was then: frozen.
+        gpu.copy(parameters.values, held.reference);
+        for (const { name, shape, offset, frozen } of parameters.list) {
+          const tensor = (await weights).get(name);
+          if (tensor === undefined || frozen !== undefined) continue;
+          gpu.write(subslice(held.reference, offset, sizeOf(shape)), tensor.data);
+        }
         held.isFilled = true;
       }
       gpu.copy(parameters.values, held.present);

@@ -5,6 +5,7 @@
  */
 import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
+import type { Actor } from "./actors.ts";
 import { boolean, type BooleanSetting, integer, number, type NumberSetting } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
@@ -26,6 +27,11 @@ export const rolloutOptions = {
     unit: "steps",
   }) as NumberSetting,
   envs: integer(32, "run side by side", { min: 1, unit: "environments" }) as NumberSetting,
+  staleness: integer(
+    0,
+    "that acting may be behind learning: workers go on while the learner updates; 0 waits for every update",
+    { min: 0, max: 5, unit: "iterations" },
+  ) as NumberSetting,
   formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
     min: 0,
     unit: "scaled reward",
@@ -110,6 +116,10 @@ export interface CollectSettings {
   readonly formatPenalty: number;
   /** Seed of the draws. */
   readonly seed: number;
+  /** Who acts; the policy itself when absent. */
+  readonly actor?: Actor;
+  /** Awaited after the last response, before the values of cut episodes are estimated. */
+  readonly beforeValues?: () => Promise<void>;
   /** Should the environment's solver answer each state too? False when absent. */
   readonly corrects?: boolean;
   /** Discount of the exact action values to record; none are recorded when absent. */
@@ -137,6 +147,8 @@ export interface Rollout {
   readonly trajectories: readonly Trajectory[];
   /** Episodes that ended in this iteration. */
   readonly episodes: readonly EpisodeOutcome[];
+  /** Deals whose episodes all returned the same, and gave way to others. `episodes` has theirs too. Absent when none did. */
+  readonly beside?: { readonly deals: readonly number[]; readonly turns: number; readonly tokens: number };
 }
 
 /** Lets the policy act for `steps` steps in every environment. */
@@ -145,7 +157,7 @@ export async function collectRollout(
   vectorEnv: VectorEnv,
   settings: RolloutSettings,
 ): Promise<Rollout> {
-  const { steps, temperature, maxNewTokens, seed, stepsBefore } = settings;
+  const { steps, temperature, maxNewTokens, seed, stepsBefore, actor = policy } = settings;
   const envs = vectorEnv.slots.length;
   const transitions: Transition[] = [];
   const episodes: EpisodeOutcome[] = [];
@@ -157,7 +169,7 @@ export async function collectRollout(
   const bootstraps = new Bootstraps(policy);
   for (let t = 0; t < steps; t++) {
     const random = samplerState(envs, seed, (stepsBefore + t) * maxNewTokens);
-    const decisions = await policy.respond(vectorEnv.slots, {
+    const decisions = await actor.respond(vectorEnv.slots, {
       temperature,
       greedy: false,
       maxNewTokens,
@@ -184,6 +196,7 @@ export async function collectRollout(
       if (outcome !== null) episodes.push(outcome);
     });
   }
+  await settings.beforeValues?.();
   return { transitions, bootstrapValues: await bootstraps.values(steps * envs), trajectories, episodes };
 }
 
@@ -195,6 +208,8 @@ export interface EpisodesSettings extends CollectSettings {
   readonly firstEpisode: number;
   /** Number of episodes side by side. */
   readonly envs: number;
+  /** Plays as many side by side even if there are fewer deals, so that device shapes stay the same. False when absent. */
+  readonly keepsShape?: boolean;
 }
 
 /**
@@ -205,28 +220,32 @@ export async function collectEpisodes(
   make: () => Environment,
   settings: EpisodesSettings,
 ): Promise<Rollout> {
-  const { deals, firstEpisode, temperature, maxNewTokens, seed } = settings;
+  const { deals, firstEpisode, temperature, maxNewTokens, seed, actor = policy } = settings;
   let next = 0;
   const begin = (env: Environment) => {
     // The batch keeps its shape to the end. Episodes beyond the last one are not counted.
     const episode = next++;
-    const { observation, info } = env.reset({ seed: deals[episode % deals.length] });
-    return { env, episode, observation, info, episodeReturn: 0, steps: [] as Step[] };
+    const episodeSeed = deals[episode % deals.length];
+    const { observation, info } = env.reset({ seed: episodeSeed });
+    const played = { episodeSeed, history: [] as { action: number; isRandom: boolean }[] };
+    return { env, episode, observation, info, played, episodeReturn: 0, steps: [] as Step[] };
   };
-  const slots = Array.from({ length: Math.min(settings.envs, deals.length) }, () => begin(make()));
+  const { envs, keepsShape = false } = settings;
+  const slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
   const finished: { steps: Step[]; outcome: EpisodeOutcome }[] = [];
   for (let done = 0; done < deals.length;) {
     const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [
       (Math.imul(seed + 1, 0x9e3779b1) + firstEpisode + episode) >>> 0,
       (steps.length * maxNewTokens) >>> 0,
     ]));
-    const decisions = await policy.respond(slots, { temperature, greedy: false, maxNewTokens, random });
+    const decisions = await actor.respond(slots, { temperature, greedy: false, maxNewTokens, random });
     decisions.forEach((decision, e) => {
       const slot = slots[e];
       const seen = noteState(policy, slot.env, settings);
       const action = decision.parse.action ?? slot.env.randomAction();
       const result = slot.env.step(action);
       requireReward(slot.env, result.reward);
+      slot.played.history.push({ action, isRandom: decision.parse.action === null });
       const { terminated, truncated, reward, info } = result;
       slot.episodeReturn += reward;
       slot.steps.push({
@@ -255,6 +274,7 @@ export async function collectEpisodes(
       slots[e] = begin(slot.env);
     });
   }
+  await settings.beforeValues?.();
   return await joinEpisodes(policy, deals, finished);
 }
 

@@ -13,9 +13,12 @@ import {
   integer,
   list,
   type ListSetting,
+  number,
   type NumberSetting,
+  optionalText,
   path,
   type PathOption,
+  type StringOption,
   text,
   type TextSetting,
 } from "./cli/mod.ts";
@@ -49,6 +52,29 @@ export const runOptions = {
     "more such settings, for the warm start and RL but not for evaluation, such as solvableOnly=true",
   ) as ListSetting,
   seed: integer(0, "seed of everything random", { min: 0, max: 1000 }) as NumberSetting,
+};
+
+/** Options of every command that connects to NATS. */
+export const natsOptions = {
+  natsCreds: path("file with the credentials for NATS: a .creds file, or an nkey seed") as PathOption,
+  natsCa: path("file with the certificate of the authority of NATS servers, for tls://") as PathOption,
+  natsCert: path("file with this machine's own certificate, if NATS servers ask for one") as PathOption,
+  natsKey: path("file with the key of that certificate") as PathOption,
+};
+
+/** Settings of workers that act for a run. They do not change what it computes. */
+export const workerOptions = {
+  workers: optionalText(
+    "act through workers that are connected to this NATS server, such as nats://host:4222; see `worker`",
+  ) as StringOption,
+  workersName: optionalText(
+    "name of the run at that server; the name of its folder when absent",
+  ) as StringOption,
+  jobTimeout: number(30, "without a sign of life, after which another worker gets a job", {
+    min: 1,
+    unit: "seconds",
+  }) as NumberSetting,
+  ...natsOptions,
 };
 
 /** Settings of how a run is kept and reported. They do not change what it computes. */

@@ -1,39 +1,14 @@
 /**
- * What a run begins with: an untrained model with its tokenizer, and an optimiser for each stage.
+ * What a run begins with: an untrained model with its tokenizer.
  *
  * @module
  */
 import type { EnvironmentDefinition } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
-import {
-  AdamW,
-  buildTokenizer,
-  modelPresets,
-  type Parameter,
-  Tokenizer,
-  Vlm,
-  type VlmConfig,
-} from "../model/mod.ts";
+import { buildTokenizer, modelPresets, Tokenizer, Vlm, type VlmConfig } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
-import { list, type ListSetting, number, type NumberSetting, type Values } from "./cli/mod.ts";
 import type { CommonSettings } from "./config.ts";
 import { evaluationEnvSettings } from "./env_settings.ts";
-import type { Policy } from "./policy.ts";
-import type { SftSettings } from "./sft.ts";
-
-/** Settings of which tensors RL trains, and how fast. */
-export const freezeOptions = {
-  freeze: list(
-    ["head", "embedding", "position", "norm", "bias"],
-    "kinds of tensors that RL leaves as they are: matrix, head, embedding, position, norm, bias; or none",
-  ) as ListSetting,
-  visionLearningRateScale: number(
-    0.1,
-    "learning rate of vision encoder and projector over that of the language model",
-    { min: 0 },
-  ) as NumberSetting,
-  valueLearningRateScale: number(1, "the same for the value head", { min: 0 }) as NumberSetting,
-};
 
 /** Designs a run's model: the tokenizer of its environment, the sizes of the model, and the names of its actions. */
 export function designModel(
@@ -57,42 +32,4 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   vlm.parameters.initialize(config.seed);
   const { cot, temperature, maxNewTokens, parse: parsing } = config;
   return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions, parsing });
-}
-
-/** Makes the optimiser of the warm start. Every weight learns; linear weights decay. */
-export function sftOptimizer(policy: Policy, config: Pick<SftSettings, "sftWeightDecay">): AdamW {
-  const isTrained = trainedBeside(policy);
-  return new AdamW(policy.gpu, policy.parameters, ({ kind, part }) => ({
-    learningRateScale: isTrained(kind, part) ? 1 : 0,
-    weightDecay: kind === "matrix" || kind === "head" ? config.sftWeightDecay : 0,
-    clipGroup: clipGroupOf(policy, part),
-  }));
-}
-
-/** Makes the optimiser of RL. It trains all four parts of the model, except for frozen kinds; the value head is never frozen. */
-export function rlOptimizer(policy: Policy, config: Values<typeof freezeOptions>): AdamW {
-  const isTrained = trainedBeside(policy);
-  const scaleOf = ({ kind, part }: Parameter) => {
-    if (part === "value_head") return config.valueLearningRateScale;
-    if (!isTrained(kind, part) || config.freeze.includes(kind)) return 0;
-    return part === "vision" || part === "projector" ? config.visionLearningRateScale : 1;
-  };
-  return new AdamW(policy.gpu, policy.parameters, (parameter) => ({
-    learningRateScale: scaleOf(parameter),
-    weightDecay: 0,
-    clipGroup: clipGroupOf(policy, parameter.part),
-  }));
-}
-
-/** What is trained at all: everything, or in a model with adapters these and the value head alone. */
-function trainedBeside(
-  { parameters }: Policy,
-): (kind: Parameter["kind"], part: Parameter["part"]) => boolean {
-  const hasAdapters = parameters.list.some(({ kind }) => kind === "adapter");
-  return (kind, part) => !hasAdapters || kind === "adapter" || part === "value_head";
-}
-
-/** The value head is clipped on its own if its gradient does not reach the rest. */
-function clipGroupOf({ sharesFeatures }: Policy, part: Parameter["part"]): "policy" | "value" {
-  return part === "value_head" && !sharesFeatures ? "value" : "policy";
 }

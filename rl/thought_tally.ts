@@ -31,7 +31,7 @@ export class ThoughtTally {
   readonly #pairs = new Map<string, number>();
   #isStated = false;
 
-  /** Counts a response: its state as `stateKey` names it, its thought as `thoughtOf` finds it. */
+  /** Counts a response: its state as `promptKey` names it, its thought as `thoughtOf` finds it. */
   add(state: string, thought: string | null): void {
     // If any response states a thought, a response without one has an empty thought.
     this.#isStated ||= thought !== null;
@@ -72,6 +72,6 @@ export function thoughtOf(response: Decoding, parse: Pick<Parse, "action" | "sta
 }
 
 /** Names what the model saw. Equal prompts with equal pictures have equal keys. */
-export function stateKey(prompt: readonly Segment[]): string {
+export function promptKey(prompt: readonly Segment[]): string {
   return prompt.map((segment) => segment.kind === "text" ? segment.ids.join() : segment.picture.id).join(":");
 }

@@ -18,6 +18,14 @@ export const updateOptions = {
     min: 1,
     unit: "positions",
   }) as NumberSetting,
+  learners: integer(
+    1,
+    "compute a minibatch's shares, each from zero; with --workers all but the first elsewhere",
+    {
+      min: 1,
+      unit: "learners",
+    },
+  ) as NumberSetting,
   learningRate: number(1e-4, "learning rate, falling linearly to a tenth", { min: 0 }) as NumberSetting,
   policyGradientClip: number(1, "largest gradient norm, value head apart; 0 clips nothing", {
     min: 0,
@@ -131,6 +139,18 @@ function gather(names: Names, norms: Float32Array, words: readonly Float32Array[
     names.losses.forEach((name, i) => losses[name] += words[first + i][0]);
     names.readouts.forEach((name, i) => readouts[name].push(words[first + names.losses.length + i]));
   }
+  return finished({ losses, readouts }, norms);
+}
+
+/**
+ * Completes what an update measured with the optimiser's norms.
+ *
+ * @throws {NotFiniteError} when a loss or the gradient is not finite.
+ */
+export function finished(
+  { losses, readouts }: Omit<UpdateResult, "gradientNorm">,
+  norms: Float32Array,
+): UpdateResult {
   // The optimiser itself skips an update if any gradient is not finite, also the value head's.
   if (norms[2] !== 1 || !Object.values(losses).every(Number.isFinite)) {
     const inWords = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

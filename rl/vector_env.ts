@@ -12,7 +12,9 @@ import type {
   StepResult,
 } from "../envs/mod.ts";
 import { quote } from "../model/mod.ts";
-import type { Situation } from "./policy.ts";
+import type { Situation, SlotState } from "./policy.ts";
+
+export type { SlotState } from "./policy.ts";
 
 /** A finished episode. */
 export interface EpisodeOutcome {
@@ -31,16 +33,10 @@ export function isSuccess(env: Environment, episodeReturn: number, goalReached: 
   return env.success === "goal" ? goalReached : episodeReturn > 0;
 }
 
-/** An episode under way, as a checkpoint keeps it: enough to play it again. */
-export interface SlotState {
-  /** Seed that the episode was reset with. */
-  readonly episodeSeed: number;
-  /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
-  readonly history: readonly { readonly action: number; readonly isRandom: boolean }[];
-}
-
 /** An environment and its episode under way. */
 export interface Slot {
+  /** The episode as others can play it again: its seed and its actions, as they are now. */
+  readonly played: SlotState;
   /** The environment. */
   readonly env: Environment;
   /** Seed that the episode was reset with. */
@@ -142,7 +138,13 @@ export class VectorEnv {
   #begin(env: Environment): Slot {
     const episodeSeed = this.#firstSeed + this.#episodes++;
     const { observation, info } = env.reset({ seed: episodeSeed });
-    return { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
+    const slot = { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
+    return {
+      ...slot,
+      get played() {
+        return { episodeSeed: this.episodeSeed, history: this.history };
+      },
+    };
   }
 
   #reset(slot: Slot, episodeSeed: number): void {

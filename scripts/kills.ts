@@ -41,6 +41,8 @@ const make = (settings) => {
 export default defineEnvironment({ name: "Unsolved", make });
 `;
 
+export { UNSOLVED };
+
 /** Something to kill. Every command runs in a folder of its own, with the run in `run`. */
 export interface Scenario {
   readonly name: string;
@@ -134,7 +136,7 @@ export const scenarios: readonly Scenario[] = [
 ];
 
 /** The final state of a scenario: digests by file. */
-type Content = Readonly<Record<string, string>>;
+export type Content = Readonly<Record<string, string>>;
 
 /** The result of a scenario's kills. */
 export interface Outcome {
@@ -212,7 +214,7 @@ function watch(folder: string, onChange: () => void): Disposable {
 }
 
 /** Digests of what must be equal; the folder's own name is left out. */
-async function contentOf(run: string, folder: string): Promise<Content> {
+export async function contentOf(run: string, folder: string): Promise<Content> {
   const files = ["metrics.jsonl"];
   for (const name of ["checkpoint", "warm_start"]) {
     files.push(`${name}/model.safetensors`, `${name}/optimizer.safetensors`);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times the whole steps of `deno task bench --only steps` in PyTorch eager, f32: the same model, shapes and losses.
+"""Times the whole steps of `./ponder bench --only steps` in PyTorch eager, f32: the same model, shapes and losses.
 
 It is not part of the tests. On Debian or Ubuntu:
 
@@ -12,6 +12,9 @@ wall time. The two runs are made one after the other, so use it only on a quiet 
 
 Every step is timed at every thread setting, and the best setting of each step counts. The linear algebra library has one
 thread: two of its own beside two of torch oversubscribe two cores and run at half speed.
+
+`--smollm2 FOLDER` times another step: SmolLM2-135M's forward, loss and backward on a folder that `./ponder bench --suite
+pretrained` wrote. It prints JSON, with the loss and norms of gradients.
 
 PyTorch does less work than ponder. Patches, the mask and index arrays are made beforehand, and the rollout has neither
 environments nor pictures. On a machine with CUDA use `--device cuda --warm-up 2`.
@@ -245,6 +248,74 @@ STEPS = {
 }
 
 
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        start, tensors = file.tell(), {}
+        for name, entry in header.items():
+            first, end = entry["data_offsets"]
+            file.seek(start + first)
+            halves = torch.frombuffer(bytearray(file.read(end - first)), dtype=torch.bfloat16)
+            tensors[name] = halves.float().view(entry["shape"])
+    return tensors
+
+
+def smollm2(folder):
+    """A Llama of nanoVLM's names: the mean loss of 127 next tokens, and the gradient of every weight."""
+    with open(f"{folder}/config.json", encoding="utf8") as file:
+        c = json.load(file)
+    heads, shared, width = c["lm_n_heads"], c["lm_n_kv_heads"], c["lm_hidden_dim"]
+    size, positions = width // heads, 128
+    p = {name.removeprefix("decoder."): tensor.requires_grad_()
+         for name, tensor in read_safetensors(f"{folder}/model.safetensors").items() if name.startswith("decoder.")}
+    ids = (torch.arange(positions) * 7919) % 49152
+    angles = torch.arange(positions)[:, None] * c["lm_re_base"] ** (-torch.arange(0, size, 2) / size)
+    cos, sin = (f(torch.cat([angles, angles], -1)) for f in (torch.cos, torch.sin))
+    mask = torch.full((positions, positions), float("-inf")).triu(1)
+
+    def norm(name, x):
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + c["lm_rms_eps"]) * p[f"{name}.weight"]
+
+    def turn(x):
+        a, b = x.chunk(2, -1)
+        return x * cos + torch.cat([-b, a], -1) * sin
+
+    def step():
+        for tensor in p.values():
+            tensor.grad = None
+        x = F.embedding(ids, p["token_embedding.weight"])
+        for i in range(c["lm_n_blocks"]):
+            name = f"blocks.{i}"
+            y = norm(f"{name}.norm1", x)
+            q, k, v = (F.linear(y, p[f"{name}.attn.{part}_proj.weight"]).view(positions, -1, size).transpose(0, 1)
+                       for part in "qkv")
+            q, k = turn(q), turn(k).repeat_interleave(heads // shared, 0)
+            v = v.repeat_interleave(heads // shared, 0)
+            mixed = torch.softmax(q @ k.transpose(1, 2) / math.sqrt(size) + mask, -1) @ v
+            x = x + F.linear(mixed.transpose(0, 1).reshape(positions, width), p[f"{name}.attn.out_proj.weight"])
+            y = norm(f"{name}.norm2", x)
+            gate, up = (F.linear(y, p[f"{name}.mlp.{part}_proj.weight"]) for part in ("gate", "up"))
+            x = x + F.linear(F.silu(gate) * up, p[f"{name}.mlp.down_proj.weight"])
+        logits = F.linear(norm("norm", x)[:-1], p["token_embedding.weight"])
+        loss = F.cross_entropy(logits, ids[1:])
+        loss.backward()
+        return float(loss)
+
+    best = None
+    for threads in sorted({1, os.cpu_count() or 1}):
+        torch.set_num_threads(threads)
+        median = measure(step, 5, 0)["median"]
+        best = median if best is None else min(best, median)
+    first = [p[f"blocks.0.attn.{part}_proj.weight"].grad for part in "qkv"]
+    answers = {
+        "loss": step(),
+        "norm of d(norm)": float(p["norm.weight"].grad.norm()),
+        "norm of d(embedding)": float(p["token_embedding.weight"].grad.norm()),
+        "norm of d(first qkv)": math.sqrt(sum(float(grad.norm()) ** 2 for grad in first)),
+    }
+    print(json.dumps(dict(torch=torch.__version__, seconds=best / 1e3, answers=answers)))
+
+
 def measure(step, rounds, warm_up):
     """Measures milliseconds: median and quartiles. It warms up for `warm_up` seconds, and for at least two steps."""
     times, until = [], time.perf_counter() + warm_up
@@ -286,7 +357,10 @@ def main():
     parser.add_argument("--ours", help="a saved run of ./ponder bench to compare with")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--out", help="also save the JSON in this file")
+    parser.add_argument("--smollm2", metavar="FOLDER", help="time SmolLM2-135M's forward, loss and backward instead")
     options = parser.parse_args()
+    if options.smollm2:
+        return smollm2(options.smollm2)
     unknown = [name for name in options.steps.split(",") if name not in STEPS]
     if unknown:
         parser.error(f"unknown step {', '.join(unknown)}: there are {', '.join(STEPS)}")

@@ -4,7 +4,7 @@ import { openGpu } from "../kernels/gpu/mod.ts";
 import type { Agent } from "../rl/agent.ts";
 import { loadAgent } from "../rl/run/checkpoint.ts";
 import type { Point, Step } from "../web/playground/protocol.ts";
-import { playSteps } from "../web/playground/play.ts";
+import { playSteps, responder } from "../web/playground/play.ts";
 
 /** Episodes that are recorded. */
 const EPISODES = 12;
@@ -20,7 +20,11 @@ export async function writeDemo(run: string, folder: URL): Promise<void> {
   const episodes: Step[][] = [];
   for (let episode = 0; episode < EPISODES; episode++) {
     const steps: Step[] = [];
-    for await (const { step } of playSteps(agent, numberLine, { episode, greedy: false })) steps.push(step);
+    for await (
+      const { step } of playSteps(responder(agent, { episode, greedy: false }), numberLine, { episode })
+    ) {
+      steps.push(step);
+    }
     episodes.push(steps);
   }
   gpu.destroy();

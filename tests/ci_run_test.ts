@@ -42,9 +42,13 @@ for (const [name, output, status, closing, code] of testRuns) {
 }
 
 /** What `.ci/run` says and what the tests are told, with stubs of what the machine has. */
-function runWith(prepare: (sandbox: Sandbox) => void) {
+function runWith(prepare: (sandbox: Sandbox) => void, tool: "chromium" | "nats-server" = "chromium") {
   using sandbox = new Sandbox();
-  const script = '#!/bin/sh\necho "browser: $REQUIRE_BROWSER"\necho "ok | 1 passed | 0 failed (1ms)"\n';
+  // The other tool is there.
+  sandbox.stub(tool === "chromium" ? "nats-server" : "chromium", "#!/bin/sh\n");
+  const script = `#!/bin/sh\necho "${
+    tool === "chromium" ? "browser: $REQUIRE_BROWSER" : "nats: $REQUIRE_NATS"
+  }"\necho "ok | 1 passed | 0 failed (1ms)"\n`;
   Deno.writeTextFileSync(`${sandbox.folder}/repository/ponder`, script);
   prepare(sandbox);
   const { code, out, err } = sandbox.run(".ci/run");
@@ -77,3 +81,22 @@ Deno.test(".ci/run goes on without a browser, and says so loudly", noWindows, ()
     assertEquals(err.includes("called"), false);
   }
 });
+
+Deno.test(
+  ".ci/run installs a NATS server as root and holds the tests to it, or says loudly that it has none",
+  noWindows,
+  () => {
+    const there = runWith((sandbox) => sandbox.stub("nats-server", "#!/bin/sh\n"), "nats-server");
+    assertEquals([there.code, there.told, there.err], [0, "nats: 1", ""]);
+    const installed = runWith((sandbox) => {
+      const path = `${sandbox.folder}/bin/nats-server`;
+      const install = `printf '#!/bin/sh\\n' > "${path}"\nchmod +x "${path}"`;
+      sandbox.stub("id", "#!/bin/sh\necho 0\n").logged("apt-get", install);
+    }, "nats-server");
+    assertEquals([installed.code, installed.told, installed.lines], [0, "nats: 1", 1]);
+    assertStringIncludes(installed.err, "installing nats-server");
+    const without = runWith(() => {}, "nats-server");
+    assertEquals([without.code, without.told], [0, "nats: "]);
+    assertStringIncludes(without.err, "NO NATS SERVER: the tests of workers are SKIPPED");
+  },
+);

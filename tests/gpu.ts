@@ -55,3 +55,16 @@ export function gpuTest(
     },
   });
 }
+
+/** Registers a test on a device of its own, since it leaves errors behind or counts what the device has done. */
+export function ownGpuTest(name: string, fn: (gpu: Gpu) => Promise<void>): void {
+  Deno.test({
+    name,
+    ...onGpu,
+    fn: async () => {
+      const gpu = await openGpu();
+      await fn(gpu);
+      gpu.destroy();
+    },
+  });
+}

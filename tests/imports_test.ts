@@ -1,6 +1,6 @@
 /**
  * The import arrows of the house style, checked on every .ts file of the repository:
- * `bench, commands -> watch -> report -> run -> rl -> model -> tape -> kernels/<op> -> gpu`, and `rl -> envs`.
+ * `bench, commands -> watch -> report -> remote -> run -> rl -> model -> tape -> kernels/<op> -> gpu`, and `rl -> envs`.
  */
 import { assert, assertEquals } from "@std/assert";
 
@@ -141,6 +141,7 @@ const ROOMS: readonly (readonly [name: string, holds: (path: string) => boolean]
   ["bench, commands", (path) => isCommand(path) || path.startsWith("bench/") || path === "rl/mod.ts"],
   ["watch", (path) => path.startsWith("rl/watch/")],
   ["report", (path) => path.startsWith("rl/report/")],
+  ["remote", (path) => path.startsWith("rl/remote/")],
   ["run", (path) => path.startsWith("rl/run/")],
   ["rl", (path) => path.startsWith("rl/")],
   ["model", (path) => path.startsWith("model/") && !path.startsWith("model/tape/")],

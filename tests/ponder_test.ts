@@ -124,15 +124,20 @@ Deno.test("a command may read the repository and write runs and the cache, no mo
   assertEquals(reproduce.granted("--allow-run"), [Deno.realPathSync(`${sandbox.folder}/bin/deno`)]);
 });
 
-Deno.test("only a run that is watched may use the network, and only this machine's", noWindows, () => {
-  using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
-  const network = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted("--allow-net");
-  assertEquals(network("train", "--watch", "--seed", "1"), ["127.0.0.1"]);
-  assertEquals(network("watch"), ["127.0.0.1"]);
-  for (const command of ["train", "runs", "replay", "act", "export", "eval"]) {
-    assertEquals(network(command), []);
-  }
-});
+Deno.test(
+  "only a run that is watched or played in a browser may use the network, and only this machine's",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const network = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted("--allow-net");
+    assertEquals(network("train", "--watch", "--seed", "1"), ["127.0.0.1"]);
+    assertEquals(network("watch"), ["127.0.0.1"]);
+    assertEquals(network("play", "--browser"), ["127.0.0.1"]);
+    for (const command of ["train", "runs", "replay", "play", "act", "export", "eval", "worker"]) {
+      assertEquals(network(command), []);
+    }
+  },
+);
 
 Deno.test(
   "import may reach the hub's hosts and its cache, and from a folder no network at all",
@@ -171,6 +176,33 @@ Deno.test(
     ]);
     const adapter = started(sandbox.run("ponder", "import", "--base", "owner/model", "snapshot"));
     assertEquals(adapter.granted("--allow-net"), ["huggingface.co", "*.huggingface.co", "*.hf.co"]);
+  },
+);
+
+Deno.test(
+  "learner and worker may reach the NATS servers that their user names, and no others",
+  noWindows,
+  () => {
+    using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    const granted = (...args: string[]) => started(sandbox.run("ponder", ...args)).granted;
+    const cases: [address: string, servers: string[]][] = [
+      ["nats://learner", ["learner:4222"]],
+      ["learner:4223", ["learner:4223"]],
+      ["tls://user:se@cret@10.0.0.1:443,nats://b-2.example.org", ["10.0.0.1:443", "b-2.example.org:4222"]],
+      ["nats://[::1]:4222,[fe80::1]", ["[::1]:4222", "[fe80::1]:4222"]],
+      ["nats://a b:1,nats://c:99999,--allow-run,nats://d/e", []],
+      ["", []],
+    ];
+    for (const [address, servers] of cases) {
+      assertEquals(granted("worker", "--nats", address)("--allow-net"), servers, address);
+      assertEquals(granted("train", `--workers=${address}`)("--allow-net"), servers, address);
+      assertEquals(granted("worker", "--nats", address)("--allow-read").length, 2, address);
+    }
+    assertEquals(granted("train", "--watch", "--workers", "nats://a")("--allow-net"), [
+      "127.0.0.1",
+      "a:4222",
+    ]);
+    assertEquals(granted("train", "--nats", "nats://a")("--allow-net"), []);
   },
 );
 

@@ -5,6 +5,8 @@
  */
 import * as esbuild from "esbuild";
 import { fileURLToPath } from "node:url";
+import { writeFileAtomic } from "../model/files.ts";
+import { cardSprites, glyphSprites } from "./sprites.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const pathOf = (file: string) => fileURLToPath(new URL(file, ROOT));
@@ -38,12 +40,37 @@ export function forBrowsers(): esbuild.Plugin {
         const stand = files.get(fileURLToPath(new URL(path, `file://${resolveDir}/`)));
         return stand === undefined ? null : { path: stand };
       });
-      build.onLoad({ filter: /\.woff2$/ }, async ({ path }) => ({
-        contents: await Deno.readFile(path),
+      build.onResolve({ filter: /\.sprites\.json$/ }, ({ path }) => ({
+        path: path.replace(/.*\/(\w+)\.sprites\.json$/, "$1.bin"),
+        namespace: "sprites",
+      }));
+      build.onLoad({ filter: /.*/, namespace: "sprites" }, async ({ path }) => ({
+        contents: await spritesOf(path),
         loader: "file",
       }));
     },
   };
+}
+
+/** Files that say how sprites look. */
+const SPRITE_SOURCES = [
+  ...["web/sprites.ts", "web/host/sprite_file.ts", "envs/shared/cards.ts", "envs/shared/canvas.ts"],
+  "deno.json",
+];
+
+/** Draws sprites; those drawn before lie in `.cache/`, since all cards take seconds. */
+async function spritesOf(file: string): Promise<Uint8Array> {
+  const sources = await Promise.all(SPRITE_SOURCES.map((path) => Deno.readTextFile(pathOf(path))));
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sources.join("\n")));
+  const kept = pathOf(`.cache/sprites/${new Uint8Array(digest).toHex().slice(0, 16)}-${file}`);
+  try {
+    return await Deno.readFile(kept);
+  } catch {
+    const sprites = await (file === "cards.bin" ? cardSprites() : glyphSprites());
+    await Deno.mkdir(pathOf(".cache/sprites"), { recursive: true });
+    await writeFileAtomic(kept, sprites);
+    return sprites;
+  }
 }
 
 /** What {@linkcode bundle} is told beside the entries. */

@@ -18,4 +18,9 @@ export default defineEnvironment({
   },
   solve: () => 1,
   thought: ({ place }) => `${4 - place} cells to the goal`,
+  judge: ({ place }, text) => {
+    const stated = /(\d) cells to the goal/.exec(text)?.[1];
+    if (stated === undefined) return { perception: null, faithful: null };
+    return { perception: Number(Number(stated) === 4 - place), faithful: text.includes('"action": "right"') };
+  },
 });

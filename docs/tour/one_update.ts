@@ -16,7 +16,7 @@ import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import { collectRollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
 import { train } from "../../rl/run/training.ts";
-import { rlOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { drawUpdate, ratioOf, signless, type Turn } from "./one_update_picture.ts";
 
 const [folder] = Deno.args;

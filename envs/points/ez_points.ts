@@ -6,7 +6,7 @@
  * | actions | 0-9 `1`-`10`, 10 `+`, 11 `*`, 12 `=` |
  * | observation | 300 x 300 RGB, two cards above `Formula: ` and the items so far |
  * | state | two cards (face cards count 10) and the formula |
- * | start | a first card from 2 to king, a second that makes 12 with it (by `*` half the time if 12 is a multiple), in random order |
+ * | start | two cards that make 12, in random order; the first from 2 to king, the second by `*` half the time if 12 is a multiple |
  * | reward | 10 for `=` after a formula of both cards that equals 12, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
  * | end | terminated by `=`, and with -1 by any action after a formula of more than 5 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
@@ -44,7 +44,7 @@ export interface EZPointsSettings {
 }
 
 const TARGET = 12;
-/** A sum and a product, of seven hands in all. */
+/** Two of the seven hands: a sum and a product. */
 const HELD_OUT: readonly string[] = ["7 5", "4 3"];
 
 const START =

@@ -12,16 +12,17 @@ const HAS_ACTION = /[1-9+\-*/()=]/;
 const CONFLICT = -2;
 
 /**
- * Makes the parser of the point games: the published rule (see `parse.ts`) with its exception for them. Numbers of two
- * digits are taken out of the text first, from left to right. Actions of one character are looked for in what is left, so
- * a `10` is no `1`. By its source the rule takes digits wherever they stand: if `-` is no action, `-1` is `1`, and so is `1.5x`
- * with nothing else in it. The tolerant parser does not.
+ * Makes the parser of the point games: the published rule (see `parse.ts`) with its exception for them.
+ *
+ * Numbers of two digits are taken out of the text first, from left to right. Actions of one character are looked for in what is
+ * left, so that a `10` is no `1`. The published rule takes digits anywhere. If `-` is no action, `-1` counts as `1`; `1.5x`
+ * does too, if nothing else is in it. The tolerant parser takes neither.
  *
  * `actions` are the numbers from 1 to 10 or to 13, then operators of one character.
  */
 export function createPointsParser(actions: readonly string[]): (text: string) => Parse {
-  // An automaton of two states: after a `1` that may yet be the first digit of two, and after anything else. By state
-  // and byte: what is complete now, from the `1` on if there is one, and whether the byte is such a `1` itself.
+  // An automaton of two states. One comes after a `1` that may be the first digit of two, the other after anything else.
+  // For each state and byte the tables say which action is complete, and whether the byte is such a `1`.
   const complete = new Int8Array(2 * BYTES).fill(NOTHING);
   const isOne = new Uint8Array(2 * BYTES);
   const one = actions.indexOf("1");
@@ -40,7 +41,7 @@ export function createPointsParser(actions: readonly string[]): (text: string) =
     let found = NOTHING;
     let start = -1;
     let open = 0; // 1 after a `1`
-    // A loop and no pattern: how fast one is that tells a `1` from a `10` depends on the text it is first used on.
+    // A loop, since the speed of a regular expression for this depends on the text that it is first used on.
     const isWanted = (part: string) => open === 1 || HAS_ACTION.test(part);
     for (const { bytes, placeOf } of encodeParts(text, afterKey(text, 1), isWanted)) {
       for (let i = 0; i < bytes.length; i++) {

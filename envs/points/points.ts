@@ -4,7 +4,7 @@
  * Rules, as published: an action appends its number or operator (reward 0); a number that the unused cards do not
  * have appends a space instead (reward -1); `=` ends the episode with 10 if every card is used and the formula
  * equals the target as Python evaluates it, with -1 otherwise; once the formula is over its limit any action
- * ends the episode with -1. That is a rule, no time limit, since the picture shows the formula: the episode is terminated.
+ * ends the episode with -1. The picture shows the formula, so this is a rule and no time limit: the episode is terminated.
  *
  * Source: RL4VLM, `gym_cards`. Unlike it, deals follow the seed, formulas are not handed to `eval`, and a long one truncates nothing.
  */
@@ -77,7 +77,7 @@ export interface PointsGame {
   readonly plans?: PlanKind;
   /** Which hands are dealt; all when absent. */
   readonly hands?: Part;
-  /** Is a hand, its numbers largest first, one of those held out? */
+  /** Is this hand held out? Its numbers come largest first. */
   readonly isHeldOut: (hand: readonly number[]) => boolean;
 }
 
@@ -242,14 +242,14 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     return this.#fallback.integer(this.actions.length);
   }
 
-  /** The numbers, smallest first, the target and the formula: neither suits nor the cards' order change what an action leads to. */
+  /** The numbers, smallest first, the target and the formula. Suits and the order of the cards change nothing. */
   stateKey(): string {
     checkBegun(this.#phase, this.name);
     const numbers = this.#numbers.toSorted((a, b) => a - b);
     return `${numbers.join(" ")} | ${this.#target} | ${this.#formula.join(",")}`;
   }
 
-  /** The next item of the shortest plan; `=` when it is complete, and when no plan is left: every end costs 1 then. */
+  /** The next item of the shortest plan. It is `=` when the plan is complete, or when none is left: every end costs 1 then. */
   solve(): number {
     checkRunning(this.#phase, "solve", this.name);
     const rest = this.complete(this.#numbers, this.#formula, this.#target);
@@ -299,7 +299,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     return completeFormula(this.#rules, { numbers, target, formula });
   }
 
-  /** Deals until the hand is one of those to deal. */
+  /** Deals until the settings allow the hand. */
   #dealWanted(deals: Random, target: number): readonly Card[] {
     const { hands = "all", isHeldOut } = this.game;
     for (let attempt = 0; attempt < DEAL_ATTEMPTS; attempt++) {
@@ -327,7 +327,7 @@ export abstract class Points implements Omit<Environment<PointsInfo>, "current">
     });
   }
 
-  /** What is left of the sum of misread cards without a plan, if the formula is on its way there. */
+  /** If misread cards have no plan, the solver adds them all up: the rest of that sum, if the formula is its beginning. */
   #guess(numbers: readonly number[]): readonly string[] | null {
     if (numbers.every((number, i) => number === this.#numbers[i])) return null;
     const sum = numbers.flatMap((number, i) => i === 0 ? [String(number)] : ["+", String(number)]);

@@ -6,15 +6,15 @@
  * | actions | 0-9 `1`-`10`, 10 `+`, 11 `-`, 12 `*`, 13 `/`, 14 `(`, 15 `)`, 16 `=`; with `faceValue` `11-13` the numbers are 0-12 and the operators follow |
  * | observation | 300 x 300 RGB, four cards above `Formula:` and the items so far |
  * | state | four cards (face cards count 10) and the formula |
- * | start | four cards, ranks and suits uniform, as if each from a deck of its own: 26.9% of the deals have no solution in plain arithmetic |
+ * | start | four cards, each drawn from a whole deck; 26.9% of the deals have no solution in plain arithmetic |
  * | reward | 10 for `=` after a formula of all cards that equals the target, -1 for any other `=`, -1 for a number not on an unused card, 0 otherwise |
  * | end | terminated by `=`, and with -1 by any action after a formula of more than 20 items |
  * | info | `cards`, `numbers`, `target`, `formula`, `goalReached` |
  *
- * A thought sorts the numbers, largest first, and states what is still to be appended: with the current formula before
- * it, that is the whole plan. Sorted, the 28,561 deals are but 715 hands, each with one plan to know. Deals (and formulas)
- * without a plan are closed at once: every way to end them costs 1. Plans put no digits together and know no
- * `**` and no `//` unless `plans` says so, see `solver.ts`.
+ * A thought sorts the numbers, largest first, and states what is still to be appended. The current formula and that are the
+ * whole plan. The 28,561 deals make 715 sorted hands, each with one plan to know. A deal or formula without a plan is closed
+ * at once, since every way to end it costs 1. Plans put no digits together, and use `**` and `//` only if `plans` says so;
+ * see `solver.ts`.
  *
  * Source: RL4VLM, `gym_cards/Points24-v0`. Unlike it, deals follow the seed. The prompts of other targets and of
  * `11-13` are the published one with the numbers replaced.
@@ -98,8 +98,8 @@ function choices(faceValue: FaceValue): string {
 }
 
 /**
- * The published prompt in few pieces; a target other than 24 is spelled with digits between smaller ones. No piece
- * for "24" alone: it would swallow the items 2 and 4 of a formula.
+ * The published prompt in few pieces. A target other than 24 is spelled in digits between smaller pieces. "24" alone is no
+ * piece, since it would swallow the items 2 and 4 of a formula.
  */
 const PROMPT_TOKENS: readonly string[] = [
   START_BEFORE + TARGET + START_AFTER,

@@ -81,16 +81,26 @@ const IMAGES = "@heruka_urgyen/react-playing-cards/src/images";
 
 const pictures = new Map<string, CanvasImage>();
 
+const fileOf = (card: Card | null): string =>
+  `${IMAGES}/${card === null ? "back" : `2color/${card.rank}${card.suit}`}.svg`;
+
 /** Rasterised once a card and width. */
 function picture(card: Card | null, width: number): CanvasImage {
-  const file = card === null ? "back" : `2color/${card.rank}${card.suit}`;
-  const key = `${file} ${width}`;
+  const key = `${fileOf(card)} ${width}`;
   let image = pictures.get(key);
   if (image === undefined) {
-    image = rasterizeSvg(`${IMAGES}/${file}.svg`, width, card === null ? editBack : editFace);
+    image = rasterizeSvg(fileOf(card), width, card === null ? editBack : editFace);
     pictures.set(key, image);
   }
   return image;
+}
+
+/** The pictures of all cards at a width, and of the back if asked for, by file and width: for those who cannot read SVG. */
+export function cardPictures(width: number, withBack: boolean): { key: string; image: CanvasImage }[] {
+  return [...DECK, ...withBack ? [null] : []].map((card) => ({
+    key: `${fileOf(card)} ${width}`,
+    image: picture(card, width),
+  }));
 }
 
 /** The published faces have no outline, and a darker red. */

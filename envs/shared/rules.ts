@@ -10,6 +10,7 @@ import type {
   DemonstrationSettings,
   Environment,
   Info,
+  Judgement,
   Observation,
   Parse,
   PromptSettings,
@@ -77,6 +78,11 @@ export interface Rules<S, P> {
   readonly thought?: (state: S, settings: P) => string;
   /** Share of demonstrated actions that are random ones, so that RL has something to improve; 0.25 when absent. */
   readonly mistakes?: number;
+  /**
+   * How well a response reads the picture, and whether its action follows from its thought; see {@linkcode Judgement}. With it,
+   * RL waits until the warm start reads pictures (`--perception-gate`), and warns when thoughts get worse.
+   */
+  readonly judge?: (state: S, text: string, settings: P) => Judgement;
 }
 
 const REQUIRED = {
@@ -85,7 +91,16 @@ const REQUIRED = {
   render: "(state) => ({ width, height, data })",
 } as const;
 
-const OPTIONAL = ["prompt", "parse", "legalActions", "info", "stateKey", "solve", "thought"] as const;
+const OPTIONAL = [
+  "prompt",
+  "parse",
+  "legalActions",
+  "info",
+  "stateKey",
+  "solve",
+  "thought",
+  "judge",
+] as const;
 
 /**
  * Makes the environments of `rules`.
@@ -128,6 +143,7 @@ export function rulesEnvironment<S, P>(
         solve: () => rules.solve!(env.state("solve"), env.settings),
         demonstrate: (random: Random, how: DemonstrationSettings) => env.write(random, how, mistakes),
       },
+      ...rules.judge && { judge: (text: string) => env.judged(text) },
     });
   };
 }
@@ -237,6 +253,15 @@ class Game<S, P>
     return start + actions[action] + CLOSE;
   }
 
+  /** What the rules say of a response to the current state. */
+  judged(text: string): Judgement {
+    const { name, judge } = this.#rules;
+    const judgement = judge!(this.state("judge a response to"), text, this.settings);
+    const fault = judgementFault(judgement);
+    if (fault !== null) throw new TypeError(`Cannot judge a response in ${name}: ${fault}`);
+    return judgement;
+  }
+
   #keyOf(state: S): string {
     return this.#rules.stateKey?.(state, this.settings) ?? keyOf(state);
   }
@@ -270,6 +295,15 @@ class Game<S, P>
       },
     };
   }
+}
+
+/** What is wrong with a judgement; null if nothing is. */
+export function judgementFault(judgement: Judgement): string | null {
+  const { perception, faithful } = Object(judgement) as Partial<Judgement>;
+  const isShare = perception === null || typeof perception === "number" && perception >= 0 && perception <= 1;
+  if (!isShare) return `perception is ${kindOf(perception)}, expected a share from 0 to 1, or null`;
+  if (faithful === null || typeof faithful === "boolean") return null;
+  return `faithful is ${kindOf(faithful)}, expected true, false or null`;
 }
 
 /** Number of frames that are kept: those of the states that were looked at last. */

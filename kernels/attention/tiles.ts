@@ -1,7 +1,8 @@
 /**
- * Tiles of the variants: how far the naive ones unroll, how many rows a lane of the texture and tiled ones holds. More
- * rows share each load of the other side. They also round `T` up further and compile longer: on software Vulkan 0.1 s for
- * few vec4s, seconds for many.
+ * Tiles of the variants: how far naive ones unroll, and how many rows a lane of texture and tiled ones holds.
+ *
+ * More rows share each load of the other side. They also round `T` up further and take longer to compile: on software Vulkan
+ * 0.1 s for few vec4s, seconds for many.
  *
  * @module
  */
@@ -13,18 +14,18 @@ export function naiveUnroll(D: number): number {
 
 /** Constants of the texture kernels: what the 8 lanes of a workgroup are, and the rows (queries or keys) of a lane. */
 export interface TextureTile {
-  /** Beyond the registers, rows go to the stack: on a CPU that costs less than loading the other side once more. */
+  /** Rows that no register holds go to the stack. On a CPU that costs less than loading the other side once more. */
   readonly ROWS: number;
   /**
-   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours. Little is then computed
-   * beyond the diagonal or beyond `T`. False: they are eight neighbouring rows of one head, for few heads.
+   * True: the lanes are eight heads, of one sequence or several, and a lane's rows are neighbours. Then little is computed
+   * beyond the diagonal or beyond `T`. False: the lanes are eight neighbouring rows of one head, which suits few heads.
    */
   readonly LANES_ARE_HEADS: boolean;
 }
 
 /** Few sizes, so that sequences of many lengths compile few kernels. */
 const TEXTURE_ROWS = [1, 2, 3, 4, 6, 8];
-/** Time of a workgroup of eight heads over one of eight rows: eight times the keys and values pass through the caches. */
+/** Time of a workgroup of eight heads over that of eight rows. Eight times the keys and values pass through the caches. */
 const HEADS_COST = 1.15;
 
 /** The tile of the texture forward, or of its backward kernels, with the least estimated time under a causal mask. */
@@ -102,7 +103,7 @@ const BLOCK_LANES = 128;
 export function blockTile(D: number, memoryBytes: number): BlockTile | null {
   if (D > 64) return null;
   const PART = Math.ceil(D / 32);
-  // Small heads leave room for more workgroups at a time, 1.2x.
+  // Small heads leave room for 1.2 times as many workgroups at a time.
   for (const KEYS of D > 32 ? [64, 32] : [32]) {
     const KP_ROWS = Math.max(KEYS / 4, Math.ceil(D / 4 * KEYS / 64));
     if (256 * D + 1024 * KP_ROWS + 128 * KEYS * PART > memoryBytes) continue;

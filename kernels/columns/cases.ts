@@ -20,6 +20,17 @@ function both(R: number, C: number, N: number, column: number, scale: number): K
     bytes: 8 * R * C + 4 * R * N,
   }, {
     kernel: "columns",
+    name: `add in place ${name}`,
+    variants,
+    inputs: () => ({ Y: caseValues(R * C, 1), Z: caseValues(R * N, 2) }),
+    outputs: { Y: R * C },
+    launch: (gpu, { Z, Y }, variant) => addColumns(gpu, { Z, Y }, { ...shape, variant }),
+    reference: ({ Y, Z }) => addColumnsReference({ X: Y, Z }, shape),
+    tolerance: 1e-6,
+    flops: 2 * R * N,
+    bytes: 12 * R * N,
+  }, {
+    kernel: "columns",
     name: `cut ${name}`,
     variants,
     inputs: () => ({ Y: caseValues(R * C, 1) }),

@@ -34,21 +34,22 @@ export interface ColumnsShape {
 }
 
 /**
- * Y (R,C) = X (R,C) + scale Z (R,N), Z added from a column on.
+ * Y (R,C) = X (R,C) + scale Z (R,N), Z added from a column on. Without X it adds to what Y holds.
  *
  * @throws {RangeError} when the columns are not all there, an operand is too short, or the variant cannot do the shape.
  */
 export function addColumns(
   gpu: Gpu,
-  { X, Z, Y }: { readonly X: Slice; readonly Z: Slice; readonly Y: Slice },
+  { X, Z, Y }: { readonly X?: Slice; readonly Z: Slice; readonly Y: Slice },
   shape: ColumnsShape,
 ): void {
   const { R, C, N } = shape;
-  const { VECTOR, values } = check(gpu, shape, [[X, R * C], [Z, R * N], [Y, R * C]]);
+  const { VECTOR, values } = check(gpu, shape, [[X ?? Y, R * C], [Z, R * N], [Y, R * C]]);
+  const n = R * (X === undefined ? values.N : values.C);
   gpu.dispatch({
-    kernel: { name: "columns/add", source: addSource, constants: { VECTOR } },
-    bindings: [read(X), read(Z), write(Y), params({ n: R * values.C, ...values })],
-    workgroups: flatGrid(Math.ceil(R * values.C / 64)),
+    kernel: { name: "columns/add", source: addSource, constants: { VECTOR, IN_PLACE: X === undefined } },
+    bindings: [read(X ?? gpu.placeholder), read(Z), write(Y), params({ n, ...values })],
+    workgroups: flatGrid(Math.ceil(n / 64)),
   });
 }
 

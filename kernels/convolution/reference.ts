@@ -3,20 +3,12 @@
  *
  * @module
  */
+import type { ConvolutionShape } from "./mod.ts";
+
 type Numbers = ArrayLike<number>;
 
-interface Shape {
-  readonly B: number;
-  readonly height: number;
-  readonly width: number;
-  readonly C: number;
-  readonly kernelSize: number;
-  readonly stride: number;
-  readonly padding: number;
-}
-
 /** Calls back with each element of the columns, in order, and the element of X it shows, null in the padding. */
-function eachElement(shape: Shape, visit: (column: number, source: number | null) => void): void {
+function eachElement(shape: ConvolutionShape, visit: (column: number, source: number | null) => void): void {
   const { B, height, width, C, kernelSize, stride, padding } = shape;
   let column = 0;
   for (let b = 0; b < B; b++) {
@@ -36,14 +28,14 @@ function eachElement(shape: Shape, visit: (column: number, source: number | null
 }
 
 /** The window at every position, as rows. */
-export function unfoldReference(X: Numbers, shape: Shape): Float64Array {
+export function unfoldReference(X: Numbers, shape: ConvolutionShape): Float64Array {
   const columns: number[] = [];
   eachElement(shape, (_, source) => columns.push(source === null ? 0 : X[source]));
   return Float64Array.from(columns);
 }
 
 /** Sums of the rows' elements at the pixels they show. */
-export function foldReference(dcolumns: Numbers, shape: Shape): Float64Array {
+export function foldReference(dcolumns: Numbers, shape: ConvolutionShape): Float64Array {
   const dX = new Float64Array(shape.B * shape.height * shape.width * shape.C);
   eachElement(shape, (column, source) => {
     if (source !== null) dX[source] += dcolumns[column];

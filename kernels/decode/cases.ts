@@ -1,10 +1,10 @@
 /** Shapes that test and time a decoding step in one launch. */
 import { caseValues, type KernelCase } from "../case.ts";
-import { decodeScratchWords, decodeStep } from "./mod.ts";
-import { type DecodeSizes, decodeStepReference } from "./reference.ts";
+import { decodeScratchWords, decodeStep, type DecodeStepShape } from "./mod.ts";
+import { decodeStepReference } from "./reference.ts";
 
 /** The start of each parameter, in vec4s, and the number of all words. As in a model, starts are multiples of 64 words. */
-function layOutParameters({ C, layers, positions, V }: DecodeSizes) {
+function layOutParameters({ C, layers, positions, V }: DecodeStepShape) {
   const affine = (rows: number, columns: number) => [rows * columns, columns];
   const layer = [
     ...affine(1, C),
@@ -25,7 +25,7 @@ function layOutParameters({ C, layers, positions, V }: DecodeSizes) {
 }
 
 /** `firstPosition` of the first sequence; each of the next is one further, up to the capacity and beyond. */
-function decodeCase(sizes: DecodeSizes, firstPosition: number): KernelCase {
+function decodeCase(sizes: DecodeStepShape, firstPosition: number): KernelCase {
   const { B, C, H, layers, capacity, V } = sizes;
   const { offsets, words } = layOutParameters(sizes);
   const weights = layers * 12 * C * C + C * V;

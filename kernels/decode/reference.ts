@@ -1,25 +1,14 @@
 /** A decoding step of the whole language model in plain f64 loops. */
+import type { DecodeStepShape } from "./mod.ts";
 
 type Numbers = ArrayLike<number>;
-
-/** Sizes of a step, as the launch takes them. */
-export interface DecodeSizes {
-  readonly B: number;
-  readonly C: number;
-  readonly H: number;
-  readonly layers: number;
-  readonly capacity: number;
-  readonly positions: number;
-  readonly V: number;
-  readonly epsilon: number;
-}
 
 /** Logits (B,V) and the cache after the step; nothing that is passed in is changed. */
 export function decodeStepReference(
   { parameters, offsets, current, position, cache }: Readonly<
     Record<"parameters" | "offsets" | "current" | "position" | "cache", Numbers>
   >,
-  { B, C, H, layers, capacity, positions, V, epsilon }: DecodeSizes,
+  { B, C, H, layers, capacity, positions, V, epsilon }: DecodeStepShape,
 ): { logits: Float64Array; cache: Float64Array } {
   const D = C / H;
   const nextCache = Float64Array.from(cache);

@@ -1,17 +1,12 @@
 /** Log-softmax in plain f64 loops. */
+import type { LogSoftmaxShape } from "./mod.ts";
 
 type Numbers = ArrayLike<number>;
-
-interface Shape {
-  readonly N: number;
-  readonly V: number;
-  readonly temperature: number;
-}
 
 /** Y = X / temperature - log sum_v e^(X / temperature), row by row. */
 export function logSoftmaxReference(
   { X }: { readonly X: Numbers },
-  { N, V, temperature }: Shape,
+  { N, V, temperature }: LogSoftmaxShape,
 ): { Y: Float64Array } {
   const Y = new Float64Array(N * V);
   for (let n = 0; n < N; n++) {
@@ -27,7 +22,7 @@ export function logSoftmaxReference(
 /** dX = (dY - e^Y * sum_v dY) / temperature, row by row. */
 export function logSoftmaxBackwardReference(
   { Y, dY }: Readonly<Record<"Y" | "dY", Numbers>>,
-  { N, V, temperature }: Shape,
+  { N, V, temperature }: LogSoftmaxShape,
 ): { dX: Float64Array } {
   const dX = new Float64Array(N * V);
   for (let n = 0; n < N; n++) {

@@ -47,14 +47,7 @@ export function checkKernel(
       `Cannot check ${name}: it wrote ${actual.length} words, the reference has ${expected.length}`,
     );
   }
-  let worst: KernelCheck = { largestError: -1, index: -1, actual: NaN, expected: NaN };
-  for (let index = 0; index < actual.length; index++) {
-    const error = errorOf(actual[index], expected[index]);
-    if (error > worst.largestError) {
-      worst = { largestError: error, index, actual: actual[index], expected: expected[index] };
-    }
-  }
-  if (worst.index < 0) return { ...worst, largestError: 0 };
+  const worst = worstElement(actual, expected);
   // A tolerance of NaN accepts nothing.
   if (!(worst.largestError <= tolerance)) {
     throw new RangeError(
@@ -63,6 +56,18 @@ export function checkKernel(
     );
   }
   return worst;
+}
+
+/** Finds the element with the largest error. Both have the same length. */
+export function worstElement(actual: ArrayLike<number>, expected: ArrayLike<number>): KernelCheck {
+  let worst: KernelCheck = { largestError: -1, index: -1, actual: NaN, expected: NaN };
+  for (let index = 0; index < actual.length; index++) {
+    const error = errorOf(actual[index], expected[index]);
+    if (error > worst.largestError) {
+      worst = { largestError: error, index, actual: actual[index], expected: expected[index] };
+    }
+  }
+  return worst.index < 0 ? { ...worst, largestError: 0 } : worst;
 }
 
 function errorOf(actual: number, expected: number): number {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "../gpu/gpu.ts";
+import { launchContender, measureInTurns, spreadOf } from "../measure.ts";
 
 /** How {@linkcode measureKernel} measures. */
 export interface MeasureKernelOptions {
@@ -28,9 +29,6 @@ export interface KernelTime {
   /** Launches of each measurement. */
   readonly launches: number;
 }
-
-/** No measurement has more launches: beyond, recording them costs more than is learnt. */
-const MAX_LAUNCHES = 1000;
 
 /**
  * Times a launch: warms up, then takes the median over rounds of many launches each, which hides the cost of waiting.
@@ -61,34 +59,10 @@ export async function measureKernel(
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new RangeError(`Cannot measure ${rounds} rounds: use a whole number of at least 1`);
   }
-  const elapsedMs = async (count: number) => {
-    const startMs = performance.now();
-    for (let index = 0; index < count; index++) launch();
-    // Four words: it waits for everything before them.
-    await gpu.read(gpu.placeholder);
-    return performance.now() - startMs;
-  };
-  await elapsedMs(1); // compiles
-  const startMs = performance.now();
-  let launches = 1;
-  let takenMs = await elapsedMs(launches);
-  // One launch is mostly waiting when launches are short: grow step by step.
-  while (performance.now() - startMs < warmUpMs || (takenMs < sampleMs / 2 && launches < MAX_LAUNCHES)) {
-    const growth = Math.min(8, sampleMs / Math.max(takenMs, 1e-3));
-    launches = Math.max(1, Math.min(MAX_LAUNCHES, Math.round(launches * growth)));
-    takenMs = await elapsedMs(launches);
-  }
-  const samplesUs: number[] = [];
-  for (let round = 0; round < rounds; round++) samplesUs.push(await elapsedMs(launches) * 1e3 / launches);
-  samplesUs.sort((a, b) => a - b);
-  const at = (share: number) => quantile(samplesUs, share);
-  return { medianUs: at(0.5), lowUs: at(0.25), highUs: at(0.75), rounds, launches };
-}
-
-/** Linear between neighbours. */
-function quantile(sorted: readonly number[], share: number): number {
-  const position = share * (sorted.length - 1);
-  const below = Math.floor(position);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+  const contender = launchContender(gpu, launch);
+  await contender.run(1); // compiles
+  const alone = { threads: 1, busyClock: () => null };
+  const [{ launches, samples }] = await measureInTurns([contender], { rounds, sampleMs, warmUpMs, ...alone });
+  const { median, low, high } = spreadOf(samples.map(({ wallUs }) => wallUs));
+  return { medianUs: median, lowUs: low, highUs: high, rounds, launches };
 }

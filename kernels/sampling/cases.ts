@@ -1,9 +1,9 @@
 /** Shapes that test and time the sampling of tokens. */
 import { caseValues, type KernelCase } from "../case.ts";
-import { sampleTokens } from "./mod.ts";
-import { sampleTokensReference, type SampleTokensSettings } from "./reference.ts";
+import { sampleTokens, type SampleTokensShape } from "./mod.ts";
+import { sampleTokensReference } from "./reference.ts";
 
-function stepCase(settings: SampleTokensSettings): KernelCase {
+function stepCase(settings: SampleTokensShape): KernelCase {
   const { B, V, step, maxSteps, temperature, greedy } = settings;
   return {
     kernel: "sampling",

@@ -1,19 +1,8 @@
 /** One decoding step in plain f64 loops. */
 import { DRAW_BLOCK, uniformsFromCounter } from "./uniform.ts";
+import type { SampleTokensShape } from "./mod.ts";
 
 type Numbers = ArrayLike<number>;
-
-/** Settings of a step, as the launch takes them. */
-export interface SampleTokensSettings {
-  readonly B: number;
-  readonly V: number;
-  readonly step: number;
-  readonly maxSteps: number;
-  readonly temperature: number;
-  readonly greedy: boolean;
-  readonly endId: number;
-  readonly padId: number;
-}
 
 type StateName = "done" | "tokens" | "logprobs" | "entropies" | "current" | "position";
 
@@ -50,7 +39,7 @@ function firstAbove(values: readonly number[], threshold: number): number | null
 /** The state after the step; nothing that is passed in is changed. */
 export function sampleTokensReference(
   { logits, random, ...state }: Readonly<Record<"logits" | "random" | StateName, Numbers>>,
-  { B, V, step, maxSteps, temperature, greedy, endId, padId }: SampleTokensSettings,
+  { B, V, step, maxSteps, temperature, greedy, endId, padId }: SampleTokensShape,
 ): Record<StateName, Float64Array> {
   const names: StateName[] = ["done", "tokens", "logprobs", "entropies", "current", "position"];
   const next = Object.fromEntries(names.map((name) => [name, Float64Array.from(state[name])]));

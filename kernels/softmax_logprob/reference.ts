@@ -1,14 +1,13 @@
 /** Linear layer, log-softmax and gather in plain f64 loops. */
+import type { LinearLogprobShape } from "./mod.ts";
 
 type Numbers = ArrayLike<number>;
-interface Shape {
-  readonly N: number;
-  readonly C: number;
-  readonly V: number;
-  readonly temperature: number;
-}
-
-function logitsOfRow(X: Numbers, W: Numbers, row: number, { C, V, temperature }: Shape): Float64Array {
+function logitsOfRow(
+  X: Numbers,
+  W: Numbers,
+  row: number,
+  { C, V, temperature }: LinearLogprobShape,
+): Float64Array {
   const logits = new Float64Array(V);
   for (let c = 0; c < C; c++) {
     for (let v = 0; v < V; v++) logits[v] += X[row * C + c] * W[c * V + v] / temperature;
@@ -19,7 +18,7 @@ function logitsOfRow(X: Numbers, W: Numbers, row: number, { C, V, temperature }:
 /** Log-probability of the target, log-sum-exp and entropy of every row. */
 export function linearLogprobReference(
   { X, W, targets }: Readonly<Record<"X" | "W" | "targets", Numbers>>,
-  shape: Shape,
+  shape: LinearLogprobShape,
 ): Record<"logprob" | "lse" | "entropy", Float64Array> {
   const { N } = shape;
   const logprob = new Float64Array(N);
@@ -44,7 +43,7 @@ export function linearLogprobBackwardReference(
   { X, W, targets, dLogprob, dEntropy, dW: dW0 }:
     & Readonly<Record<"X" | "W" | "targets" | "dLogprob", Numbers>>
     & Readonly<Partial<Record<"dEntropy" | "dW", Numbers>>>,
-  shape: Shape,
+  shape: LinearLogprobShape,
 ): Record<"dX" | "dW", Float64Array> {
   const { N, C, V, temperature } = shape;
   const { lse, entropy } = linearLogprobReference({ X, W, targets }, shape);

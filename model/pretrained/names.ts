@@ -166,39 +166,50 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((product, extent) => p
 /** Our parameter's elements from the folder's tensors. */
 export function toOurs({ theirs, how }: PretrainedEntry, data: readonly Float32Array[]): Float32Array {
   const ours = new Float32Array(data.reduce((count, { length }) => count + length, 0));
-  eachPair({ theirs, how }, (tensor, from, to) => ours[to] = data[tensor][from]);
+  eachRun({ theirs, how }, ({ tensor, from, stride, to, count }) => {
+    const own = data[tensor];
+    for (let i = 0; i < count; i++) ours[to + i] = own[from + i * stride];
+  });
   return ours;
 }
 
 /** The folder's tensors from our parameter's elements. */
 export function toTheirs({ theirs, how }: PretrainedEntry, ours: Float32Array): Map<string, HostTensor> {
   const data = theirs.map(({ shape }) => new Float32Array(sizeOf(shape)));
-  eachPair({ theirs, how }, (tensor, from, to) => data[tensor][from] = ours[to]);
+  eachRun({ theirs, how }, ({ tensor, from, stride, to, count }) => {
+    const own = data[tensor];
+    for (let i = 0; i < count; i++) own[from + i * stride] = ours[to + i];
+  });
   return new Map(theirs.map(({ name, shape }, i) => [name, { shape: [...shape], data: data[i] }]));
 }
 
-/** Calls with each element of their tensors and where it is in ours. */
-function eachPair(
-  { theirs, how }: Pick<PretrainedEntry, "theirs" | "how">,
-  pair: (tensor: number, from: number, to: number) => void,
-): void {
+/** Elements that lie side by side in ours, from `to` on, and `stride` apart in their tensor, from `from` on. */
+interface Run {
+  readonly tensor: number;
+  readonly from: number;
+  readonly stride: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Calls with all runs of a parameter's elements. */
+function eachRun({ theirs, how }: Pick<PretrainedEntry, "theirs" | "how">, take: (run: Run) => void): void {
   const width = theirs.reduce((sum, { shape: [out] }) => sum + out, 0);
   let column = 0;
   let start = 0;
   theirs.forEach(({ shape }, tensor) => {
     const [out] = shape;
     const count = sizeOf(shape);
-    if (how === "copy") {
-      for (let i = 0; i < count; i++) pair(tensor, i, start + i);
-    } else {
+    if (how === "copy") take({ tensor, from: 0, stride: 1, to: start, count });
+    else {
       const inner = count / out;
       const area = inner / 3;
       // In blocks of rows, so that what is written stays in the cache.
-      for (let o0 = 0; o0 < out; o0 += 16) {
-        const end = Math.min(o0 + 16, out);
+      for (let o = 0; o < out; o += 16) {
+        const most = Math.min(16, out - o);
         for (let i = 0; i < inner; i++) {
           const row = how === "patches" ? i % area * 3 + Math.floor(i / area) : i;
-          for (let o = o0; o < end; o++) pair(tensor, o * inner + i, row * width + column + o);
+          take({ tensor, from: o * inner + i, stride: inner, to: row * width + column + o, count: most });
         }
       }
     }

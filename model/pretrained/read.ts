@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu } from "../../kernels/gpu/mod.ts";
-import { adapterEntries, type LoraConfig, readLoraConfig, transpose } from "../lora.ts";
+import { adapterEntries, type AdapterEntry, type LoraConfig, readLoraConfig, transpose } from "../lora.ts";
 import { quoteName } from "../quote.ts";
 import { Vlm } from "../vlm.ts";
 import type { Weights } from "../weights.ts";
@@ -44,34 +44,70 @@ export async function readPretrained(
   { seed = 0, lora, adapter }: PretrainedOptions = {},
 ): Promise<Pretrained> {
   const { model, ...known } = readPretrainedConfig(config);
-  const adapted = adapter === undefined ? lora : readLoraConfig(adapter.config);
+  const adapted = adapter === undefined
+    ? lora
+    : readLoraConfig(adapter.config, adapter.weights.tensors.keys());
   const read = { ...known, model: adapted === undefined ? model : { ...model, lora: adapted } };
   const entries = pretrainedEntries(read.format, read.model);
   requireTensors(weights, entries);
   const vlm = new Vlm(gpu, read.model, { keepsFeatures: true });
   vlm.parameters.initialize(seed, ({ part, kind }) => part === "value_head" || kind === "adapter");
+  let pending = 0;
   for (const entry of entries) {
     const data: Float32Array[] = [];
     for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
-    const values = toOurs(entry, data);
-    if (!values.every(Number.isFinite)) {
-      throw new RangeError(`Cannot load ${entry.theirs[0].name}: it has values that are NaN or infinite`);
-    }
-    gpu.write(vlm.parameters.get(entry.ours).data, values);
+    const values = entry.how === "copy" && data.length === 1 ? data[0] : toOurs(entry, data);
+    requireFiniteValues(entry, values);
+    vlm.parameters.write(entry.ours, values);
+    // The driver holds a copy of what is written until it is submitted and done.
+    pending += values.byteLength;
+    if (pending < MOST_PENDING) continue;
+    await gpu.settle();
+    pending = 0;
   }
   if (adapter !== undefined) {
-    const own = adapterEntries(read.model);
+    const own = adapterEntries(read.model, read.format);
+    requireOfText(adapter.weights, own);
     requireTensors(
       adapter.weights,
       own.map(({ ours, ...theirs }) => ({ ours, theirs: [theirs], how: "copy" })),
     );
     for (const { ours, name, shape } of own) {
-      gpu.write(vlm.parameters.get(ours).data, transpose((await adapter.weights.read(name)).data, shape));
+      vlm.parameters.write(ours, transpose((await adapter.weights.read(name)).data, shape));
     }
   }
   const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;
   return { ...read, vlm, config: config as Record<string, unknown>, dtype };
 }
+
+/** Bytes of weights that are on their way to the GPU at most. */
+const MOST_PENDING = 2 ** 26;
+
+function requireFiniteValues({ theirs }: PretrainedEntry, values: Float32Array): void {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0; // NaN and infinity times 0 are NaN, and NaN stays
+  if (sum === 0) return;
+  throw new RangeError(`Cannot load ${theirs[0].name}: it has values that are NaN or infinite`);
+}
+
+/** In SmolVLM and nanoVLM the vision encoder has layers of the same names, which PEFT takes too. */
+function requireOfText(weights: Weights, own: readonly AdapterEntry[]): void {
+  const known = new Set(own.map(({ name }) => name));
+  const others = [...weights.tensors.keys()].filter((name) => FACTOR.test(name) && !known.has(name));
+  if (others.length === 0) return;
+  const layers = [...new Set(others.map((name) => name.replace(PEFT_ROOT, "").replace(FACTOR, "")))];
+  const mine = own[0].name.replace(PEFT_ROOT, "").replace(/\d+\..*$/, "");
+  throw new RangeError(
+    `Cannot use this adapter: it adapts ${
+      listed(layers)
+    }; only linear layers in ${mine}* can have adapters here, ` +
+      "train it with target_modules of these alone",
+  );
+}
+
+const PEFT_ROOT = /^base_model\.model\./;
+/** How the name of an adapter's matrix ends. */
+const FACTOR = /\.lora_[AB]\.weight$/;
 
 /** At most so many names in a message. */
 const MOST_NAMES = 5;

@@ -55,6 +55,11 @@ export class HeldSlices {
     }
   }
 
+  /** Takes over a slice that `other` holds, for that many holders; a slice that it does not hold is left alone. */
+  adopt(other: HeldSlices, slice: Slice, holders: number): void {
+    if (other.#holders.delete(slice)) this.#holders.set(slice, holders);
+  }
+
   /** Whether a slice has one holder, who may change what it holds. */
   isHeldOnce(slice: Slice): boolean {
     return this.#holders.get(slice) === 1;

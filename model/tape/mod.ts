@@ -18,4 +18,4 @@ export {
 export * from "./ops.ts";
 export { type CheckedOperand, type CheckedOperands, checkGradients, type GradientError } from "./check.ts";
 export { Tape } from "./tape.ts";
-export { asMatrix, formatShape, sizeOf, type Tensor } from "./tensor.ts";
+export { asMatrix, formatShape, partsOf, sizeOf, type Tensor, type TensorPart } from "./tensor.ts";

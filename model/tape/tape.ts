@@ -33,11 +33,17 @@ export class Tape implements Disposable {
   readonly #memory: HeldSlices;
   readonly #gradients = new Map<Tensor, Slice>();
   readonly #kept = new Set<Tensor>();
+  /** The tape of the whole, on the tape of a segment. */
+  readonly #whole: Tape | null;
+  /** Whether ops only say whether a gradient would flow: the segment runs again when it does. */
+  readonly #forgets: boolean;
   #saved: Slice[] = [];
 
   /** An empty tape; with `record: false` nothing can be differentiated. */
-  constructor(gpu: Gpu, { record }: { record: boolean }) {
+  constructor(gpu: Gpu, { record }: { record: boolean }, segment?: { whole: Tape; forgets: boolean }) {
     this.gpu = gpu;
+    this.#whole = segment?.whole ?? null;
+    this.#forgets = segment?.forgets ?? false;
     this.#memory = new HeldSlices(gpu);
     this.#record = record;
   }
@@ -68,10 +74,15 @@ export class Tape implements Disposable {
       this.#memory.releaseScratch();
     }
     const outputs = made.map((output) => ({ ...output, requiresGradient }));
-    if (requiresGradient) {
+    if (requiresGradient && !this.#forgets) {
       this.#calls.push({ rule: rule as unknown as AnyOpRule, attributes, inputs, outputs, saved });
     } else saved.forEach((slice) => this.#memory.release(slice));
     return outputs as readonly Tensor[] as Outputs;
+  }
+
+  /** Whether it can differentiate. */
+  get records(): boolean {
+    return this.#record;
   }
 
   /** A tensor holding host data that no gradient reaches. */
@@ -84,7 +95,7 @@ export class Tape implements Disposable {
 
   /** Host data that ops need as it is, uploaded once for each array; freed with the tape. */
   indices(data: HostData, label: string): Slice {
-    return this.#memory.uploadOnce(data, label);
+    return this.#whole?.indices(data, label) ?? this.#memory.uploadOnce(data, label);
   }
 
   /**
@@ -115,6 +126,42 @@ export class Tape implements Disposable {
   }
 
   /**
+   * Runs a part of the forward pass, from X to its result, and gives back what it computes in between. If a gradient flows, backward
+   * runs the part again: memory for one segment at a time, at the price of a second forward pass. Gradients are the same
+   * to the bit. `run` must use the tape and the tensor that it gets, and none that this tape made but X.
+   *
+   * Source: arXiv:1604.06174
+   */
+  segment(X: Tensor, run: (tape: Tape, X: Tensor) => Tensor): Tensor {
+    using part = new Tape(this.gpu, { record: this.#record }, { whole: this, forgets: true });
+    const result = run(part, X);
+    const { requiresGradient } = result;
+    this.#memory.retain(result.data); // if it is a view of X
+    this.#memory.adopt(part.#memory, result.data, 1);
+    for (const { data } of part.#kept) if (data !== result.data) this.#memory.adopt(part.#memory, data, 1);
+    const Y = { ...result, requiresGradient };
+    if (requiresGradient) {
+      const rule = {
+        ...SEGMENT,
+        backward: (_: Tape, __: unknown, [dY]: readonly (Slice | null)[]) => [this.#again(X, run, dY!)],
+      };
+      this.#calls.push({ rule, attributes: null, inputs: [X], outputs: [Y], saved: [] });
+    }
+    return Y;
+  }
+
+  /** Runs a segment again, and backward: the gradient of X, which nobody holds yet. */
+  #again(X: Tensor, run: (tape: Tape, X: Tensor) => Tensor, dY: Slice): Slice | null {
+    using part = new Tape(this.gpu, { record: true }, { whole: this, forgets: false });
+    const leaf = { ...X, gradient: null };
+    part.#accumulate(run(part, leaf), dY);
+    part.#runBackward();
+    const dX = part.#gradients.get(leaf) ?? null;
+    if (dX !== null) this.#memory.adopt(part.#memory, dX, 0);
+    return dX;
+  }
+
+  /**
    * Adds d(sum of roots)/d(parameter) to the gradient of every trainable parameter upstream. Each root is a scalar.
    */
   backward(...roots: readonly Tensor[]): void {
@@ -126,6 +173,10 @@ export class Tape implements Disposable {
       }
       this.#accumulate(root, this.#memory.upload(ONE, `d${root.label}`));
     }
+    this.#runBackward();
+  }
+
+  #runBackward(): void {
     for (let call = this.#calls.pop(); call !== undefined; call = this.#calls.pop()) {
       const dOutputs = call.outputs.map((output) => this.#gradients.get(output) ?? null);
       if (dOutputs.some((gradient) => gradient !== null)) {
@@ -229,6 +280,15 @@ export class Tape implements Disposable {
     this.#memory.releaseUnheld(gradient);
   }
 }
+
+/** What a segment is on the tape of the whole; each has its own backward. */
+const SEGMENT = {
+  name: "segment",
+  arity: 1,
+  forward: (): never => {
+    throw new TypeError("Cannot apply a segment: it is run by tape.segment");
+  },
+} as const;
 
 /** Where gradients begin: d(root)/d(root). */
 const ONE = fixed(new Float32Array([1]));

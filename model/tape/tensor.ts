@@ -17,6 +17,25 @@ export interface Tensor {
   readonly requiresGradient: boolean;
   /** Where a trainable parameter's gradient is summed (`+=`); null for activations, constants and frozen parameters. */
   readonly gradient: Slice | null;
+  /** Rows of a table that is larger than a kernel can bind, in order; `data` and `gradient` are then those of the first. */
+  readonly parts?: readonly TensorPart[];
+}
+
+/** Neighbouring rows of a table, in memory of their own. */
+export interface TensorPart {
+  /** The first. */
+  readonly row0: number;
+  /** How many. */
+  readonly rows: number;
+  /** Their elements. */
+  readonly data: Slice;
+  /** As {@linkcode Tensor.gradient}. */
+  readonly gradient: Slice | null;
+}
+
+/** The parts of a table, of which most have one. */
+export function partsOf({ shape: [rows], data, gradient, parts }: Tensor): readonly TensorPart[] {
+  return parts ?? [{ row0: 0, rows, data, gradient }];
 }
 
 /**

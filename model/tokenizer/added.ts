@@ -77,7 +77,7 @@ export class AddedTokens {
     ];
   }
 
-  /** The tokens of a text, in order. Of those that stand at one place the longest counts. */
+  /** The tokens of a text, in order. The longest counts if several begin at one place. */
   find(text: string, isNormalized: boolean): FoundToken[] {
     const literals = this.#texts[Number(isNormalized)];
     const found: FoundToken[] = [];

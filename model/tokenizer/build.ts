@@ -112,7 +112,7 @@ export function buildTokenizer(pieces: readonly string[]): TokenizerJson {
       type: "WordPiece",
       unk_token: "<|unknown|>",
       continuing_subword_prefix: "",
-      // What the split leaves between pieces holds none; the bound keeps its lookup from being quadratic.
+      // No piece is in what the split leaves between pieces. The bound keeps the lookup there from being quadratic.
       max_input_chars_per_word: Math.max(...distinct.map((piece) => [...piece].length)),
       // fromEntries defines own properties, so a piece may be called "__proto__".
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),

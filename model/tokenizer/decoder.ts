@@ -36,7 +36,7 @@ export function readDecoder(json: unknown): Decoder {
   }
 }
 
-/** A sequence of one, and of `Fuse` behind others, is that one. */
+/** A sequence of one decoder is that decoder; a `Fuse` behind others changes nothing. */
 function soleDecoder(json: unknown): JsonRecord {
   if (!isRecord(json)) throw unusable(`its decoder is ${quote(json)}`);
   if (json.type !== "Sequence") return json;

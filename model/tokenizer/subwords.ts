@@ -127,7 +127,7 @@ function bytePairs(
     }
     flush();
   };
-  // What is not known is dropped before neighbours merge, so that those on both sides of it may.
+  // Unknown text is dropped before neighbours merge, so that tokens on its two sides may merge.
   const mergeKnown = (word: string, emit: Emit) => {
     const places: number[] = []; // of each code unit that is left; one more for the end
     let known = "";

@@ -11,6 +11,7 @@ import type { AdamW } from "../../model/mod.ts";
 import { type Options, UsageError, type Values } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import { type CreditMetrics, measureCredit } from "../credit.ts";
+import type { Learners } from "../gradients.ts";
 import { type GuardSettings, improve, type ImproveMetrics, type UpdateObserver } from "../improve.ts";
 import { type ObjectiveSettings, objectiveSettings, type Sample } from "../objective.ts";
 import type { Policy } from "../policy.ts";
@@ -21,8 +22,18 @@ import type { Rollout, Transition } from "../rollout.ts";
 export type Collection =
   /** `steps` steps of every environment. Episodes run on from one iteration to the next. */
   | { readonly kind: "steps"; readonly steps: number }
-  /** Whole episodes: `groups` deals, each played by `groupSize` episodes. */
-  | { readonly kind: "episodes"; readonly groups: number; readonly groupSize: number };
+  /**
+   * Whole episodes: `groups` deals, each played by `groupSize` episodes. A share `dealAgain` of the deals, none when absent, are
+   * earlier ones whose episodes did not all return the same.
+   */
+  | {
+    readonly kind: "episodes";
+    readonly groups: number;
+    readonly groupSize: number;
+    readonly dealAgain?: number;
+    /** Further deals that may take the place of ones whose episodes all returned the same; 0 when absent. */
+    readonly extraGroups?: number;
+  };
 
 /** The settings that an algorithm reads: those of every run, and its own. */
 export type SettingsOf<O extends Options> = CommonSettings & Values<O>;
@@ -61,6 +72,8 @@ export interface LearnContext {
   readonly memory: Record<string, unknown>;
   /** Looks on. */
   readonly observer?: LearnObserver;
+  /** Those who compute all shares of a minibatch but the first; this process when absent. */
+  readonly learners?: Learners;
 }
 
 /** An algorithm of reinforcement learning: how it collects, scores and learns. */
@@ -166,15 +179,16 @@ export async function learn<O extends Options>(
   const { samples, metrics } = await algorithm.score(rollout, settings, context);
   context.observer?.scored(samples, objective);
   const improved = await improve(
-    context.policy,
-    context.optimizer,
+    context,
     objective.klCoefficient > 0 ? await withReference(samples, context) : samples,
-    objective,
-    settings as unknown as SettingsOf<O> & GuardSettings,
     {
+      objective,
+      settings: settings as unknown as SettingsOf<O> & GuardSettings,
       order: `${algorithm.name} ${context.iteration}`,
       learningRate: context.learningRate,
       observer: context.observer,
+      learners: context.learners,
+      isStale: settings.staleness > 0,
     },
   );
   return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };

@@ -16,9 +16,10 @@
  *     --dapo       --clip-high 0.28; all tokens count alike; deals of equal returns are always left out
  *
  * Without `--dapo`, deals of equal returns are left out by default too. They have no gradient, but they would count in the
- * mean over episodes and fill minibatches. The DAPO of the paper plays other deals instead; here an iteration has a fixed
- * size. The paper's penalty on overlong answers is left out too: an answer that is cut off has no action, which costs
- * `formatPenalty`. The standard deviation is the population's.
+ * mean over episodes and fill minibatches. `--extra-groups N` plays up to N other deals an iteration in their place: the dynamic
+ * sampling of DAPO, with a bound. It is a flag of its own, since those deals cost steps. The paper's penalty on overlong
+ * answers is left out: an answer that is cut off has no action, which costs `formatPenalty`. The standard deviation is the
+ * population's.
  *
  * Sources: Shao et al. 2024 (GRPO, arXiv:2402.03300), Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783), Yu et al. 2025 (DAPO,
  * arXiv:2503.14476).
@@ -79,10 +80,21 @@ export const grpo: Algorithm = defineAlgorithm({
     ...groupAdvantageOptions,
     drGrpo: boolean(false, "Dr. GRPO: --no-normalize-std --loss-mean fixed"),
     dapo: boolean(false, "DAPO: --clip-high 0.28 --loss-mean tokens"),
+    extraGroups: integer(
+      0,
+      "deals that may be played in place of ones whose episodes all returned the same",
+      {
+        min: 0,
+        unit: "deals",
+      },
+    ),
     ...improveOptions,
   },
-  metrics: groupMetrics,
-  collect: (settings) => collectGroups("grpo", settings),
+  metrics: {
+    ...groupMetrics,
+    dealsPlayed: "deals played, with those that others took the place of; with --extra-groups alone",
+  },
+  collect: ({ extraGroups, ...settings }) => ({ ...collectGroups("grpo", settings), extraGroups }),
   objective: ({ clipLow, clipHigh, dapo, ...settings }) => ({
     ...settings,
     ratio: "token",
@@ -100,7 +112,8 @@ export const grpo: Algorithm = defineAlgorithm({
       lossMean: drGrpo ? "fixed" : dapo ? "tokens" : settings.lossMean as LossMean,
       fixedLength: settings.fixedLength,
     });
-    return { samples, metrics: measureGroups(groups) };
+    const dealsPlayed = groups.length + (rollout.beside?.deals.length ?? 0);
+    return { samples, metrics: { ...measureGroups(groups), ...settings.extraGroups > 0 && { dealsPlayed } } };
   },
 });
 

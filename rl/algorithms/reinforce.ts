@@ -43,10 +43,14 @@ export const reinforcePlusPlus: Algorithm = defineAlgorithm({
     advantageStd: "standard deviation of the tokens' returns before whitening, in units of scaled return",
     referenceK1: "mean log p - log p_ref of the response tokens, in nats",
   },
-  collect: ({ groups, groupSize, snrFilter }) => {
-    if (groupSize > 1 || snrFilter === 1) return { kind: "episodes", groups, groupSize };
+  collect: ({ groups, groupSize, snrFilter, dealAgain }) => {
+    if (groupSize > 1 || snrFilter === 1 && dealAgain === 0) {
+      return { kind: "episodes", groups, groupSize, dealAgain };
+    }
     throw new UsageError(
-      "Cannot use --snr-filter with --group-size 1: one episode of a deal has no variance, use 2 or more",
+      `Cannot use --${
+        snrFilter < 1 ? "snr-filter" : "deal-again"
+      } with --group-size 1: one episode of a deal has no variance, use 2 or more`,
     );
   },
   needsReference: ({ beta }) => beta > 0,

@@ -3,7 +3,7 @@ import { type CommandText, formatHelp } from "./help.ts";
 import type { Options } from "./options.ts";
 import { type Parsed, parseOptions } from "./parse.ts";
 import { terminalColumns } from "./progress.ts";
-import { shellQuote } from "./shown.ts";
+import { shellQuote, withoutSecrets } from "./shown.ts";
 import { type Console, dropUnwritableMessages, processConsole } from "./streams.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -59,7 +59,7 @@ function ponderVersion(): string {
   return JSON.parse(Deno.readTextFileSync(new URL("../../deno.json", import.meta.url))).version;
 }
 
-/** Writes a command line as a shell takes it, by default this process's: `./ponder bench --only 'PPO minibatch'`. */
+/** Writes a command line as a shell takes it, by default this process's: `./ponder bench --only 'PPO minibatch'`, without the passwords in URLs. */
 export function commandLine(task: string, args: readonly string[] = Deno.args): string {
-  return ["./ponder", task, ...args.map(shellQuote)].join(" ");
+  return ["./ponder", task, ...args.map((arg) => shellQuote(withoutSecrets(arg)))].join(" ");
 }

@@ -62,7 +62,7 @@ export {
   terminalColumns,
   terminalRows,
 } from "./progress.ts";
-export { clip, printable, shellQuote, shown } from "./shown.ts";
+export { clip, printable, shellQuote, shown, withoutSecrets } from "./shown.ts";
 export { type Console, processConsole } from "./streams.ts";
 export { taskArguments } from "./task.ts";
 export { UsageError } from "./usage_error.ts";

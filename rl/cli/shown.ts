@@ -19,6 +19,11 @@ export function shown(value: unknown): string {
   return clip(JSON.stringify(value) ?? String(value));
 }
 
+/** Takes users, passwords and tokens out of the URLs in a text. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/\/\/[^@/,\s]*@/g, "//");
+}
+
 /** Makes a message fit for a terminal: without control characters and without words of hundreds of characters. */
 export function printable(message: string): string {
   // deno-lint-ignore no-control-regex -- they are what is taken out

@@ -38,7 +38,8 @@ export function placeInUserCode(error: unknown): UserPlace | null {
     return {
       method: outermost.name || "the module",
       at: `${decodeURIComponent(new URL(href).pathname)}${position}`,
-      isThrownThere: first === 0,
+      // What JavaScript itself threw, as JSON.parse does, was thrown there.
+      isThrownThere: !frames.slice(0, first).some(({ href }) => href.startsWith("file:")),
     };
   }
   return null;

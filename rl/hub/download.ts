@@ -1,6 +1,6 @@
 /**
- * Downloads a model from the hub into the cache that the hub's own tools use. What is there already is not asked for again, and
- * a download that was cut goes on where it ended. A file gets its name only once its size and its digest are right.
+ * Downloads a model from the hub into the cache that the hub's own tools use. Files that are there are not asked for again. A
+ * download that was cut goes on at its end. A file gets its name only once its size and its digest are right.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface DownloadSettings {
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Milliseconds before the first try again; each later one waits twice as long. Default 1000. */
   readonly retryMs?: number;
-  /** Milliseconds in which something has to arrive, or the download is tried again from where it is. Default 30,000. */
+  /** If nothing arrives for so many milliseconds, the download is tried again and goes on at its end. Default 30,000. */
   readonly stallMs?: number;
   /** Measures that time; tests replace it. */
   readonly timer?: Timer;
@@ -335,7 +335,7 @@ class Connection {
   }
 }
 
-/** A listed file, if it is needed and what is said of it can be. */
+/** Reads an entry of the list; null if the file is not needed. Throws if the entry cannot be right. */
 function readSibling(sibling: unknown): RemoteFile[] {
   const { rfilename: name, size, blobId, lfs } = (sibling ?? {}) as {
     rfilename?: unknown;

@@ -1,6 +1,6 @@
 /**
- * Where the hub of models is, who asks, and where its files are kept: as the hub's own tools read it from the environment, so
- * that what one has downloaded the other finds.
+ * Where the hub of models is, who asks, and where its files are kept. The environment says so in the words of the hub's own
+ * tools, so that each finds what the other has downloaded.
  *
  * Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables and
  * https://huggingface.co/docs/huggingface_hub/guides/manage-cache

@@ -19,6 +19,7 @@ import {
   paddedActions,
   type Parameters,
   reshape,
+  type Response,
   type Segment,
   type Sequence,
   Tape,
@@ -138,18 +139,25 @@ export class CnnPolicy implements Policy<CnnBatch> {
     requireFinite("act", entropy, (b) => `the entropy in state ${b}`);
     requireFinite("act", value, (b) => `the value of state ${b}`);
     const actions = new Uint32Array(drawn.buffer, drawn.byteOffset, B);
-    return prompts.map((prompt, b) => ({
-      prompt,
-      response: {
+    return situations.map((situation, b) =>
+      this.decide(situation, prompts[b], {
         ids: [actions[b]],
         logprobs: logprob.slice(b, b + 1),
         entropies: entropy.slice(b, b + 1),
         value: value[b],
-      },
-      decoding: this.decode([actions[b]]),
-      parse: { action: actions[b], start: 0, end: this.actions[actions[b]].length },
+      })
+    );
+  }
+
+  decide(_situation: Situation, prompt: readonly Segment[], response: Response): Decision {
+    const [action] = response.ids;
+    return {
+      prompt,
+      response,
+      decoding: this.decode([action]),
+      parse: { action, start: 0, end: this.actions[action].length },
       judgement: { perception: null, faithful: null },
-    }));
+    };
   }
 
   async values(prompts: readonly (readonly Segment[])[]): Promise<Float32Array> {

@@ -1,6 +1,6 @@
 /**
- * The folder of a pretrained model, as `import` makes it and training begins from it: everything about it but its weights'
- * values, read and held against each other without a GPU.
+ * The folder of a pretrained model, which `import` makes and training begins from. All its files are read and compared with
+ * each other without a GPU; only the values of the weights are not.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface BaseModel extends PretrainedConfig {
   readonly passedOver: readonly string[];
   /** How it is talked to; null if the folder has no `tokenizer.json`. */
   readonly talk: Talk | null;
-  /** Has it a chat template? */
+  /** Does it have a chat template? */
   readonly hasTemplate: boolean;
 }
 
@@ -190,7 +190,7 @@ function lacksConfig(folder: string, names: readonly string[]): Deno.errors.NotF
   );
 }
 
-/** Files that decide what a model computes. What is said about it (its README, its licence) may change. */
+/** Files that decide what a model computes. Its README and its licence may change. */
 const decides = (name: string) => isModelFile(name) && /\.(?:json|jinja|safetensors)$/.test(name);
 
 /**

@@ -13,7 +13,7 @@ export interface ChatForm {
   readonly beforeImage: string;
   /** Between picture and prompt. */
   readonly beforeText: string;
-  /** Behind the prompt, up to where the answer begins. */
+  /** Between prompt and answer. */
   readonly afterText: string;
   /** Behind an answer; empty if the template does not say. */
   readonly afterAnswer: string;

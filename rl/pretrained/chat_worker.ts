@@ -11,7 +11,7 @@ export interface RenderRequest {
   readonly contexts: readonly Record<string, unknown>[];
 }
 
-/** The texts, in order; null and why, where one cannot be rendered. */
+/** The texts, in order. One that cannot be rendered is null, and the error says why. */
 export type RenderReply = readonly { readonly text: string | null; readonly error: string }[];
 
 const scope = globalThis as unknown as {

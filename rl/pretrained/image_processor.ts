@@ -72,8 +72,8 @@ export function readImageProcessor(json: unknown, imageSize: number, splits = fa
   const tile = edge("max_image_size") ?? imageSize;
   if (tile !== imageSize) refuse("max_image_size.longest_edge", tile, `the model's ${imageSize}`);
   const { resample: filter = 1 } = config;
-  if (![1, 2, 3].includes(filter as number)) {
-    refuse("resample", filter, "1 (Lanczos), 2 (bilinear) or 3 (bicubic)");
+  if (![1, 2, 3, 4].includes(filter as number)) {
+    refuse("resample", filter, "1 (Lanczos), 2 (bilinear), 3 (bicubic) or 4 (box)");
   }
   const longestEdge = config.do_resize === false ? null : edge("size");
   return { longestEdge, tile, filter: filter as number, splits };

@@ -20,6 +20,7 @@ export const FILTERS: Readonly<Record<number, Filter>> = {
   1: { support: 3, at: (x) => x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0 }, // Lanczos
   2: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) }, // bilinear
   3: { support: 2, at: cubic }, // bicubic
+  4: { support: 0.5, at: (x) => x > -0.5 && x <= 0.5 ? 1 : 0 }, // box
 };
 
 /** Keys's kernel with a = -0.5. */

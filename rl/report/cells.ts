@@ -7,7 +7,14 @@ import { exists, readJson, writeFileAtomic } from "../../model/files.ts";
 import { readTrainerState } from "../run/checkpoint.ts";
 import { findEnvironment } from "../../envs/mod.ts";
 import { parseOptions, taskArguments, toFlag } from "../cli/mod.ts";
-import { optionsOf, resolveConfig } from "../config.ts";
+import {
+  commonOptions,
+  type CommonSettings,
+  isRlSetting,
+  optionsOf,
+  resolveConfig,
+  settingsOf,
+} from "../config.ts";
 import { type JsonObject, RunFolder } from "../run/folder.ts";
 import { algorithmOf } from "../run/load_algorithm.ts";
 import { changesSince, LATEST, settingsDigest } from "./changes.ts";
@@ -177,38 +184,48 @@ export async function runCell(cell: Cell, { places, extra, onChild }: CellContex
 
 const isTrainingCommand = (command: Experiment["command"]) => command === "train" || command === "baseline";
 
-/** Those of some flags, each with its value, that a cell's algorithm has: not every one collects steps, for example. */
+/** Picks the flags, each with its value, that a cell's algorithm has. Not every algorithm collects steps, for example. */
 export async function takenFlags(own: readonly string[], extra: readonly string[]): Promise<string[]> {
   const known = Object.keys(optionsOf(await algorithmOf(own))).map((name) => `--${toFlag(name)}`);
   return extra.flatMap((flag, i) => known.includes(flag) ? [flag, extra[i + 1]] : []);
 }
 
-/** The flags of the run folder, and of how to begin: with what is there, with a shared warm start, or anew. */
-async function startFlags(places: Places, cell: Cell, extra: readonly string[]): Promise<string[]> {
-  const { sharesWarmStart } = cell.experiment;
+/** The flags of the run folder and of its beginning: from a checkpoint that is there, from a shared warm start, or anew. */
+export async function startFlags(
+  places: Places,
+  cell: Cell,
+  extra: readonly string[] = [],
+): Promise<string[]> {
+  const { sharesWarmStart, flags } = cell.experiment;
   const out = ["--out", runPath(places, cell)];
   const folder = runPath(places, cell);
+  const config = await todaysConfig(cell, extra);
   if (await exists(`${folder}/config.json`)) {
     // A folder of other settings is an older version's: there is nothing to go on with.
-    const settings = await todaysSettings(cell, extra);
     const kept = await settingsDigest(await readJson(`${folder}/config.json`) as JsonObject);
-    return [...out, kept === settings ? "--resume" : "--overwrite"];
+    return [...out, kept === await settingsDigest(config) ? "--resume" : "--overwrite"];
   }
   const trained = runFolder(places, cell, DEFAULT);
-  const hasWarmStart = sharesWarmStart && await exists(`${trained}/warm_start`);
-  return hasWarmStart ? [...out, "--warm-start", trained] : out;
+  if (!sharesWarmStart || !await exists(`${trained}/warm_start`)) return out;
+  // The default's run may be an older version's too: its warm start is then another.
+  const { options } = await algorithmOf(flags);
+  const [own, theirs] = [settingsOf(config), await readJson(`${trained}/config.json`) as JsonObject];
+  const isSame = Object.keys(commonOptions).every((name) =>
+    isRlSetting(name, options) || JSON.stringify(own[name]) === JSON.stringify(theirs[name])
+  );
+  return isSame ? [...out, "--warm-start", trained] : out;
 }
 
-/** The digest of the settings that a cell's training has with the code as it is. */
-async function todaysSettings(
+/** The settings that a cell's training has with the code as it is. */
+async function todaysConfig(
   { experiment: { command, environment, flags }, seed }: Cell,
   extra: readonly string[],
-): Promise<string> {
+): Promise<CommonSettings> {
   const algorithm = await algorithmOf(flags);
   const { given } = parseOptions([...flags, ...extra], optionsOf(algorithm));
   const policy = command === "baseline" ? { policy: "cnn" as const } : {};
   const all = { ...policy, ...given, seed: seed ?? 0 };
-  return await settingsDigest(resolveConfig(all, findEnvironment(environment), algorithm));
+  return resolveConfig(all, findEnvironment(environment), algorithm);
 }
 
 /** The keys of `metrics.jsonl` that a result keeps: enough for curves, and to see how thoughts changed. */

@@ -29,7 +29,7 @@ export interface Compared {
   readonly runs: ReadonlyMap<number, ComparedResult>;
 }
 
-/** A result, and what it was of. */
+/** A result, and the policy that it belongs to. */
 export interface ComparedResult extends KeptResult {
   /** Short name of the environment. */
   readonly environment?: string;
@@ -62,7 +62,7 @@ export interface Comparison {
 /**
  * Finds what a name stands for: a run folder, a result file, or an experiment as `TASK/NAME`.
  *
- * @throws {UsageError} if it is none of these, or was not evaluated so.
+ * @throws {UsageError} if it is none of these, or has no such evaluation.
  */
 export async function findCompared(
   name: string,

@@ -18,16 +18,25 @@ export interface Estimate {
  * 2. the mean over the other seeds of its experiment,
  * 3. the mean over the same command in its task,
  * 4. the mean over the same command anywhere.
+ *
+ * With `assumed` the first two count, and then what it says.
  */
-export function estimateSeconds(cells: readonly Cell[], done: readonly CellResult[]): Estimate {
+export function estimateSeconds(
+  cells: readonly Cell[],
+  done: readonly CellResult[],
+  assumed?: (cell: Cell) => number,
+): Estimate {
   let seconds = 0, unknown = 0;
-  for (const { experiment, seed } of cells) {
+  for (const cell of cells) {
+    const { experiment, seed } = cell;
     const sameCommand = done.filter((cell) => cell.experiment.command === experiment.command);
     const sameTask = sameCommand.filter((cell) => cell.experiment.environment === experiment.environment);
     const same = sameTask.filter((cell) => cell.experiment === experiment);
     const own = same.filter((cell) => cell.seed === seed);
-    const relatives = [own, same, sameTask, sameCommand].find((group) => group.length > 0);
-    if (relatives === undefined) unknown++;
+    const groups = assumed === undefined ? [own, same, sameTask, sameCommand] : [own, same];
+    const relatives = groups.find((group) => group.length > 0);
+    if (relatives === undefined && assumed !== undefined) seconds += assumed(cell);
+    else if (relatives === undefined) unknown++;
     else seconds += mean(relatives.map(({ summary }) => summary.wall_seconds.total));
   }
   return { seconds, unknown };

@@ -47,6 +47,10 @@ default's folder.
 _Steps to 95%_ are environment steps until four iterations of training episodes together succeed that often. _Older than_
 names the changes below that a cell is from before: it says what was true then.
 
+Rows of one table may have different seeds: \`./ponder compare A B\` takes the seeds and episodes that two rows share, and gives
+the difference with its interval. Defaults were chosen on seeds that are among those reported; \`NumberLine/fresh\` has
+seeds on which nothing was chosen.
+
 [Findings](findings.md): what these numbers say, what was tried, and what did not work.`;
 
 /** What cells may be older than. */

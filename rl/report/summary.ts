@@ -6,6 +6,7 @@
 import { commandLine } from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { Evaluation } from "../evaluation.ts";
+import { loraOf } from "../pretrained/options.ts";
 import type { RunParts } from "../run/begin.ts";
 import type { RunResult } from "../run/state.ts";
 import { evaluationReport } from "./evaluation.ts";
@@ -13,7 +14,10 @@ import { evaluationReport } from "./evaluation.ts";
 /** Makes the contents of `summary.json`. Times are in seconds. */
 export function summarize(
   config: CommonSettings,
-  { environment: { name: environment }, algorithm }: Pick<RunParts, "environment" | "algorithm">,
+  { environment: { name: environment }, algorithm, base }: Pick<
+    RunParts,
+    "environment" | "algorithm" | "base"
+  >,
   result: RunResult,
   { adapter, seconds }: { readonly adapter: string; readonly seconds: number },
 ) {
@@ -25,7 +29,8 @@ export function summarize(
     command: commandLine("train"),
     adapter,
     deno: Deno.version.deno,
-    preset: config.policy === "vlm" ? config.preset : config.policy,
+    preset: config.policy !== "vlm" ? config.policy : base === null ? config.preset : null,
+    ...base && { base: { model: base.base.folder, sha256: base.digest, lora: loraOf(config) ?? null } },
     env_steps: result.envSteps,
     parameters: result.parameters,
     seed: config.seed,

@@ -141,12 +141,17 @@ export function comparisonTable(task: string, cells: Cells, group: Group): strin
   return formatMarkdown(header, rows);
 }
 
+const ALGORITHMS =
+  "A seed has the same warm start in all rows of one age; older rows began with the warm start of then, so that they compare with " +
+  "each other, not with newer ones. All have the same number of environment steps, rounded up to whole iterations. Numbers are " +
+  "means over seeds. RL time is of the machine's state then.";
+
 /** Makes a table of the algorithms, the default first: success and cost. Null if the task has no such experiments. */
 export function algorithmTable(task: string, cells: Cells): string | null {
   const chosen = experiments.filter((e) => e.environment === task && e.group === "algorithms");
   if (chosen.length === 0) return null;
   const header = [
-    ...["algorithm", "seeds", "success", ...INTERVALS, "by seed", "greedy"],
+    ...["algorithm", "seeds", "after SFT", "success", ...INTERVALS, "by seed", "greedy"],
     ...["environment steps", "updates", "RL time"],
   ];
   const byDefault = experiments.find((e) => e.environment === task && e.name === DEFAULT)!;
@@ -159,6 +164,7 @@ export function algorithmTable(task: string, cells: Cells): string | null {
     return [
       dated(title, own),
       own.length,
+      averageOf(own, ({ evaluation_after_sft }) => evaluation_after_sft?.sampled.success),
       ...success(evaluations),
       bySeed(evaluations),
       averageOf(own, ({ evaluation }) => evaluation.greedy?.success),
@@ -167,7 +173,7 @@ export function algorithmTable(task: string, cells: Cells): string | null {
       formatDuration(1e3 * mean(own.map(({ summary }) => summary.wall_seconds.rl ?? 0))),
     ];
   });
-  return "The same warm start and the same number of environment steps, rounded up to whole iterations; means over seeds. RL time is of the machine's state then.\n\n" +
+  return `${ALGORITHMS}\n\n` +
     formatMarkdown(header, rows.map((row) => row.map(String)));
 }
 

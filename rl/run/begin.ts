@@ -8,6 +8,7 @@ import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import { type Given, shellQuote, UsageError } from "../cli/mod.ts";
 import { commonOptions, type CommonSettings, isRlSetting, resolveConfig, settingsOf } from "../config.ts";
+import { openBaseOf, type RunBase } from "../pretrained/run_base.ts";
 import { RunFolder } from "./folder.ts";
 import { beginWithWeights } from "./given_weights.ts";
 import { loadEnvironment } from "./load_environment.ts";
@@ -21,6 +22,8 @@ export interface RunParts {
   readonly environment: EnvironmentDefinition;
   readonly algorithm: Algorithm;
   readonly folder: RunFolder;
+  /** The pretrained model; null if the model is made here. */
+  readonly base: RunBase | null;
 }
 
 /** A run with its folder: its settings and its parts. */
@@ -68,7 +71,11 @@ export async function resumeRun(
       throw unnamed(folder.path, "algorithm", String((await folder.readConfig()).algorithm));
     }
     const environment = await loadEnvironment(given.env ?? earlier.env ?? commonOptions.env.default);
-    const config = keepPlaces(resolveConfig({ ...earlier, ...given }, environment, algorithm), earlier);
+    const resolved = resolveConfig({ ...earlier, ...given }, environment, algorithm);
+    const base = await openBaseOf(folder.path, resolved);
+    // The base too may have moved; that it is the same its fingerprint tells.
+    const { model = resolved.model } = earlier;
+    const config = { ...keepPlaces(resolved, earlier), model };
     const was = earlier.envSteps ?? commonOptions.envSteps.default;
     const isLonger = config.extend && config.envSteps !== was;
     if (isLonger && config.envSteps < was) {
@@ -78,7 +85,7 @@ export async function resumeRun(
     }
     const settings = settingsOf(config);
     await requireSameSettings(folder, isLonger ? { ...settings, envSteps: was } : settings);
-    const parts = { environment, algorithm, folder };
+    const parts = { environment, algorithm, folder, base };
     const source = await untaken(folder.path);
     if (source !== null) {
       const warmStart = await readUntaken(source, config, parts);

@@ -4,19 +4,12 @@
  * @module
  */
 import { exists, readBytes } from "../../model/files.ts";
-import {
-  Damage,
-  type FileDigest,
-  type Manifest,
-  MANIFEST_FILE,
-  readManifest,
-  readProven,
-} from "./manifest.ts";
+import { Damage, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { entriesOf, foreignEntry } from "./entries.ts";
 import { lockOwner } from "./lock.ts";
-import { describe, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
+import { describe, fileFaults, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
 import { RECORDING_FOLDER, recordingFaults } from "./recording.ts";
 import type { JsonObject } from "./store.ts";
 
@@ -97,9 +90,7 @@ async function checkFolder(run: string, folder: string) {
     states.push(damaged(error, file));
   }
   if (manifest === null) return { manifest, states };
-  for (const [name, expected] of Object.entries(manifest.files)) {
-    const path = `${run}/${folder}/${name}`;
-    const fault = await faultAt(path, expected);
+  for await (const [name, fault] of fileFaults(`${run}/${folder}`, manifest)) {
     states.push({ file: `${folder}/${name}`, ...stateOf(fault) });
   }
   states.push({ file, state: "ok", detail: describe(manifest.progress) });
@@ -150,9 +141,7 @@ async function checkResult(run: string, entries: readonly string[]): Promise<Fil
     return [{ file: "summary.json", state: "unproven", detail }];
   }
   const states: FileState[] = [];
-  for (const [file, expected] of Object.entries(manifest.files)) {
-    const path = `${run}/${file}`;
-    const fault = await faultAt(path, expected);
+  for await (const [file, fault] of fileFaults(run, manifest)) {
     // These two have a row already. They get another only if the result's digests show damage.
     if (fault === null && (file === "config.json" || file === "metrics.jsonl")) continue;
     states.push({ file, ...stateOf(fault) });
@@ -184,17 +173,6 @@ async function readSettings(run: string): Promise<JsonObject> {
     return JSON.parse(new TextDecoder().decode(await readBytes(path)));
   } catch {
     return {};
-  }
-}
-
-/** Says what is wrong with a file that should have this digest; null when nothing is. */
-async function faultAt(path: string, expected: FileDigest): Promise<string | null> {
-  try {
-    await readProven(path, path, expected);
-    return null;
-  } catch (error) {
-    if (error instanceof Damage) return error.state;
-    throw error;
   }
 }
 

@@ -21,19 +21,23 @@ import {
   parameterSpecs,
   quote,
   type SafetensorsContent,
+  sizeOf,
   Tokenizer,
   Vlm,
   type VlmConfig,
 } from "../../model/mod.ts";
 import { exists } from "../../model/files.ts";
-import { Agent, DEFAULT_SAMPLING, type Parsing, type Sampling } from "../agent.ts";
+import { Agent, type Parsing } from "../agent.ts";
+import { type Acting, readActing } from "./acting.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "../metrics.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
+import { keptParameters } from "../pretrained/run_base.ts";
 import type { SlotState } from "../rollout.ts";
 import type { Checkpoint, CheckpointName, RunStore } from "./store.ts";
 import { requireWords } from "../words.ts";
+import { type BasePlace, heldTensors, loadBaseAgent, referenceOf } from "./pretrained_checkpoint.ts";
 
 /** Where a run stands. */
 export interface TrainerState {
@@ -100,11 +104,17 @@ export async function saveCheckpoint(
   name?: CheckpointName,
 ): Promise<void> {
   const { parameters } = policy;
-  const weights = await parameters.toHost();
+  const weights = await heldTensors(policy.gpu, parameters);
   const { m, v } = await optimizer.toHost();
   const moments = new Map<string, HostTensor>();
-  for (const [name, tensor] of parameters.split(m)) moments.set(`m.${name}`, tensor);
-  for (const [name, tensor] of parameters.split(v)) moments.set(`v.${name}`, tensor);
+  for (const [prefix, words] of [["m", m], ["v", v]] as const) {
+    for (const { name, shape, offset } of keptParameters(parameters.list)) {
+      moments.set(`${prefix}.${name}`, {
+        shape: [...shape],
+        data: words.slice(offset, offset + sizeOf(shape)),
+      });
+    }
+  }
   // A refused submission leaves old contents, and the device reports it only after they were read.
   await policy.gpu.settle();
   requireFinite(weights);
@@ -144,15 +154,19 @@ export function isBefore(line: MetricsLine, { stage, sftUpdates, iteration }: Tr
   }
 }
 
-/** What describes the policy beside its weights. */
-function policyFiles(policy: Policy): Record<string, string> {
+/** Makes the files that describe a policy beside its weights. */
+export function policyFiles(policy: Policy): Record<string, string> {
   const acting = { sampling: policy.sampling, actionNames: policy.actions };
   if (policy instanceof CnnPolicy) {
     const config = { policy: "cnn", ...policy.cnn.config, ...acting };
     return { "config.json": JSON.stringify(config, null, 2) + "\n" };
   }
-  const { vlm, cot, tokenizer, parsing } = policy as Agent;
+  const { vlm, cot, tokenizer, parsing, base } = policy as Agent;
   const parse = parsing === "published" ? {} : { parse: parsing };
+  if (base !== null) {
+    const config = { pretrained: referenceOf(base, vlm.config), cot, ...parse, ...acting };
+    return { "config.json": JSON.stringify(config, null, 2) + "\n" };
+  }
   return {
     "config.json": JSON.stringify({ ...vlm.config, cot, ...parse, ...acting }, null, 2) + "\n",
     "tokenizer.json": JSON.stringify(tokenizer.toJson(), null, 1) + "\n",
@@ -163,10 +177,16 @@ function policyFiles(policy: Policy): Record<string, string> {
  * Loads the policy of a checkpoint, of whatever kind.
  *
  * @param source A checkpoint, or the path of its folder.
+ * @param place Where the pretrained model is that it was trained on; where it was then when absent.
  * @throws {RangeError} when the policy cannot act in `env`.
  * @throws as {@linkcode loadAgent} does.
  */
-export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Environment): Promise<Policy> {
+export async function loadPolicy(
+  gpu: Gpu,
+  source: string | Checkpoint,
+  env: Environment,
+  place: BasePlace = {},
+): Promise<Policy> {
   const { path, read } = await checkpointOf(source);
   const bytes = (await read("config.json"))["config.json"];
   const { policy, sampling, actionNames: _, ...config } = (parseJson(bytes, `${path}/config.json`) ?? {}) as
@@ -174,7 +194,7 @@ export async function loadPolicy(gpu: Gpu, source: string | Checkpoint, env: Env
     & Acting
     & { policy?: string };
   if (policy !== "cnn") {
-    const agent = await loadAgent(gpu, source);
+    const agent = await loadAgent(gpu, source, place);
     requireWords(agent.tokenizer, env, path);
     return agent;
   }
@@ -211,15 +231,18 @@ export async function loadWarmStart(store: RunStore): Promise<ReadonlyMap<string
  * @throws {SyntaxError} when a file cannot be read, or `config.json` holds a value that cannot be.
  * @throws {RangeError} when the files do not fit each other.
  */
-export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<Agent> {
+export async function loadAgent(
+  gpu: Gpu,
+  source: string | Checkpoint,
+  place: BasePlace = {},
+): Promise<Agent> {
   const { path, read } = await checkpointOf(source);
-  const files = await read("config.json", "tokenizer.json", "model.safetensors");
-  const json = (name: "config.json" | "tokenizer.json") => parseJson(files[name], `${path}/${name}`);
-  const { cot, parse: parsing = "published", sampling, actionNames, ...config } = (json("config.json") ??
-    {}) as
+  const parsed = parseJson((await read("config.json"))["config.json"], `${path}/config.json`);
+  const { cot, parse: parsing = "published", sampling, actionNames, pretrained, ...config } =
+    (parsed ?? {}) as
       & VlmConfig
       & Acting
-      & { cot: boolean; parse?: Parsing };
+      & { cot: boolean; parse?: Parsing; pretrained?: unknown };
   if (parsing !== "published" && parsing !== "tolerant") {
     throw new SyntaxError(
       `Cannot load ${path}: "parse" in its config.json must be published or tolerant, got ${quote(parsing)}`,
@@ -231,38 +254,27 @@ export async function loadAgent(gpu: Gpu, source: string | Checkpoint): Promise<
     );
   }
   const acting = readActing({ sampling, actionNames }, path);
-  const tokenizer = Tokenizer.fromJson(json("tokenizer.json"));
+  const decoded = (bytes: Uint8Array, specs: readonly ParameterSpec[]) =>
+    decodeTensors(bytes, `${path}/model.safetensors`, specs, [""]);
+  if (pretrained !== undefined) {
+    const weights = (await read("model.safetensors"))["model.safetensors"];
+    return await loadBaseAgent(gpu, pretrained, { ...place, path }, {
+      settings: { cot, parsing, ...acting },
+      decode: (specs) => decoded(weights, specs),
+    });
+  }
+  const files = await read("tokenizer.json", "model.safetensors");
+  const tokenizer = Tokenizer.fromJson(parseJson(files["tokenizer.json"], `${path}/tokenizer.json`));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
     throw new RangeError(
       `Cannot load ${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}`,
     );
   }
   // The weights are read before the model is made: a config whose sizes they contradict allocates nothing.
-  const model = files["model.safetensors"];
-  const tensors = decodeTensors(model, `${path}/model.safetensors`, parameterSpecs(config), [""]);
+  const tensors = decoded(files["model.safetensors"], parameterSpecs(config));
   const vlm = new Vlm(gpu, config);
   vlm.parameters.fromHost(tensors);
   return new Agent(vlm, tokenizer, { cot, parsing, ...acting });
-}
-
-/** What `config.json` says about acting. Checkpoints of earlier versions lack it. */
-interface Acting {
-  readonly sampling?: Partial<Sampling>;
-  readonly actionNames?: readonly string[];
-}
-
-function readActing(
-  { sampling, actionNames = [] }: Acting,
-  path: string,
-): { sampling: Sampling; actions: readonly string[] } {
-  const { temperature, maxNewTokens } = { ...DEFAULT_SAMPLING, ...sampling };
-  const isGood = temperature > 0 && Number.isFinite(temperature) && Number.isSafeInteger(maxNewTokens) &&
-    maxNewTokens >= 1 && Array.isArray(actionNames) && actionNames.every((name) => typeof name === "string");
-  if (isGood) return { sampling: { temperature, maxNewTokens }, actions: actionNames };
-  throw new SyntaxError(
-    `Cannot load ${path}: "sampling" and "actionNames" in its config.json must be { temperature, maxNewTokens } and a ` +
-      `list of texts, got ${quote(sampling)} and ${quote(actionNames)}`,
-  );
 }
 
 /**
@@ -308,11 +320,14 @@ export async function loadTrainer(
   const { path, read } = await checkpointOf(source);
   const state = await readTrainerState(source);
   const file = "optimizer.safetensors";
-  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, parameters.list, ["m.", "v."]);
+  const kept = keptParameters(parameters.list);
+  const moments = decodeTensors((await read(file))[file], `${path}/${file}`, kept, ["m.", "v."]);
   const optimizer = makeOptimizer(state);
-  const [m, v] = ["m.", "v."].map((prefix) =>
-    parameters.join(new Map(parameters.list.map(({ name }) => [name, moments.get(prefix + name)!])))
-  );
+  const [m, v] = ["m.", "v."].map((prefix) => {
+    const words = new Float32Array(parameters.values.length);
+    for (const { name, offset } of kept) words.set(moments.get(prefix + name)!.data, offset);
+    return words;
+  });
   optimizer.fromHost({ m, v }, state.optimizerStep);
   return { state, optimizer };
 }

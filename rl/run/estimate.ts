@@ -10,6 +10,7 @@ import { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
 import type { Policy } from "../policy.ts";
+import type { RunBase } from "../pretrained/run_base.ts";
 
 /** Share of a plain matmul's FLOP/s that whole training steps reach; measured with the default preset. */
 const TRAINING_EFFICIENCY = 0.55;
@@ -18,17 +19,25 @@ const EPISODE_STEPS = { sft: 6, rl: 2.5 };
 
 type Stage = "sft" | "evaluation after sft" | "rl" | "evaluation after rl";
 
+/** Tokens of a prompt and of a response if each is a phrase, as in a model that is made here. */
+const PROMPT_TOKENS = 6;
+/** The same of a pretrained model, roughly: its tokens are parts of words, and responses end long before their limit. */
+const PRETRAINED_TOKENS = { prompt: 150, response: 64 };
+
 /** Floating-point operations of one sequence's forward pass. */
-function forwardOf(policy: Policy, { maxNewTokens }: CommonSettings): number {
+function forwardOf(policy: Policy | RunBase, { maxNewTokens }: CommonSettings): number {
   if (policy instanceof CnnPolicy) return cnnFlops(policy.cnn.config, 1);
-  if (!(policy instanceof Agent)) return 2 * policy.parameters.count;
-  const { config } = policy.vlm;
-  const T = deriveSizes(config).imageTokens + 6 + maxNewTokens;
-  return forwardFlops(config, { images: 1, B: 1, T, R: maxNewTokens });
+  const isBase = "digest" in policy;
+  if (!isBase && !(policy instanceof Agent)) return 2 * policy.parameters.count;
+  const config = isBase ? policy.base.model : policy.vlm.config;
+  const isPretrained = isBase || policy.base !== null;
+  const R = isPretrained ? Math.min(maxNewTokens, PRETRAINED_TOKENS.response) : maxNewTokens;
+  const T = deriveSizes(config).imageTokens + R + (isPretrained ? PRETRAINED_TOKENS.prompt : PROMPT_TOKENS);
+  return forwardFlops(config, { images: 1, B: 1, T, R });
 }
 
 /** Estimates the work of a run's stages, and from the pace so far the time that is left. */
-export function estimateWork(policy: Policy, config: CommonSettings) {
+export function estimateWork(policy: Policy | RunBase, config: CommonSettings) {
   const forward = forwardOf(policy, config);
   const update = 3 * forward;
   // A decoded token costs about three times its share of a batched forward.

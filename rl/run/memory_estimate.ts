@@ -13,6 +13,7 @@ import {
   cnnParameterSpecs,
   deriveSizes,
   parameterSpecs,
+  promptLength,
   sizeOf,
   type VlmConfig,
 } from "../../model/mod.ts";
@@ -22,6 +23,9 @@ import { formatBytes, toFlag, UsageError } from "../cli/mod.ts";
 import type { CommonSettings, TrainConfig } from "../config.ts";
 import { evaluationEnvSettings } from "../env_settings.ts";
 import { designModel } from "../setup.ts";
+import { keptParameters, type RunBase, runModel } from "../pretrained/run_base.ts";
+import { loraOf } from "../pretrained/options.ts";
+import { Prompts } from "../pretrained/talk.ts";
 
 /** A part of a run's memory. */
 export interface MemoryPart {
@@ -74,6 +78,8 @@ export type ModelMemory =
 interface Shape {
   readonly pictureBytes: number;
   readonly parameters: number;
+  /** Those that have a gradient and moments. */
+  readonly trained: number;
   /** The cache of keys and values, for one environment. */
   readonly cache: number;
   /** Activations that are kept for backward, for one step. */
@@ -93,6 +99,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
     return {
       pictureBytes: 3 * cnn.imageSize ** 2,
       parameters: countOf(cnnParameterSpecs(cnn)),
+      trained: countOf(cnnParameterSpecs(cnn)),
       cache: 0,
       activations: side ** 2 * channels,
       widest: side ** 2 * kernelSize ** 2 * 3,
@@ -106,6 +113,7 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
   return {
     pictureBytes: 3 * model.imageSize ** 2,
     parameters: countOf(parameterSpecs(model)),
+    trained: countOf(keptParameters(parameterSpecs(model))),
     // The cache rounds its positions up to a multiple of eight.
     cache: layers * Math.ceil(written / 8) * 8 * 2 * attentionSizes(model).E,
     activations: patches * visionLayers * visionWidth + positions * layers * width,
@@ -126,13 +134,13 @@ function shapeOf(memory: ModelMemory, { maxNewTokens }: Pick<Sizes, "maxNewToken
  *     demonstrations  N * (I / 8 + 600)
  *     rollout         E * S * (I + 600 + 20 R)
  *     environments    E * 2000
- *     model           4 floats a parameter: weight, gradient, two moments
+ *     model           a float a parameter, and three more if it is trained: gradient, two moments
  *     cache           E * layers * (T + R, rounded up to eights) * 2 E floats, while responses are written
  *     activations     B * (patches * visionLayers * visionWidth + T * layers * C) floats, for backward
  */
 export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { demonstrations, envs, rolloutSteps, sftSteps, sftBatch, envSteps, maxNewTokens } = config;
-  const { pictureBytes: picture, parameters, cache, activations } = shapeOf(memory, config);
+  const { pictureBytes: picture, parameters, trained, cache, activations } = shapeOf(memory, config);
   const hasRl = envSteps > 0;
   return [
     {
@@ -153,7 +161,12 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
       bytes: hasRl ? envs * ENVIRONMENT_BYTES : 0,
       isOnGpu: false,
     },
-    { what: "the model takes", flags: ["preset"], bytes: 4 * parameters * FLOAT_BYTES, isOnGpu: true },
+    {
+      what: "the model takes",
+      flags: modelFlags(config),
+      bytes: (parameters + 3 * trained) * FLOAT_BYTES,
+      isOnGpu: true,
+    },
     {
       what: "the cache of keys and values takes",
       flags: ["envs", "maxNewTokens"],
@@ -169,15 +182,27 @@ export function memoryParts(config: Sizes, memory: ModelMemory): MemoryPart[] {
   ];
 }
 
+/** The setting that decides on the size of the model. */
+function modelFlags(config: Sizes): readonly string[] {
+  return "model" in config && config.model !== undefined ? ["model"] : ["preset"];
+}
+
 /**
- * Estimates the largest buffers from below: for the prompts of all environments at once, and for a batch of the warm start.
+ * Estimates the largest buffers from below: the weights that are trained, which lie in one piece, and what is needed
+ * for the prompts of all environments at once, and for a batch of the warm start.
  */
 function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   const { envs, sftSteps, sftBatch, demonstrations, envSteps } = config;
-  const { widest, cache } = shapeOf(memory, config);
+  const { widest, cache, trained } = shapeOf(memory, config);
   const environments = envSteps > 0 ? envs : 0;
   const batch = sftSteps > 0 ? Math.min(sftBatch, demonstrations) : 0;
   return [
+    {
+      what: "the weights that are trained take",
+      flags: modelFlags(config),
+      bytes: trained * FLOAT_BYTES,
+      isOnGpu: true,
+    },
     {
       what: "reading the pictures of all environments at once takes",
       flags: ["envs"],
@@ -199,6 +224,11 @@ function buffers(config: Sizes, memory: ModelMemory): MemoryPart[] {
   ];
 }
 
+/** What to do about a part that is too large. */
+function remedyFor({ flags }: MemoryPart): string {
+  return flags[0] === "model" ? "use a smaller model, or train adapters with --lora" : "use a smaller number";
+}
+
 /**
  * Refuses settings that cannot fit a machine. Settings that pass may still be too large, since the parts are lower bounds.
  * They leave out frames, which may take another 270 kB an environment.
@@ -215,7 +245,7 @@ export function requireMemory(config: Sizes, memory: ModelMemory, machine: Machi
       `Cannot train with ${flagsOf(widest)}: ${widest.what} at least ${
         formatBytes(widest.bytes)
       } in one buffer, ` +
-        `this adapter binds ${formatBytes(machine.maxBindingBytes)}; use a smaller number`,
+        `this adapter binds ${formatBytes(machine.maxBindingBytes)}; ${remedyFor(widest)}`,
     );
   }
   const parts = memoryParts(config, memory).filter(({ isOnGpu }) => machine.isShared || !isOnGpu);
@@ -224,9 +254,9 @@ export function requireMemory(config: Sizes, memory: ModelMemory, machine: Machi
   const largest = parts.reduce((a, b) => a.bytes >= b.bytes ? a : b);
   throw new UsageError(
     `Cannot train with ${flagsOf(largest)}: ${largest.what} at least ${formatBytes(largest.bytes)} of ` +
-      `${formatBytes(needed)} in all, this machine has ${
-        formatBytes(machine.totalBytes)
-      }; use a smaller number`,
+      `${formatBytes(needed)} in all, this machine has ${formatBytes(machine.totalBytes)}; ${
+        remedyFor(largest)
+      }`,
   );
 }
 
@@ -240,13 +270,16 @@ export function requireRunMemory(
   environment: EnvironmentDefinition,
   algorithm: Algorithm,
   config: CommonSettings,
+  base: RunBase | null = null,
 ): void {
   const collection = algorithm.collect(config);
   const episodes = collection.kind === "episodes" ? collection.groups * collection.groupSize : Infinity;
   const envs = Math.min(config.envs, episodes);
   // Every episode has at least one step.
   const rolloutSteps = collection.kind === "steps" ? collection.steps : Math.ceil(episodes / envs);
-  const memory = config.policy === "cnn"
+  const memory = base !== null
+    ? pretrainedMemory(environment, config, base)
+    : config.policy === "cnn"
     ? { cnn: { ...CNN_LAYERS, imageNormalization: config.imageNormalization, actions: 4 } as CnnConfig }
     : { model: designModel(environment, config).model, promptTokens: promptTokens(environment, config) };
   requireMemory({ ...config, envs, rolloutSteps }, memory, {
@@ -254,6 +287,25 @@ export function requireRunMemory(
     isShared: gpu.isSoftware,
     maxBindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
   });
+}
+
+/** A pretrained model, its adapters, and the tokens around and in a prompt of the environment. */
+function pretrainedMemory(environment: EnvironmentDefinition, config: CommonSettings, opened: RunBase) {
+  const model = runModel(opened, loraOf(config));
+  const env = environment.make(evaluationEnvSettings(environment, config));
+  const { info, observation } = env.reset({ seed: 0 });
+  const prompt = new Prompts(opened.talk, model).of(observation, env.prompt(info, { cot: config.cot }));
+  const positions = promptLength(prompt, model);
+  const { contextLength } = model;
+  if (positions >= contextLength) {
+    throw new UsageError(
+      `Cannot train ${opened.base.folder} on ${environment.name}: a prompt has ${positions} positions, its context ` +
+        `${contextLength}; ${
+          config.splitPictures ? "leave out --split-pictures" : "use a model with a longer one"
+        }`,
+    );
+  }
+  return { model, promptTokens: positions - deriveSizes(model).imageTokens };
 }
 
 /** Counts the tokens of one prompt of the environment. */

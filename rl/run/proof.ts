@@ -86,10 +86,27 @@ export async function proveAllMetrics(run: string): Promise<void> {
  */
 export async function proveResult(run: string): Promise<void> {
   const manifest = await readManifest(run, MANIFEST_FILE);
-  for (const [name, expected] of Object.entries(manifest?.files ?? {})) {
-    await readProven(`${run}/${name}`, name, expected);
+  if (manifest === null) return;
+  for await (const [name, fault] of fileFaults(run, manifest)) {
+    if (fault !== null) throw new Damage(name, fault);
   }
-  if (manifest !== null) await proveEnd(run, manifest);
+  await proveEnd(run, manifest);
+}
+
+/** Reads the files that a manifest has digests of, and says what is wrong with each; null when nothing is. */
+export async function* fileFaults(
+  folder: string,
+  { files }: Pick<Manifest, "files">,
+): AsyncGenerator<readonly [name: string, fault: string | null]> {
+  for (const [name, expected] of Object.entries(files)) {
+    try {
+      await readProven(`${folder}/${name}`, name, expected);
+      yield [name, null];
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+      yield [name, error.state];
+    }
+  }
 }
 
 /**

@@ -19,7 +19,8 @@ import { RECORDED_EPISODES, Recorder } from "./recorder.ts";
 import { pictureName, recordingFile, type RecordingSink } from "./recording.ts";
 import { finalEvaluation, runTraining } from "./run.ts";
 import type { RunProgress } from "./state.ts";
-import { MemoryRun, writeWarmStart } from "./store.ts";
+import { writeWarmStart } from "./store.ts";
+import { MemoryRun } from "./memory_run.ts";
 import { loadTrained } from "./trained.ts";
 
 /** What to compute again, and where. */
@@ -95,7 +96,7 @@ async function evaluateAgain(
     throw new Deno.errors.NotFound(`Cannot replay ${folder.path}: it has no weights from after ${after}`);
   }
   const env = environment.make(evaluationEnvSettings(environment, config));
-  const policy = await loadTrained(gpu, { run: folder.path, source: checkpoint }, env);
+  const policy = await loadTrained(gpu, { run: folder.path, source: checkpoint, config }, env);
   const lambda = algorithm.thoughtWeight?.(config) ?? 1;
   const recorder = new Recorder({ recording: captured, policy, config, lambda, note: progress.note });
   const record = recorder.evaluation(after, 0);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { type Gpu, NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { type Collection, learn, type LearnContext } from "../algorithms/mod.ts";
 import { formatShare } from "../cli/mod.ts";
@@ -15,16 +15,15 @@ import { peakMemory } from "../memory.ts";
 import { rolloutMetrics } from "../metrics.ts";
 import { isJudged } from "../requirements.ts";
 import { reference, tokenValues } from "../reference.ts";
-import { collectEpisodes, collectRollout, type Rollout, TRAINING_SEEDS, VectorEnv } from "../rollout.ts";
+import { type Collector, episodesCollector, stepsCollector } from "./collectors.ts";
+import { CHECKPOINT_INTERVAL, StaleCollector } from "./stale.ts";
 import { Run, type RunContext, type RunResult } from "./state.ts";
-import { rlOptimizer } from "../setup.ts";
+import { rlOptimizer } from "../optimizers.ts";
 import { demonstrate, thinking } from "../demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../sft.ts";
 import { Stopped } from "./stop.ts";
 import { faithfulnessWarning } from "../thought_alarm.ts";
 
-/** RL iterations from one checkpoint to the next. */
-const CHECKPOINT_INTERVAL = 6;
 /** SFT updates between checkpoints. */
 const SFT_CHECKPOINT_INTERVAL = 100;
 /** SFT updates from one look at perception to the next, after the planned updates. */
@@ -46,7 +45,9 @@ export async function runTraining(config: CommonSettings, context: RunContext): 
       run.afterRl = await evaluateAfter(run, "rl");
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      await run.save();
+      // Between checkpoints a stale run has episodes under way that later weights would play otherwise.
+      const isWhole = config.staleness === 0 || run.state.iteration % CHECKPOINT_INTERVAL === 0;
+      if (run.state.stage !== "rl" || isWhole) await run.save();
     }
     return run.result;
   } catch (error) {
@@ -180,6 +181,7 @@ async function reinforce(run: Run): Promise<void> {
 class Learner {
   readonly #run: Run;
   readonly #collector: Collector;
+  readonly #stale: StaleCollector;
   readonly #context: Omit<LearnContext, "iteration" | "learningRate">;
   readonly #reference: ReturnType<typeof reference>;
 
@@ -190,6 +192,7 @@ class Learner {
     this.#collector = collection.kind === "steps"
       ? stepsCollector(run, collection)
       : episodesCollector(run, collection, makeEnvironment);
+    this.#stale = new StaleCollector(run, this.#collector);
     const needsReference = algorithm.objective(config).klCoefficient > 0 ||
       algorithm.needsReference?.(config);
     this.#reference = reference(policy, needsReference ? run.warmStartWeights() : null, config.temperature);
@@ -200,6 +203,7 @@ class Learner {
       referenceLogprobs: this.#reference.logprobs,
       tokenValues: (transitions) => tokenValues(policy, transitions),
       memory: run.memory,
+      learners: run.learners,
     };
   }
 
@@ -214,10 +218,11 @@ class Learner {
     const { done, total } = this.#collector.progress();
     const learningRate = config.learningRate * (1 - 0.9 * done / total);
     const startMs = performance.now();
-    const rollout = await this.#collector.collect();
+    const rollout = await this.#stale.next();
     const rolloutSeconds = (performance.now() - startMs) / 1e3;
     effort.rollout += rolloutSeconds;
-    effort.rolloutTokens += rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    const tokens = rollout.transitions.reduce((sum, { response }) => sum + response.length, 0);
+    effort.rolloutTokens += tokens + (rollout.beside?.tokens ?? 0);
     const record = run.recorder?.begin(rollout, iteration + 1);
     const learnMs = performance.now();
     const update = await naming(
@@ -264,73 +269,6 @@ class Learner {
   }
 }
 
-/** Collects the experience of an algorithm's iterations. */
-interface Collector {
-  readonly collect: () => Promise<Rollout>;
-  /** Notes in the run's state what was collected. */
-  readonly advance: (rollout: Rollout) => void;
-  readonly progress: () => { done: number; total: number };
-  /** Environment steps in all. */
-  readonly plannedSteps: number;
-}
-
-/** Collects a fixed number of steps from every environment. */
-function stepsCollector(run: Run, { steps }: Collection & { kind: "steps" }): Collector {
-  const { config, environment, policy } = run;
-  const vectorEnv = new VectorEnv(
-    environment,
-    config.envs,
-    config.seed,
-    trainingEnvSettings(environment, config),
-  );
-  if (run.state.slots.length > 0) vectorEnv.restore(run.state.slots, run.state.episodes);
-  const perIteration = config.envs * steps;
-  const iterations = Math.ceil(config.envSteps / perIteration);
-  return {
-    collect: () =>
-      collectRollout(policy, vectorEnv, {
-        ...run.collectSettings,
-        steps,
-        stepsBefore: run.state.iteration * steps,
-      }),
-    advance: () => {
-      const iteration = run.state.iteration + 1;
-      run.advance({ ...vectorEnv.save(), iteration, envSteps: iteration * perIteration });
-    },
-    progress: () => ({ done: run.state.iteration, total: iterations }),
-    plannedSteps: iterations * perIteration,
-  };
-}
-
-/** Collects whole episodes, in groups that share a deal. */
-function episodesCollector(
-  run: Run,
-  { groups, groupSize }: Collection & { kind: "episodes" },
-  make: () => Environment,
-): Collector {
-  const { config, policy } = run;
-  return {
-    collect: () => {
-      const { episodes } = run.state;
-      const firstDeal = config.seed * TRAINING_SEEDS + episodes / groupSize;
-      const deals = Array.from(
-        { length: groups * groupSize },
-        (_, i) => firstDeal + Math.floor(i / groupSize),
-      );
-      const settings = { ...run.collectSettings, deals, firstEpisode: episodes, envs: config.envs };
-      return collectEpisodes(policy, make, settings);
-    },
-    advance: ({ transitions }) =>
-      run.advance({
-        iteration: run.state.iteration + 1,
-        episodes: run.state.episodes + groups * groupSize,
-        envSteps: run.state.envSteps + transitions.length,
-      }),
-    progress: () => ({ done: Math.min(run.state.envSteps, config.envSteps), total: config.envSteps }),
-    plannedSteps: config.envSteps,
-  };
-}
-
 /** Evaluates sampled and greedy responses on held-out episodes. */
 function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const { config, environment } = run;
@@ -338,7 +276,8 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
     const record = run.recorder?.evaluation(after, run.state.iteration);
-    const evaluation = await evaluateBoth(run.policy, {
+    await run.handOver();
+    const evaluation = await evaluateBoth(run.actor("evaluation"), {
       ...finalEvaluation(environment, config),
       onProgress: (step) => {
         run.throwIfStopped();

@@ -6,6 +6,7 @@
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import type { AdamW, HostTensor, Segment } from "../../model/mod.ts";
+import { type Actor, type Actors, type EpisodeKind, ownActors } from "../actors.ts";
 import type { Algorithm } from "../algorithms/mod.ts";
 import {
   type Effort,
@@ -24,12 +25,13 @@ import type { Evaluation } from "../evaluation.ts";
 import type { MetricsLine } from "../metrics.ts";
 import type { CheckpointName, RunStore } from "./store.ts";
 import { peakMemory } from "../memory.ts";
-import { newPolicy } from "../policies/mod.ts";
+import { firstPolicy } from "../policies/mod.ts";
 import type { Policy } from "../policy.ts";
+import type { RunBase } from "../pretrained/run_base.ts";
 import { probePrompt, requireSound } from "./probe.ts";
 import { Recorder } from "./recorder.ts";
 import type { CollectSettings } from "../rollout.ts";
-import { rlOptimizer, sftOptimizer } from "../setup.ts";
+import { rlOptimizer, sftOptimizer } from "../optimizers.ts";
 import { Stopped } from "./stop.ts";
 import { ThoughtAlarm } from "../thought_alarm.ts";
 
@@ -43,8 +45,12 @@ export interface RunContext {
   readonly environment: EnvironmentDefinition;
   /** How it learns. */
   readonly algorithm: Algorithm;
+  /** The pretrained model that the settings name; opened anew when absent. */
+  readonly base?: RunBase | null;
   readonly folder: RunStore;
   readonly progress: RunProgress;
+  /** Who acts in RL and in evaluations; the policy itself when absent. */
+  readonly actors?: Actors;
   /** Receives every line of `metrics.jsonl` as it is written. */
   readonly onLine?: (line: MetricsLine) => void;
   /** True once the user asked to stop. */
@@ -110,12 +116,12 @@ export class Run {
 
   /** Opens a new run. With `config.resume` it is the folder's run, without the metrics that it will write again. */
   static async open(config: CommonSettings, context: RunContext): Promise<Run> {
-    const { environment, gpu, folder } = context;
+    const { environment, gpu, folder, base } = context;
     const checkpoint = config.resume ? await folder.resume() : null;
     const env = environment.make(evaluationEnvSettings(environment, config));
     const policy = checkpoint === null
-      ? newPolicy(gpu, environment, config)
-      : await loadPolicy(gpu, checkpoint, env);
+      ? await firstPolicy(gpu, environment, config, base)
+      : await loadPolicy(gpu, checkpoint, env, { model: config.model, base });
     const optimizerOf = ({ stage }: TrainerState) =>
       stage === "sft" ? sftOptimizer(policy, config) : rlOptimizer(policy, config);
     const { state, optimizer } = checkpoint === null
@@ -179,9 +185,34 @@ export class Run {
     return {
       ...config,
       lambda: algorithm.thoughtWeight?.(config) ?? 1,
+      actor: this.actor("training"),
       corrects: algorithm.objective(config).correctionCoefficient > 0,
       ...config.exactCredit && { creditDiscount: config.gamma },
     };
+  }
+
+  /** Has all who act take over the policy's weights. Call it after every change, before anybody acts. */
+  async handOver(): Promise<void> {
+    await this.#actors.take(this.policy);
+  }
+
+  /** Who acts in episodes of that kind. */
+  actor(kind: EpisodeKind): Actor {
+    return this.#actors.actor(this.policy, kind);
+  }
+
+  /** Do others act, so that acting and learning may go on side by side? */
+  get actsElsewhere(): boolean {
+    return this.#actors !== ownActors;
+  }
+
+  /** Those who compute shares of minibatches; absent if only this process does. */
+  get learners(): Actors["learners"] {
+    return this.#actors.learners;
+  }
+
+  get #actors(): Actors {
+    return this.#context.actors ?? ownActors;
   }
 
   /** The weights that RL began with. */

@@ -97,11 +97,13 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
  */
 export async function loadTrained(
   gpu: Gpu,
-  { run, source }: Pick<TrainedRun, "run" | "source">,
+  { run, source, config }: Pick<TrainedRun, "run" | "source"> & {
+    readonly config?: Pick<CommonSettings, "model">;
+  },
   env: Environment,
 ): Promise<Policy> {
   try {
-    return await loadPolicy(gpu, source, env);
+    return await loadPolicy(gpu, source, env, { model: config?.model });
   } catch (error) {
     // If nothing proves the files, damage shows only when they do not load.
     const isUnproven = typeof source !== "string" && source.manifest === null;

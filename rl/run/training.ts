@@ -9,12 +9,13 @@ import { type Algorithm, findAlgorithm, ppo } from "../algorithms/mod.ts";
 import { type GivenSettings, resolveConfig, settingsOf } from "../config.ts";
 import type { MetricsLine } from "../metrics.ts";
 import type { Policy } from "../policy.ts";
+import { openBase } from "../pretrained/run_base.ts";
 import { requireBeginning } from "../requirements.ts";
 import { requireRunMemory } from "./memory_estimate.ts";
 import { runTraining } from "./run.ts";
 import { RunFolder } from "./folder.ts";
 import type { RunProgress, RunResult } from "./state.ts";
-import { MemoryRun } from "./store.ts";
+import { MemoryRun } from "./memory_run.ts";
 
 /** What to train. */
 export interface TrainOptions {
@@ -91,8 +92,9 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
     : options.algorithm ?? ppo as Algorithm;
   const config = resolveConfig(settings, environment, algorithm);
   requireBeginning(environment, config);
+  const base = await openBase(config);
   const gpu = options.gpu ?? await openGpu();
-  requireRunMemory(gpu, environment, algorithm, config);
+  requireRunMemory(gpu, environment, algorithm, config, base);
   await using store = out === undefined ? new MemoryRun() : await RunFolder.create(out, config);
   await store.writeConfig(settingsOf(config));
 
@@ -106,6 +108,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
     gpu,
     environment,
     algorithm,
+    base,
     folder: store,
     progress,
     isStopped: () => isStopped,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { decodeRecorded } from "../run/recorded.ts";
 import { entriesAt, readRecordedFile, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import { sha256Base64 } from "./hash.ts";
@@ -16,8 +17,12 @@ import type { ExportedPage, SceneTold } from "./wire.ts";
 const MAX_FILES = 60;
 
 /** The page with its script, style and data in it. */
-export async function exportPage(page: PageFiles, runs: readonly FoundRun[]): Promise<string> {
-  const data: ExportedPage = { runs: await Promise.all(runs.map(exportRun)) };
+export async function exportPage(
+  page: PageFiles,
+  runs: readonly FoundRun[],
+  environments?: readonly EnvironmentDefinition[],
+): Promise<string> {
+  const data: ExportedPage = { runs: await Promise.all(runs.map((run) => exportRun(run, environments))) };
   const script = page["page.js"].replaceAll("</script", "<\\/script");
   const style = page["page.css"].replaceAll("</style", "<\\/style");
   const policy = `default-src 'none'; script-src '${await sha256Base64(
@@ -42,11 +47,14 @@ export async function exportPage(page: PageFiles, runs: readonly FoundRun[]): Pr
     .replace("</body>", () => `<script type="module">${script}</script>\n  </body>`);
 }
 
-async function exportRun(run: FoundRun): Promise<ExportedPage["runs"][number]> {
-  const told = await tellRun(run);
+async function exportRun(
+  run: FoundRun,
+  environments?: readonly EnvironmentDefinition[],
+): Promise<ExportedPage["runs"][number]> {
+  const told = await tellRun(run, environments);
   const folder = `${run.path}/${RECORDING_FOLDER}`;
   const names = chosenFiles(entriesAt(folder).filter((name) => name.endsWith(".jsonl")));
-  const stage = stageOf(told.settings);
+  const stage = stageOf(told.settings, environments);
   const files: Record<string, string> = {};
   const scenes: Record<string, SceneTold> = {};
   const pictures: Record<string, string> = {};

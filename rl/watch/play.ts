@@ -4,12 +4,13 @@
  *
  * @module
  */
-import type { Environment } from "../../envs/mod.ts";
+import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { EVALUATION_SEEDS } from "../evaluation.ts";
 import { explain } from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { Act, Policy } from "../policy.ts";
+import { printable, shellQuote } from "../cli/mod.ts";
 import { RunFolder } from "../run/folder.ts";
 import { loadTrained } from "../run/trained.ts";
 import { isSuccess, samplerState } from "../rollout.ts";
@@ -31,6 +32,8 @@ const ALTERNATIVES = 5;
 export interface PlayContext {
   readonly runs: () => Promise<readonly FoundRun[]>;
   readonly openGpu: () => Promise<Gpu>;
+  /** Environments of the user's own that they named. */
+  readonly environments?: readonly EnvironmentDefinition[];
 }
 
 interface Session {
@@ -130,7 +133,7 @@ export class Play implements AsyncDisposable {
     const side = sides[name];
     const { env } = side;
     if (side.isOver) throw new Error("The episode is over, begin another");
-    // A model whose text has no action takes a random one, as everywhere.
+    // As in training, a text without an action stands for a random one.
     const index = action === null ? env.randomAction() : env.actions.indexOf(String(action));
     const best = env.solve === undefined ? null : env.actions[env.solve()];
     const { reward, terminated, truncated, info } = env.step(index);
@@ -160,10 +163,14 @@ export class Play implements AsyncDisposable {
   async #runOf(id: unknown): Promise<{ run: FoundRun; stage: Stage }> {
     const run = (await this.#context.runs()).find((each) => each.id === id);
     if (run === undefined) throw new Deno.errors.NotFound("Cannot play: there is no such run");
-    const stage = stageOf((await describeRun(run)).settings);
+    const { settings } = await describeRun(run);
+    const stage = stageOf(settings, this.#context.environments);
     if (stage !== null) return { run, stage };
     throw new Error(
-      "Cannot play here: the run's environment is none of ponder's own; ./ponder play --env FILE plays it",
+      "Cannot play here: the run's environment is none of ponder's own, and a run folder never says which code to load; " +
+        `if you trust it, begin with: ./ponder watch --env ${
+          typeof settings.env === "string" ? shellQuote(printable(settings.env)) : "FILE"
+        }`,
     );
   }
 
@@ -173,7 +180,7 @@ export class Play implements AsyncDisposable {
     return session;
   }
 
-  /** The policy of a run; the one from before makes room. */
+  /** Loads the policy of a run, and drops the one from before. */
   async #load(run: FoundRun) {
     const { stage } = await this.#runOf(run.id);
     const folder = await RunFolder.open(run.path);

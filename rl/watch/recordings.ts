@@ -1,5 +1,5 @@
 /**
- * Reads the recording of a run for whoever looks at it, file by file, whatever state they are in.
+ * Reads the recording of a run, file by file. Damaged files are named, and the others are read all the same.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { decodeRecorded, type Recorded } from "../run/recorded.ts";
 import { entriesAt, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
 import type { EpisodeListed, FileFault, RecordingTold } from "./wire.ts";
 
-/** What was listed of a file, as long as it does not change. */
+/** The episodes of each file, kept as long as it does not change. */
 const listed = new Map<string, { key: string; episodes: EpisodeListed[] } | { key: string; fault: string }>();
 
 /** Lists all episodes that a run recorded, the newest last. */

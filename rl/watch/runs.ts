@@ -12,7 +12,9 @@ import type { FileFault, RunListed, RunStatus } from "./wire.ts";
 
 /** A run that was found. */
 export interface FoundRun {
+  /** Its path from the folder that was named: the same, whatever runs are added. */
   readonly id: string;
+  /** The last part of its path. */
   readonly name: string;
   /** Its folder. */
   readonly path: string;
@@ -27,19 +29,36 @@ const MAX_JSON_BYTES = 4 << 20;
  * @throws {Deno.errors.NotFound} when one is neither.
  */
 export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> {
-  const paths: string[] = [];
-  for (const folder of folders) {
-    const found = await isRun(folder) ? [folder] : await runsIn(folder, 2);
-    if (found.length === 0 && !await exists(folder)) {
-      throw new Deno.errors.NotFound(`Cannot find runs in ${folder}: no such folder, check the path`);
+  const runs = new Map<string, FoundRun>();
+  const roots = folders.map((folder) => folder.replace(/(?<=.)\/+$/, ""));
+  const labels = labelsOf([...new Set(roots)]);
+  for (const root of roots) {
+    const isOne = await isRun(root);
+    const found = isOne ? [root] : await runsIn(root, 2);
+    if (found.length === 0 && !await exists(root)) {
+      throw new Deno.errors.NotFound(`Cannot find runs in ${root}: no such folder, check the path`);
     }
-    paths.push(...found);
+    for (const path of found) {
+      // Runs of one folder are told apart by their path in it.
+      const inside = path.slice(root.length + 1);
+      const label = labels.get(root)!;
+      const id = isOne ? label : labels.size === 1 ? inside : `${label}/${inside}`;
+      runs.set(id, { id, name: path.split("/").at(-1)!, path });
+    }
   }
-  const names = paths.map((path) => path.replace(/\/+$/, "").split("/").at(-1)!);
-  return paths.map((path, i) => {
-    const isAlone = names.indexOf(names[i]) === i;
-    return { id: isAlone ? names[i] : `${names[i]}~${i}`, name: names[i], path };
-  });
+  return [...runs.values()];
+}
+
+/** The ends of paths that tell them apart, each as short as it can be. */
+function labelsOf(paths: readonly string[]): Map<string, string> {
+  const endOf = (path: string, parts: number) => path.split("/").slice(-parts).join("/");
+  return new Map(paths.map((path) => {
+    let parts = 1;
+    const isShared = () =>
+      paths.some((other) => other !== path && endOf(other, parts) === endOf(path, parts));
+    while (isShared()) parts++;
+    return [path, endOf(path, parts)];
+  }));
 }
 
 async function isRun(path: string): Promise<boolean> {

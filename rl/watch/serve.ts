@@ -53,17 +53,26 @@ export function serveSite(
 }
 
 /**
+ * Makes sure that the process may serve.
+ *
+ * @throws {Deno.errors.NotCapable} saying which commands may.
+ */
+export async function requireServing(): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "net", host: "127.0.0.1" });
+  if (state !== "granted") {
+    throw new Deno.errors.NotCapable(
+      "Cannot serve a page: this process may not use the network; start it as ./ponder, not deno task, or use watch",
+    );
+  }
+}
+
+/**
  * Serves the page of one run that trains in this process.
  *
  * @throws {Error} when the process may not serve, saying what may.
  */
 export async function serveRun(folder: string, note: (text: string) => void): Promise<RunningSite> {
-  const { state } = await Deno.permissions.query({ name: "net", host: "127.0.0.1" });
-  if (state !== "granted") {
-    throw new Deno.errors.NotCapable(
-      "Cannot serve a page: this process may not use the network; use ./ponder train --watch, or watch beside it",
-    );
-  }
+  await requireServing();
   const runs = () => findRuns([folder]).catch(() => []);
   const server = serveSite(makeSite({ page: await readPage(), runs }), { port: DEFAULT_PORT, note });
   note(`Watch it at ${server.url}`);

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { ENVIRONMENTS } from "../../envs/mod.ts";
+import { type EnvironmentDefinition, ENVIRONMENTS } from "../../envs/mod.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
 import type { CommonSettings } from "../config.ts";
 import { published } from "../report/published.ts";
 import { decodeRecorded } from "../run/recorded.ts";
 import { readRecordedFile, readRecordedText, RECORDING_ENTRY } from "../run/recording.ts";
 import type { JsonObject } from "../run/store.ts";
+import { isSameEnvironment } from "../run/trained.ts";
 import { listRecording } from "./recordings.ts";
 import { describeRun, type FoundRun, requirePlainFile } from "./runs.ts";
 import { playScene, type Stage } from "./scenes.ts";
@@ -24,6 +25,8 @@ export interface SiteContext {
   readonly page: PageFiles;
   /** The runs as they are now; asked at every look at the list. */
   readonly runs: () => Promise<readonly FoundRun[]>;
+  /** Environments of the user's own that they named; runs on others show what was recorded, and are not drawn again. */
+  readonly environments?: readonly EnvironmentDefinition[];
   /** Answers further requests, under `/play/`. */
   readonly play?: (request: Request, path: string) => Promise<Response | null>;
 }
@@ -50,7 +53,7 @@ const TYPES: Readonly<Record<string, string>> = {
 export function makeSite(context: SiteContext): (request: Request) => Promise<Response> {
   return async (request) => {
     const url = new URL(request.url);
-    // A page elsewhere that has its name point here would send its own host's name.
+    // A page from elsewhere, whose name was made to point here, would send the name of its own host.
     if (!/^(127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname)) {
       return refused(403, "Only from this machine");
     }
@@ -74,7 +77,7 @@ export function makeSite(context: SiteContext): (request: Request) => Promise<Re
   };
 }
 
-async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | null> {
+async function runAnswer({ runs, environments }: SiteContext, url: URL): Promise<Response | null> {
   const [api, of, rawId, what, file, rest, ...more] = url.pathname.slice(1).split("/");
   if (api !== "api" || more.length > 0) return null;
   const found = await runs();
@@ -86,7 +89,7 @@ async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | nu
   const id = decode(rawId);
   const run = found.find((each) => each.id === id);
   if (run === undefined) return null;
-  if (what === undefined) return json(await tellRun(run));
+  if (what === undefined) return json(await tellRun(run, environments));
   if (what === "metrics" && file === undefined) {
     const from = Number(url.searchParams.get("from") ?? 0);
     return Number.isSafeInteger(from) && from >= 0 ? await metricsAnswer(run, from) : null;
@@ -99,12 +102,12 @@ async function runAnswer({ runs }: SiteContext, url: URL): Promise<Response | nu
     return answer(bytes, isPicture ? "image/png" : "application/jsonl; charset=utf-8");
   }
   if (what === "scene" && /^\d{1,4}$/.test(rest ?? "")) {
-    return json(await sceneOf(run, file, Number(rest)));
+    return json(await sceneOf(run, file, Number(rest), environments));
   }
   return null;
 }
 
-/** Whole lines of `metrics.jsonl` from a byte on; `x-next` is where to go on. */
+/** Whole lines of `metrics.jsonl` from a byte on; `x-next` is the byte to go on from. */
 async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
   const path = `${run.path}/metrics.jsonl`;
   await requirePlainFile(path);
@@ -130,21 +133,29 @@ async function metricsAnswer(run: FoundRun, from: number): Promise<Response> {
 
 const MAX_METRICS_BYTES = 32 << 20;
 
-/** All that is known of a run beside its metrics and its recording. */
-export async function tellRun(run: FoundRun): Promise<RunTold> {
+/** Everything about a run except its metrics and its recording. */
+export async function tellRun(
+  run: FoundRun,
+  environments?: readonly EnvironmentDefinition[],
+): Promise<RunTold> {
   const { listed, settings, summary, faults } = await describeRun(run);
-  const stage = stageOf(settings);
+  const stage = stageOf(settings, environments);
   return {
     ...listed,
     ...{ settings, summary, faults },
-    baselines: await baselinesOf(listed.environment, stage),
+    baselines: await baselinesOf(stage),
     canDraw: stage !== null,
   };
 }
 
 /** A recorded episode, played again; empty when it cannot be. */
-export async function sceneOf(run: FoundRun, file: string, episode: number): Promise<SceneTold> {
-  const stage = stageOf((await describeRun(run)).settings);
+export async function sceneOf(
+  run: FoundRun,
+  file: string,
+  episode: number,
+  environments?: readonly EnvironmentDefinition[],
+): Promise<SceneTold> {
+  const stage = stageOf((await describeRun(run)).settings, environments);
   const nothing = { turns: [] };
   if (stage === null) return nothing;
   const text = readRecordedText(run.path, file);
@@ -152,11 +163,17 @@ export async function sceneOf(run: FoundRun, file: string, episode: number): Pro
 }
 
 /**
- * How the run's environments are made; null unless it is one that comes with ponder. A run folder never says which code to
- * load.
+ * How the run's environments are made; null unless it is one that comes with ponder, or one that the user named. A run folder
+ * never says which code to load.
  */
-export function stageOf(settings: JsonObject): Stage | null {
-  const environment = ENVIRONMENTS.find(({ name }) => name === settings.env);
+export function stageOf(
+  settings: JsonObject,
+  environments: readonly EnvironmentDefinition[] = [],
+): Stage | null {
+  const { env } = settings;
+  const environment = typeof env !== "string"
+    ? undefined
+    : [...ENVIRONMENTS, ...environments].find((each) => isSameEnvironment(env, each));
   if (environment === undefined) return null;
   const { envSettings = [], trainingSettings = [], gamma } = settings as Partial<CommonSettings>;
   try {
@@ -171,14 +188,16 @@ export function stageOf(settings: JsonObject): Stage | null {
   }
 }
 
-async function baselinesOf(name: string, stage: Stage | null): Promise<Baseline[]> {
+async function baselinesOf(stage: Stage | null): Promise<Baseline[]> {
   if (stage === null) return [];
+  const { name } = stage.environment;
+  const isOurs = ENVIRONMENTS.some((each) => each === stage.environment);
   const baselines: Baseline[] = [];
-  const random = await measured(name, "random");
+  const random = isOurs ? await measured(name, "random") : null;
   if (random !== null) baselines.push({ label: "random", success: random });
   const optimal = stage.environment.ceiling(stage.evaluation);
   if (optimal !== null) baselines.push({ label: "optimal", success: optimal });
-  const peak = published[name]?.[0];
+  const peak = isOurs ? published[name]?.[0] : undefined;
   if (peak !== undefined) {
     baselines.push({ label: `${peak.system} (${peak.size})`, success: peak.success / 100 });
   }

@@ -19,7 +19,7 @@ export interface RunListed {
   readonly policy: string;
   readonly seed: number | null;
   readonly status: RunStatus;
-  /** What is wrong, or who trains. */
+  /** The fault of a damaged run, or the process that trains. */
   readonly detail: string;
   /** Milliseconds since 1970 of the last change. */
   readonly changedMs: number;
@@ -45,7 +45,7 @@ export interface Baseline {
   readonly success: number;
 }
 
-/** What is known of a run beside its metrics. */
+/** What is known about a run, except its metrics. */
 export interface RunTold extends RunListed {
   readonly settings: JsonObject;
   readonly summary: JsonObject | null;
@@ -93,7 +93,7 @@ export interface SceneTold {
     readonly frame: string;
     /** Name of the best action; null without a solver. */
     readonly best: string | null;
-    /** What the action gives away against the best one, in units of return; null where values are not known. */
+    /** What the action gives away against the best one, in units of return; null if values are not known. */
     readonly regret: number | null;
   }[];
 }

@@ -1,10 +1,10 @@
 import { numberLine } from "../../envs/mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { formatSoak, grows, type Sample, soak, trendsOf } from "../../bench/soak.ts";
+import { formatSoak, grows, type Look, soak, trendsOf } from "../../bench/soak.ts";
 import { gpuTest } from "../gpu.ts";
 import "../rl/tiny_run.ts"; // turns tuning off
 
-const samplesOf = (leakBytes: number): Sample[] =>
+const samplesOf = (leakBytes: number): Look[] =>
   Array.from({ length: 40 }, (_, i) => ({
     residentBytes: 5e8 + i * leakBytes + (i * 7919 % 13) * 1000,
     gpuBytes: 1e6,

@@ -221,14 +221,14 @@ gpuTest("a checkpoint that does not fit or is broken is refused by name, exit 1"
   const other = await evaluate();
   assertMatch(
     other.err,
-    /^Cannot load tensor value_head\.up\.weight: .* as \(96, 128\), the model as \(96, 64\)/,
+    /^Cannot load tensor value_head\.up\.weight: .* as \(32, 32\), the model as \(32, 64\)/,
   );
   assertEquals(other.code, 1);
 
   Deno.writeTextFileSync(`${checkpoint}/config.json`, JSON.stringify({ ...config, heads: 7 }));
   assertStringIncludes(
     (await evaluate()).err,
-    "Cannot use this model: width (96) must be a multiple of heads (7)",
+    "Cannot use this model: width (32) must be a multiple of heads (7)",
   );
   Deno.writeTextFileSync(`${checkpoint}/config.json`, "{}");
   assertEquals((await evaluate()).code, 1);

@@ -36,7 +36,7 @@ Deno.test("every environment is listed, as JSON on request", async () => {
       assertMatch(table.stdout, new RegExp(`${name} +${setting} +${meaning.replace(/[.+*?()]/g, "\\$&")}`));
     }
   }
-  assertEquals(Object.keys(list[0].settings), ["maxPosition"]);
+  assertEquals(Object.keys(list[0].settings), ["maxPosition", "pairs", "targets", "targetIn", "look"]);
 });
 
 Deno.test("a contact sheet is written where it is asked for, and stdout stays empty", async () => {
@@ -59,7 +59,7 @@ Deno.test("an unknown environment is wrong usage, and the nearest one is named",
 });
 
 Deno.test("an environment of one's own is listed with its file, its settings and whether it has a solver", async () => {
-  const path = fromFileUrl("../../envs/corridor.ts");
+  const path = fromFileUrl("../envs/corridor.ts");
   const { code, stderr } = await run("--env", path);
   assertEquals(code, 2);
   assertStringIncludes(stderr, "it exports 2 definitions (Corridor, Corridor)");
@@ -85,8 +85,8 @@ Deno.test("a broken promise of an environment of one's own is named, with exit c
   const rules = "{ ...corridorRules, reset: () => ({ place: Math.floor(Math.random() * 4) }) }";
   await Deno.writeTextFile(
     file,
-    `import { defineEnvironment } from ${urlOf("../../../envs/mod.ts")};
-    import { corridorRules } from ${urlOf("../../envs/corridor.ts")};
+    `import { defineEnvironment } from ${urlOf("../../envs/mod.ts")};
+    import { corridorRules } from ${urlOf("../envs/corridor.ts")};
     export default defineEnvironment(${rules});`,
   );
   const { code, stdout } = await run("--env", file, "--check");

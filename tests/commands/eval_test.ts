@@ -75,7 +75,7 @@ gpuTest("--json puts the result, and nothing else, on stdout; the table is a mes
 
 gpuTest("a bare checkpoint is evaluated with the environment's defaults, the table on stdout", async () => {
   using temp = new TempFolder();
-  await untrainedRun(`${temp.path}/run`, { temperature: 0.9, cot: false });
+  await untrainedRun(`${temp.path}/run`, { preset: "nano", temperature: 0.9, cot: false });
   Deno.renameSync(`${temp.path}/run/checkpoint`, `${temp.path}/weights`);
   const args = [
     ...["--checkpoint", `${temp.path}/weights`, "--env", "NumberLine"],

@@ -1,6 +1,8 @@
 /** The `verify` command: pretrained folders against answers that are right, wrong, or of another model. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { runCommand } from "../../rl/cli/mod.ts";
+import { encodeSafetensors, type HostTensor } from "../../model/mod.ts";
+import { openWeights } from "../../model/weights_folder.ts";
 import { verifyCommand } from "../../commands/verify.ts";
 import { readGolden } from "../../rl/pretrained/verify.ts";
 import { gpuTest } from "../gpu.ts";
@@ -21,11 +23,20 @@ async function verify(...args: string[]): Promise<{ code: number; out: string; e
   }
 }
 
-gpuTest("verify prints every difference of a folder and of an adapter, and ends with 0", async () => {
-  const whole = await verify(TINY, `${TINY}/golden.json`);
-  assertEquals(whole.code, 0, whole.err);
-  assertEquals(whole.out.match(/^ {2}ok /gm)?.length, 8);
-  assertStringIncludes(whole.out, "greedy tokens                  equal");
+for (const name of ["idefics3-tiny", "nanovlm-tiny"]) {
+  gpuTest(`${name} gives the answers of an independent model, and verify ends with 0`, async () => {
+    const { code, out, err } = await verify(`${DATA}/${name}`, `${DATA}/${name}/golden.json`);
+    assertEquals(code, 0, err + out);
+    const compared = out.split("\n").slice(1, -1).map((line) => line.slice(6, 32).trim());
+    assertEquals(compared, [
+      ...["image features", "logits", "logits at 4096", "greedy tokens", "loss"],
+      ...["gradient norms (relative)", "gradients (relative)", "losses of 6 steps"],
+    ]);
+    assertStringIncludes(out, "greedy tokens                  equal");
+  });
+}
+
+gpuTest("a PEFT adapter gives its answers beside those of its folder", async () => {
   const adapted = await verify(TINY, `${DATA}/lora-tiny/golden.json`, "--adapter", `${DATA}/lora-tiny`);
   assertEquals(adapted.code, 0, adapted.err);
   assertEquals(adapted.out.match(/^ {2}ok /gm)?.length, 4);
@@ -68,6 +79,73 @@ gpuTest("verify says what a folder lacks, and which architectures it knows", asy
   assertEquals(other.code, 1);
   assertStringIncludes(other.err, "Cannot compare with");
 });
+
+/** Writes the folder in two shards, with their index. */
+async function shards(folder: string): Promise<[string, string]> {
+  using weights = await openWeights(TINY);
+  const names = [...weights.tensors.keys()];
+  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] as const;
+  const index: Record<string, string> = {};
+  for (const [i, file] of files.entries()) {
+    const tensors = new Map<string, HostTensor>();
+    for (const name of i === 0 ? names.slice(0, 20) : names.slice(20)) {
+      tensors.set(name, await weights.read(name));
+      index[name] = file;
+    }
+    Deno.writeFileSync(`${folder}/${file}`, encodeSafetensors(tensors));
+  }
+  Deno.writeTextFileSync(`${folder}/model.safetensors.index.json`, JSON.stringify({ weight_map: index }));
+  Deno.copyFileSync(`${TINY}/config.json`, `${folder}/config.json`);
+  return [...files];
+}
+
+gpuTest(
+  "a folder in shards is verified, and what is missing, cut off or hostile in it is named",
+  async () => {
+    using temp = new TempFolder();
+    const [first, second] = await shards(temp.path);
+    const at = (name: string) => `${temp.path}/${name}`;
+    const golden = at("golden.json");
+    const { logits_last_7_positions, ...rest } = JSON.parse(Deno.readTextFileSync(`${TINY}/golden.json`));
+    const { pixels_u8, input_ids, prompt_length } = rest;
+    const asked = { pixels_u8, input_ids, prompt_length, logits_last_7_positions };
+    Deno.writeTextFileSync(golden, JSON.stringify(asked));
+    assertEquals((await verify(temp.path, golden)).code, 0);
+
+    const fails = async (message: string) => {
+      const { code, out, err } = await verify(temp.path, golden);
+      assertEquals([code, out], [1, ""], err);
+      assertStringIncludes(err, message);
+    };
+    const bytes = Deno.readFileSync(at(second));
+    Deno.removeSync(at(second));
+    await fails(`the folder lacks ${second}`);
+    Deno.writeFileSync(at(second), bytes.subarray(0, bytes.length - 40));
+    await fails(second);
+    const hostile = bytes.slice();
+    new DataView(hostile.buffer).setBigUint64(0, 1n << 62n, true);
+    Deno.writeFileSync(at(second), hostile);
+    await fails(second);
+    Deno.writeFileSync(at(second), bytes);
+    const infinite = bytes.slice();
+    infinite.fill(0xff, -4);
+    Deno.writeFileSync(at(second), infinite);
+    await fails("NaN or infinite");
+    Deno.writeFileSync(at(second), bytes);
+    const index = JSON.parse(Deno.readTextFileSync(at("model.safetensors.index.json")));
+    const outside = { weight_map: { ...index.weight_map, "lm_head.weight": "../../secret.safetensors" } };
+    Deno.writeTextFileSync(at("model.safetensors.index.json"), JSON.stringify(outside));
+    await fails("which is no file beside it");
+    Deno.writeTextFileSync(at("model.safetensors.index.json"), "[".repeat(10_000));
+    await fails("model.safetensors.index.json");
+    Deno.writeTextFileSync(at("model.safetensors.index.json"), JSON.stringify(index));
+    const huge = JSON.parse(Deno.readTextFileSync(at("config.json")));
+    huge.text_config.hidden_size = 1e9;
+    Deno.writeTextFileSync(at("config.json"), JSON.stringify(huge));
+    await fails("width must be a whole number from 4 to 65536, got 1000000000");
+    assertEquals(first.length, second.length);
+  },
+);
 
 Deno.test("a golden whose question is missing or of another form is refused", () => {
   const good = { pixels_u8: [[]], input_ids: [[1, 2, 3]], prompt_length: 2, labels: [[-100, -100, 3]] };

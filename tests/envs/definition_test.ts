@@ -118,6 +118,37 @@ Deno.test("a demonstration is the solver's action after its thought, but for its
   assert(Math.abs(wrong / 2000 - 0.125) < 0.03, `${wrong} of 2000`);
 });
 
+Deno.test("a judge compares a response with the state that it was written for", () => {
+  const judged = (judge: unknown) =>
+    defineEnvironment({ ...corridorRules, judge: judge as () => { perception: null; faithful: null } })
+      .make();
+  const env = defineEnvironment({
+    ...corridorRules,
+    judge: ({ place }, text, { length }) => ({
+      perception: Number(text.includes(`${length - 1 - place} cells`)),
+      faithful: null,
+    }),
+  }).make();
+  assertThrows(() => env.judge!("4 cells"), Error, "Cannot judge a response to Corridor: ");
+  env.reset({ options: { state: { place: 0 } } });
+  assertEquals(env.judge!("4 cells"), { perception: 1, faithful: null });
+  env.step(1);
+  assertEquals(env.judge!("4 cells"), { perception: 0, faithful: null });
+  const cases: [judgement: unknown, fault: string][] = [
+    [undefined, "perception is missing, expected a share from 0 to 1, or null"],
+    [{ perception: 2, faithful: null }, "perception is 2, expected"],
+    [{ perception: NaN, faithful: null }, "perception is NaN, expected"],
+    [{ perception: 1 }, "faithful is missing, expected true, false or null"],
+    [{ perception: null, faithful: 1 }, "faithful is 1, expected"],
+  ];
+  for (const [judgement, fault] of cases) {
+    const env = judged(() => judgement);
+    env.reset({ seed: 0 });
+    assertThrows(() => env.judge!(""), TypeError, `Cannot judge a response in Corridor: ${fault}`);
+  }
+  assertThrows(() => judged(7), TypeError, "Cannot define Corridor: judge is 7, expected a function");
+});
+
 Deno.test("what the rules do not give the environment does not have", () => {
   const env = unsolvedCorridor.make();
   for (

@@ -7,7 +7,7 @@ function countOf(config: VlmConfig): number {
   return parameterSpecs(config).reduce((count, { shape }) => count + sizeOf(shape), 0);
 }
 
-for (const [name, millions] of [["nano", 0.5], ["micro", 3], ["mini", 15]] as const) {
+for (const [name, millions] of [["pico", 0.06], ["nano", 0.5], ["micro", 3], ["mini", 15]] as const) {
   Deno.test(`${name} has about ${millions}M parameters`, () => {
     for (const vocabularySize of [64, 256]) {
       const count = countOf({ ...modelPresets[name], vocabularySize });

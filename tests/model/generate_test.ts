@@ -6,10 +6,12 @@ import {
   type GenerateOptions,
   layOut,
   linear,
+  modelPresets,
   type Segment,
   Tape,
-  type Vlm,
+  Vlm,
 } from "../../model/mod.ts";
+import type { Slice } from "../../kernels/gpu/mod.ts";
 import { onGpu, testGpu } from "../gpu.ts";
 import { goldenSequences, goldenVlm } from "./goldens/model.ts";
 
@@ -174,4 +176,47 @@ test("a prompt without an image is answered like one with images", async (vlm) =
   const want: number[] = [];
   while (want.length < 4) want.push(await mostProbable(vlm, prompt, want));
   assertEquals(ids.slice(0, 4), want);
+});
+
+Deno.test({
+  name: "a long response is the short one's, and decoding stops soon after all have ended",
+  ...onGpu,
+  fn: async () => {
+    const gpu = await testGpu();
+    const vlm = new Vlm(gpu, {
+      ...modelPresets["nano-llama"],
+      layers: 1,
+      visionLayers: 1,
+      vocabularySize: 32,
+    });
+    vlm.parameters.initialize(3);
+    const prompts: Segment[][] = [[{ kind: "text", ids: [5, 6] }], [{ kind: "text", ids: [7] }]];
+    const options = { ...sampled, random: randomOf([1, 0], [2, 0]) };
+    // Up to 64 tokens are decoded whole.
+    const [short, long] = [
+      await generate(vlm, prompts, { ...options, maxNewTokens: 64 }),
+      await generate(vlm, prompts, { ...options, maxNewTokens: 90 }),
+    ];
+    short.forEach(({ ids, logprobs }, b) => {
+      assertEquals(long[b].ids.slice(0, 64), ids);
+      assertEquals(long[b].logprobs.slice(0, 64), logprobs);
+      assertEquals(long[b].ids.length, 90);
+    });
+    const endId = short[0].ids[5];
+    const one = { ...options, random: randomOf([1, 0]), endId };
+    let reads = 0;
+    const { read } = gpu;
+    gpu.read = ((...slices: Slice[]) => {
+      reads++;
+      return read.apply(gpu, slices);
+    }) as typeof read;
+    try {
+      const [ended] = await generate(vlm, prompts.slice(0, 1), { ...one, maxNewTokens: 90 });
+      assertEquals(ended.ids, short[0].ids.slice(0, short[0].ids.indexOf(endId) + 1));
+    } finally {
+      gpu.read = read;
+    }
+    // One look after sixteen tokens, and the response.
+    assertEquals(reads, 2);
+  },
 });

@@ -9,7 +9,7 @@ import { resolveConfig, type TrainConfig } from "../../rl/config.ts";
 import { CnnPolicy, newPolicy } from "../../rl/policies/mod.ts";
 import type { Situation } from "../../rl/policy.ts";
 import { collectRollout, samplerState, VectorEnv } from "../../rl/rollout.ts";
-import { rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../rl/optimizers.ts";
 import { demonstrate } from "../../rl/demonstrations.ts";
 import { sftUpdate } from "../../rl/sft.ts";
 import { gpuTest } from "../gpu.ts";

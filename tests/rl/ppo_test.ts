@@ -9,7 +9,8 @@ import { improve } from "../../rl/improve.ts";
 import { objectiveSettings } from "../../rl/objective.ts";
 import { generalizedAdvantages } from "../../rl/gae.ts";
 import { collectRollout, type Rollout, type Transition, VectorEnv } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { shuffled } from "../../rl/shuffled.ts";
 import { mean } from "../../rl/statistics.ts";
 import { gpuTest } from "../gpu.ts";
@@ -244,7 +245,7 @@ gpuTest("a KL that is no number ends the updates, although every loss is finite"
   const objective = objectiveSettings({ ...config, ...ratios, valueCoefficient: 0 });
   const iteration = { order: "odd", learningRate: 0 };
   await assertRejects(
-    () => improve(agent, optimizer, samples, objective, config, iteration),
+    () => improve({ policy: agent, optimizer }, samples, { ...iteration, objective, settings: config }),
     NotFiniteError,
     "the KL divergence after update 2 is NaN",
   );

@@ -3,7 +3,8 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { makeEnv, numberLine, Random } from "../../envs/mod.ts";
 import { layOut, Tape } from "../../model/mod.ts";
 import { TRAINING_SEEDS } from "../../rl/rollout.ts";
-import { newAgent, sftOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { sftOptimizer } from "../../rl/optimizers.ts";
 import { demonstrate } from "../../rl/demonstrations.ts";
 import { sftBatch, sftLearningRate, sftUpdate } from "../../rl/sft.ts";
 import { shuffled } from "../../rl/shuffled.ts";
@@ -100,7 +101,7 @@ Deno.test("the learning rate rises linearly, falls as a cosine to a tenth, and s
 });
 
 gpuTest("the loss is the mean -log p of the demonstrated tokens, and updates lower it", async (gpu) => {
-  const config = tinyConfig({ demonstrations: 8 });
+  const config = tinyConfig({ preset: "nano", demonstrations: 8 });
   const agent = newAgent(gpu, numberLine, config);
   const batch = await demonstrate(agent, numberLine, config);
   const { vlm } = agent;

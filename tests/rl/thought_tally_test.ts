@@ -3,7 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/
 import fc from "fast-check";
 import { NumberLine } from "../../envs/mod.ts";
 import { pictureOf } from "../../model/mod.ts";
-import { stateKey, thoughtOf, ThoughtTally } from "../../rl/thought_tally.ts";
+import { promptKey, thoughtOf, ThoughtTally } from "../../rl/thought_tally.ts";
 
 /** Rates of [state, thought] pairs. */
 function ratesOf(pairs: readonly (readonly [state: string, thought: string | null])[]) {
@@ -75,7 +75,7 @@ Deno.test("states have one key each: equal ones the same, others another", () =>
   const env = new NumberLine();
   const keyOf = (start: number, target: number, ids = [1, 2]) => {
     const { observation } = env.reset({ options: { start, target } });
-    return stateKey([{ kind: "image", picture: pictureOf(observation.data) }, { kind: "text", ids }]);
+    return promptKey([{ kind: "image", picture: pictureOf(observation.data) }, { kind: "text", ids }]);
   };
   assertEquals(keyOf(1, 2), keyOf(1, 2));
   const keys = [keyOf(1, 2), keyOf(2, 1), keyOf(1, 3), keyOf(1, 2, [1, 3]), keyOf(1, 2, [1, 2, 0])];
@@ -83,13 +83,13 @@ Deno.test("states have one key each: equal ones the same, others another", () =>
   // A copy of the picture has the key of the picture.
   const pixels = env.reset({ options: { start: 1, target: 2 } }).observation.data.slice();
   assertEquals(
-    stateKey([{ kind: "image", picture: pictureOf(pixels) }, { kind: "text", ids: [1, 2] }]),
+    promptKey([{ kind: "image", picture: pictureOf(pixels) }, { kind: "text", ids: [1, 2] }]),
     keyOf(1, 2),
   );
   const changed = pixels.slice();
   changed[100] ^= 1;
   assertNotEquals(
-    stateKey([{ kind: "image", picture: pictureOf(changed) }, { kind: "text", ids: [1, 2] }]),
+    promptKey([{ kind: "image", picture: pictureOf(changed) }, { kind: "text", ids: [1, 2] }]),
     keyOf(1, 2),
   );
 });

@@ -1,7 +1,7 @@
 /** Runs small enough to train in a test, in this process or as the tasks start them. */
 import type { AdamW } from "../../model/mod.ts";
 import type { LearnMetrics } from "../../rl/algorithms/algorithm.ts";
-import { findEnvironment, numberLine } from "../../envs/mod.ts";
+import { type EnvironmentDefinition, findEnvironment, numberLine } from "../../envs/mod.ts";
 import { findAlgorithm, learn, ppo } from "../../rl/algorithms/mod.ts";
 import { saveCheckpoint, START } from "../../rl/run/checkpoint.ts";
 import {
@@ -21,7 +21,8 @@ import { digestOf, encodeManifest, type FileDigest, readManifest } from "../../r
 import type { Policy } from "../../rl/policy.ts";
 import { learnContext } from "../../rl/reference.ts";
 import type { Rollout } from "../../rl/rollout.ts";
-import { newAgent, rlOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer } from "../../rl/optimizers.ts";
 import { RunFolder } from "../../rl/run/folder.ts";
 import { testGpu } from "../gpu.ts";
 
@@ -30,8 +31,9 @@ const ROOT = new URL("../../", import.meta.url);
 // Tests neither measure kernels first nor write to the user's cache; commands they start inherit this.
 Deno.env.set("PONDER_TUNING", "off");
 
-/** 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
+/** The smallest model, 4 SFT updates, 2 RL iterations of 2 minibatches, 2 held-out episodes; responses are cut short. */
 export const TINY = {
+  preset: "pico",
   maxNewTokens: 6,
   sftSteps: 4,
   sftBatch: 8,
@@ -82,7 +84,7 @@ export async function trainHere(
   isStopped: (lines: number, metrics: string) => boolean = () => false,
 ): Promise<RunResult> {
   await using folder = await RunFolder.create(out, config);
-  if (!config.resume) await folder.writeConfig(config);
+  if (!config.resume) await folder.writeConfig(settingsOf(config));
   return await runTraining(config, {
     gpu: await testGpu(),
     environment: findEnvironment(config.env),
@@ -107,11 +109,15 @@ export function metricsOf(run: string): string {
 }
 
 /** A run folder with the checkpoint of an untrained model: enough for commands that only use it. */
-export async function untrainedRun(path: string, changes: Given<typeof trainOptions> = {}): Promise<void> {
-  const config = tinyConfig(changes);
+export async function untrainedRun(
+  path: string,
+  changes: Given<typeof trainOptions> = {},
+  environment: EnvironmentDefinition = numberLine,
+): Promise<void> {
+  const config = resolveConfig({ ...TINY, ...changes }, environment);
   await using folder = await RunFolder.create(path);
   await folder.writeConfig(settingsOf(config));
-  const agent = newAgent(await testGpu(), numberLine, config);
+  const agent = newAgent(await testGpu(), environment, config);
   const optimizer = rlOptimizer(agent, config);
   await saveCheckpoint(folder, agent, optimizer, { ...START, stage: "done" });
 }

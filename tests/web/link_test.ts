@@ -1,10 +1,13 @@
 /** The playground's state in its address: what is shared comes back, and what is broken starts fresh. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
+import { ENVIRONMENTS } from "../../envs/mod.ts";
+import { type EnvironmentName, TASKS } from "../../web/playground/environments.ts";
 import { FRESH, fromLink, toLink } from "../../web/playground/link.ts";
 
 Deno.test("a shared link gives the state back", () => {
   const shared = fc.record({
+    env: fc.constantFrom(...Object.keys(TASKS) as EnvironmentName[]),
     lambda: fc.integer({ min: 0, max: 1000 }).map((n) => n / 1000),
     seed: fc.integer({ min: 0, max: 999_999 }),
     budget: fc.constantFrom("short" as const, "full" as const),
@@ -14,6 +17,10 @@ Deno.test("a shared link gives the state back", () => {
   fc.assert(fc.property(shared, (state) => {
     assertEquals(fromLink(`#${toLink(state)}`), { shared: state, fault: null });
   }));
+});
+
+Deno.test("the playground names all environments that come with ponder", () => {
+  assertEquals(Object.keys(TASKS).sort(), ENVIRONMENTS.map(({ name }) => name).sort());
 });
 
 Deno.test("an empty link and one that says a part are no fault", () => {
@@ -29,6 +36,8 @@ Deno.test("a broken link, or one that is too long, starts fresh and says so", ()
     ["#seed=-1", "seed is not"],
     ["#seed=1000000", "seed is not"],
     ["#budget=__proto__", "budget is not"],
+    ["#env=__proto__", "env is not"],
+    ["#env=Chess", "env is not"],
     ["#__proto__=1", "does not know"],
     ["#greedy=yes", "greedy is not"],
     ["#%E0%A4%A=1", "does not know"],

@@ -27,7 +27,7 @@ const textOf = (page: Page, id: string) => page.locator(`#${id}`).innerText();
 /** Waits until an episode has been shown to its end. */
 const ended = (page: Page) =>
   page.waitForFunction(
-    () => /Target reached|no reward/.test(document.getElementById("verdict")!.textContent!),
+    () => /Target reached|[Ss]uccess/.test(document.getElementById("verdict")!.textContent!),
   );
 
 /** What a browser without WebGPU has. */
@@ -50,7 +50,7 @@ Deno.test({
     assertEquals(await textOf(page, "verdict"), "Target reached.");
     assertEquals(await page.locator("#lambda").inputValue(), "0.2");
     await page.locator("#lambda").fill("0.35");
-    assertStringIncludes(page.url(), "#lambda=0.35&seed=3&budget=short&episode=5&greedy=1");
+    assertStringIncludes(page.url(), "#env=NumberLine&lambda=0.35&seed=3&budget=short&episode=5&greedy=1");
     await keepScreenshot(page, "playground_1440_light");
     assertEquals(errors, []);
   },
@@ -94,6 +94,12 @@ Deno.test({
     assertStringIncludes(await textOf(page, "notices"), "Chrome and Edge from version 113");
     assertEquals(await textOf(page, "source"), "recorded");
     assert(await page.locator("#train").isDisabled());
+    // The rules of all environments need no GPU.
+    await page.selectOption("#env", "Blackjack");
+    await ended(page);
+    assertEquals(await page.locator("#policy").inputValue(), "solver");
+    assertStringIncludes(await textOf(page, "source"), "live");
+    assertStringIncludes(await textOf(page, "thought"), '"action": "');
     assert(
       await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
       "it scrolls sideways",
@@ -107,13 +113,18 @@ Deno.test({
   name: "a broken link says so and starts fresh",
   ...inBrowser,
   fn: async () => {
-    await using opened = await openPlayground("#lambda=7");
-    const { page } = opened;
-    assertStringIncludes(
-      await textOf(page, "notices"),
-      "This link is broken (lambda is not a value that it may have)",
-    );
-    assertEquals(await page.locator("#lambda").inputValue(), "0.5");
+    for (
+      const [link, said] of [
+        ["#lambda=7", "This link is broken (lambda is not a value that it may have)"],
+        [`#seed=${"1".repeat(5000)}`, "This link is too long (5005 characters)"],
+      ]
+    ) {
+      await using opened = await openPlayground(link);
+      const { page } = opened;
+      assertStringIncludes(await textOf(page, "notices"), said);
+      assertEquals(await page.locator("#lambda").inputValue(), "0.5");
+      assert(!page.url().includes("#"), "the address is fresh too");
+    }
   },
 });
 

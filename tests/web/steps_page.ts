@@ -1,6 +1,6 @@
 /** Runs in the browser and in Deno alike: training steps and responses whose numbers are compared. */
 import { defineEnvironment, gridPicture, numberLine } from "../../envs/mod.ts";
-import { openGpu } from "../../kernels/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../kernels/gpu/mod.ts";
 import { findAlgorithm, learn } from "../../rl/algorithms/mod.ts";
 import { resolveConfig } from "../../rl/config.ts";
 import { demonstrate } from "../../rl/demonstrations.ts";
@@ -8,7 +8,8 @@ import { learnContext } from "../../rl/reference.ts";
 import { collectRollout, samplerState, VectorEnv } from "../../rl/rollout.ts";
 import { loadAgent } from "../../rl/run/checkpoint.ts";
 import { train } from "../../rl/run/training.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../rl/optimizers.ts";
 import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 
 /** An environment whose pictures are drawn without a canvas: the same pixels everywhere. */
@@ -26,6 +27,16 @@ const corridor = defineEnvironment({
   solve: () => 1,
 });
 
+let opened: Promise<Gpu> | null = null;
+/** One device for all that is asked: a software adapter takes half a minute to compile these kernels. */
+const sharedGpu = () => opened ??= openGpu();
+
+/** Ends it; its pipelines go with it. */
+export async function closeGpu(): Promise<void> {
+  (await opened)?.destroy();
+  opened = null;
+}
+
 /** What steps measured. */
 export interface Steps {
   readonly sft: readonly {
@@ -39,7 +50,7 @@ export interface Steps {
 
 /** Some SFT updates, a rollout, and an iteration of PPO, from seed 0. */
 export async function trainingSteps(): Promise<Steps> {
-  const gpu = await openGpu();
+  const gpu = await sharedGpu();
   const settings = {
     maxNewTokens: 6,
     demonstrations: 32,
@@ -68,7 +79,6 @@ export async function trainingSteps(): Promise<Steps> {
   const optimizer = rlOptimizer(agent, config);
   const context = learnContext(agent, optimizer, { iteration: 0, learningRate: 1e-4 });
   const ppo = await learn(findAlgorithm("ppo"), rollout, config, context);
-  gpu.destroy();
   return { sft, responses: rollout.transitions.map(({ response }) => response), ppo: { ...ppo } };
 }
 
@@ -76,7 +86,7 @@ export async function trainingSteps(): Promise<Steps> {
 export async function greedyResponses(
   read: (name: string) => Promise<Uint8Array<ArrayBuffer>> = fetchDemo,
 ): Promise<{ texts: string[]; logprobs: number[][] }> {
-  const gpu = await openGpu();
+  const gpu = await sharedGpu();
   const agent = await loadAgent(gpu, {
     path: "demo",
     manifest: null,
@@ -96,7 +106,6 @@ export async function greedyResponses(
   const { temperature, maxNewTokens } = agent.sampling;
   const random = samplerState(situations.length, 0, 0);
   const decisions = await agent.respond(situations, { greedy: true, temperature, maxNewTokens, random });
-  gpu.destroy();
   return {
     texts: decisions.map(({ decoding }) => decoding.text),
     logprobs: decisions.map(({ response }) => [...response.logprobs]),
@@ -107,30 +116,14 @@ async function fetchDemo(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await (await fetch(name)).arrayBuffer());
 }
 
-/** The frames of NumberLine's 30 states, as bytes of red: they are black on white. */
-export function frames(): number[][] {
-  const env = numberLine.make();
-  const all: number[][] = [];
-  for (let start = 0; start <= 5; start++) {
-    for (let target = 0; target <= 5; target++) {
-      if (start === target) continue;
-      const { observation } = env.reset({ seed: 0, options: { start, target } });
-      all.push([...observation.data.filter((_, i) => i % 3 === 0)]);
-    }
-  }
-  return all;
-}
-
-/** Trains in memory and returns how often the greedy policy succeeds, and the seconds of each part. */
+/** Trains in memory and returns how often the greedy policy succeeds, and how many iterations of RL there were. */
 export async function trainToSuccess(settings: Record<string, unknown>) {
-  const gpu = await openGpu();
-  const startMs = performance.now();
+  const gpu = await sharedGpu();
   let success = NaN;
-  let effort = {};
+  let iterations = 0;
   for await (const event of train({ environment: numberLine, settings, gpu })) {
+    if (event.stage === "rl") iterations++;
     if (event.stage === "evaluation" && event.after === "rl") success = event.greedy.success;
-    if (event.stage === "done") effort = event.result.effort;
   }
-  gpu.destroy();
-  return { success, effort, seconds: (performance.now() - startMs) / 1000 };
+  return { success, iterations };
 }

@@ -3,21 +3,30 @@
  *
  * @module
  */
+import { DEMO_ENVIRONMENT, type EnvironmentName, TASKS } from "./environments.ts";
 import type { Choice, PlayChoice } from "./protocol.ts";
 
 /** All that a link says. */
 export type Shared = Choice & Omit<PlayChoice, "policy">;
 
 /** What a page without a link shows. */
-export const FRESH: Shared = { lambda: 0.5, seed: 0, budget: "short", episode: 0, greedy: false };
+export const FRESH: Shared = {
+  env: DEMO_ENVIRONMENT,
+  lambda: 0.5,
+  seed: 0,
+  budget: "short",
+  episode: 0,
+  greedy: false,
+};
 
-/** Longest link that is read, in characters: a whole one has about 60. */
+/** Longest link that is read, in characters: a whole one has about 80. */
 const MAX_LENGTH = 200;
 
 const whole = (text: string, most: number): number | null =>
   /^\d{1,6}$/.test(text) && Number(text) <= most ? Number(text) : null;
 
 const READERS: { readonly [Key in keyof Shared]: (text: string) => Shared[Key] | null } = {
+  env: (text) => Object.hasOwn(TASKS, text) ? text as EnvironmentName : null,
   lambda: (text) => /^(0(\.\d{1,3})?|1(\.0{1,3})?)$/.test(text) ? Number(text) : null,
   seed: (text) => whole(text, 999_999),
   budget: (text) => text === "short" || text === "full" ? text : null,

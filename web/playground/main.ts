@@ -6,6 +6,7 @@
  */
 import { Chart, COLORS } from "./chart.ts";
 import { FRESH, fromLink, type Shared, toLink } from "./link.ts";
+import { DEMO_ENVIRONMENT, type EnvironmentName, TASKS } from "./environments.ts";
 import type { Choice, Message, PlayChoice, Point, Request } from "./protocol.ts";
 import type { frameOf, Recorded } from "./recorded.ts";
 import { element, Stage } from "./stage.ts";
@@ -25,7 +26,7 @@ const NAMES: Readonly<Record<string, string>> = {
 interface Run {
   readonly choice: Choice;
   readonly points: Point[];
-  /** Of what it is: where it stands, or what it came to. */
+  /** How far it is, or what it reached. */
   state: string;
 }
 
@@ -57,6 +58,9 @@ function show(changes: Partial<Shared> = {}): void {
   element("lambda-value").textContent = String(shared.lambda);
   input("seed").value = String(shared.seed);
   select("budget").value = shared.budget;
+  select("env").value = shared.env;
+  element("task").textContent = TASKS[shared.env];
+  choosePolicies();
   input("greedy").checked = shared.greedy;
   const address = toLink(shared);
   history.replaceState(
@@ -66,16 +70,31 @@ function show(changes: Partial<Shared> = {}): void {
   );
 }
 
+/** Which policies there are for the environment. */
+function choosePolicies(): void {
+  const [demo, trained] = select("policy").options;
+  demo.disabled = shared.env !== DEMO_ENVIRONMENT;
+  trained.disabled = trainedOn !== shared.env;
+  if (select("policy").selectedOptions[0].disabled) {
+    select("policy").value = demo.disabled ? trained.disabled ? "solver" : "trained" : "demo";
+  }
+}
+
 function enable(): void {
-  const isOpen = worker !== null;
-  button("train").disabled = !isOpen || isTraining;
+  button("train").disabled = !isLoaded || !hasGpu || isTraining;
   button("stop").disabled = !isTraining;
   for (const id of ["play", "again"]) {
-    button(id).disabled = isPlaying || isTraining || !isOpen && recorded === null;
+    button(id).disabled = isPlaying || isTraining || !isLoaded && recorded === null;
   }
 }
 
 let worker: Worker | null = null;
+/** Whether the Worker hears what it is asked: as long as it loads, it does not. */
+let isLoaded = false;
+/** Whether policies can think here. */
+let hasGpu = navigator.gpu !== undefined;
+/** The environment of the policy that was trained here. */
+let trainedOn: EnvironmentName | null = null;
 let recorded: Recorded & { readonly frameOf: typeof frameOf } | null = null;
 const ask = (request: Request) => worker?.postMessage(request);
 
@@ -84,11 +103,12 @@ function play(episode: number): void {
   show({ episode });
   stage.begin();
   const policy = select("policy").value as PlayChoice["policy"];
-  element("source").textContent = worker === null ? "recorded" : `live, episode ${episode}`;
-  if (worker !== null) {
+  const isLive = isLoaded && (hasGpu || policy === "solver");
+  element("source").textContent = isLive ? `live, episode ${episode}` : "recorded";
+  if (isLive) {
     isPlaying = true;
     enable();
-    ask({ kind: "play", policy, episode, greedy: shared.greedy });
+    ask({ kind: "play", env: shared.env, policy, episode, greedy: shared.greedy });
     return;
   }
   if (recorded === null || recorded.episodes.length === 0) return;
@@ -100,14 +120,15 @@ function play(episode: number): void {
 function train(): void {
   const seed = Math.min(999_999, Math.max(0, Math.floor(Number(input("seed").value)) || 0));
   show({ seed });
-  const { lambda, budget } = shared;
-  runs.push({ choice: { lambda, seed, budget }, points: [], state: "under way" });
+  const { env, lambda, budget } = shared;
+  const choice = { env, lambda, seed, budget };
+  runs.push({ choice, points: [], state: "under way" });
   isTraining = true;
   clock = { of: "", sinceMs: performance.now() };
   element("stage-name").textContent = "Compiling kernels";
   showRuns();
   enable();
-  ask({ kind: "train", choice: { lambda, seed, budget } });
+  ask({ kind: "train", choice });
 }
 
 function showRuns(): void {
@@ -116,7 +137,7 @@ function showRuns(): void {
     const item = document.createElement("li");
     const dot = document.createElement("i");
     dot.style.background = COLORS[i % COLORS.length];
-    item.append(dot, `λ ${choice.lambda}, seed ${choice.seed}, ${choice.budget}: ${state}`);
+    item.append(dot, `${choice.env}, λ ${choice.lambda}, seed ${choice.seed}, ${choice.budget}: ${state}`);
     return item;
   }));
 }
@@ -147,7 +168,10 @@ const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 function receive(message: Message): void {
   switch (message.kind) {
     case "loaded":
-      ask({ kind: "open" });
+      isLoaded = true;
+      enable();
+      if (hasGpu) ask({ kind: "open" });
+      else void showRecorded("");
       break;
     case "opened":
       element("adapter").textContent = `On ${message.adapter}: ${
@@ -157,10 +181,14 @@ function receive(message: Message): void {
       break;
     case "failed":
       if (message.while === "open") return void showRecorded(message.message);
+
       notice(message.message);
       if (message.while === "train") endTraining("failed");
       isPlaying = false;
       enable();
+      break;
+    case "scene":
+      stage.scene(message.info, message.frame);
       break;
     case "step":
       stage.add(message.step, message.frame);
@@ -170,6 +198,12 @@ function receive(message: Message): void {
       enable();
       break;
     case "working":
+      if (isPlaying) {
+        const waiting = document.getElementById("waiting");
+        if (waiting !== null && message.seconds > 0) {
+          waiting.textContent = `The kernels are compiled for this GPU, once: ${message.seconds} s …`;
+        }
+      }
       if (!isTraining || clock.of !== "" && clock.of !== "demonstrations") break;
       element("detail").textContent = `${message.pipelines} kernels asked for, ${message.seconds} s`;
       break;
@@ -191,7 +225,8 @@ function receive(message: Message): void {
       break;
     case "trained":
       element("stage-name").textContent = `Trained in ${duration(message.seconds)}`;
-      select("policy").options[1].disabled = false;
+      trainedOn = runs.at(-1)!.choice.env;
+      show({ env: trainedOn });
       select("policy").value = "trained";
       endTraining(runs.at(-1)!.state);
       play(shared.episode);
@@ -204,17 +239,17 @@ function receive(message: Message): void {
 
 /** Without a GPU: what was recorded. */
 async function showRecorded(why: string): Promise<void> {
-  worker?.terminate();
-  worker = null;
+  hasGpu = false;
   element("adapter").textContent = "No WebGPU here: recorded episodes";
   notice(navigator.gpu === undefined ? WITHOUT_WEBGPU : `${why}. ${WITHOUT_WEBGPU}`);
-  select("policy").disabled = input("greedy").disabled = true;
+  input("greedy").disabled = true;
+  select("policy").options[0].textContent = "trained, recorded";
   try {
     // Loaded only here: it draws pictures, and so waits for the fonts.
     const { frameOf, loadRecorded } = await import("./recorded.ts");
     recorded = { ...await loadRecorded(), frameOf };
     runs.push({
-      choice: { lambda: 0.5, seed: 0, budget: "full" },
+      choice: { env: DEMO_ENVIRONMENT, lambda: 0.5, seed: 0, budget: "full" },
       points: [...recorded.curve],
       state: "recorded",
     });
@@ -226,6 +261,13 @@ async function showRecorded(why: string): Promise<void> {
   }
 }
 
+select("env").append(
+  ...Object.keys(TASKS).map((name) => Object.assign(document.createElement("option"), { textContent: name })),
+);
+select("env").onchange = () => {
+  show({ env: select("env").value as EnvironmentName });
+  play(shared.episode);
+};
 input("lambda").oninput = () => show({ lambda: Number(input("lambda").value) });
 select("budget").onchange = () => show({ budget: select("budget").value as Choice["budget"] });
 input("greedy").onchange = () => show({ greedy: input("greedy").checked });
@@ -253,19 +295,18 @@ button("share").onclick = async () => {
 addEventListener("hashchange", () => {
   const { shared: next, fault } = fromLink(location.hash);
   if (fault !== null) notice(fault);
+  const isOther = next.env !== shared.env || next.episode !== shared.episode;
   show(next);
+  if (isOther && !isTraining) play(next.episode);
 });
 
 if (link.fault !== null) notice(link.fault);
 show();
 showRuns();
-if (navigator.gpu === undefined) await showRecorded("");
-else {
-  worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data }: MessageEvent<Message>) => receive(data);
-  worker.onerror = ({ message }) => {
-    notice(`The Worker failed: ${message}`);
-    enable();
-  };
+worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+worker.onmessage = ({ data }: MessageEvent<Message>) => receive(data);
+worker.onerror = ({ message }) => {
+  notice(`The Worker failed: ${message}`);
   enable();
-}
+};
+enable();

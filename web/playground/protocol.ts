@@ -4,8 +4,11 @@
  * @module
  */
 
+import type { EnvironmentName } from "./environments.ts";
+
 /** What a visitor chooses for a training run. */
 export interface Choice {
+  readonly env: EnvironmentName;
   /** Weight of the thought's log-probability in log pi. */
   readonly lambda: number;
   /** Seed of the run. */
@@ -16,7 +19,9 @@ export interface Choice {
 
 /** Which policy acts, and how. */
 export interface PlayChoice {
-  readonly policy: "demo" | "trained";
+  readonly env: EnvironmentName;
+  /** Trained elsewhere, trained in this page, or the scripted solver, which needs no GPU. */
+  readonly policy: "demo" | "trained" | "solver";
   /** Which held-out episode. */
   readonly episode: number;
   /** Takes the most probable token each time. */
@@ -41,13 +46,13 @@ export interface Written {
 export interface Step {
   /** Counts from 1. */
   readonly step: number;
-  /** Numbers of the state, for those who cannot see the picture. */
-  readonly current: number;
-  readonly target: number;
+  /** What the environment says of the state, for those who cannot see the picture. */
+  readonly info: Readonly<Record<string, unknown>>;
   readonly tokens: readonly Written[];
   readonly action: string;
   readonly isParsed: boolean;
-  readonly value: number;
+  /** Null from a policy that expects nothing. */
+  readonly value: number | null;
   readonly reward: number;
   readonly episodeReturn: number;
   readonly isOver: boolean;
@@ -75,6 +80,8 @@ export type Message =
   | { readonly kind: "loaded" }
   | { readonly kind: "opened"; readonly adapter: string; readonly parameters: number }
   | { readonly kind: "failed"; readonly while: "open" | "play" | "train"; readonly message: string }
+  /** The picture of a state that is thought about. */
+  | { readonly kind: "scene"; readonly info: Step["info"]; readonly frame: Frame }
   | { readonly kind: "step"; readonly step: Step; readonly frame: Frame }
   | { readonly kind: "played" }
   | { readonly kind: "working"; readonly pipelines: number; readonly seconds: number }

@@ -20,6 +20,6 @@ export async function loadRecorded(): Promise<Recorded> {
 }
 
 /** The picture of a recorded step: the environment draws it again. */
-export function frameOf({ current, target }: Step): Frame {
+export function frameOf({ info: { current, target } }: Step): Frame {
   return numberLine.make().reset({ seed: 0, options: { start: current, target } }).observation;
 }

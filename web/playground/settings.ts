@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DEMO_ENVIRONMENT } from "./environments.ts";
 import type { Choice } from "./protocol.ts";
 
 /** The settings of each budget; what is absent is as in `./ponder train`. */
@@ -17,7 +18,11 @@ export const BUDGETS = {
   full: { evalEpisodes: 128 },
 } as const;
 
+/** Other environments need more to learn anything; a real GPU has it in a minute. */
+const LONGER = { demonstrations: 4096, sftSteps: 240 };
+
 /** The settings of a run. */
-export function settingsOf({ lambda, seed, budget }: Choice): Record<string, unknown> {
-  return { ...BUDGETS[budget], lambda, seed };
+export function settingsOf({ env, lambda, seed, budget }: Choice): Record<string, unknown> {
+  const isLonger = env !== DEMO_ENVIRONMENT && budget === "short";
+  return { ...BUDGETS[budget], ...isLonger && LONGER, lambda, seed };
 }

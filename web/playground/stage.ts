@@ -39,6 +39,19 @@ export class Stage {
     for (const id of ["action", "reward", "value", "return"]) element(id).textContent = "\u00a0";
   }
 
+  /** Shows what is thought about, unless an earlier step is being written still. */
+  scene(info: Step["info"], frame: Frame): void {
+    if (this.#isWriting) return;
+    paint(this.#canvas, frame);
+    this.#canvas.setAttribute("aria-label", `The picture that the model sees: ${describe(info)}`);
+    if (this.#shown.length > 0) return;
+    const waiting = document.createElement("span");
+    waiting.className = "waiting";
+    waiting.id = "waiting";
+    waiting.textContent = "It looks …";
+    this.#thought.replaceChildren(waiting);
+  }
+
   /** Shows a step after those before it. */
   add(step: Step, frame: Frame): void {
     this.#waiting.push({ step, frame });
@@ -61,10 +74,10 @@ export class Stage {
 
   async #write(step: Step, frame: Frame, isCurrent: () => boolean): Promise<void> {
     paint(this.#canvas, frame);
-    this.#canvas.setAttribute("aria-label", `The picture that the model sees: ${describe(step)}`);
+    this.#canvas.setAttribute("aria-label", `The picture that the model sees: ${describe(step.info)}`);
     this.#thought.replaceChildren();
     element("action").textContent = element("reward").textContent = "…";
-    element("value").textContent = step.value.toFixed(2);
+    element("value").textContent = step.value?.toFixed(2) ?? "–";
     for (const token of step.tokens) {
       if (!isCurrent()) return;
       this.#thought.append(tokenOf(token));
@@ -80,7 +93,7 @@ export class Stage {
     const canvas = document.createElement("canvas");
     const label = document.createElement("span");
     button.type = "button";
-    button.setAttribute("aria-label", `Step ${step.step}: ${describe(step)}, action ${step.action}`);
+    button.setAttribute("aria-label", `Step ${step.step}: ${describe(step.info)}, action ${step.action}`);
     label.textContent = `${step.step}  ${step.action}`;
     paint(canvas, frame);
     button.append(canvas, label);
@@ -96,7 +109,7 @@ export class Stage {
     const { step, frame } = this.#shown[index];
     paint(this.#canvas, frame);
     this.#thought.replaceChildren(...step.tokens.map(tokenOf));
-    element("value").textContent = step.value.toFixed(2);
+    element("value").textContent = step.value?.toFixed(2) ?? "–";
     tell(step);
     this.#mark(index);
   }
@@ -115,7 +128,9 @@ function tell(step: Step): void {
   element("return").textContent = signed(step.episodeReturn);
   if (!step.isOver) return verdict("");
   verdict(
-    step.success ? "Target reached." : "Out of luck: no reward in the end.",
+    step.success
+      ? ("target" in step.info && "current" in step.info ? "Target reached." : "Success.")
+      : "No success.",
     step.success ? "good" : "bad",
   );
 }
@@ -125,9 +140,24 @@ function verdict(text: string, kind = ""): void {
   element("verdict").className = `verdict ${kind}`;
 }
 
-const signed = (value: number) => value > 0 ? `+${value}` : value < 0 ? `\u2212${-value}` : "0";
-const describe = ({ current, target }: Step) => `target ${target}, current ${current}`;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const signed = (value: number) => {
+  const size = String(Number(Math.abs(value).toFixed(2)));
+  return value > 0 ? `+${size}` : value < 0 ? `\u2212${size}` : "0";
+};
+
+/** What an environment says of a state, in words. */
+function describe(info: Step["info"]): string {
+  const said = Object.entries(info).filter(([name, value]) =>
+    name !== "goalReached" && (typeof value !== "object" || Array.isArray(value))
+  ).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(" ") : value}`);
+  return said.join(", ").slice(0, 300);
+}
+
+/** None for those who want no motion. */
+const pause = (ms: number) =>
+  new Promise((resolve) =>
+    setTimeout(resolve, matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : ms)
+  );
 
 /** A token as text, never as markup: the model may write anything. Doubt shows as its background. */
 function tokenOf({ text, logprob, isAction }: Written): HTMLElement {

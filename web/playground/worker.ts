@@ -5,13 +5,15 @@
  *
  * @module
  */
-import { numberLine } from "../../envs/mod.ts";
+import { findEnvironment } from "../../envs/mod.ts";
 import { type Gpu, openGpu } from "../../kernels/gpu/mod.ts";
 import type { Agent } from "../../rl/agent.ts";
 import { loadAgent } from "../../rl/run/checkpoint.ts";
 import { train } from "../../rl/run/training.ts";
-import type { Choice, Message, PlayChoice, Request } from "./protocol.ts";
-import { playSteps } from "./play.ts";
+import type { EnvironmentName } from "./environments.ts";
+import type { Choice, Frame, Message, PlayChoice, Request, Step } from "./protocol.ts";
+import { loadPictures } from "../host/canvas.ts";
+import { playSteps, responder, solver } from "./play.ts";
 import { settingsOf } from "./settings.ts";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -74,13 +76,24 @@ async function open(): Promise<void> {
 }
 
 /** Plays a held-out episode, a message a step. */
-async function play({ policy: which, episode, greedy }: PlayChoice): Promise<void> {
+async function play({ env, policy: which, episode, greedy }: PlayChoice): Promise<void> {
   const policy = which === "trained" ? trained : demo;
-  if (policy === null) throw new Error(`Cannot play: there is no ${which} policy yet, train one`);
-  for await (const { step, frame } of playSteps(policy, numberLine, { episode, greedy })) {
+  if (policy === null && which !== "solver") {
+    throw new Error(`Cannot play: there is no ${which} policy yet, train one`);
+  }
+  const respond = which === "solver" ? solver : responder(policy!, { episode, greedy });
+  const onScene = (info: Step["info"], frame: Frame) =>
+    post({ kind: "scene", info, frame }, [frame.data.buffer]);
+  for await (const { step, frame } of playSteps(respond, await environmentOf(env), { episode, onScene })) {
     post({ kind: "step", step, frame }, [frame.data.buffer]);
   }
   post({ kind: "played" });
+}
+
+/** An environment with all that it draws. */
+async function environmentOf(name: EnvironmentName) {
+  await loadPictures();
+  return findEnvironment(name);
 }
 
 /** Trains from nothing, and keeps what was trained. */
@@ -88,7 +101,8 @@ async function learn(choice: Choice): Promise<void> {
   isStopped = false;
   const startMs = performance.now();
   let loss: number | undefined;
-  for await (const event of train({ environment: numberLine, settings: settingsOf(choice), gpu: gpu! })) {
+  const environment = await environmentOf(choice.env);
+  for await (const event of train({ environment, settings: settingsOf(choice), gpu: gpu! })) {
     switch (event.stage) {
       case "progress":
         post({ kind: "progress", of: event.of, step: event.step, total: event.total, loss });

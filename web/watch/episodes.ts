@@ -84,7 +84,7 @@ export class EpisodesView {
     const isThere = place !== null &&
       episodes.some(({ file, episode }) => file === place.file && episode === place.episode);
     if (!isThere && this.#rows.length > 0) {
-      // Of training rather than of an evaluation: there is credit to see.
+      // An episode of training comes before one of an evaluation, since it has credit to see.
       const { file, episode } = this.#rows.find(({ advantage }) => advantage !== null) ?? this.#rows[0];
       this.#state.place = { file, episode, turn: 0 };
       this.#state.writeAddress();

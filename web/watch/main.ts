@@ -10,10 +10,11 @@ import { h, show } from "./dom.ts";
 import { EpisodesView } from "./episodes.ts";
 import { percent } from "./format.ts";
 import { IterationView } from "./iteration.ts";
+import type { View } from "./link.ts";
 import { PlayView } from "./play.ts";
 import { RunsView } from "./runs_view.ts";
 import { openSource } from "./source.ts";
-import { State, type View } from "./state.ts";
+import { State } from "./state.ts";
 import { TrendView } from "./trend.ts";
 
 /** Milliseconds between looks at what is new. */
@@ -136,7 +137,10 @@ function render(): void {
   views[view].update();
 }
 
-/** Names the files that are damaged; the rest is shown all the same. */
+/** What is wrong with the address. */
+let said: string | null;
+
+/** Names the files that are damaged, and faults of the address; the rest is shown all the same. */
 function tellFaults(): void {
   const faults = state.shown.flatMap(({ told, recording, metrics }) => [
     ...[...told.faults, ...recording.faults].map(({ file, state }) => `${told.name}/${file}: ${state}`),
@@ -146,6 +150,13 @@ function tellFaults(): void {
   ]);
   show(
     notices,
+    said !== null && h(
+      "p",
+      { class: "notice" },
+      said,
+      " ",
+      h("button", { type: "button", class: "link", onclick: () => (said = null, tellFaults()) }, "Close"),
+    ),
     faults.length > 0 && h(
       "details",
       { class: "notice", open: faults.length <= 3 },
@@ -207,9 +218,8 @@ async function follow(): Promise<void> {
 
 addEventListener("hashchange", () => {
   if (location.hash === state.address) return;
-  state.readAddress();
-  render();
-  void load();
+  said = state.readAddress();
+  void openAddress();
 });
 
 // Digits choose views; text fields keep theirs.
@@ -220,18 +230,26 @@ addEventListener("keydown", (event) => {
   if (view !== undefined) go(() => state.view = view);
 });
 
+/** Loads and shows what the address says. */
+async function openAddress(): Promise<void> {
+  try {
+    const asked = state.chosen;
+    await state.refreshList();
+    const missing = asked.filter((id) => !state.listed.some((run) => run.id === id));
+    if (missing.length > 0) said ??= `This link names runs that are not here: ${missing.join(", ")}.`;
+    if (state.listed.length === 0) state.view = "runs";
+    await state.refreshRuns();
+    state.writeAddress();
+    render();
+    tellConnection(true);
+  } catch (error) {
+    tell(`Cannot show the runs: ${(error as Error).message}`);
+  }
+}
+
 restoreTheme();
 state.onRecording = render;
-state.readAddress();
-try {
-  await state.refreshList();
-  if (state.listed.length === 0) state.view = "runs";
-  await state.refreshRuns();
-  state.writeAddress();
-  render();
-  tellConnection(true);
-} catch (error) {
-  tell(`Cannot show the runs: ${(error as Error).message}`);
-}
+said = state.readAddress();
+await openAddress();
 document.documentElement.dataset.ready = "";
 if (source.isLive) setInterval(() => void follow(), INTERVAL_MS);

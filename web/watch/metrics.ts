@@ -5,7 +5,7 @@
  */
 import { words } from "./format.ts";
 
-/** Values of a metric at steps; null where a line has none. */
+/** Values of a metric at steps; null if a line has none. */
 export interface Series {
   readonly x: number[];
   readonly y: (number | null)[];

@@ -230,7 +230,7 @@ export class Microscope {
     const context = small.getContext("2d")!;
     const image = context.createImageData(columns, rows);
     own.forEach((value, i) => {
-      // Dark where it did not look, clear where it looked.
+      // Parts that it did not look at are dark, the others clear.
       image.data.set([14, 24, 58, Math.round(205 * (1 - value / 255))], 4 * i);
     });
     context.putImageData(image, 0, 0);

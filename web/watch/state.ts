@@ -5,13 +5,9 @@
  * @module
  */
 import type { RecordingTold, RunListed, RunTold } from "../../rl/watch/wire.ts";
+import { readLink, type View } from "./link.ts";
 import { RunMetrics } from "./metrics.ts";
 import type { Source } from "./source.ts";
-
-/** Views by name. */
-export const VIEWS = ["runs", "trend", "iteration", "episodes", "compare", "play"] as const;
-/** A view. */
-export type View = typeof VIEWS[number];
 
 /** Colours of runs that are shown together, as the style sheet has them in light and dark. */
 const COLORS = Array.from({ length: 8 }, (_, i) => `var(--run-${i + 1})`);
@@ -119,20 +115,14 @@ export class State {
     return true;
   }
 
-  /** Reads the address. What makes no sense in it is left out. */
-  readAddress(): void {
-    const [view, ...parts] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
-    const query = new URLSearchParams(location.hash.split("?")[1] ?? "");
-    this.view = VIEWS.find((each) => each === view) ?? "trend";
-    const runs = query.get("runs");
-    if (runs) this.chosen = runs.split(",").map(decodeURIComponent);
-    if (this.view === "iteration") this.iteration = /^\d+$/.test(parts[0] ?? "") ? Number(parts[0]) : null;
-    if (this.view === "episodes") {
-      const [file, episode, turn] = parts;
-      this.place = file && /^\d+$/.test(episode ?? "") && /^\d+$/.test(turn ?? "")
-        ? { file, episode: Number(episode), turn: Number(turn) }
-        : null;
-    }
+  /** Reads the address. Returns what is wrong with it; what makes no sense is left out. */
+  readAddress(): string | null {
+    const { view, iteration, place, runs, fault } = readLink(location.hash);
+    this.view = view;
+    if (runs !== null) this.chosen = [...runs];
+    if (view === "iteration") this.iteration = iteration;
+    if (view === "episodes") this.place = place;
+    return fault;
   }
 
   /** Where things are, as an address. */

@@ -218,7 +218,7 @@ export class TrendView {
     this.#tell(card, null);
   }
 
-  /** As high as the two cards beside it, where there are two. */
+  /** As high as the two cards beside it, if there are two. */
   #heroHeight(): number {
     const isBesideTwo = this.element.querySelector(".hero.two") !== null && innerWidth >= 1100;
     return isBesideTwo ? 400 : innerWidth < 760 ? 200 : 260;

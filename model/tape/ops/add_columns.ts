@@ -14,6 +14,8 @@ export interface AddColumnsAttributes {
   readonly column: number;
   /** Multiplies what is added. */
   readonly scale: number;
+  /** Whether X's memory becomes the result's: X may then not be read any more. False when absent. */
+  readonly inPlace?: boolean;
 }
 
 /** X (..,C) + scale Z (..,N), Z added from a column on. */
@@ -26,8 +28,9 @@ export const addColumnsRule: OpRule<[X: Tensor, Z: Tensor], [Y: Tensor], AddColu
   name: "addColumns",
   arity: 2,
   forward(tape, [X, Z], attributes) {
-    const Y = tape.output(X.shape, X.label);
-    launchAdd(tape.gpu, { X: X.data, Z: Z.data, Y: Y.data }, shapeOf(X, Z, attributes));
+    const { inPlace = false } = attributes;
+    const Y = inPlace ? tape.view(X, X.shape) : tape.output(X.shape, X.label);
+    launchAdd(tape.gpu, { X: inPlace ? undefined : X.data, Z: Z.data, Y: Y.data }, shapeOf(X, Z, attributes));
     return [Y];
   },
   backward(tape, { inputs: [X, Z], attributes }, [dY]) {
@@ -37,7 +40,7 @@ export const addColumnsRule: OpRule<[X: Tensor, Z: Tensor], [Y: Tensor], AddColu
   },
 });
 
-function shapeOf(X: Tensor, Z: Tensor, attributes: AddColumnsAttributes) {
+function shapeOf(X: Tensor, Z: Tensor, { column, scale }: AddColumnsAttributes) {
   const { rows: R, columns: C } = asMatrix(X);
-  return { R, C, N: asMatrix(Z).columns, ...attributes };
+  return { R, C, N: asMatrix(Z).columns, column, scale };
 }

@@ -56,24 +56,31 @@ export const embedRule: OpRule<
   // Y[n] = table[index[n]]:  dtable[r] += sum of dY[n] over the n with index[n] = r
   backward(tape, { inputs: [tokenTable, positionTable, imageTokens], attributes }, [dY]) {
     const { sources, positions } = attributes;
-    if (tokenTable?.gradient) sumInto(tape, tokenTable, tokenTable.gradient, dY, sources, true);
-    if (positionTable.gradient) sumInto(tape, positionTable, positionTable.gradient, dY, positions, true);
+    if (tokenTable?.gradient) {
+      sumInto(tape, tokenTable, tokenTable.gradient, { dY, index: sources, accumulate: true });
+    }
+    if (positionTable.gradient) {
+      sumInto(tape, positionTable, positionTable.gradient, { dY, index: positions, accumulate: true });
+    }
     if (!imageTokens?.requiresGradient) return [null, null, null];
     const dImageTokens = tape.gradientOf(imageTokens);
-    sumInto(tape, imageTokens, dImageTokens, dY, sources, false, imageRow);
+    sumInto(tape, imageTokens, dImageTokens, { dY, index: sources, accumulate: false, rowOf: imageRow });
     return [null, null, dImageTokens];
   },
 });
 
+/** Sums rows of dY into the rows of a table's gradient that `index` names; `rowOf` makes rows of what it holds. */
 function sumInto(
   tape: Tape,
   table: Tensor,
   dTable: Slice,
-  dY: Slice,
-  index: Int32Array,
-  accumulate: boolean,
-  rowOf = (index: number) => index,
-) {
+  { dY, index, accumulate, rowOf = (row) => row }: {
+    readonly dY: Slice;
+    readonly index: Int32Array;
+    readonly accumulate: boolean;
+    readonly rowOf?: (index: number) => number;
+  },
+): void {
   const [rows, C] = [sizeOf(table.shape.slice(0, -1)), table.shape[table.shape.length - 1]];
   // First the starts, then the items, from an offset at which a slice may begin. There is room for all indices.
   const itemsAt = roundUp(rows + 1, SLICE_ALIGNMENT_WORDS);

@@ -15,7 +15,7 @@ import {
 import { matmul } from "../../../kernels/matmul/mod.ts";
 import { defineOp, type Operand, type OpRule } from "../op.ts";
 import type { Tape } from "../tape.ts";
-import { asMatrix, formatShape, type Tensor } from "../tensor.ts";
+import { asMatrix, formatShape, partsOf, type Tensor } from "../tensor.ts";
 import type { LinearLogprobAttributes } from "./linear_logprob.ts";
 
 /** What {@linkcode embedRows} needs beside tensors. */
@@ -41,21 +41,31 @@ export const embedRowsRule: OpRule<[table: Tensor, images: Operand], [Y: Tensor]
     name: "embedRows",
     arity: 2,
     forward(tape, [table, images], { sources, shape }) {
-      const [V, C] = table.shape;
+      const [, C] = table.shape;
       const Y = tape.output([...shape, C], "embedding");
-      launchEmbedRows(tape.gpu, {
-        sources: tape.indices(sources, "sources"),
-        table: table.data,
-        imageTokens: images?.data,
-        Y: Y.data,
-      }, { N: sources.length, C, row0: 0, rows: V });
+      for (const { row0, rows, data } of partsOf(table)) {
+        launchEmbedRows(tape.gpu, {
+          sources: tape.indices(sources, "sources"),
+          table: data,
+          imageTokens: row0 === 0 ? images?.data : undefined,
+          Y: Y.data,
+        }, { N: sources.length, C, row0, rows });
+      }
       return [Y];
     },
     backward(tape, { inputs: [table, images], attributes: { sources } }, [dY]) {
-      if (table.gradient) addRows(tape, table, { dTable: table.gradient, dY, sources, isImages: false });
+      for (const { row0, rows, gradient: dTable } of partsOf(table)) {
+        if (dTable === null) continue;
+        const part = table.parts === undefined
+          ? table
+          : { ...table, shape: [rows, table.shape[1]], label: `${table.label}.${row0}` };
+        const inPart = (source: number) => source < row0 + rows ? source - row0 : -1;
+        addRows(tape, part, { dTable, dY, sources, rowOf: table.parts && inPart, accumulate: true });
+      }
       if (!images?.requiresGradient) return [null, null];
       const dImages = tape.gradientOf(images);
-      addRows(tape, images, { dTable: dImages, dY, sources, isImages: true });
+      const imageRow = (source: number) => -source - 1;
+      addRows(tape, images, { dTable: dImages, dY, sources, rowOf: imageRow, accumulate: false });
       return [null, dImages];
     },
   });
@@ -63,11 +73,18 @@ export const embedRowsRule: OpRule<[table: Tensor, images: Operand], [Y: Tensor]
 function addRows(
   tape: Tape,
   { shape: [rows, C], label }: Tensor,
-  { dTable, dY, sources, isImages }: { dTable: Slice; dY: Slice; sources: Int32Array; isImages: boolean },
+  { dTable, dY, sources, rowOf, accumulate }: {
+    dTable: Slice;
+    dY: Slice;
+    sources: Int32Array;
+    /** The row that a source names, negative for none of these; the source itself when absent. */
+    rowOf?: (source: number) => number;
+    accumulate: boolean;
+  },
 ): void {
   const itemsAt = roundUp(rows + 1, SLICE_ALIGNMENT_WORDS);
   const buckets = tape.derived(sources, `d${label}.buckets`, (sources) => {
-    const { starts, items } = bucketRows(isImages ? sources.map((source) => -source - 1) : sources, rows);
+    const { starts, items } = bucketRows(rowOf === undefined ? sources : sources.map(rowOf), rows);
     const words = new Uint32Array(itemsAt + sources.length);
     words.set(starts);
     words.set(items, itemsAt);
@@ -78,45 +95,52 @@ function addRows(
     starts: subslice(buckets, 0, rows + 1),
     items: subslice(buckets, itemsAt, sources.length),
     dTable,
-  }, { rows, C, accumulate: !isImages });
+  }, { rows, C, accumulate });
 }
 
 /** Some neighbouring rows of a table: the classes `row0` to `row0 + rows - 1`. */
 interface Piece {
   readonly row0: number;
   readonly rows: number;
+  /** Their elements (rows,C). */
+  readonly data: Slice;
+  /** The gradient's, if the table is trained. */
+  readonly gradient: Slice | null;
 }
 
 /** Pieces of at most `most` rows that start where slices may; the last ones by themselves if V is no multiple of 4. */
-function piecesOf([V, C]: readonly number[], most: number): Piece[] {
+function piecesOf(table: Tensor, most: number): Piece[] {
+  const [, C] = table.shape;
   let unit = 4;
   while (unit * C % SLICE_ALIGNMENT_WORDS !== 0) unit *= 2;
-  const even = V % 4 === 0 ? V : Math.floor(V / unit) * unit;
   const step = Math.max(unit, Math.floor(most / unit) * unit);
-  const pieces: Piece[] = [];
-  for (let row0 = 0; row0 < even; row0 += step) pieces.push({ row0, rows: Math.min(step, even - row0) });
-  if (even < V) pieces.push({ row0: even, rows: V - even });
-  return pieces;
+  return partsOf(table).flatMap(({ row0, rows: V, data, gradient }) => {
+    const even = V % 4 === 0 ? V : Math.floor(V / unit) * unit;
+    const pieces: Piece[] = [];
+    const add = (first: number, rows: number) =>
+      pieces.push({
+        row0: row0 + first,
+        rows,
+        data: subslice(data, first * C, rows * C),
+        gradient: gradient && subslice(gradient, first * C, rows * C),
+      });
+    for (let first = 0; first < even; first += step) add(first, Math.min(step, even - first));
+    if (even < V) add(even, V - even);
+    return pieces;
+  });
 }
-
-const rowsOf = (slice: Slice, { row0, rows }: Piece, C: number) => subslice(slice, row0 * C, rows * C);
 
 /** Logits (..,V) of X (..,C) under a table (V,C); no gradient flows. */
 export function tableLogits(tape: Tape, X: Tensor, table: Tensor): Tensor {
   const { rows: N, columns: C } = asMatrix(X);
   const [V] = table.shape;
   const Y = tape.output([...X.shape.slice(0, -1), V], "logits");
-  const pieces = piecesOf(table.shape, V);
-  for (const piece of pieces) {
-    const Z = pieces.length === 1 ? Y : tape.output([N, piece.rows], "logits.piece");
-    matmul(tape.gpu, { A: X.data, B: rowsOf(table.data, piece, C), C: Z.data }, {
-      M: N,
-      N: piece.rows,
-      K: C,
-      transposeB: true,
-    });
+  const pieces = piecesOf(table, V);
+  for (const { row0, rows, data } of pieces) {
+    const Z = pieces.length === 1 ? Y : tape.output([N, rows], "logits.piece");
+    matmul(tape.gpu, { A: X.data, B: data, C: Z.data }, { M: N, N: rows, K: C, transposeB: true });
     if (Z === Y) continue;
-    placeLogits(tape.gpu, { Z: Z.data, Y: Y.data }, { N, columns: piece.rows, column0: piece.row0, V });
+    placeLogits(tape.gpu, { Z: Z.data, Y: Y.data }, { N, columns: rows, column0: row0, V });
   }
   return Y;
 }
@@ -152,10 +176,10 @@ export const tableLogprobRule: OpRule<
     const [logprob, entropy] = [tape.output([N], "logprob"), tape.output([N], "entropy")];
     const lse = tape.save(N, "lse");
     const state = tape.scratch(4 * N, "logits.state");
-    const pieces = piecesOf(table.shape, logitsPieceColumns(N));
+    const pieces = piecesOf(table, logitsPieceColumns(N));
     const Z = tape.scratch(N * Math.max(...pieces.map(({ rows }) => rows)), "logits.piece");
     pieces.forEach((piece, index) => {
-      matmul(tape.gpu, { A: X.data, B: rowsOf(table.data, piece, C), C: Z }, {
+      matmul(tape.gpu, { A: X.data, B: piece.data, C: Z }, {
         M: N,
         N: piece.rows,
         K: C,
@@ -187,12 +211,11 @@ export const tableLogprobRule: OpRule<
   ) {
     const { rows: N, columns: C } = asMatrix(X);
     const dX = tape.gradientOf(X);
-    const pieces = piecesOf(table.shape, logitsPieceColumns(N));
+    const pieces = piecesOf(table, logitsPieceColumns(N));
     const most = N * Math.max(...pieces.map(({ rows }) => rows));
     const [Z, dZ] = [tape.scratch(most, "logits.piece"), tape.scratch(most, "dlogits.piece")];
     pieces.forEach((piece, index) => {
-      const B = rowsOf(table.data, piece, C);
-      const { rows, row0 } = piece;
+      const { rows, row0, data: B, gradient } = piece;
       matmul(tape.gpu, { A: X.data, B, C: Z }, { M: N, N: rows, K: C, transposeB: true });
       logitGradient(tape.gpu, {
         Z,
@@ -204,8 +227,8 @@ export const tableLogprobRule: OpRule<
         dZ,
       }, { N, columns: rows, column0: row0, temperature });
       matmul(tape.gpu, { A: dZ, B, C: dX }, { M: N, N: C, K: rows, accumulate: index > 0 });
-      if (!table.gradient) return;
-      matmul(tape.gpu, { A: dZ, B: X.data, C: rowsOf(table.gradient, piece, C) }, {
+      if (gradient === null) return;
+      matmul(tape.gpu, { A: dZ, B: X.data, C: gradient }, {
         M: rows,
         N: C,
         K: N,

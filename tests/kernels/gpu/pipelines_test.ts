@@ -3,26 +3,13 @@ import {
   type Binding,
   type Gpu,
   type KernelSource,
-  openGpu,
   params,
   read,
   texels,
   write,
 } from "../../../kernels/gpu/mod.ts";
 import { PipelineCache } from "../../../kernels/gpu/pipelines.ts";
-import { onGpu } from "../../gpu.ts";
-
-function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    ...onGpu,
-    fn: async () => {
-      const gpu = await openGpu();
-      await fn(gpu);
-      gpu.destroy();
-    },
-  });
-}
+import { ownGpuTest } from "../../gpu.ts";
 
 async function messageOf(gpu: Gpu, kernel: KernelSource): Promise<string> {
   const Y = gpu.acquire(4, "Y");
@@ -43,13 +30,13 @@ fn f_$i() -> f32 { return 0.0; }
   Y[0] = missing;
 }`;
 
-test("a compile error quotes the kernel's file, line and column, and the line itself", async (gpu) => {
+ownGpuTest("a compile error quotes the kernel's file, line and column, and the line itself", async (gpu) => {
   const message = await messageOf(gpu, { name: "test/broken", source: BROKEN, constants: { N: 1, M: 2 } });
   assertStringIncludes(message, "Cannot compile kernels/test/broken.wgsl:7:10: Y[0] = missing;");
   assertStringIncludes(message, "no definition in scope");
 });
 
-test("an error in an unrolled line names the line before unrolling", async (gpu) => {
+ownGpuTest("an error in an unrolled line names the line before unrolling", async (gpu) => {
   const source = BROKEN.replace("return 0.0", "return true").replace("missing", "1.0");
   const message = await messageOf(gpu, { name: "test/unrolled", source, constants: {} });
   assertStringIncludes(
@@ -58,26 +45,26 @@ test("an error in an unrolled line names the line before unrolling", async (gpu)
   );
 });
 
-test("an error that a constant causes says so", async (gpu) => {
+ownGpuTest("an error that a constant causes says so", async (gpu) => {
   const source = BROKEN.replace("missing", "1.0");
   const message = await messageOf(gpu, { name: "test/constant", source, constants: { "1N": 1 } });
   assertStringIncludes(message, "Cannot compile a constant in front of the file: const 1N = 1;");
 });
 
-test("an error in an included text names its file and line", async (gpu) => {
+ownGpuTest("an error in an included text names its file and line", async (gpu) => {
   const source = `//@include "part.wgsl"\n${BROKEN.replace("missing", "part()")}`;
   const includes = { "part.wgsl": "// part\nfn part() -> f32 {\n  return absent;\n}" };
   const message = await messageOf(gpu, { name: "test/including", source, includes, constants: { N: 1 } });
   assertStringIncludes(message, "Cannot compile kernels/test/part.wgsl:3:10: return absent;");
 });
 
-test("an error behind an included text names the line of the kernel's own file", async (gpu) => {
+ownGpuTest("an error behind an included text names the line of the kernel's own file", async (gpu) => {
   const source = `//@include "gelu.wgsl"\nalias Value = f32;\n${BROKEN}`;
   const message = await messageOf(gpu, { name: "test/behind", source, constants: {} });
   assertStringIncludes(message, "Cannot compile kernels/test/behind.wgsl:9:10: Y[0] = missing;");
 });
 
-test("a kernel that did not compile is refused again with the same words", async (gpu) => {
+ownGpuTest("a kernel that did not compile is refused again with the same words", async (gpu) => {
   const kernel = { name: "test/broken", source: BROKEN, constants: {} };
   const message = await messageOf(gpu, kernel);
   const Y = gpu.upload(new Float32Array(4), "Y");
@@ -88,7 +75,7 @@ test("a kernel that did not compile is refused again with the same words", async
   assertEquals(error.message, message);
 });
 
-test("the device goes on after a compile error", async (gpu) => {
+ownGpuTest("the device goes on after a compile error", async (gpu) => {
   await messageOf(gpu, { name: "test/broken", source: BROKEN, constants: {} });
   await gpu.settle();
   const Y = gpu.upload(new Float32Array(4), "Y");
@@ -101,7 +88,7 @@ test("the device goes on after a compile error", async (gpu) => {
   assertEquals((await gpu.read(Y))[0][0], 5);
 });
 
-test("a pipeline is compiled once for each kernel, entry point and set of constants", (gpu) => {
+ownGpuTest("a pipeline is compiled once for each kernel, entry point and set of constants", (gpu) => {
   const source = "@compute @workgroup_size(1) fn main() {}\n@compute @workgroup_size(1) fn other() {}";
   const kernel: KernelSource = { name: "test/cached", source, constants: { N: 1, M: 2 } };
   const first = gpu.pipelines.get(kernel);
@@ -146,7 +133,7 @@ const TYPED = `struct Params { n: u32 }
 @group(0) @binding(3) var<storage, read> unused: array<f32>;
 @compute @workgroup_size(1) fn main() { Y[params.n] = X[0]; }`;
 
-test("bindings that differ from the shader's are refused with its file and the variable", (gpu) => {
+ownGpuTest("bindings that differ from the shader's are refused with its file and the variable", (gpu) => {
   const kernel: KernelSource = { name: "test/typed", source: TYPED, constants: {} };
   const [X, Y] = [gpu.allocate(4, "X"), gpu.allocate(4, "Y")];
   const mistakes: [bindings: Binding[], message: string][] = [

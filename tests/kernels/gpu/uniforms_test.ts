@@ -1,12 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  type Gpu,
-  type KernelSource,
-  openGpu,
-  params,
-  type ParamValues,
-  write,
-} from "../../../kernels/gpu/mod.ts";
+import { type Gpu, type KernelSource, params, type ParamValues, write } from "../../../kernels/gpu/mod.ts";
+import { ownGpuTest } from "../../gpu.ts";
 
 /** Writes the bits of its parameters. */
 const kernel: KernelSource = {
@@ -23,26 +17,13 @@ const kernel: KernelSource = {
   constants: {},
 };
 
-function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await openGpu();
-      await fn(gpu);
-      gpu.destroy();
-    },
-  });
-}
-
 function launch(gpu: Gpu, values: ParamValues) {
   const Y = gpu.allocate(4, "Y");
   gpu.dispatch({ kernel, bindings: [write(Y), params(values)], workgroups: [1] });
   return Y;
 }
 
-test("parameters arrive in their fields, in the fields' types, whatever their order", async (gpu) => {
+ownGpuTest("parameters arrive in their fields, in the fields' types, whatever their order", async (gpu) => {
   const want = Uint32Array.of(4_294_967_295, 1, -7 >>> 0, new Uint32Array(Float32Array.of(0.1).buffer)[0]);
   const n = 4_294_967_295;
   for (const values of [{ n, flag: true, shift: -7, factor: 0.1 }, { factor: 0.1, shift: -7, flag: 1, n }]) {
@@ -50,7 +31,7 @@ test("parameters arrive in their fields, in the fields' types, whatever their or
   }
 });
 
-test("launches with other values get their own", async (gpu) => {
+ownGpuTest("launches with other values get their own", async (gpu) => {
   const slices = [1, 2, 3].map((n) => launch(gpu, { n, flag: false, shift: n, factor: n }));
   const words = await Promise.all(slices.map((slice) => gpu.readWords(slice)));
   assertEquals(words.map(([n]) => n), [1, 2, 3]);
@@ -83,7 +64,10 @@ const mistakes: [
   ["NaN for a u32", { ...whole, n: NaN }, RangeError, "parameter n is NaN, use a whole number"],
   ["an i32 too small", { ...whole, shift: -(2 ** 31) - 1 }, RangeError, "from -2147483648 to 2147483647"],
 ];
-test("parameters that are not the struct's are refused, with the kernel's file and the field", (gpu) => {
-  for (const [, values, kind, says] of mistakes) assertThrows(() => launch(gpu, values), kind, says);
-  return Promise.resolve();
-});
+ownGpuTest(
+  "parameters that are not the struct's are refused, with the kernel's file and the field",
+  (gpu) => {
+    for (const [, values, kind, says] of mistakes) assertThrows(() => launch(gpu, values), kind, says);
+    return Promise.resolve();
+  },
+);

@@ -12,19 +12,7 @@ import {
   SubmissionError,
   write,
 } from "../../../kernels/gpu/mod.ts";
-
-function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await openGpu();
-      await fn(gpu);
-      gpu.destroy();
-    },
-  });
-}
+import { ownGpuTest } from "../../gpu.ts";
 
 const copy: KernelSource = {
   name: "test/copy",
@@ -40,31 +28,37 @@ function launch(gpu: Gpu) {
   return { X, Y };
 }
 
-test("settle resolves when all that was submitted was carried out, and again when there is nothing new", async (gpu) => {
-  const { Y } = launch(gpu);
-  await gpu.settle();
-  await gpu.settle();
-  assertEquals((await gpu.read(Y))[0], Float32Array.of(7));
-  for (let i = 0; i < 5000; i++) {
-    gpu.clear(Y);
-    gpu.flush();
-  }
-  await gpu.settle();
-});
+ownGpuTest(
+  "settle resolves when all that was submitted was carried out, and again when there is nothing new",
+  async (gpu) => {
+    const { Y } = launch(gpu);
+    await gpu.settle();
+    await gpu.settle();
+    assertEquals((await gpu.read(Y))[0], Float32Array.of(7));
+    for (let i = 0; i < 5000; i++) {
+      gpu.clear(Y);
+      gpu.flush();
+    }
+    await gpu.settle();
+  },
+);
 
-test("a submission that the device refuses is thrown by settle, once, and the device goes on", async (gpu) => {
-  launch(gpu).X.storage.buffer.destroy();
-  const error = await assertRejects(
-    () => gpu.settle(),
-    SubmissionError,
-    "the GPU refused what it was told to do",
-  );
-  assertStringIncludes(error.message, "--resume");
-  await gpu.settle();
-  assertEquals((await gpu.read(launch(gpu).Y))[0], Float32Array.of(7));
-});
+ownGpuTest(
+  "a submission that the device refuses is thrown by settle, once, and the device goes on",
+  async (gpu) => {
+    launch(gpu).X.storage.buffer.destroy();
+    const error = await assertRejects(
+      () => gpu.settle(),
+      SubmissionError,
+      "the GPU refused what it was told to do",
+    );
+    assertStringIncludes(error.message, "--resume");
+    await gpu.settle();
+    assertEquals((await gpu.read(launch(gpu).Y))[0], Float32Array.of(7));
+  },
+);
 
-test("a submission that vanishes without an error is thrown by settle too", async (gpu) => {
+ownGpuTest("a submission that vanishes without an error is thrown by settle too", async (gpu) => {
   await gpu.settle();
   const { queue } = gpu.device;
   const submit = queue.submit;
@@ -88,7 +82,7 @@ test("a submission that vanishes without an error is thrown by settle too", asyn
   }
 });
 
-test("a lost device is named as such by every call from then on", async (gpu) => {
+ownGpuTest("a lost device is named as such by every call from then on", async (gpu) => {
   const { X, Y } = launch(gpu);
   gpu.device.destroy();
   await assertRejects(() => gpu.read(Y), DeviceLostError, "its device was destroyed, open another");
@@ -101,7 +95,7 @@ test("a lost device is named as such by every call from then on", async (gpu) =>
   );
 });
 
-test("settle after a loss throws, though nothing was submitted since", async (gpu) => {
+ownGpuTest("settle after a loss throws, though nothing was submitted since", async (gpu) => {
   await gpu.settle();
   gpu.device.destroy();
   await assertRejects(() => gpu.settle(), DeviceLostError);
@@ -127,7 +121,7 @@ Deno.test({
   },
 });
 
-test("an absurd buffer and a lack of memory are told apart", async (gpu) => {
+ownGpuTest("an absurd buffer and a lack of memory are told apart", async (gpu) => {
   gpu.device.createBuffer({ size: 2 ** 45, usage: GPUBufferUsage.STORAGE });
   await assertRejects(() => gpu.settle(), SubmissionError, "35184372088832");
   const error = new GPUOutOfMemoryError("no room for 8 GB");
@@ -135,7 +129,7 @@ test("an absurd buffer and a lack of memory are told apart", async (gpu) => {
   await assertRejects(() => gpu.settle(), OutOfMemoryError, "no room for 8 GB, use a smaller batch or model");
 });
 
-test("settling costs a few milliseconds at most", async (gpu) => {
+ownGpuTest("settling costs a few milliseconds at most", async (gpu) => {
   const { Y } = launch(gpu);
   await gpu.settle();
   const submissions = gpu.submissionCount;

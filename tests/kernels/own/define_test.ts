@@ -1,18 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineKernel, type Gpu, openGpu } from "../../../kernels/mod.ts";
-
-function test(name: string, fn: (gpu: Gpu) => Promise<void>): void {
-  Deno.test({
-    name,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await openGpu();
-      await fn(gpu);
-      gpu.destroy();
-    },
-  });
-}
+import { defineKernel, type Gpu } from "../../../kernels/mod.ts";
+import { ownGpuTest } from "../../gpu.ts";
 
 const WGSL = `struct Params { n: u32, factor: f32 }
 @group(0) @binding(2) var<storage, read_write> Y: array<f32>;
@@ -29,7 +17,7 @@ const scale = defineKernel<"X" | "Y", "n" | "factor">({
   workgroups: ({ n }) => [Math.ceil(n / 64)],
 });
 
-test("operands and parameters reach the shader by name", async (gpu) => {
+ownGpuTest("operands and parameters reach the shader by name", async (gpu) => {
   const x = Float32Array.from({ length: 100 }, (_, i) => i);
   const [X, Y] = [gpu.upload(x, "X"), gpu.allocate(100, "Y")];
   scale(gpu, { Y, X }, { factor: 2, n: 99 });
@@ -37,7 +25,7 @@ test("operands and parameters reach the shader by name", async (gpu) => {
   assertEquals([...y], [...x.slice(0, 99).map((value) => 2 * value + 0.5), 0]);
 });
 
-test("workgroups may follow from the operands, and none are no launch", async (gpu) => {
+ownGpuTest("workgroups may follow from the operands, and none are no launch", async (gpu) => {
   const fill = defineKernel({
     name: "fill",
     wgsl: `@group(0) @binding(0) var<storage, read_write> Y: array<f32>;
@@ -52,7 +40,7 @@ test("workgroups may follow from the operands, and none are no launch", async (g
   }
 });
 
-test("a texture of an operand is read as texels, and snippets are included", async (gpu) => {
+ownGpuTest("a texture of an operand is read as texels, and snippets are included", async (gpu) => {
   const copy = defineKernel<"X" | "Y", "base">({
     name: "copy",
     wgsl: `//@include "texel.wgsl"
@@ -73,7 +61,7 @@ test("a texture of an operand is read as texels, and snippets are included", asy
   assertEquals([...(await gpu.read(Y))[0]], [2, 4, 6, 8, 10, 12, 14, 16]);
 });
 
-test("operands and parameters that are not the shader's are refused by name", (gpu) => {
+ownGpuTest("operands and parameters that are not the shader's are refused by name", (gpu) => {
   const [X, Y] = [gpu.allocate(8, "X"), gpu.allocate(8, "Y")];
   const loose = scale as unknown as (gpu: Gpu, operands: object, params?: object) => void;
   const mistakes: [operands: object, params: object, message: string][] = [
@@ -92,7 +80,7 @@ test("operands and parameters that are not the shader's are refused by name", (g
   return Promise.resolve();
 });
 
-test("parameters for a shader without a uniform are refused", (gpu) => {
+ownGpuTest("parameters for a shader without a uniform are refused", (gpu) => {
   const none = defineKernel<"Y">({
     name: "none",
     wgsl: `@group(0) @binding(0) var<storage, read_write> Y: array<f32>;
@@ -107,7 +95,7 @@ test("parameters for a shader without a uniform are refused", (gpu) => {
   return Promise.resolve();
 });
 
-test("an operand that is too short is refused with what it needs", (gpu) => {
+ownGpuTest("an operand that is too short is refused with what it needs", (gpu) => {
   const [X, Y] = [gpu.allocate(8, "X"), gpu.allocate(6, "Y")];
   assertThrows(
     () => scale(gpu, { X, Y }, { n: 8, factor: 1 }),
@@ -117,7 +105,7 @@ test("an operand that is too short is refused with what it needs", (gpu) => {
   return Promise.resolve();
 });
 
-test("gaps between binding numbers are refused", (gpu) => {
+ownGpuTest("gaps between binding numbers are refused", (gpu) => {
   const gap = defineKernel<"Y">({
     name: "gap",
     wgsl: `@group(0) @binding(1) var<storage, read_write> Y: array<f32>;
@@ -132,21 +120,24 @@ test("gaps between binding numbers are refused", (gpu) => {
   return Promise.resolve();
 });
 
-test("WGSL that does not compile is named with line, column and text at the next read, and at every later launch", async (gpu) => {
-  const broken = defineKernel<"X" | "Y", "n" | "factor">({
-    name: "broken.wgsl",
-    wgsl: WGSL,
-    workgroups: () => [1],
-  });
-  const [X, Y] = [gpu.allocate(8, "X"), gpu.allocate(8, "Y")];
-  const says = "Cannot compile broken.wgsl:6:62: if (id.x < params.n) { Y[id.x] =";
-  broken(gpu, { X, Y }, { n: 8, factor: 1 });
-  await assertRejects(() => gpu.read(Y), SyntaxError, says);
-  await gpu.settle();
-  assertThrows(() => broken(gpu, { X, Y }, { n: 8, factor: 1 }), SyntaxError, says);
-});
+ownGpuTest(
+  "WGSL that does not compile is named with line, column and text at the next read, and at every later launch",
+  async (gpu) => {
+    const broken = defineKernel<"X" | "Y", "n" | "factor">({
+      name: "broken.wgsl",
+      wgsl: WGSL,
+      workgroups: () => [1],
+    });
+    const [X, Y] = [gpu.allocate(8, "X"), gpu.allocate(8, "Y")];
+    const says = "Cannot compile broken.wgsl:6:62: if (id.x < params.n) { Y[id.x] =";
+    broken(gpu, { X, Y }, { n: 8, factor: 1 });
+    await assertRejects(() => gpu.read(Y), SyntaxError, says);
+    await gpu.settle();
+    assertThrows(() => broken(gpu, { X, Y }, { n: 8, factor: 1 }), SyntaxError, says);
+  },
+);
 
-test("two kernels of one name and other texts are two kernels", async (gpu) => {
+ownGpuTest("two kernels of one name and other texts are two kernels", async (gpu) => {
   const make = (value: number) =>
     defineKernel<"Y">({
       name: "same",

@@ -19,6 +19,7 @@ import { metricsOf, TempFolder, trainHere } from "../tiny_run.ts";
 
 /** 8 episodes an iteration, 3 iterations or so of an untrained model whose actions are drawn at random. */
 const TINY: GivenSettings = {
+  preset: "pico",
   cot: false,
   maxNewTokens: 6,
   sftSteps: 4,
@@ -76,7 +77,7 @@ gpuTest(
   "a second iteration of a group algorithm traces no new plan, whichever deals it leaves out",
   async (gpu) => {
     for (const name of ["rloo", "grpo", "gigpo", "reinforce++"]) {
-      const config = tiny(name, { minibatch: 4, temperature: 1 });
+      const config = tiny(name, { preset: "nano", minibatch: 4, temperature: 1 });
       const agent = newAgent(gpu, numberLine, config);
       const optimizer = new AdamW(gpu, agent.parameters, () => ({
         learningRateScale: 1,
@@ -142,6 +143,7 @@ gpuTest(
       ...Object.fromEntries(
         Object.entries(TINY).filter(([name]) => name !== "groups" && name !== "groupSize"),
       ),
+      preset: "nano",
       rolloutSteps: 4,
       envSteps: 128,
       klStop: 100,
@@ -236,4 +238,9 @@ Deno.test("groups that cannot be compared are refused", () => {
     "Cannot use --snr-filter with --group-size 1: one episode of a deal has no variance, use 2 or more",
   );
   resolve("reinforce++", { groupSize: 2, snrFilter: 0.5 });
+  assertThrows(
+    () => resolve("reinforce++", { groupSize: 1, dealAgain: 0.5 }),
+    UsageError,
+    "Cannot use --deal-again with",
+  );
 });

@@ -30,6 +30,7 @@ export class TablePolicy implements Policy<TableBatch> {
   readonly sharesFeatures = false;
   promptOf = unused;
   respond = unused;
+  decide = unused;
   values = unused;
   encode = unused;
   decode = unused;

@@ -4,7 +4,7 @@ import { ENV_NAMES, findEnvironment } from "../../../envs/mod.ts";
 import { algorithmOf } from "../../../rl/run/load_algorithm.ts";
 import { START } from "../../../rl/run/checkpoint.ts";
 import { parseOptions, runCommand } from "../../../rl/cli/mod.ts";
-import { optionsOf, resolveConfig, trainOptions } from "../../../rl/config.ts";
+import { optionsOf, resolveConfig, settingsOf, trainOptions } from "../../../rl/config.ts";
 import { readEnvSettings } from "../../../rl/env_settings.ts";
 import { evalCommand } from "../../../commands/eval.ts";
 import {
@@ -13,6 +13,7 @@ import {
   cellState,
   PLACES,
   readResults,
+  startFlags,
   takenFlags,
   trainedBy,
 } from "../../../rl/report/cells.ts";
@@ -171,7 +172,7 @@ Deno.test("policies without a model are run and kept with their command, and the
   using temp = new TempFolder();
   const { code, err } = await reproduceIn(temp.path, "--quick", "--only", "EZPoints/random,EZPoints/optimal");
   assertEquals(code, 0, err);
-  assertStringIncludes(err, "[1/2] EZPoints: random; time left: unknown\n");
+  assertStringIncludes(err, "[1/2] EZPoints: random; time left: about 6.0 s\n");
   assertMatch(err, /\[2\/2\] EZPoints: optimal \(solver\); time left: about \d/);
   const kept = JSON.parse(Deno.readTextFileSync(`${temp.path}/results/quick/EZPoints/optimal.json`));
   assertEquals([kept.evaluation.sampled.success, kept.evaluation.episodes], [1, 500]);
@@ -230,6 +231,8 @@ Deno.test("time left goes by the nearest finished relative of each cell", () => 
   assertEquals(seconds("Points24/default", 0), 332.5);
   const cnn = { experiment: experimentOf("NumberLine/cnn"), seed: 0 };
   assertEquals(estimateSeconds([cnn, done[0]], done), { seconds: 100, unknown: 1 });
+  // What is assumed counts before other experiments do.
+  assertEquals(estimateSeconds([cnn, done[1]], done, () => 7), { seconds: 207, unknown: 0 });
   assertEquals(formatEstimate({ seconds: 100, unknown: 1 }), "about 1 m 40 s and 1 cell of unknown length");
   assertEquals(formatEstimate({ seconds: 0, unknown: 2 }), "unknown");
   assertEquals(formatEstimate({ seconds: 0, unknown: 0 }), "none");
@@ -261,4 +264,29 @@ Deno.test("a smoke run has what its variants evaluate, and gives each cell flags
     "EZPoints/hands",
     "EZPoints/hands-held-out",
   ]);
+});
+
+Deno.test("a cell takes the default's warm start if it would have the same one, and goes on with its own folder", async () => {
+  using temp = new TempFolder();
+  const places = { results: `${temp.path}/results`, runs: temp.path };
+  const cell = { experiment: experimentOf("NumberLine/lambda-0.1"), seed: 3 };
+  const own = `${temp.path}/NumberLine-lambda-0.1-s3`;
+  const trained = `${temp.path}/NumberLine-default-s3`;
+  const write = (folder: string, changes: object) => {
+    const settings = { ...settingsOf(resolveConfig({ seed: 3 }, findEnvironment("NumberLine"))), ...changes };
+    Deno.mkdirSync(`${folder}/warm_start`, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/config.json`, JSON.stringify(settings));
+  };
+  assertEquals(await startFlags(places, cell), ["--out", own]);
+  write(trained, {});
+  assertEquals(await startFlags(places, cell), ["--out", own, "--warm-start", trained]);
+  // A version that had another warm start, or not yet one of its settings.
+  for (const changes of [{ sftSteps: 100 }, { sftDraw: undefined }]) {
+    write(trained, changes);
+    assertEquals(await startFlags(places, cell), ["--out", own]);
+  }
+  write(own, { lambda: 0.1 });
+  assertEquals(await startFlags(places, cell), ["--out", own, "--resume"]);
+  write(own, { lambda: 0.2 });
+  assertEquals(await startFlags(places, cell), ["--out", own, "--overwrite"]);
 });

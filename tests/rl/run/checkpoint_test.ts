@@ -11,9 +11,10 @@ import {
   START,
   type TrainerState,
 } from "../../../rl/run/checkpoint.ts";
-import { newAgent, rlOptimizer, sftOptimizer } from "../../../rl/setup.ts";
+import { newAgent } from "../../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../../rl/optimizers.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
-import { MemoryRun } from "../../../rl/run/store.ts";
+import { MemoryRun } from "../../../rl/run/memory_run.ts";
 import { demonstrate } from "../../../rl/demonstrations.ts";
 import { sftUpdate } from "../../../rl/sft.ts";
 import { gpuTest } from "../../gpu.ts";
@@ -134,7 +135,7 @@ gpuTest("a missing tensor, a missing moment and a foreign tokenizer are named", 
   await assertRejects(
     () => loadTrainer(path, agent.parameters, () => rlOptimizer(agent, tinyConfig())),
     RangeError,
-    "Cannot load tensor v.language.norm.bias: the checkpoint lacks it, the model has it as (96)",
+    "Cannot load tensor v.language.norm.bias: the checkpoint lacks it, the model has it as (32)",
   );
   without("model.safetensors", "language.head.weight");
   await assertRejects(

@@ -15,6 +15,7 @@ import { checkRun } from "../../../rl/run/check.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { runTraining } from "../../../rl/run/run.ts";
 import type { RunResult } from "../../../rl/run/state.ts";
+import { testGpu } from "../../gpu.ts";
 import { metricsOf } from "../tiny_run.ts";
 
 /** What breaks. */
@@ -156,7 +157,7 @@ export async function requireHonest(
     moment === "in the warm start" || moment === "in the evaluation after it" ? "sft" : "rl",
   );
   if (checkpoint !== null) assert((await checkRun(out)).isWhole, label);
-  await onGpuOfItsOwn((gpu) => trainFaultily(out, { ...config, resume: true }, gpu, null));
+  await trainFaultily(out, { ...config, resume: true }, await testGpu(), null);
   assertEquals(metricsOf(out), expected, label);
 }
 

@@ -6,9 +6,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { DeviceLostError, NotFiniteError } from "../../../kernels/gpu/mod.ts";
 import { onDevice } from "../../../rl/run/retry.ts";
 import { openGpu } from "../../../kernels/gpu/mod.ts";
-import { onGpu } from "../../gpu.ts";
+import { onGpu, testGpu } from "../../gpu.ts";
 import { metricsOf, TempFolder, tinyConfig } from "../tiny_run.ts";
-import { KINDS, MOMENTS, onGpuOfItsOwn, requireHonest, trainFaultily } from "./device_faults.ts";
+import { KINDS, MOMENTS, requireHonest, trainFaultily } from "./device_faults.ts";
 
 const config = tinyConfig({
   cot: false,
@@ -25,11 +25,11 @@ const config = tinyConfig({
 const expected = (() => {
   let metrics: Promise<string> | null = null;
   return () =>
-    metrics ??= onGpuOfItsOwn(async (gpu) => {
+    metrics ??= (async () => {
       using temp = new TempFolder();
-      await trainFaultily(`${temp.path}/run`, config, gpu, null);
+      await trainFaultily(`${temp.path}/run`, config, await testGpu(), null);
       return metricsOf(`${temp.path}/run`);
-    });
+    })();
 })();
 
 const isLong = Deno.args.includes("--all");

@@ -7,7 +7,7 @@ import { settingsOf } from "../../../rl/config.ts";
 import { loadAgent } from "../../../rl/run/checkpoint.ts";
 import { beginWithWeights } from "../../../rl/run/given_weights.ts";
 import { runTraining } from "../../../rl/run/run.ts";
-import { MemoryRun } from "../../../rl/run/store.ts";
+import { MemoryRun } from "../../../rl/run/memory_run.ts";
 import { gpuTest } from "../../gpu.ts";
 import { TempFolder, tinyConfig, untrainedRun } from "../tiny_run.ts";
 

@@ -295,7 +295,7 @@ gpuTest(
         assertEquals(atob(attention!).length, tokens.length * columns * rows);
         assert(imageShare!.every((share) => share > 0 && share <= 1 + 1e-6));
         const picture = decodePicture(Deno.readFileSync(`${path}/${turn.picture}`));
-        assertEquals([picture.width, picture.height], [64, 64]);
+        assertEquals([picture.width, picture.height], [32, 32]);
         assertEquals(
           header.prompts[turn.prompt].startsWith("You are playing a game called number line"),
           true,

@@ -14,18 +14,20 @@ const scenarios: Readonly<Record<string, GivenSettings>> = {
   ...Object.fromEntries(Object.keys(algorithms).map((algorithm) => [algorithm, { algorithm }])),
   "a divergence from the warm start": { algorithm: "ppo", klCoefficient: 0.1 },
   "corrections by the solver": { algorithm: "ppo", correctionCoefficient: 0.1 },
+  "deals in place of equal ones": { algorithm: "grpo", extraGroups: 2 },
+  "deals that are dealt again": { algorithm: "rloo", dealAgain: 0.5 },
   "a convolutional network": { policy: "cnn" },
 };
 
 function configOf(given: GivenSettings): TrainConfig {
   const algorithm = findAlgorithm(given.algorithm ?? "ppo");
-  const { maxNewTokens, perceptionGate, ...common } = TINY;
+  const { preset, maxNewTokens, perceptionGate, ...common } = TINY;
   const settings: GivenSettings = {
     ...common,
     // From noise: warm starts are resumed elsewhere.
     demonstrations: 0,
     evalEpisodes: 1,
-    ...given.policy !== "cnn" && { maxNewTokens, perceptionGate, cot: false },
+    ...given.policy !== "cnn" && { preset, maxNewTokens, perceptionGate, cot: false },
     ...Object.hasOwn(algorithm.options, "groups")
       // Episodes have eight steps at most.
       ? { groups: 2, groupSize: 2, envSteps: 4 * 8 * ITERATIONS }
@@ -61,6 +63,9 @@ gpuTest("whatever an algorithm keeps, a stopped run of it resumes to the same by
       !metricsOf(stopped).includes('"iteration":2,') && metricsOf(whole).includes('"iteration":2,'),
       name,
     );
+    if (name === "deals that are dealt again") {
+      assert(contentOf(whole)["trainer.json"].includes('"splitDeals":['), name);
+    }
     if (name === "expert-iteration") assert(contentOf(stopped)["trainer.json"].includes('"pool":[{'), name);
     await trainHere(stopped, { ...config, resume: true });
     const [want, got] = [contentOf(whole), contentOf(stopped)];

@@ -159,7 +159,7 @@ gpuTest("a run that takes another's warm start ends as if it had had its own", a
     assertEquals(outcome.code, 0, outcome.err);
     return outcome;
   };
-  await run("first");
+  await trainHere(`${temp.path}/first`, tinyConfig(settings));
   const { err } = await run("second", "--lambda=0.9", "--freeze=none", "--warm-start", `${temp.path}/first`);
   assert(!err.includes("sft "), err);
   await trainHere(`${temp.path}/own`, tinyConfig({ ...settings, lambda: 0.9, freeze: ["none"] }));

@@ -2,7 +2,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { metricsFault } from "../../../rl/run/metrics_order.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
-import { MemoryRun, type RunStore } from "../../../rl/run/store.ts";
+import { type RunStore } from "../../../rl/run/store.ts";
+import { MemoryRun } from "../../../rl/run/memory_run.ts";
 import { TempFolder } from "../tiny_run.ts";
 
 /** Does `body` with each kind of store. */

@@ -39,9 +39,9 @@ const isInRl = (_: number, metrics: string) => metrics.includes('"stage":"rl"');
 
 gpuTest("one seed gives one metrics.jsonl, byte by byte, in this process and as a task", async () => {
   using temp = new TempFolder();
-  await trainHere(`${temp.path}/here`, tinyConfig());
+  await trainHere(`${temp.path}/here`, tinyConfig({ preset: "nano" }));
   const { code, out, err } = await outcomeOf(
-    startCommand("train", [...TINY_FLAGS, "--out", `${temp.path}/task`, "--json"]),
+    startCommand("train", [...TINY_FLAGS, "--preset", "nano", "--out", `${temp.path}/task`, "--json"]),
   );
   assertEquals(code, 0, err);
   const metrics = metricsOf(`${temp.path}/here`);
@@ -105,7 +105,7 @@ gpuTest(
     using temp = new TempFolder();
     for (const lambda of [0, 1]) {
       const run = `${temp.path}/${lambda}`;
-      await trainHere(run, tinyConfig({ lambda, temperature: 0.7, evalEpisodes: 1 }), isInRl);
+      await trainHere(run, tinyConfig({ preset: "nano", lambda, temperature: 0.7, evalEpisodes: 1 }), isInRl);
       const lines = linesOf(metricsOf(run)).filter((line): line is RlLine => line.stage === "rl");
       assertEquals(lines.length, 1);
       const { firstRatioError } = lines[0];

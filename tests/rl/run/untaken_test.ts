@@ -2,24 +2,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { onGpu } from "../../gpu.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
+import { UNSOLVED } from "../../../scripts/kills.ts";
 import { noteUntaken, untaken } from "../../../rl/run/untaken.ts";
 import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "../tiny_run.ts";
 import { touch } from "./scratch_run.ts";
-
-const ENVS = new URL("../../../envs/mod.ts", import.meta.url).href;
-
-/** NumberLine's rules, without anybody who knows how to play: its runs have no warm start of their own. */
-const UNSOLVED = `import { defineEnvironment, numberLine } from "${ENVS}";
-const make = (settings) => {
-  const env = numberLine.make(settings);
-  return {
-    actions: env.actions, tokens: env.tokens,
-    reset: (options) => env.reset(options), step: (action) => env.step(action),
-    prompt: (info, options) => env.prompt(info, options), parse: (text) => env.parse(text),
-  };
-};
-export default defineEnvironment({ name: "Unsolved", make });
-`;
 
 Deno.test({
   name: "a run killed before it has taken its warm start takes it when it is resumed",

@@ -73,6 +73,15 @@ Deno.test("the function is the one that was called, the line the one that failed
   );
 });
 
+Deno.test("what JavaScript itself throws counts as thrown where it was called", async () => {
+  using folder = new TempFolder();
+  const { path, load: loading } = await load(folder, source({ step: "() => JSON.parse('{')" }));
+  const env = (await loading()).make();
+  env.reset({ seed: 0 });
+  const message = said(() => env.step(0));
+  assertEquals(message.startsWith(`Cannot go on: step threw SyntaxError at ${path}:4:18: `), true, message);
+});
+
 Deno.test("an error of a function of ours says where it was called", async () => {
   using folder = new TempFolder();
   const { path, load: loading } = await load(

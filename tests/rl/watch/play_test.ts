@@ -1,6 +1,11 @@
 /** Playing in the page: an episode side by side, a picture, and what is refused. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { findEnvironment } from "../../../envs/mod.ts";
+import {
+  defineEnvironment,
+  type EnvironmentDefinition,
+  findEnvironment,
+  gridPicture,
+} from "../../../envs/mod.ts";
 import { openGpu } from "../../../kernels/gpu/mod.ts";
 import { encodePicture } from "../../../rl/image.ts";
 import { Play } from "../../../rl/watch/play.ts";
@@ -10,6 +15,8 @@ import { makeSite } from "../../../rl/watch/site.ts";
 import type { PlayBegun, PlayStepped, PlayThought } from "../../../rl/watch/wire.ts";
 import { gpuTest } from "../../gpu.ts";
 import { TempFolder, untrainedRun } from "../tiny_run.ts";
+
+const COLORS = { ".": [240, 240, 240], A: [200, 0, 0] } as const;
 
 gpuTest("a person and a policy play the same episode, and the policy looks at a picture", async () => {
   using temp = new TempFolder();
@@ -70,3 +77,61 @@ gpuTest("a person and a policy play the same episode, and the policy looks at a 
   assertEquals((await post("begin", { run: "run", seed: 0 }, {})).status, 403);
   assertEquals((await post("constructor", {})).status, 404);
 });
+
+gpuTest(
+  "an environment of one's own is played if it is named, and never because a run names it",
+  async () => {
+    using temp = new TempFolder();
+    const corridor = {
+      ...defineEnvironment({
+        name: "Corridor",
+        actions: ["left", "right"],
+        reset: () => ({ place: 2 }),
+        step: ({ place }, action) => ({
+          state: { place: place + 2 * action - 1 },
+          reward: action,
+          terminated: place > 2,
+        }),
+        render: ({ place }) =>
+          gridPicture([".....".replace(/./g, (_, i) => i === place ? "A" : ".")], COLORS),
+      }),
+      reference: "/somewhere/corridor.ts",
+    };
+    await untrainedRun(`${temp.path}/run`, {}, corridor);
+    const runs = () => findRuns([temp.path]);
+    const begin = (environments: readonly EnvironmentDefinition[]) => {
+      const play = new Play({ runs, openGpu, environments });
+      const site = makeSite({
+        page: {},
+        runs,
+        environments,
+        play: (request, path) => play.answer(request, path),
+      });
+      const ask = (what: string, body: object) => {
+        const text = JSON.stringify(body);
+        const headers = { "x-ponder": "1", "content-length": String(text.length) };
+        return site(new Request(`http://127.0.0.1/play/${what}`, { method: "POST", body: text, headers }));
+      };
+      return { ask, site, [Symbol.asyncDispose]: () => play[Symbol.asyncDispose]() };
+    };
+    {
+      await using unnamed = begin([]);
+      const response = await unnamed.ask("begin", { run: "run", seed: 0 });
+      assertEquals(response.status, 400);
+      assertStringIncludes(await response.text(), "./ponder watch --env /somewhere/corridor.ts");
+      const told = await (await unnamed.site(new Request("http://127.0.0.1/api/run/run"))).json();
+      assertEquals(told.canDraw, false);
+    }
+    // The file may have moved.
+    await using named = begin([{ ...corridor, reference: "/elsewhere/corridor.ts" }]);
+    const told = await (await named.site(new Request("http://127.0.0.1/api/run/run"))).json();
+    assertEquals([told.canDraw, told.baselines], [true, []]);
+    const { session, actions } = await (await named.ask("begin", { run: "run", seed: 0 }))
+      .json() as PlayBegun;
+    assertEquals(actions, ["left", "right"]);
+    const thought = await (await named.ask("think", { session, greedy: true })).json() as PlayThought;
+    assert(thought.ends.length > 0);
+    const stepped = await (await named.ask("step", { session, side: "you", action: "right" })).json();
+    assertEquals([stepped.reward, stepped.best], [1, null]);
+  },
+);

@@ -202,7 +202,19 @@ Deno.test("runs are found in folders of folders; a path that is none is named", 
   await writeSyntheticRun(`${temp.path}/a`, { iterations: 1, recorded: 1 });
   await writeSyntheticRun(`${temp.path}/sweep/a`, { iterations: 1, recorded: 1 });
   Deno.mkdirSync(`${temp.path}/empty`);
-  assertEquals((await findRuns([temp.path])).map(({ id }) => id), ["a", "a~1"]);
+  assertEquals((await findRuns([temp.path])).map(({ id }) => id), ["a", "sweep/a"]);
+  // A run that is added changes no id.
+  await writeSyntheticRun(`${temp.path}/0/a`, { iterations: 1, recorded: 1 });
+  assertEquals((await findRuns([temp.path])).map(({ id }) => id), ["0/a", "a", "sweep/a"]);
+  assertEquals((await findRuns([`${temp.path}/a`, `${temp.path}/sweep/`])).map(({ id }) => id), [
+    "a",
+    "sweep/a",
+  ]);
+  assertEquals((await findRuns([`${temp.path}/0/a`, `${temp.path}/sweep/a`])).map(({ id }) => id), [
+    "0/a",
+    "sweep/a",
+  ]);
+  Deno.removeSync(`${temp.path}/0`, { recursive: true });
   await assertRejects(() => findRuns([`${temp.path}/none`]), Deno.errors.NotFound, "no such folder");
   Deno.writeTextFileSync(
     `${temp.path}/a/summary.json`,

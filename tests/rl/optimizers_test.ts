@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { modelPresets, Parameters, parameterSpecs } from "../../model/mod.ts";
 import type { Policy } from "../../rl/policy.ts";
-import { rlOptimizer, sftOptimizer } from "../../rl/setup.ts";
+import { rlOptimizer, sftOptimizer } from "../../rl/optimizers.ts";
 import { onGpu, testGpu } from "../gpu.ts";
 
 Deno.test({

@@ -1,0 +1,83 @@
+/**
+ * Where NATS is, and how to log in.
+ *
+ * @module
+ */
+import { type Given, shown as quoted, UsageError, withoutSecrets } from "../cli/mod.ts";
+import type { natsOptions } from "../run_options.ts";
+
+/** Servers, without what is secret. */
+export interface NatsAddress {
+  /** `host:port` each. */
+  readonly servers: readonly string[];
+  readonly isTls: boolean;
+  /** As messages say it. */
+  readonly shown: string;
+  /** From the URL. */
+  readonly user?: string;
+  readonly password?: string;
+  readonly token?: string;
+}
+
+/** What a client proves itself with. */
+export interface Credentials {
+  /** Text of a creds file, or an nkey seed. */
+  readonly creds?: string;
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+const DEFAULT_PORT = 4222;
+
+/**
+ * Reads URLs of servers of one cluster: `nats://host:4222`, `tls://user:password@host`, several with commas between them.
+ * What the URL lacks of user, password and token comes from `PONDER_NATS_USER`, `PONDER_NATS_PASSWORD` and
+ * `PONDER_NATS_TOKEN`.
+ *
+ * @throws {UsageError} when a part is no such URL.
+ */
+export function readAddress(text: string, flag: string): NatsAddress {
+  const urls = text.split(",").map((part) => {
+    const [, scheme = "nats", rest = ""] = /^(?:([a-z]+):\/\/)?(.*)$/.exec(part.trim()) ?? [];
+    const url = URL.parse(`nats://${rest}`);
+    const isGood = url !== null && (scheme === "nats" || scheme === "tls") && url.hostname !== "" &&
+      ["", "/"].includes(url.pathname) && url.search === "" && url.hash === "";
+    if (!isGood) {
+      throw new UsageError(
+        `Cannot use ${flag} ${
+          quoted(withoutSecrets(part))
+        }: write it as nats://host:4222, or tls://host:4222`,
+      );
+    }
+    return { scheme, url };
+  });
+  const [{ url: first }] = urls;
+  const [name, password] = [first.username, first.password].map(decodeURIComponent);
+  const env = (key: string) => Deno.env.get(`PONDER_NATS_${key}`) || undefined;
+  const servers = urls.map(({ url }) => `${url.hostname}:${url.port || DEFAULT_PORT}`);
+  return {
+    servers,
+    isTls: urls.some(({ scheme }) => scheme === "tls"),
+    shown: urls.map(({ scheme }, i) => `${scheme}://${servers[i]}`).join(","),
+    user: password !== "" ? name : env("USER"),
+    password: password !== "" ? password : env("PASSWORD"),
+    token: name !== "" && password === "" ? name : env("TOKEN"),
+  };
+}
+
+/**
+ * Reads the files that hold credentials.
+ *
+ * @throws {Deno.errors.NotFound} when one is missing.
+ */
+export async function readCredentials(given: Given<typeof natsOptions>): Promise<Credentials> {
+  const read = async (file: string | undefined) =>
+    file === undefined ? undefined : await Deno.readTextFile(file);
+  const [creds, ca, cert, key] = await Promise.all(
+    [given.natsCreds, given.natsCa, given.natsCert, given.natsKey].map(read),
+  );
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError("Cannot use --nats-cert and --nats-key without each other: give both");
+  }
+  const hasTls = ca !== undefined || cert !== undefined;
+  return { creds, ...hasTls && { tls: { ca, cert, key } } };
+}

@@ -1,0 +1,224 @@
+/**
+ * The exchange over NATS with JetStream: a queue of jobs, a queue of results and a store of objects for each run. Only this file
+ * and `nats_run.ts` know the client library.
+ *
+ * For a run NAME there are the streams `ponder_NAME_jobs` and `ponder_NAME_results`, both work queues on the subjects
+ * `ponder.NAME.jobs` and `ponder.NAME.results`, and the object store `ponder_NAME`. Notes for people go over the plain subject
+ * `ponder.NAME.notes`. Everything is kept in files, so that a server that restarts goes on. Servers from 2.9.4 on have all
+ * that is used.
+ *
+ * @module
+ */
+import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node";
+import type { Credentials, NatsAddress } from "./address.ts";
+import type { Exchange, RunExchange } from "./exchange.ts";
+import { NatsRun, TIMEOUT_MS } from "./nats_run.ts";
+import { clip } from "../cli/mod.ts";
+
+/** Milliseconds between tries while the server is away. */
+const RETRY_MS = 500;
+/** Error codes of the server: no room left, for messages or for the stream. */
+const FULL_CODES = [10023, 10028, 10047, 10077, 10167];
+
+/** How to reach a server. */
+export interface NatsSettings {
+  readonly address: NatsAddress;
+  readonly credentials?: Credentials;
+  /** Name of this client, as the server lists it. */
+  readonly client: string;
+  /** Milliseconds without the server after which work is given up. */
+  readonly patienceMs: number;
+  readonly note: (text: string) => void;
+}
+
+/**
+ * Connects to a server.
+ *
+ * @throws {Error} when no server answers, it refuses the credentials, or it has no JetStream.
+ */
+export async function connectNats(settings: NatsSettings): Promise<Exchange> {
+  const { address, credentials, client } = settings;
+  overhearResets();
+  let connection: NatsConnection;
+  try {
+    connection = await connect(
+      {
+        servers: [...address.servers],
+        name: client,
+        ...loginOf(address, credentials),
+        ...address.isTls || credentials?.tls ? { tls: credentials?.tls ?? {} } : {},
+        // The process may reach the named servers alone.
+        ignoreClusterUpdates: true,
+        resolve: false,
+        reconnect: true,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RETRY_MS,
+        pingInterval: 5000,
+        maxPingOut: 2,
+        timeout: TIMEOUT_MS,
+      } as Parameters<typeof connect>[0],
+    );
+  } catch (error) {
+    throw connectionError(error, address);
+  }
+  try {
+    const manager = await jetstreamManager(connection, { timeout: TIMEOUT_MS });
+    await manager.getAccountInfo();
+    return new NatsExchange(connection, manager, settings);
+  } catch (error) {
+    await connection.close();
+    throw new Error(
+      `Cannot use NATS at ${address.shown}: it has no JetStream for this account (${
+        messageOf(error)
+      }), start it with: nats-server -js`,
+      { cause: error },
+    );
+  }
+}
+
+let overhears = false;
+
+/**
+ * A server that refuses a client resets the connection at a moment when the client library has taken its listeners off the
+ * socket. The library reports the refusal itself; the socket's own error would end the process.
+ */
+function overhearResets(): void {
+  if (overhears) return;
+  overhears = true;
+  addEventListener("error", (event) => {
+    const { code, syscall } = (event.error ?? {}) as { code?: string; syscall?: string };
+    if (["ECONNRESET", "EPIPE"].includes(code ?? "") && ["read", "write"].includes(syscall ?? "")) {
+      event.preventDefault();
+    }
+  });
+}
+
+/** What the client library needs to log in. */
+function loginOf(
+  { user, password, token }: NatsAddress,
+  { creds }: Credentials = {},
+): Record<string, unknown> {
+  if (creds !== undefined) {
+    const bytes = new TextEncoder().encode(creds.trim());
+    const isSeed = /^SU[A-Z2-7]+$/.test(creds.trim());
+    return { authenticator: isSeed ? nkeyAuthenticator(bytes) : credsAuthenticator(bytes) };
+  }
+  return { ...user !== undefined && { user, pass: password }, ...token !== undefined && { token } };
+}
+
+function connectionError(error: unknown, { shown }: NatsAddress): Error {
+  const name = error instanceof Error ? error.name : "";
+  const text = messageOf(error);
+  if (/Authorization|UserAuthentication|PermissionViolation/.test(name) || /authorization|nkey/i.test(text)) {
+    return new Error(
+      `Cannot log in to NATS at ${shown}: it refuses the credentials (${text}), check user, password, token or --nats-creds`,
+      { cause: error },
+    );
+  }
+  if (/certificate|tls|ssl/i.test(text)) {
+    return new Error(`Cannot reach NATS at ${shown} over TLS: ${text}, check --nats-ca and the URL`, {
+      cause: error,
+    });
+  }
+  return new Error(
+    `Cannot reach NATS at ${shown}: no server answers there (${text}), start one with: nats-server -js`,
+    { cause: error },
+  );
+}
+
+const messageOf = (error: unknown): string => {
+  const { message = "", cause } = (error ?? {}) as Error;
+  return clip((message || messageOfCause(cause) || String(error)).replace(/\s+/g, " "), 200);
+};
+const messageOfCause = (cause: unknown): string => cause instanceof Error ? cause.message : "";
+
+class NatsExchange implements Exchange {
+  readonly place: string;
+
+  constructor(
+    readonly connection: NatsConnection,
+    readonly manager: JetStreamManager,
+    readonly settings: NatsSettings,
+  ) {
+    this.place = settings.address.shown;
+  }
+
+  async runs(): Promise<string[]> {
+    const names: string[] = [];
+    await this.patiently("list the runs", async () => {
+      names.length = 0;
+      for await (const name of this.manager.streams.names()) {
+        const match = /^ponder_(.+)_jobs$/.exec(name);
+        if (match !== null) names.push(match[1]);
+      }
+    });
+    return names.sort();
+  }
+
+  async open(name: string, make?: { jobTimeoutMs: number }): Promise<RunExchange> {
+    const run = new NatsRun(this, name, make?.jobTimeoutMs ?? null);
+    if (make !== undefined) await run.ensure();
+    return run;
+  }
+
+  /** Does `work` until it succeeds, as long as only the connection is at fault. */
+  async patiently<T>(what: string, work: () => Promise<T>, isStopped = () => false): Promise<T> {
+    const { note, patienceMs } = this.settings;
+    const sinceMs = performance.now();
+    let isTold = false;
+    while (true) {
+      try {
+        const result = await work();
+        if (isTold) note(`NATS at ${this.place} answers again`);
+        return result;
+      } catch (error) {
+        if (this.connection.isClosed() || isStopped()) throw error;
+        if (error instanceof JetStreamApiError) throw this.#refusal(what, error);
+        if ((error as Error)?.name === "PermissionViolationError") {
+          throw new Error(
+            `Cannot ${what} at ${this.place}: this user may not (${
+              messageOf(error)
+            }), let it publish and subscribe to ponder.>, $JS.API.>, $O.> and _INBOX.>`,
+            { cause: error },
+          );
+        }
+        const waitedMs = performance.now() - sinceMs;
+        if (waitedMs > patienceMs) {
+          throw new Error(
+            `Cannot ${what}: NATS at ${this.place} has not answered for ${Math.round(waitedMs / 1000)} s (${
+              messageOf(error)
+            }), go on with --resume when it is back`,
+            { cause: error },
+          );
+        }
+        if (!isTold) note(`NATS at ${this.place} does not answer (${messageOf(error)}); waiting for it`);
+        isTold = true;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  #refusal(what: string, error: JetStreamApiError): Error {
+    const { code, message } = error as JetStreamApiError & { code: number };
+    if (FULL_CODES.includes(code) || /insufficient|maximum bytes/i.test(message)) {
+      return new StoreFull(
+        `Cannot ${what} at ${this.place}: its storage is full (${message}), free some or raise max_file_store; ` +
+          "then go on with --resume",
+        { cause: error },
+      );
+    }
+    return new Error(`Cannot ${what} at ${this.place}: ${message} (${code})`, { cause: error });
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** The server has no room left. */
+export class StoreFull extends Error {}

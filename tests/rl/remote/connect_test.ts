@@ -1,0 +1,61 @@
+/** Reaching NATS: addresses, credentials, and servers that cannot be used. */
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { commandLine, UsageError } from "../../../rl/cli/mod.ts";
+import { readAddress } from "../../../rl/remote/address.ts";
+import { connectTo } from "../../../rl/remote/mod.ts";
+import { NatsServer, withNats } from "../../nats.ts";
+
+const connect = (url: string) => connectTo(url, { flag: "--nats", note: () => {} });
+
+Deno.test("addresses are read with their port, and without what is secret in what is shown", () => {
+  const { servers, shown, user, password, token, isTls } = readAddress(
+    "nats://me:se%40cret@a,b:4223",
+    "--nats",
+  );
+  assertEquals([servers, shown, isTls], [["a:4222", "b:4223"], "nats://a:4222,nats://b:4223", false]);
+  assertEquals([user, password, token], ["me", "se@cret", undefined]);
+  assertEquals(readAddress("tls://tok@[::1]", "--nats"), {
+    ...{ servers: ["[::1]:4222"], isTls: true, shown: "tls://[::1]:4222" },
+    ...{ user: undefined, password: undefined, token: "tok" },
+  });
+  assertEquals(readAddress("a:80", "--nats").servers, ["a:80"]);
+  for (const text of ["", "http://a", "nats://", "nats://a b", "nats://a/x", "nats://a:99999", "a,,b"]) {
+    assertThrows(() => readAddress(text, "--workers"), UsageError, "Cannot use --workers");
+  }
+});
+
+Deno.test("a command line is kept without the passwords in it", () => {
+  const args = ["--workers", "nats://u:p@host:1,nats://token@b", "--out", "a@b"];
+  assertEquals(commandLine("train", args), "./ponder train --workers nats://host:1,nats://b --out a@b");
+});
+
+Deno.test("a server that is not there, or has no JetStream, is named with its remedy", withNats, async () => {
+  await using plain = await NatsServer.start({ args: [] });
+  await assertRejects(() => connect(plain.url), Error, "it has no JetStream for this account");
+  await plain.end();
+  await assertRejects(
+    () => connect(plain.url),
+    Error,
+    `Cannot reach NATS at ${plain.url}: no server answers there (connection refused), start one with: nats-server -js`,
+  );
+});
+
+Deno.test("users, tokens and nkeys log in, and wrong ones are refused in a sentence", withNats, async () => {
+  const seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+  const nkey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+  const cases: [config: string, good: string, bad: string, creds?: string][] = [
+    [`authorization { user: u, password: "p@q" }`, "u:p%40q@", "u:x@"],
+    [`authorization { token: secret }`, "secret@", "other@"],
+    [`authorization { users: [ { nkey: ${nkey} } ] }`, "", "", seed],
+  ];
+  for (const [config, good, bad, creds] of cases) {
+    await using server = await NatsServer.start({ config });
+    const at = (login: string) => server.url.replace("//", `//${login}`);
+    await assertRejects(() => connect(at(bad)), Error, "it refuses the credentials");
+    const file = creds === undefined ? undefined : await Deno.makeTempFile();
+    if (file !== undefined) await Deno.writeTextFile(file, creds!);
+    await using exchange = await connectTo(at(good), { flag: "--nats", note: () => {}, natsCreds: file });
+    assertEquals([await exchange.runs(), exchange.place], [[], server.url]);
+    if (file !== undefined) await Deno.remove(file);
+  }
+});

@@ -1,0 +1,105 @@
+/** The binary form of messages, jobs and results. */
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  encodeJob,
+  encodeResult,
+  type Job,
+  readJob,
+  readResult,
+  requireFitting,
+} from "../../../rl/remote/jobs.ts";
+import { decodeMessage, encodeMessage } from "../../../rl/remote/message.ts";
+
+const job: Job = {
+  ...{ id: "a-1", version: 3, episodes: "training", temperature: 0.4, maxNewTokens: 6, greedy: false },
+  rows: [
+    { episodeSeed: 4_000_000_000, history: [] },
+    { episodeSeed: 7, history: [{ action: 2, isRandom: true }, { action: 0, isRandom: false }] },
+  ],
+  random: Uint32Array.of(1, 2, 3, 0xffffffff),
+};
+const responses = [
+  { ids: [5, 1], logprobs: Float32Array.of(-0.5, -1), entropies: Float32Array.of(1, 2), value: 0.25 },
+  { ids: [70_000], logprobs: Float32Array.of(0), entropies: Float32Array.of(0), value: -3 },
+];
+const worker = { name: "w", ponder: "0.2.0", adapter: "x" };
+const result = { id: "a-1", worker, weights: "d", ms: 12.5, outcome: { responses, prompts: "p" } };
+
+Deno.test("jobs and results come back as they were sent, to the bit", async () => {
+  assertEquals(readJob(await decodeMessage(await encodeJob(job))), job);
+  assertEquals(readResult(await decodeMessage(await encodeResult(result))), result);
+  const failed = { ...result, outcome: { error: "no memory" } };
+  assertEquals(readResult(await decodeMessage(await encodeResult(failed))), failed);
+});
+
+Deno.test("a response of 14 tokens takes 174 bytes, and an episode's place 20 and 4 a step", async () => {
+  const sizeOf = async (rows: number) => {
+    const one = {
+      ids: Array(14).fill(1),
+      logprobs: new Float32Array(14),
+      entropies: new Float32Array(14),
+      value: 0,
+    };
+    return (await encodeResult({ ...result, outcome: { responses: Array(rows).fill(one), prompts: "p" } }))
+      .length;
+  };
+  assertEquals(await sizeOf(900) - await sizeOf(800), 100 * 174);
+  const bytes = async (steps: number) =>
+    (await encodeJob({
+      ...job,
+      random: new Uint32Array(200),
+      rows: Array(100).fill({ episodeSeed: 1, history: Array(steps).fill({ action: 1, isRandom: false }) }),
+    })).length;
+  assertEquals(await bytes(19) - await bytes(18), 400);
+});
+
+Deno.test("a message that is cut, lengthened or changed anywhere is refused", async () => {
+  const good = await encodeJob(job);
+  for (let at = 0; at < good.length; at++) {
+    const bad = good.slice();
+    bad[at] ^= 1;
+    // Two bytes of the header mean nothing.
+    if (at === 6 || at === 7) continue;
+    const error = await assertRejects(async () => readJob(await decodeMessage(bad)));
+    assertEquals((error as Error).message.startsWith("Cannot "), true);
+  }
+  for (let length = 0; length < good.length; length++) {
+    await assertRejects(() => decodeMessage(good.subarray(0, length)), SyntaxError, "Cannot read a message");
+  }
+  await assertRejects(() => decodeMessage(Uint8Array.of(...good, 0)), SyntaxError, "but says");
+});
+
+Deno.test("another version of the form is told from damage", async () => {
+  const other = await encodeJob(job);
+  other[4] = 9;
+  await assertRejects(() => decodeMessage(other), RangeError, "use the same ponder everywhere");
+});
+
+Deno.test("well-formed messages with impossible content are refused", async () => {
+  const withFields = async (changes: Record<string, unknown>) => {
+    const { kind, fields, arrays } = await decodeMessage(await encodeJob(job));
+    return await decodeMessage(await encodeMessage({ kind, fields: { ...fields, ...changes }, arrays }));
+  };
+  for (
+    const changes of [{ version: -1 }, { episodes: "none" }, { temperature: 0 }, { greedy: 1 }, { id: 3 }, {
+      maxNewTokens: 1e9,
+    }]
+  ) {
+    const message = await withFields(changes);
+    assertThrows(() => readJob(message), SyntaxError, "Cannot use a job");
+  }
+  const expected = { rows: 2, maxNewTokens: 6, vocabularySize: 100_000 };
+  requireFitting(responses, expected);
+  for (const changes of [{ rows: 3 }, { maxNewTokens: 1 }, { vocabularySize: 60_000 }]) {
+    assertThrows(
+      () => requireFitting(responses, { ...expected, ...changes }),
+      SyntaxError,
+      "Cannot use a result",
+    );
+  }
+  const likely = [{ ...responses[1], logprobs: Float32Array.of(0.5) }];
+  assertThrows(() => requireFitting(likely, { ...expected, rows: 1 }), SyntaxError, "log-probability");
+  const infinite = { ...result, outcome: { prompts: "p", responses: [{ ...responses[1], value: NaN }] } };
+  const message = await decodeMessage(await encodeResult(infinite));
+  assertThrows(() => readResult(message), SyntaxError, "values 0");
+});
