@@ -8,7 +8,9 @@ import { type Algorithm, algorithms } from "../rl/algorithms/mod.ts";
 import {
   type Command,
   defineOptions,
+  foldLines,
   formatHelp,
+  outputColumns,
   processConsole,
   runCommand,
   section,
@@ -42,11 +44,12 @@ export const algorithmsCommand: Command<typeof options> = {
       });
       processConsole.out(JSON.stringify(list) + "\n");
     } else if (algorithm !== undefined) {
-      processConsole.out(describe(chosen[0], algorithm));
+      processConsole.out(foldLines(describe(chosen[0], algorithm), outputColumns()));
     } else {
       const width = Math.max(...chosen.map(({ name }) => name.length)) + 2;
       for (const { name, summary, source } of chosen) {
-        processConsole.out(`${name.padEnd(width)}${summary}\n${" ".repeat(width)}${source}\n`);
+        const text = `${name.padEnd(width)}${summary}\n${" ".repeat(width)}${source}\n`;
+        processConsole.out(foldLines(text, outputColumns()));
       }
       processConsole.out("\nSettings and metrics of one: ./ponder algorithms --algorithm NAME\n");
     }

@@ -7,7 +7,15 @@ import { checkEnvironment, ENV_NAMES, type EnvironmentDefinition } from "../envs
 import { contactSheet } from "../envs/sheet.ts";
 import { debugLevel } from "../kernels/gpu/mod.ts";
 import { writeFileAtomic } from "../model/files.ts";
-import { type Command, defineOptions, formatTable, processConsole, runCommand } from "../rl/cli/mod.ts";
+import {
+  type Command,
+  defineOptions,
+  foldLines,
+  formatTable,
+  outputColumns,
+  processConsole,
+  runCommand,
+} from "../rl/cli/mod.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 
 const options = defineOptions({
@@ -76,9 +84,10 @@ export const envsCommand: Command<typeof options> = {
         Object.entries(settings).map(([setting, meaning]) => `  ${name}  ${setting}  ${meaning}\n`)
       );
       if (settings.length > 0) {
-        processConsole.out(
+        processConsole.out(foldLines(
           `\nSettings, for --env-settings NAME=VALUE,... of train and eval:\n${settings.join("")}`,
-        );
+          outputColumns(),
+        ));
       }
     }
     return 0;

@@ -1,6 +1,6 @@
 /** The libraries bundle for browsers: WGSL as text, and a stand-in for each thing that only Deno has. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { bundle, endBundling } from "../web/bundle.ts";
+import { bundle, endBundling, withoutComments } from "../web/bundle.ts";
 import { inBrowser, openModule } from "./browser.ts";
 
 const { exports } = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
@@ -45,4 +45,25 @@ Deno.test({
       true,
     );
   },
+});
+
+Deno.test("WGSL without comments keeps its lines, its code and what the templates read", () => {
+  const source = [
+    "// header",
+    '//@include "gelu.wgsl"',
+    "  //@if HAS_U",
+    "  let a = b; // why",
+    "",
+    "  //@end",
+    "let c = d / 2;",
+  ];
+  assertEquals(withoutComments(source.join("\n")).split("\n"), [
+    "",
+    '//@include "gelu.wgsl"',
+    "//@if HAS_U",
+    "let a = b;",
+    "",
+    "//@end",
+    "let c = d / 2;",
+  ]);
 });

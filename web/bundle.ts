@@ -26,8 +26,16 @@ const MODULES: Readonly<Record<string, string>> = {
   "node:zlib": "web/host/zlib.ts",
 };
 
-/** An esbuild plugin that puts what browsers have in place of what Deno has. */
-export function forBrowsers(): esbuild.Plugin {
+/** WGSL without comments and margins. Lines stay where they are, since errors name them. */
+export function withoutComments(wgsl: string): string {
+  return wgsl.split("\n").map((line) => line.trim().replace(/(^|\s+)\/\/(?!@).*$/, "")).join("\n");
+}
+
+/**
+ * An esbuild plugin that puts what browsers have in place of what Deno has. With `isSmall`, comments of WGSL are left out,
+ * which no bundler knows.
+ */
+export function forBrowsers({ isSmall = false }: { isSmall?: boolean } = {}): esbuild.Plugin {
   const files = new Map(Object.entries(FILES).map(([from, to]) => [pathOf(from), pathOf(to)]));
   return {
     name: "ponder for browsers",
@@ -40,6 +48,12 @@ export function forBrowsers(): esbuild.Plugin {
         const stand = files.get(fileURLToPath(new URL(path, `file://${resolveDir}/`)));
         return stand === undefined ? null : { path: stand };
       });
+      if (isSmall) {
+        build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
+          contents: withoutComments(await Deno.readTextFile(path)),
+          loader: "text",
+        }));
+      }
       build.onResolve({ filter: /\.sprites\.json$/ }, ({ path }) => ({
         path: path.replace(/.*\/(\w+)\.sprites\.json$/, "$1.bin"),
         namespace: "sprites",
@@ -99,7 +113,7 @@ export async function bundle(
     platform: "browser",
     target: "es2024",
     loader: { ".wgsl": "text" },
-    plugins: [forBrowsers()],
+    plugins: [forBrowsers({ isSmall: options.minify })],
     logLevel: "silent",
   });
 }

@@ -1,8 +1,9 @@
+import { foldLines } from "./format.ts";
+import { outputColumns, terminalColumns } from "./terminal.ts";
 import { failureMessage } from "./failure.ts";
 import { type CommandText, formatHelp } from "./help.ts";
 import type { Options } from "./options.ts";
 import { type Parsed, parseOptions } from "./parse.ts";
-import { terminalColumns } from "./progress.ts";
 import { shellQuote, withoutSecrets } from "./shown.ts";
 import { type Console, dropUnwritableMessages, processConsole } from "./streams.ts";
 import { UsageError } from "./usage_error.ts";
@@ -38,8 +39,7 @@ export async function runCommand<const O extends Options>(
     const elsewhere = await command.elsewhere?.(args);
     const parsed = parseOptions(args, options, { maxPositional: command.maxPositional, elsewhere });
     if (parsed.help) {
-      const isTerminal = console === processConsole && Deno.stdout.isTerminal();
-      console.out(formatHelp(command, options, isTerminal ? terminalColumns() : undefined));
+      console.out(foldLines(formatHelp(command, options), outputColumns()));
       return 0;
     }
     return (await command.run(parsed)) ?? 0;
@@ -47,7 +47,8 @@ export async function runCommand<const O extends Options>(
     // The reader of our output, such as `head`, has seen enough.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
     const isUsage = error instanceof UsageError;
-    console.err(`${failureMessage(error)}\n`);
+    const isSeen = console === processConsole && Deno.stderr.isTerminal();
+    console.err(`${foldLines(failureMessage(error), isSeen ? terminalColumns() : Infinity)}\n`);
     if (isUsage) console.err(`See: ${command.command} --help\n`);
     else if (debug && error instanceof Error) console.err(`${error.stack}\n`);
     return isUsage ? error.exitCode : 1;

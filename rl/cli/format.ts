@@ -1,3 +1,5 @@
+import { outputColumns } from "./terminal.ts";
+
 /** Formats a duration in milliseconds for people: `0.4 s`, `12 s`, `4 m 05 s`, `2 h 03 m`. */
 export function formatDuration(durationMs: number): string {
   if (!Number.isFinite(durationMs)) return "?";
@@ -37,15 +39,48 @@ export function formatShare(share: number): string {
 // deno-lint-ignore no-control-regex -- a terminal obeys them
 const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
 
-/** Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. */
-export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+/**
+ * Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. Columns
+ * that do not fit the terminal follow below, with the first again.
+ */
+export function formatTable(
+  headers: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number = outputColumns(),
+): string {
   // Names come from files and folders too.
   const all = [headers, ...rows].map((row) => row.map((cell) => cell.replace(CONTROLS, "\ufffd")));
   const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
-  const line = (row: readonly string[]) =>
-    widths.map((w, c) => c === 0 ? (row[c] ?? "").padEnd(w) : (row[c] ?? "").padStart(w)).join("  ")
-      .trimEnd();
-  return all.map(line).join("\n");
+  const line = (row: readonly string[], shown: readonly number[]) =>
+    shown.map((c) => c === 0 ? (row[c] ?? "").padEnd(widths[0]) : (row[c] ?? "").padStart(widths[c]))
+      .join("  ").trimEnd();
+  const parts: number[][] = [[0]];
+  for (let c = 1; c < widths.length; c++) {
+    const last = parts.at(-1)!;
+    const isFitting = [...last, c].reduce((sum, each) => sum + widths[each] + 2, -2) <= columns;
+    if (isFitting || last.length === 1) last.push(c);
+    else parts.push([0, c]);
+  }
+  return parts.map((shown) => all.map((row) => line(row, shown)).join("\n")).join("\n\n");
+}
+
+/**
+ * Breaks lines that are longer than `columns` between words. What follows stands under what follows the last gap of two blanks
+ * or more, as in a list of flags and meanings. A longer word, such as a path, stays whole.
+ */
+export function foldLines(text: string, columns: number): string {
+  return text.split("\n").map((line) => {
+    const folded: string[] = [];
+    const gap = /^ *\S.*?\S {2,}(?=\S)/.exec(line)?.[0].length ?? /^ */.exec(line)![0].length;
+    const indent = gap > columns / 2 ? 4 : gap;
+    for (let rest = line;;) {
+      const at = rest.lastIndexOf(" ", columns);
+      const before = rest.length <= columns ? -1 : at > indent ? at : rest.indexOf(" ", indent + 1);
+      if (before === -1) return [...folded, rest].join("\n");
+      folded.push(rest.slice(0, before).trimEnd());
+      rest = " ".repeat(indent) + rest.slice(before).trimStart();
+    }
+  }).join("\n");
 }
 
 /**

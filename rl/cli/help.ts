@@ -1,4 +1,3 @@
-import { wrapWords } from "./format.ts";
 import { type Option, type Options, toFlag } from "./options.ts";
 
 /** What `--help` says about a command beside its options. */
@@ -47,25 +46,14 @@ function row(name: string, option: Option): readonly [string, string] {
 
 const MAX_LEFT_COLUMNS = 30;
 
-/** A meaning is broken between words where the terminal ends, if that leaves it some room. */
-const LEAST_COLUMNS = 20;
-
-function table(rows: readonly (readonly [string, string])[], left: number, columns: number): string[] {
-  const indent = " ".repeat(left + 4);
-  return rows.map(([flag, meaning]) => {
-    const told = wrapWords(meaning, Math.max(LEAST_COLUMNS, columns - indent.length)).replaceAll(
-      "\n",
-      `\n${indent}`,
-    );
-    return flag.length > left ? `  ${flag}\n${indent}${told}` : `  ${flag.padEnd(left)}  ${told}`;
-  });
+function table(rows: readonly (readonly [string, string])[], left: number): string[] {
+  return rows.map(([flag, meaning]) =>
+    flag.length > left ? `  ${flag}\n  ${" ".repeat(left)}  ${meaning}` : `  ${flag.padEnd(left)}  ${meaning}`
+  );
 }
 
-/**
- * Makes the text of `--help`: usage, summary, examples, and options by group with type, unit, meaning and default. Lines are
- * broken between words at `columns` characters.
- */
-export function formatHelp(text: CommandText, options: Options, columns: number = Infinity): string {
+/** Makes the text of `--help`: usage, summary, examples, and options by group with type, unit, meaning and default. */
+export function formatHelp(text: CommandText, options: Options): string {
   const groups = new Map<string, (readonly [string, string])[]>([["Options", []]]);
   for (const [name, option] of Object.entries(options)) {
     const group = option.group ?? "Options";
@@ -81,8 +69,8 @@ export function formatHelp(text: CommandText, options: Options, columns: number 
   );
   const left = Math.max(...widths);
   const usage = ["Usage:", text.command, "[OPTION...]", text.positional].filter(Boolean).join(" ");
-  const lines = [usage, "", wrapWords(text.summary, columns)];
-  for (const [group, rows] of groups) lines.push("", `${group}:`, ...table(rows, left, columns));
+  const lines = [usage, "", text.summary];
+  for (const [group, rows] of groups) lines.push("", `${group}:`, ...table(rows, left));
   if (text.examples?.length) lines.push("", "Examples:", ...text.examples.map((line) => `  ${line}`));
   return lines.join("\n") + "\n";
 }

@@ -24,6 +24,7 @@ export {
 export { failureMessage } from "./failure.ts";
 export { noteUserModule, placedMessage } from "./user_code.ts";
 export {
+  foldLines,
   formatBytes,
   formatCount,
   formatDuration,
@@ -59,10 +60,9 @@ export {
   Progress,
   type ProgressOptions,
   type ProgressState,
-  terminalColumns,
-  terminalRows,
 } from "./progress.ts";
 export { clip, printable, shellQuote, shown, withoutSecrets } from "./shown.ts";
 export { type Console, processConsole } from "./streams.ts";
 export { taskArguments } from "./task.ts";
 export { UsageError } from "./usage_error.ts";
+export { outputColumns, terminalColumns, terminalRows } from "./terminal.ts";

@@ -1,3 +1,4 @@
+import { terminalColumns } from "./terminal.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { processConsole } from "./streams.ts";
 
@@ -44,24 +45,6 @@ export function formatProgress(state: ProgressState, columns = Infinity): string
   if (state.leftMs !== undefined) parts.push(`${formatDuration(state.leftMs)} left`);
   const line = parts.join("  ");
   return line.length <= columns ? line : line.slice(0, Math.max(0, columns - 1)) + "…";
-}
-
-/** Asks the terminal for its columns. 80 if there is no terminal, or if it does not know, as in some containers. */
-export function terminalColumns(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80;
-  }
-}
-
-/** Asks the terminal for its lines. 24 if there is no terminal, or if it does not know. */
-export function terminalRows(): number {
-  try {
-    return Deno.consoleSize().rows || 24;
-  } catch {
-    return 24;
-  }
 }
 
 const CLEAR_LINE = "\r\x1b[2K";

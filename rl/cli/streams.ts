@@ -1,9 +1,18 @@
+import { foldLines } from "./format.ts";
+import { terminalColumns } from "./terminal.ts";
+
 /** The streams that a command writes to; tests replace them. */
 export interface Console {
   /** Writes results. */
   readonly out: (text: string) => void;
   /** Writes messages and progress. */
   readonly err: (text: string) => void;
+}
+
+/** A message as a terminal shows it. */
+function folded(message: unknown): unknown {
+  const isText = typeof message === "string" && !message.includes("\x1b");
+  return isText && Deno.stderr.isTerminal() ? foldLines(message, terminalColumns()) : message;
 }
 
 const encoder = new TextEncoder();
@@ -31,10 +40,13 @@ export const processConsole: Console = {
   err: (text) => dropping(() => writeAll(Deno.stderr, text)),
 };
 
-/** Makes `console.error` and `console.warn` drop what cannot be written, as {@linkcode processConsole} does. */
+/**
+ * Makes `console.error` and `console.warn` drop what cannot be written, as {@linkcode processConsole} does, and break lines
+ * between words on a terminal.
+ */
 export function dropUnwritableMessages(): void {
   for (const name of ["error", "warn"] as const) {
     const write = console[name].bind(console);
-    console[name] = (...data: unknown[]) => dropping(() => write(...data));
+    console[name] = (...data: unknown[]) => dropping(() => write(...data.map(folded)));
   }
 }

@@ -105,12 +105,13 @@ export class LineChart {
     this.#plot = new uPlot(this.#options(onHover, onPick), data, this.#element);
   }
 
-  /** Values of the lines that are not faint at the point nearest to an x, by label. */
-  valuesAt(x: number): Map<string, number | null> {
-    const at = nearest(this.#x, x);
+  /** Values of the lines that are not faint at the point nearest to an x, or each line's last if it is null; by label. */
+  valuesAt(x: number | null): Map<string, number | null> {
+    const at = x === null ? -1 : nearest(this.#x, x);
     const rows = this.#join();
     return new Map(this.#lines.flatMap((line, i) => {
       if (line.isFaint) return [];
+      if (x === null) return [[line.label, line.y.findLast((value) => value !== null) ?? null]];
       return [[line.label, at < 0 ? null : (rows[this.#rowOf(i)] as (number | null)[])[at] ?? null]];
     }));
   }

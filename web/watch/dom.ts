@@ -62,3 +62,22 @@ export function show(element: Element, ...children: readonly Child[]): void {
   element.replaceChildren();
   append(element, children);
 }
+
+/**
+ * Does what draws part of the page anew. What had the focus has it again, if the new part has the same thing; else what
+ * `otherwise` gives.
+ */
+export function keepingFocus(work: () => void, otherwise: () => HTMLElement | null = () => null): void {
+  const before = document.activeElement;
+  if (!(before instanceof HTMLElement) || before === document.body) return work();
+  const kind = (element: Element) =>
+    [element.getAttribute("aria-label") ?? element.textContent, element.getAttribute("type"), element.id]
+      .join();
+  const wanted = kind(before);
+  work();
+  if (before.isConnected) return;
+  const again = [...document.querySelectorAll<HTMLElement>(before.tagName)].find((each) =>
+    kind(each) === wanted
+  );
+  (otherwise() ?? again)?.focus({ preventScroll: true });
+}

@@ -6,7 +6,7 @@
  */
 import type { Recorded, RecordedTurn } from "../../rl/run/recorded.ts";
 import type { EpisodeListed, SceneTold } from "../../rl/watch/wire.ts";
-import { h, show } from "./dom.ts";
+import { h, keepingFocus, show } from "./dom.ts";
 import { minus, number, signed } from "./format.ts";
 import { Microscope } from "./microscope.ts";
 import type { ShownRun, State } from "./state.ts";
@@ -146,11 +146,16 @@ export class EpisodesView {
     const first = Math.max(0, top - OVERSCAN);
     const last = Math.min(this.#rows.length, bottom + OVERSCAN);
     this.#drawn = [first, last];
+    const chosen = this.#rows.findIndex(({ file, episode }) =>
+      file === place?.file && episode === place.episode
+    );
+    if (chosen < first || chosen >= last) this.#list.removeAttribute("aria-activedescendant");
+    else this.#list.setAttribute("aria-activedescendant", `row-${chosen}`);
     show(
       this.#list,
       h(
         "div",
-        { class: "runway", style: { height: `${this.#rows.length * ROW}px` } },
+        { class: "runway", role: "presentation", style: { height: `${this.#rows.length * ROW}px` } },
         this.#rows.slice(first, last).map((row, i) =>
           this.#row(row, first + i, row.file === place?.file && row.episode === place.episode)
         ),
@@ -166,7 +171,9 @@ export class EpisodesView {
     return h(
       "div",
       {
-        ...{ class: "row", role: "option", "aria-selected": isChosen, style: { top: `${index * ROW}px` } },
+        ...{ class: "row", id: `row-${index}`, role: "option", "aria-selected": isChosen },
+        ...{ "aria-setsize": this.#rows.length, "aria-posinset": index + 1 },
+        ...{ style: { top: `${index * ROW}px` } },
         "aria-label": `${name}, ${row.turns} turns, ${
           row.success === null ? "not ended" : row.success ? "success" : "no success"
         }`,
@@ -229,7 +236,15 @@ export class EpisodesView {
     }
   }
 
+  /** The focus stays where it was; in the film it is on the turn that is shown. */
   #draw(run: ShownRun, recorded: Recorded, scene: SceneTold | null): void {
+    const isInFilm = document.activeElement?.closest(".film") != null;
+    const shownTurn = () =>
+      isInFilm ? this.#detail.querySelector<HTMLElement>(".film [aria-pressed=true]") : null;
+    keepingFocus(() => this.#drawDetail(run, recorded, scene), shownTurn);
+  }
+
+  #drawDetail(run: ShownRun, recorded: Recorded, scene: SceneTold | null): void {
     const { header, episodes, turns } = recorded;
     const place = this.#state.place!;
     const episode = episodes.find(({ episode }) => episode === place.episode);

@@ -6,7 +6,7 @@
  */
 import { forgetColors } from "./chart.ts";
 import { CompareView } from "./compare.ts";
-import { h, show } from "./dom.ts";
+import { h, keepingFocus, show } from "./dom.ts";
 import { EpisodesView } from "./episodes.ts";
 import { percent } from "./format.ts";
 import { IterationView } from "./iteration.ts";
@@ -84,6 +84,10 @@ async function load(): Promise<void> {
 }
 
 function render(): void {
+  keepingFocus(draw);
+}
+
+function draw(): void {
   const view: Shown = state.view in views ? state.view as Shown : "trend";
   const isMany = source.isLive || state.listed.length > 1;
   show(
@@ -145,7 +149,11 @@ function tellFaults(): void {
   const faults = state.shown.flatMap(({ told, recording, metrics }) => [
     ...[...told.faults, ...recording.faults].map(({ file, state }) => `${told.name}/${file}: ${state}`),
     ...metrics.damagedLines > 0
-      ? [`${told.name}/metrics.jsonl: ${metrics.damagedLines} lines are not JSON, and left out`]
+      ? [
+        `${told.name}/metrics.jsonl: ${
+          metrics.damagedLines === 1 ? "1 line is" : `${metrics.damagedLines} lines are`
+        } not JSON, or of another version, and left out`,
+      ]
       : [],
   ]);
   show(
@@ -222,9 +230,11 @@ addEventListener("hashchange", () => {
   void openAddress();
 });
 
-// Digits choose views; text fields keep theirs.
+// Digits choose views; fields that take digits keep theirs.
 addEventListener("keydown", (event) => {
-  const isTyping = (event.target as HTMLElement | null)?.closest?.("input, textarea, select") !== null;
+  const isTyping = (event.target as HTMLElement | null)?.closest?.(
+    "input:not([type=range], [type=checkbox], [type=radio]), textarea, select",
+  ) !== null;
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   const view = (Object.keys(views) as Shown[])[Number(event.key) - 1];
   if (view !== undefined) go(() => state.view = view);

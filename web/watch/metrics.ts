@@ -20,7 +20,7 @@ export class RunMetrics {
   readonly iterations = new Map<number, Record<string, unknown>>();
   /** Evaluations after `sft` and `rl`. */
   readonly evaluations: Record<string, unknown>[] = [];
-  /** Lines that are no JSON. */
+  /** Lines that are no JSON, or say nothing that this version knows. */
   damagedLines = 0;
   /** Bytes read so far. */
   next = 0;
@@ -47,6 +47,13 @@ export class RunMetrics {
   }
 
   #take(line: Record<string, unknown>): void {
+    const place = line.stage === "rl" ? [line.iteration, line.envSteps] : [line.update];
+    const isPlaced = line.stage === "evaluation" || place.every((each) => Number.isFinite(each));
+    // Of another version, or written by hand.
+    if (!isPlaced) {
+      this.damagedLines++;
+      return;
+    }
     if (line.stage === "rl" && typeof line.iteration === "number") {
       this.iterations.set(line.iteration, line);
       this.#append(this.rl, Number(line.envSteps), line, ["stage", "iteration", "envSteps"]);

@@ -5,7 +5,7 @@
  * @module
  */
 import type { RecordedHeader, RecordedTurn } from "../../rl/run/recorded.ts";
-import { h, show } from "./dom.ts";
+import { h, keepingFocus, show } from "./dom.ts";
 import { chance, signed } from "./format.ts";
 import { QUANTITIES, type Quantity, strengthOf } from "./quantities.ts";
 
@@ -46,10 +46,15 @@ export class Microscope {
     const seen = frame ?? picture;
     const chips = available.map((quantity) => {
       const input = h("input", {
-        ...{ type: "radio", name: "quantity", checked: quantity === this.#quantity },
+        ...{
+          type: "radio",
+          name: "quantity",
+          checked: quantity === this.#quantity,
+          id: `by-${quantity.name}`,
+        },
         onchange: () => {
           this.#quantity = quantity;
-          this.#build();
+          keepingFocus(() => this.#build());
         },
       });
       return h("label", { class: "chip", title: quantity.meaning }, input, h("span", {}, quantity.name));

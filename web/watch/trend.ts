@@ -159,7 +159,7 @@ export class TrendView {
 
   #card(name: string, stage: "rl" | "sft", isWide: boolean): HTMLElement {
     const values = h("div", { class: "values" });
-    const plot = h("div", { class: "plot" });
+    const plot = h("div", { class: "plot", role: "img" });
     const definition = definitions[name] ?? "Defined by the run's own algorithm.";
     const about = `about-${stage}-${name}`;
     const element = h(
@@ -225,10 +225,14 @@ export class TrendView {
   }
 
   /** Values beside the title: under the pointer, or the last. */
-  #tell({ name, chart, values, element }: Card, x: number | null): void {
+  #tell({ name, chart, values, element, plot }: Card, x: number | null): void {
     const isWide = element.classList.contains("wide");
-    const told = chart!.valuesAt(x ?? Infinity);
+    const told = chart!.valuesAt(x);
     const format = isShare(name) ? percent : number;
+    if (x === null) {
+      const last = [...told].map(([label, value]) => `${label} ${format(value)}`).join(", ");
+      plot.setAttribute("aria-label", `${titleOf(name)} over steps; at the end ${last}`);
+    }
     const colors = new Map(
       this.#withBand
         ? this.#bands().map(({ label, color }) => [label, color])

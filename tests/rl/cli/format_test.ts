@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  foldLines,
   formatBytes,
   formatCount,
   formatDuration,
@@ -72,4 +73,35 @@ Deno.test("text breaks between words, keeps its own line feeds, and no character
   assertEquals(wrapped.replaceAll("\n", " "), text.replaceAll("\n", " "));
   assertEquals(wrapWords(text, Infinity), text);
   assertEquals(wrapWords("", 5), "");
+});
+
+Deno.test("a table that is wider than the terminal goes on below, with its first column again", () => {
+  const headers = ["policy", "success", "95% interval", "goal"];
+  const rows = [["sampled", "95.1%", "90.0% to 97.0%", "97.5%"]];
+  const lines = formatTable(headers, rows, 36).split("\n");
+  assertEquals(lines, [
+    "policy   success    95% interval",
+    "sampled    95.1%  90.0% to 97.0%",
+    "",
+    "policy    goal",
+    "sampled  97.5%",
+  ]);
+  assertEquals(formatTable(headers, rows, Infinity).split("\n").length, 2);
+  // A column that fits nowhere is there all the same.
+  assertEquals(formatTable(["a", "b".repeat(50)], [["x", "y"]], 20).split("\n").length, 2);
+});
+
+Deno.test("lines break between words and keep their margin; a path stays whole", () => {
+  const path = "/a/path/that/is/longer/than/the/line";
+  assertEquals(foldLines(`  --out PATH   where the run is kept, a folder`, 30).split("\n"), [
+    "  --out PATH   where the run",
+    "               is kept, a",
+    "               folder",
+  ]);
+  assertEquals(foldLines(`Saved in ${path} at last`, 20).split("\n"), ["Saved in", path, "at last"]);
+  assertEquals(foldLines("short\n\n  short too", 40), "short\n\n  short too");
+  for (const columns of [10, 20, 40, 80]) {
+    const text = "a list of words of which none may be torn apart   and a gap in them";
+    assertEquals(foldLines(text, columns).split(/\s+/), text.split(/\s+/));
+  }
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { defineOptions, formatHelp } from "../../../rl/cli/mod.ts";
 
 const options = defineOptions({
@@ -53,14 +53,4 @@ Deno.test("a flag too long for its column puts its meaning on the next line", ()
   });
   const help = formatHelp({ command: "x", summary: "X." }, long);
   assertStringIncludes(help, "  --a-very-long-setting-name-indeed one|two\n                 what it is\n");
-});
-
-Deno.test("on a terminal no meaning runs over its edge, and every line of it stands in its column", () => {
-  const options = defineOptions({
-    steps: { type: "integer", default: 3, meaning: "word ".repeat(40).trim() },
-    aVeryLongSettingNameIndeed: { type: "string", choices: ["one", "two"], meaning: "what it is ".repeat(9) },
-  });
-  const help = formatHelp({ command: "x", summary: "It does what it does. ".repeat(9).trim() }, options, 80);
-  for (const line of help.split("\n")) assert(line.length <= 80, line);
-  assert(help.split("\n").filter((line) => /^ {19}word/.test(line)).length > 2, help);
 });

@@ -1,8 +1,10 @@
+/// <reference lib="dom" />
 /** The watch page in a browser: clicked through, at three widths, light and dark, with a long run and a damaged one. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
 import { gzipSync } from "node:zlib";
 import { bundlePage, readDefinitions } from "../../../scripts/watch_page.ts";
+import { decodeRecorded, encodeRecorded } from "../../../rl/run/recorded.ts";
 import { exportPage } from "../../../rl/watch/export.ts";
 import { readPage } from "../../../rl/watch/page.ts";
 import { findRuns } from "../../../rl/watch/runs.ts";
@@ -128,7 +130,16 @@ Deno.test({
     const file = `${run}/recording/rl-000002.jsonl`;
     Deno.writeTextFileSync(file, Deno.readTextFileSync(file).slice(0, 900));
     Deno.writeTextFileSync(`${run}/summary.json`, "{");
-    Deno.writeTextFileSync(`${run}/metrics.jsonl`, "not JSON\n", { append: true });
+    const lines = [
+      "not JSON",
+      '{"stage":"dream","x":1}',
+      '{"stage":"rl","iteration":9,"envSteps":"many"}',
+      "[1]",
+    ];
+    Deno.writeTextFileSync(`${run}/metrics.jsonl`, lines.join("\n") + "\n", { append: true });
+    const newer = `${run}/recording/rl-000003.jsonl`;
+    const { header, episodes, turns } = decodeRecorded(Deno.readTextFileSync(newer));
+    Deno.writeTextFileSync(newer, encodeRecorded([{ ...header, format: 9 } as never, ...episodes, ...turns]));
     await using server = await serve([temp.path]);
     await using opened = await openPage(`${server.url}#/episodes`, {
       viewport: { width: 1024, height: 800 },
@@ -143,7 +154,8 @@ Deno.test({
       const part of [
         "rl-000002.jsonl: it is half-written",
         "summary.json: it is not JSON",
-        "1 lines are not JSON",
+        "rl-000003.jsonl: ",
+        "4 lines are not JSON, or of another version",
       ]
     ) {
       assertStringIncludes(notice, part);
@@ -186,5 +198,97 @@ Deno.test({
       }
       assertEquals(errors, []);
     }
+  },
+});
+
+Deno.test({
+  name: "the keyboard reaches everything, and what has the focus keeps it when the page is drawn anew",
+  ...inBrowser,
+  fn: async () => {
+    using temp = new TempFolder();
+    await writeSyntheticRun(`${temp.path}/a`, { iterations: 20, recorded: 6 });
+    await writeSyntheticRun(`${temp.path}/sweep/a`, { iterations: 20, recorded: 6, seed: 1 });
+    await using server = await serve([temp.path]);
+    await using opened = await openPage(`${server.url}#/trend?runs=a`, {
+      ...{ viewport: { width: 1024, height: 800 }, reducedMotion: "reduce" },
+    });
+    const { page, errors } = opened;
+    const focused = () =>
+      page.evaluate<string>(
+        "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent",
+      );
+    await page.waitForSelector(READY);
+    await page.focus("nav >> text=Trend");
+    await page.keyboard.press("Tab");
+    assertEquals(await focused(), "Iteration");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".iteration .numbers");
+    assertEquals(await focused(), "Iteration", "a view that is chosen keeps the focus");
+    await page.focus("input[type=range]");
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction(() => location.hash.startsWith("#/iteration/19"));
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction(() => location.hash.startsWith("#/iteration/18"));
+    // The film moves with the focus.
+    await page.keyboard.press("4");
+    await page.click('.row:has-text("turns")');
+    await page.waitForSelector(".film li:nth-child(2) img[src^='data:image/png']");
+    await page.focus(".film [aria-pressed=true]");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(() =>
+      document.activeElement === document.querySelector(".film li:nth-child(2) button[aria-pressed=true]")
+    );
+    // So do the colours, and the list tells which of its rows is chosen.
+    await page.focus(".chip input:checked");
+    await page.keyboard.press("ArrowRight");
+    assertEquals(await page.locator(".chip input:checked + span").textContent(), "moved");
+    await page.keyboard.press("ArrowRight");
+    assertEquals(await page.locator(".chip input:checked + span").textContent(), "ratio");
+    await page.focus(".list");
+    await page.keyboard.press("ArrowDown");
+    const active = await page.getAttribute(".list", "aria-activedescendant");
+    assertEquals(await page.getAttribute(`#${active}`, "aria-selected"), "true");
+    // Nothing that can be used is without a name.
+    for (const view of ["1", "2", "3", "4", "5", "6"]) {
+      await page.evaluate("document.activeElement.blur()");
+      await page.keyboard.press(view);
+      const nameless = await page.evaluate<string[]>(
+        "[...document.querySelectorAll('button, input, select, canvas[tabindex], [role=img]')].filter((each) =>" +
+          "!(each.getAttribute('aria-label') || each.textContent.trim() || each.labels?.[0]?.textContent.trim()))" +
+          ".map((each) => each.outerHTML)",
+      );
+      assertEquals(nameless, [], view);
+    }
+    assertEquals(errors, []);
+  },
+});
+
+Deno.test({
+  name:
+    "an address that is broken, too long or of other runs says so, and the page is there; so it is without WebGPU",
+  ...inBrowser,
+  fn: async () => {
+    using temp = new TempFolder();
+    await writeSyntheticRun(`${temp.path}/a`, { iterations: 6, recorded: 2 });
+    await using server = await serve([temp.path]);
+    const cases: [hash: string, said: string][] = [
+      ["#/trend?runs=%", "This link is broken (it names runs that are no text)"],
+      [`#/trend?runs=${"a".repeat(20_000)}`, "This link is too long"],
+      ["#/chess", "This link is broken (there is no such view)"],
+      ["#/trend?runs=gone", "This link names runs that are not here: gone."],
+    ];
+    await using opened = await openPage("about:blank");
+    const { page, errors } = opened;
+    await page.addInitScript("Object.defineProperty(navigator, 'gpu', { value: undefined })");
+    for (const [hash, said] of cases) {
+      await page.goto("about:blank");
+      await page.goto(`${server.url}${hash}`);
+      await page.waitForSelector(".card.wide canvas");
+      assertStringIncludes(await page.textContent(".notice") ?? "", said);
+      assertEquals(await page.evaluate("location.hash"), "#/trend?runs=a");
+      await page.click(".notice >> text=Close");
+      assertEquals(await page.locator(".notice").count(), 0);
+    }
+    assertEquals(errors, []);
   },
 });

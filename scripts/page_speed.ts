@@ -1,0 +1,82 @@
+/// <reference lib="dom" />
+/**
+ * Measures the page of `watch` in Chromium with a run of 5,000 iterations and 2,000 recorded responses: when it can be used,
+ * and how evenly frames come while it is scrolled. Drawing is in software if the machine has no GPU.
+ *
+ *     deno run -A scripts/page_speed.ts
+ */
+import { findRuns } from "../rl/watch/runs.ts";
+import { readPage } from "../rl/watch/page.ts";
+import { serveSite } from "../rl/watch/serve.ts";
+import { makeSite } from "../rl/watch/site.ts";
+import { openPage, testBrowser } from "../tests/browser.ts";
+import { writeSyntheticRun } from "../tests/rl/watch/synthetic_run.ts";
+
+/** Frames that are scrolled over. */
+const FRAMES = 240;
+
+/** Gaps between frames in milliseconds, while something scrolls by some pixels a frame. */
+async function scrollGaps(selector: string, frames: number): Promise<number[]> {
+  const target = selector === "" ? document.scrollingElement! : document.querySelector(selector)!;
+  const frame = () => new Promise<number>((resolve) => requestAnimationFrame(resolve));
+  const gaps: number[] = [];
+  let before = await frame();
+  for (let i = 0; i < frames; i++) {
+    target.scrollTop += 24;
+    if (target.scrollTop + target.clientHeight >= target.scrollHeight - 1) target.scrollTop = 0;
+    const now = await frame();
+    gaps.push(now - before);
+    before = now;
+  }
+  return gaps;
+}
+
+const folder = await Deno.makeTempDir();
+const responses = await writeSyntheticRun(`${folder}/long`, { iterations: 5000, recorded: 400 });
+const page = await readPage();
+await using server = serveSite(makeSite({ page, runs: () => findRuns([folder]) }), {
+  port: 0,
+  note: () => {},
+});
+for (
+  const [view, selector, ready] of [
+    ["trend", "", ".card.wide canvas"],
+    ["episodes", ".list", ".token[aria-pressed=true]"],
+  ] as const
+) {
+  await using opened = await openPage("about:blank", { viewport: { width: 1440, height: 900 } });
+  const { page } = opened;
+  const startMs = performance.now();
+  await page.goto(`${server.url}#/${view}?runs=long`);
+  await page.waitForSelector("html[data-ready]");
+  await page.waitForSelector(ready);
+  const usableMs = performance.now() - startMs;
+  await page.waitForTimeout(500);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const busy = async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return Object.fromEntries(metrics.map(({ name, value }) => [name, 1000 * value]));
+  };
+  const before = await busy();
+  const gaps = (await page.evaluate(`(${scrollGaps})(${JSON.stringify(selector)}, ${FRAMES})`) as number[])
+    .toSorted((a, b) => a - b);
+  const after = await busy();
+  const each = (name: string) => ((after[name] - before[name]) / FRAMES).toFixed(2);
+  const at = (share: number) => gaps[Math.floor(share * (gaps.length - 1))].toFixed(1);
+  const late = gaps.filter((gap) => gap > 1.5 * 1000 / 60).length;
+  console.log(
+    `${view}: ${responses} responses, usable after ${
+      usableMs.toFixed(0)
+    } ms; ${FRAMES} frames scrolled, gaps median ` +
+      `${at(0.5)} ms, 95% ${at(0.95)}, most ${at(1)}, ${late} frames late; main thread ${
+        each("TaskDuration")
+      } ms a frame ` +
+      `(script ${each("ScriptDuration")}, layout ${each("LayoutDuration")}, style ${
+        each("RecalcStyleDuration")
+      })`,
+  );
+}
+await (await testBrowser()).close();
+await Deno.remove(folder, { recursive: true });
+Deno.exit(0);
