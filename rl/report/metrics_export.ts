@@ -18,7 +18,7 @@ export interface Scalar {
 export function scalarsOf(lines: readonly Readonly<Record<string, unknown>>[]): Scalar[] {
   let envSteps = 0;
   return lines.flatMap((line) => {
-    const { stage, update, iteration, envSteps: steps, after, ...rest } = line;
+    const { stage, update, iteration: _, envSteps: steps, after, ...rest } = line;
     if (typeof steps === "number") envSteps = steps;
     const step = typeof update === "number" ? update : envSteps;
     // What no run writes is left out: a negative step has no place in an event file.
