@@ -34,8 +34,6 @@ export { editDistance, nearestName } from "./shared/nearest.ts";
 export { type Color, gridPicture, picture } from "./shared/picture.ts";
 export type { Outcome, Rules } from "./shared/rules.ts";
 export { type Part, PARTS } from "./shared/held_out.ts";
-export { LOOKS } from "./number_line/variations.ts";
-export { PLAN_KINDS, type PlanKind } from "./points/wide_solver.ts";
 export { createTolerantParser } from "./shared/tolerant.ts";
 export type { Setting, SettingSpec } from "./shared/settings.ts";
 export { keyOf } from "./shared/state_key.ts";

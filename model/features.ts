@@ -1,5 +1,5 @@
 /**
- * Image tokens that are computed once: while vision encoder and projector stay as they are, equal pictures have equal ones.
+ * Image tokens that are computed once. While vision encoder and projector do not change, equal pictures have equal tokens.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { Vlm } from "./vlm.ts";
 
 /** Patches of one pass of the encoder, or one picture. A pass always has as many pictures, so a picture's values are the same in each. */
 const PASS_PATCHES = 1024;
-/** Bytes that are kept by default: 1,800 pictures of SmolVLM-256M. Beyond it those not used for longest go. */
+/** Bytes that are kept by default: 1,800 pictures of SmolVLM-256M. Then the pictures go that were not used for longest. */
 const MOST_BYTES = 256 * 2 ** 20;
 
 /** The image tokens of pictures, on the host, for one state of the weights. */
 export class Features {
   readonly #vlm: Vlm;
   readonly #mostBytes: number;
-  /** (P*C) of each picture by its id; those used last come last. */
+  /** (P*C) of each picture by its id, in the order of their last use. */
   readonly #known = new Map<string, Float32Array>();
   #version = -1;
 
@@ -28,7 +28,7 @@ export class Features {
     this.#mostBytes = mostBytes;
   }
 
-  /** Computes those of pictures that are not known yet. */
+  /** Computes the image tokens of pictures that have none yet. */
   async compute(pictures: readonly Picture[]): Promise<void> {
     this.#forgetOld();
     const { gpu, config } = this.#vlm;
@@ -62,7 +62,7 @@ export class Features {
     }
   }
 
-  /** Those of each picture, one after another; null if they are not all known. */
+  /** The image tokens of the pictures, one after another; null if some have none yet. */
   of(pictures: readonly Picture[]): Float32Array | null {
     this.#forgetOld();
     const all = pictures.map(({ id }) => this.#known.get(id));
@@ -80,7 +80,7 @@ export class Features {
     this.#known.set(id, words);
   }
 
-  /** Other weights, other features. */
+  /** Forgets all if the weights have changed. */
   #forgetOld(): void {
     const { version } = this.#vlm.parameters;
     if (version !== this.#version) this.#known.clear();

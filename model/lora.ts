@@ -19,13 +19,13 @@ export interface LoraConfig {
   readonly rank: number;
   /** Adapters are multiplied by alpha / rank. */
   readonly alpha: number;
-  /** By alpha / sqrt(rank) instead; false when absent. */
+  /** Are they multiplied by alpha / sqrt(rank) instead? False when absent. */
   readonly rslora?: boolean;
   /** Names of linear layers as PEFT has them: `q_proj`, `k_proj`, `v_proj`, `o_proj`, `gate_proj`, `up_proj`, `down_proj`. */
   readonly targets: readonly string[];
 }
 
-/** Where a linear layer lies in a packed one of ours. */
+/** The place of a linear layer in one of ours, which packs several. */
 interface Place {
   readonly layer: string;
   readonly rows: number;
@@ -74,7 +74,7 @@ export function adapterSpecs(name: string, sizes: BlockSizes): ParameterSpec[] {
   });
 }
 
-/** Y of a layer, and what the adapters in it make of X; nobody reads Y as it was. */
+/** Adds to a layer's Y what its adapters make of X. Y itself is changed, since nothing reads it as it was. */
 export function addAdapters(
   tape: Tape,
   parameters: Parameters,
@@ -97,7 +97,7 @@ export function addAdapters(
   return Y;
 }
 
-/** What PEFT can say that changes the model, and that our adapters have no counterpart for. */
+/** Settings of PEFT that change the model, and that our adapters do not have. */
 const UNKNOWN = [
   ...[
     "use_dora",
@@ -118,7 +118,7 @@ const UNKNOWN = [
   ...["layer_replication", "alora_invocation_tokens"],
 ];
 
-/** Does a setting of PEFT say anything? Nothing is said by null, false, and what is empty; 0 may be a layer. */
+/** Does a setting of PEFT say anything? Null, false and empty values do not; 0 may be a layer. */
 function saysSomething(value: unknown): boolean {
   if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
   return value === 0 || Boolean(value);

@@ -52,6 +52,7 @@ export { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts"
 export { agentOptions } from "./agent.ts";
 export { returnOptions, rolloutOptions } from "./rollout.ts";
 export { sftOptions } from "./sft.ts";
+export { pretrainedOptions } from "./pretrained/options.ts";
 export { freezeOptions } from "./optimizers.ts";
 export { evaluationOptions } from "./evaluation.ts";
 
@@ -79,11 +80,17 @@ export type {
 export type { KeptRecording, Recording, RecordingSink } from "./run/recording.ts";
 export type { FileContent } from "../model/files.ts";
 export { type Effort, loadAgent, loadPolicy } from "./run/checkpoint.ts";
+export type { BasePlace } from "./run/pretrained_checkpoint.ts";
+export type { RunBase } from "./pretrained/run_base.ts";
+export type { Talk } from "./pretrained/talk.ts";
+export type { BaseModel } from "./pretrained/base.ts";
+export type { ChatForm } from "./pretrained/chat.ts";
+export type { ImageProcessor, ImageTokens } from "./pretrained/image_processor.ts";
 export { loadAlgorithm } from "./run/load_algorithm.ts";
 export { loadEnvironment } from "./run/load_environment.ts";
 
 // policies
-export { Agent, type AgentSettings, DEFAULT_SAMPLING, type Parsing } from "./agent.ts";
+export { Agent, type AgentBase, type AgentSettings, DEFAULT_SAMPLING, type Parsing } from "./agent.ts";
 export { CnnPolicy } from "./policies/mod.ts";
 export { type CnnBatch } from "./policies/cnn.ts";
 export type {
@@ -201,6 +208,7 @@ export {
   type Trainee,
   type UpdateObserver,
 } from "./improve.ts";
+export type { Learners, ShareGradient } from "./gradients.ts";
 export { updateOptions, type UpdateSettings } from "./update.ts";
-export type { ObjectiveSettings, Sample } from "./objective.ts";
+export type { ObjectiveSettings, PartContext, Sample } from "./objective.ts";
 export { responseWeights } from "./thought.ts";

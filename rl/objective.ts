@@ -231,6 +231,7 @@ function referenceKl(tape: Tape, logprob: Tensor, mb: PolicyPart): Tensor {
 
 /** What all parts of a minibatch share. */
 export interface PartContext {
+  /** How the losses are put together. */
   readonly settings: ObjectiveSettings;
   /** Turns of the whole minibatch, fillers of weight 0 included. */
   readonly steps: number;

@@ -49,13 +49,22 @@ Deno.exit(await inManyProcesses(files));
 /** The test files among files and folders, by their paths from the root. */
 function filesOf(paths: readonly string[]): string[] {
   const found = (path: string): string[] => {
-    if (!Deno.statSync(new URL(path, ROOT)).isDirectory) return [path];
+    // What is not there is named by Deno.
+    if (!isFolder(path)) return [path];
     const folder = path.replace(/\/*$/, "");
     return [...Deno.readDirSync(new URL(folder, ROOT))].flatMap(({ name, isDirectory }) =>
       isDirectory || name.endsWith("_test.ts") ? found(`${folder}/${name}`) : []
     );
   };
   return [...new Set(paths.flatMap((path) => found(path.replace(/^\.\//, ""))))].sort();
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(new URL(path, ROOT)).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 /** Calls Deno with the streams of this process. */
@@ -68,6 +77,8 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
   // Else all would install the packages at once.
   const installed = await inOneProcess(["install", "--frozen", "--quiet"]);
   if (installed !== 0) return installed;
+  const jobs = Number(Deno.env.get("DENO_JOBS")) || navigator.hardwareConcurrency + 1;
+  console.error(`${files.length} files of tests, ${jobs} processes at a time; each prints when it is done\n`);
   const running = new Set<Deno.ChildProcess>();
   const run = async (args: readonly string[]) => {
     const child = new Deno.Command(Deno.execPath(), {
@@ -107,7 +118,7 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
       if (outcome.report !== "") console.log(outcome.report + "\n");
       const said = err.replace(/^.*error.*: Test failed\s*(Stack backtrace:[^]*)?$/m, "").trim();
       if (said !== "") console.error(said);
-      if (code === 0) code = its;
+      if (code === 0) code = its || Number(outcome.counts.failed > 0);
     }
   };
   // Types are checked beside the first tests.
@@ -119,7 +130,6 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
     console.error(err.trim());
     code = its;
   };
-  const jobs = Number(Deno.env.get("DENO_JOBS")) || navigator.hardwareConcurrency + 1;
   await Promise.all([check(), ...Array.from({ length: Math.max(1, jobs - 1) }, work)]);
   if (isBroken) return code;
   console.log(summary(outcomes, formatDuration(performance.now() - startMs)));

@@ -16,7 +16,7 @@ const FILES: Readonly<Record<string, string>> = {
   "envs/shared/canvas.ts": "web/host/canvas.ts",
 };
 
-/** Modules that a browser has not, and what stands for them. */
+/** Modules that a browser lacks, and their stand-ins. */
 const MODULES: Readonly<Record<string, string>> = {
   "@std/assert": "compat/std_assert/mod.ts",
   "@std/cli": "compat/std_cli/mod.ts",
@@ -32,8 +32,8 @@ export function withoutComments(wgsl: string): string {
 }
 
 /**
- * An esbuild plugin that puts what browsers have in place of what Deno has. With `isSmall`, comments of WGSL are left out,
- * which no bundler knows.
+ * An esbuild plugin that puts stand-ins for browsers in the place of files and modules that only Deno has. With `isSmall` it
+ * leaves out the comments of WGSL, which no bundler knows.
  */
 export function forBrowsers({ isSmall = false }: { isSmall?: boolean } = {}): esbuild.Plugin {
   const files = new Map(Object.entries(FILES).map(([from, to]) => [pathOf(from), pathOf(to)]));
@@ -72,7 +72,7 @@ const SPRITE_SOURCES = [
   "deno.json",
 ];
 
-/** Draws sprites; those drawn before lie in `.cache/`, since all cards take seconds. */
+/** Draws sprites. Earlier ones are kept in `.cache/`, since all cards take seconds. */
 async function spritesOf(file: string): Promise<Uint8Array> {
   const sources = await Promise.all(SPRITE_SOURCES.map((path) => Deno.readTextFile(pathOf(path))));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sources.join("\n")));

@@ -77,7 +77,7 @@ export async function cardSprites(): Promise<Uint8Array<ArrayBuffer>> {
   return await packSprites(index, pixels.all());
 }
 
-/** Null for what leaves no ink. */
+/** Draws a letter; null if it leaves no ink. */
 function drawGlyph(
   canvas: Canvas2D,
   text: string,

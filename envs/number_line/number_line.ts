@@ -67,7 +67,7 @@ import {
 } from "./variations.ts";
 
 export type { NumberLineBias } from "./thought.ts";
-export type { LookKind } from "./variations.ts";
+export { type LookKind, LOOKS } from "./variations.ts";
 
 /** Settings of {@linkcode NumberLine}. */
 export interface NumberLineSettings {

@@ -34,6 +34,7 @@ import { ACTION_KEY } from "../shared/response.ts";
 import type { PromptSettings, SolvedEnvironment } from "../types.ts";
 
 export type { Plan, Points, PointsBias, PointsGame, PointsInfo, StatedPlan } from "./points.ts";
+export { PLAN_KINDS, type PlanKind } from "./wide_solver.ts";
 
 /** Settings of {@linkcode EZPoints}. */
 export interface EZPointsSettings {

@@ -18,7 +18,7 @@ export interface PretrainedConfig {
   readonly format: PretrainedFormat;
   /** Our model of these sizes. */
   readonly model: VlmConfig;
-  /** The id that stands for an image's positions in token ids; null if the config does not say. */
+  /** The token id at an image's positions; null if the config does not say. */
   readonly imageTokenId: number | null;
 }
 

@@ -134,9 +134,11 @@ export async function saveCheckpoint(
 
 function requireFinite(tensors: ReadonlyMap<string, HostTensor>): void {
   for (const [name, { data }] of tensors) {
-    const index = data.findIndex((value) => !Number.isFinite(value));
-    if (index < 0) continue;
-    throw new NotFiniteError(`Cannot save a checkpoint: ${name} holds ${data[index]} at element ${index}`);
+    // A loop, since a callback for each of millions of values takes a tenth of a second.
+    for (let i = 0; i < data.length; i++) {
+      if (Number.isFinite(data[i])) continue;
+      throw new NotFiniteError(`Cannot save a checkpoint: ${name} holds ${data[i]} at element ${i}`);
+    }
   }
 }
 

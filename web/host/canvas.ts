@@ -6,7 +6,7 @@
  *
  * @module
  */
-// Their URLs: the bundler makes a file of each.
+// The URLs of sprites: the bundler makes a file of each.
 import cardFile from "./cards.sprites.json" with { type: "text" };
 import glyphFile from "./glyphs.sprites.json" with { type: "text" };
 import type { Canvas2D, CanvasImage } from "../../envs/shared/canvas.ts";

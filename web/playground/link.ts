@@ -9,7 +9,7 @@ import type { Choice, PlayChoice } from "./protocol.ts";
 /** All that a link says. */
 export type Shared = Choice & Omit<PlayChoice, "policy">;
 
-/** What a page without a link shows. */
+/** The state of a page that is opened without a link. */
 export const FRESH: Shared = {
   env: DEMO_ENVIRONMENT,
   lambda: 0.5,

@@ -89,7 +89,7 @@ function enable(): void {
 }
 
 let worker: Worker | null = null;
-/** Whether the Worker hears what it is asked: as long as it loads, it does not. */
+/** Does the Worker hear requests? It does not while it loads. */
 let isLoaded = false;
 /** Whether policies can think here. */
 let hasGpu = navigator.gpu !== undefined;
@@ -155,7 +155,7 @@ function progress({ of, step, total, loss }: Message & { kind: "progress" }): vo
   element("stage-name").textContent = NAMES[of] ?? of;
   element<HTMLProgressElement>("bar").value = total === 0 ? 0 : step / total;
   const left = step === 0 ? Infinity : (performance.now() - clock.sinceMs) / 1000 * (total - step) / step;
-  // The first steps compile kernels: what they say of the rest is wrong.
+  // The first steps compile kernels, so that their time says nothing about the rest.
   element("left").textContent = step < 5 || !Number.isFinite(left) ? "" : `${duration(left)} left`;
   element("detail").textContent = `${step.toLocaleString()} of ${total.toLocaleString()}` +
     (loss === undefined ? "" : `, loss ${loss.toFixed(3)}`);

@@ -153,7 +153,7 @@ function describe(info: Step["info"]): string {
   return said.join(", ").slice(0, 300);
 }
 
-/** None for those who want no motion. */
+/** Waits so long; not at all for people who want no motion. */
 const pause = (ms: number) =>
   new Promise((resolve) =>
     setTimeout(resolve, matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : ms)

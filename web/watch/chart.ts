@@ -55,7 +55,7 @@ export function color(named: string): string {
   return known;
 }
 
-/** Forgets what colours were: it has become dark, or light. */
+/** Forgets all colours, after a change between dark and light. */
 export const forgetColors = (): void => resolved.clear();
 
 /** A colour that lets some of the ground through. */

@@ -185,3 +185,20 @@ Deno.test(
     assertEquals((await exchange.runs()).includes("run"), true);
   },
 );
+
+Deno.test(
+  "a server without room ends a run with a sentence, and the run goes on without it",
+  withNats,
+  async () => {
+    using temp = new TempFolder();
+    await using server = await NatsServer.start({
+      args: [],
+      config: "jetstream { max_file_store: 1000000 }",
+    });
+    const settings = { ...TINY, sftSteps: 1, envSteps: 16 };
+    const out = `${temp.path}/run`;
+    await assertRejects(() => trainAt(server, out, settings), Error, "its storage is full");
+    const config = resolveConfig({ ...settings, resume: true }, findEnvironment("NumberLine"));
+    assertEquals((await trainHere(out, config)).envSteps, 16);
+  },
+);

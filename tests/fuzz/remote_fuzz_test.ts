@@ -1,0 +1,81 @@
+/** Messages between learner and workers, from whoever can reach the server. */
+import fc from "fast-check";
+import { encodeCard, readCard } from "../../rl/remote/card.ts";
+import { encodeJob, encodeResult, readJob, readResult, requireFitting } from "../../rl/remote/jobs.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../rl/remote/message.ts";
+import { readGradient, readShare } from "../../rl/remote/shares.ts";
+import { readAddress } from "../../rl/remote/address.ts";
+import { damaged, damagedBytes, damagedText, fuzz, oddJson } from "./fuzz.ts";
+
+const job = await encodeJob({
+  ...{ id: "a-1", version: 3, episodes: "training", temperature: 0.4, maxNewTokens: 6, greedy: false },
+  rows: [{ episodeSeed: 4, history: [{ action: 2, isRandom: true }] }],
+  random: Uint32Array.of(1, 2),
+});
+const worker = { name: "w", ponder: "0.2.0", adapter: "x" };
+const responses = [{ ids: [5], logprobs: Float32Array.of(-1), entropies: Float32Array.of(1), value: 0 }];
+const result = await encodeResult({
+  id: "a-1",
+  worker,
+  weights: "d",
+  ms: 1,
+  outcome: { responses, prompts: "p" },
+});
+const card = await encodeCard({
+  ...{ id: "a", place: "b", since: "c", ponder: "d", adapter: "e", environment: "NumberLine", isOwn: false },
+  ...{ envSettings: [], trainingSettings: [], files: { "config.json": new Uint8Array(3) } },
+});
+
+/** Reads a message as everybody who might get it does. */
+function readAll(message: Message): void {
+  const readers = [
+    () => readJob(message),
+    () => {
+      const { outcome } = readResult(message);
+      if ("responses" in outcome) {
+        requireFitting(outcome.responses, { rows: 1, maxNewTokens: 6, vocabularySize: 90 });
+      }
+      if ("gradient" in outcome) readGradient(outcome.gradient, [[0, 4]], 8);
+    },
+    () => readCard(message),
+    () => readShare(message),
+  ];
+  let refusal: unknown;
+  for (const read of readers) {
+    try {
+      return read();
+    } catch (error) {
+      // One that is not a sentence of ours must be seen.
+      if (refusal === undefined || !(error as Error).message.startsWith("Cannot ")) refusal = error;
+    }
+  }
+  throw refusal;
+}
+
+for (const [name, good] of Object.entries({ job, result, card })) {
+  fuzz(`bytes of a ${name}`, damagedBytes(good), async (bytes) => readAll(await decodeMessage(bytes)));
+  const { kind, fields, arrays } = await decodeMessage(good);
+  const strange = fc.record({
+    kind: fc.constantFrom("run", "job", "result", "share") as fc.Arbitrary<Message["kind"]>,
+    fields: fc.oneof(damaged(fields), oddJson).map((value) => Object(value ?? {}) as Message["fields"]),
+    lost: fc.subarray(Object.keys(arrays)),
+    cut: fc.nat(3),
+  });
+  fuzz(`fields and arrays of a ${name}, well signed`, strange, async ({ kind: other, fields, lost, cut }) => {
+    const kept = Object.entries(arrays).map(([name, array]) =>
+      [name, lost.includes(name) ? array.slice(0, cut) : array] as const
+    );
+    const message = {
+      kind: cut === 0 ? other : kind,
+      fields,
+      arrays: Object.fromEntries(kept) as Message["arrays"],
+    };
+    readAll(await decodeMessage(await encodeMessage(message)));
+  });
+}
+
+fuzz(
+  "addresses of NATS servers",
+  damagedText(["nats://user:pass@host:4222,tls://[::1]:1", "tls://token@a.b-c.org", "%%%", "nats://a:b@c@d"]),
+  (text) => void readAddress(text, "--nats"),
+);
