@@ -124,6 +124,9 @@ function saysSomething(value: unknown): boolean {
   return value === 0 || Boolean(value);
 }
 
+/** More than any layer is wide. */
+const MOST_RANK = 2 ** 16;
+
 /**
  * The settings in a PEFT `adapter_config.json`, parsed.
  *
@@ -135,8 +138,8 @@ export function readLoraConfig(config: unknown, tensors?: Iterable<string>): Lor
     (typeof config === "object" ? config ?? {} : {}) as Record<string, unknown>;
   const refuse = (state: string) => new RangeError(`Cannot use this adapter: ${state}`);
   if (peft_type !== "LORA") throw refuse(`its peft_type is ${quote(peft_type)}, only LORA is known`);
-  if (!Number.isInteger(r) || (r as number) < 1) {
-    throw refuse(`r must be a whole number of at least 1, got ${quote(r)}`);
+  if (!Number.isInteger(r) || (r as number) < 1 || (r as number) > MOST_RANK) {
+    throw refuse(`r must be a whole number from 1 to ${MOST_RANK}, got ${quote(r)}`);
   }
   // JSON's 1e999 is infinite.
   if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) {

@@ -6,6 +6,8 @@
 import { convertIndexedToRgb, decode, encode, hasPngSignature } from "fast-png";
 import type { Observation } from "../envs/types.ts";
 import { type Picture, pictureOf } from "../model/mod.ts";
+import { printable } from "./cli/shown.ts";
+import { drawingChunks } from "./png.ts";
 
 /**
  * How `size` boxes cover `source` pixels of one axis. The unit is 1/size of a source pixel. A box is then `source` units long
@@ -124,13 +126,16 @@ export function decodePicture(png: Uint8Array, name = "the picture"): Observatio
     throw new SyntaxError(`Cannot read ${name}: it is no PNG file, convert it to PNG`);
   }
   let image: ReturnType<typeof decode>;
+  let channels: Uint8Array;
   try {
-    image = decode(png);
+    image = decode(drawingChunks(png));
+    channels = asBytes(image);
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${name}: ${(error as Error).message}`, { cause: error });
+    throw new SyntaxError(`Cannot read ${name}: ${printable((error as Error).message)}, save it again`, {
+      cause: error,
+    });
   }
   const { width, height } = image;
-  const channels = asBytes(image);
   const count = channels.length / (width * height); // grey, grey and alpha, RGB, or RGBA
   const hasAlpha = count % 2 === 0;
   const colors = hasAlpha ? count - 1 : count;

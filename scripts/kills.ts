@@ -275,6 +275,10 @@ async function prepared({ before = [], prepare }: Scenario): Promise<string> {
 /** Kills in chains: a few kills of one run, which then goes on to its end. */
 export async function killScenario(scenario: Scenario, kills: number, perChain: number): Promise<Outcome> {
   const path = (folder: string) => `${folder}/${scenario.run ?? "run"}`;
+  const next = async (folder: string) => {
+    const hasBegun = await Deno.stat(`${path(folder)}/config.json`).then(() => true, () => false);
+    return hasBegun ? scenario.again ?? scenario.command : scenario.command;
+  };
   let folder = await prepared(scenario);
   const undisturbed = await finish(scenario.command, folder);
   if (undisturbed.code !== 0) throw new Error(`Cannot begin: ${scenario.command} failed, ${undisturbed.err}`);
@@ -289,10 +293,10 @@ export async function killScenario(scenario: Scenario, kills: number, perChain: 
       const stage = await stageOf(path(folder));
       outcome.stages[stage] = (outcome.stages[stage] ?? 0) + 1;
       ofChain++;
-      const hasBegun = await Deno.stat(`${path(folder)}/config.json`).then(() => true, () => false);
-      line = hasBegun ? scenario.again ?? scenario.command : scenario.command;
+      line = await next(folder);
     }
-    // One that had already ended finds nothing left to do.
+    line = await next(folder); // the last one may have ended by itself
+    // A run that had already ended has nothing left to do.
     const end = await finish(line, folder);
     if (ofChain > 0) {
       const content = await contentOf(path(folder), folder);

@@ -37,6 +37,10 @@ const PROMPT = "qzpromptzq";
 const ANSWER = "qzanswerzq";
 const MAX_TEMPLATE = 1 << 16;
 const MAX_RENDERED = 1 << 16;
+/** How much larger the process may grow while a template is rendered: more than any that is meant to be rendered takes. */
+const MAX_GROWTH_BYTES = 250e6;
+/** Milliseconds between looks at that. */
+const MEMORY_LOOK_MS = 20;
 
 /**
  * Finds a template in the files of a folder: `chat_template.jinja`, `chat_template.json`, or `tokenizer_config.json`.
@@ -51,7 +55,7 @@ export function findTemplate(files: Readonly<Record<string, unknown>>): string |
     const template = (json as { chat_template?: unknown } | null | undefined)?.chat_template;
     if (typeof template === "string") return template;
     if (!Array.isArray(template)) continue;
-    const byName = template.find(({ name }) => name === "default") ?? template[0];
+    const byName = template.find((each) => each?.name === "default") ?? template[0];
     if (typeof byName?.template === "string") return byName.template;
   }
   return null;
@@ -61,7 +65,8 @@ export function findTemplate(files: Readonly<Record<string, unknown>>): string |
  * Reads the form of a template by rendering a turn of a user with a picture, and the answer to it.
  *
  * @param limitMs Longest time that rendering may take.
- * @throws {SyntaxError} If it cannot be rendered, takes too long, or does not keep picture and prompt in their order.
+ * @throws {SyntaxError} If it cannot be rendered, takes too long or too much memory, or does not keep picture and prompt in
+ * their order.
  */
 export async function readChatForm(template: string, tokens: ChatTokens, limitMs = 5000): Promise<ChatForm> {
   const refuse = (state: string) =>
@@ -109,12 +114,18 @@ async function render(
 ): Promise<RenderReply> {
   const worker = new Worker(new URL("./chat_worker.ts", import.meta.url), { type: "module" });
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let memory: ReturnType<typeof setInterval> | undefined;
+  const bytesInUse = () => globalThis.Deno?.memoryUsage().rss ?? 0;
   try {
     return await new Promise<RenderReply>((resolve, reject) => {
       worker.onmessage = ({ data }) => {
         if (data !== "begins") return resolve(data);
         // Loading the thread, which may be slow, does not count.
         timer = setTimeout(() => reject(refuse(`it takes more than ${limitMs} ms`)), limitMs);
+        const most = bytesInUse() + MAX_GROWTH_BYTES;
+        memory = setInterval(() => {
+          if (bytesInUse() > most) reject(refuse(`it takes more than ${MAX_GROWTH_BYTES / 1e6} MB`));
+        }, MEMORY_LOOK_MS);
       };
       worker.onerror = (event) => {
         event.preventDefault();
@@ -124,6 +135,7 @@ async function render(
     });
   } finally {
     clearTimeout(timer);
+    clearInterval(memory);
     worker.terminate();
   }
 }

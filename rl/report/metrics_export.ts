@@ -18,32 +18,47 @@ export interface Scalar {
 export function scalarsOf(lines: readonly Readonly<Record<string, unknown>>[]): Scalar[] {
   let envSteps = 0;
   return lines.flatMap((line) => {
-    const { stage, update, iteration, envSteps: steps, after, ...rest } = line;
+    const { stage, update, iteration: _, envSteps: steps, after, ...rest } = line;
     if (typeof steps === "number") envSteps = steps;
-    const step = typeof update === "number" ? update : typeof iteration === "number" ? envSteps : envSteps;
+    const step = typeof update === "number" ? update : envSteps;
+    // What no run writes is left out: a negative step has no place in an event file.
+    if (!Number.isSafeInteger(step) || step < 0) return [];
     const prefix = stage === "evaluation" ? `evaluation_${String(after)}` : String(stage);
     return numbersIn(rest).map(([path, value]) => ({ name: `${prefix}/${path}`, step, value }));
   });
 }
 
-function numbersIn(object: object, prefix = ""): [path: string, value: number][] {
+/** Objects within objects that are looked into; runs write two. */
+const MOST_DEPTH = 8;
+
+function numbersIn(object: object, prefix = "", depth = MOST_DEPTH): [path: string, value: number][] {
+  if (depth === 0) return [];
   return Object.entries(object).flatMap(([name, value]): [string, number][] => {
     if (typeof value === "number") return Number.isFinite(value) ? [[prefix + name, value]] : [];
     if (Array.isArray(value)) {
       return value.every((each) => typeof each === "number")
-        ? numbersIn({ ...value }, `${prefix}${name}/`)
+        ? numbersIn({ ...value }, `${prefix}${name}/`, depth - 1)
         : [];
     }
-    return typeof value === "object" && value !== null ? numbersIn(value, `${prefix}${name}/`) : [];
+    return typeof value === "object" && value !== null
+      ? numbersIn(value, `${prefix}${name}/`, depth - 1)
+      : [];
   });
 }
 
 /**
  * A table: a row for each stage and step, a column for each metric, and `step` first, as `trackio.import_csv` and
  * spreadsheets take it.
+ *
+ * @throws {RangeError} when it would have more columns than any run has metrics.
  */
 export function metricsCsv(scalars: readonly Scalar[]): string {
   const names = [...new Set(scalars.map(({ name }) => name))];
+  if (names.length > MOST_COLUMNS) {
+    throw new RangeError(
+      `Cannot write a table: it would have ${names.length} columns, at most ${MOST_COLUMNS}, use --metrics jsonl`,
+    );
+  }
   const rows = new Map<string, { step: number; values: Map<string, number> }>();
   for (const { name, step, value } of scalars) {
     const key = `${name.split("/")[0]} ${step}`;
@@ -57,7 +72,14 @@ export function metricsCsv(scalars: readonly Scalar[]): string {
   return [["step", ...names.map(quoted)].join(","), ...lines].join("\n") + "\n";
 }
 
-const quoted = (name: string): string => /[",\n\r]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+/** More than any run has: a table has a cell for each name and step. */
+const MOST_COLUMNS = 1000;
+
+/** A name as a cell. A spreadsheet would take one that begins so for a formula. */
+function quoted(name: string): string {
+  const plain = /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
+  return /[",\n\r]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+}
 
 /**
  * An event file of TensorBoard: records of `Event` messages, each `{wall_time, step, summary: {tag, simple_value}}`.

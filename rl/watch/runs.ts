@@ -36,7 +36,7 @@ export async function findRuns(folders: readonly string[]): Promise<FoundRun[]> 
     const isOne = await isRun(root);
     const found = isOne ? [root] : await runsIn(root, 2);
     if (found.length === 0 && !await exists(root)) {
-      throw new Deno.errors.NotFound(`Cannot watch ${root}: no such folder, check the path`);
+      throw new Deno.errors.NotFound(`Cannot find runs in ${root}: no such folder, check the path`);
     }
     for (const path of found) {
       // Runs of one folder are told apart by their path in it.

@@ -40,7 +40,7 @@ Deno.test("an adapter that our model cannot have is named", () => {
   assertEquals(readLoraConfig({ ...config, ...silent }), readLoraConfig(config));
   const bad: [Record<string, unknown>, string][] = [
     [{ peft_type: "IA3" }, 'its peft_type is "IA3"'],
-    [{ r: 0 }, "r must be a whole number of at least 1, got 0"],
+    [{ r: 0 }, "r must be a whole number from 1 to 65536, got 0"],
     [{ lora_alpha: JSON.parse("1e999") }, "lora_alpha must be a finite number, got Infinity"],
     [{ use_dora: true }, "it has use_dora (true)"],
     [{ modules_to_save: ["lm_head"] }, "it has modules_to_save"],

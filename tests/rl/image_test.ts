@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+import { zlibSync } from "fflate";
 import { assertEquals, assertGreater, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type BitDepth, encode } from "fast-png";
@@ -188,4 +190,39 @@ Deno.test("bytes that are no PNG, or a damaged one, are a SyntaxError", () => {
   for (const length of [8, 20, png.length - 20]) {
     assertThrows(() => decodePicture(png.subarray(0, length)), SyntaxError, "Cannot read the picture");
   }
+});
+
+Deno.test("a PNG that claims, or grows to, more than its picture is refused before it takes the memory", () => {
+  const chunk = (type: string, data: Uint8Array) => {
+    const bytes = new Uint8Array(12 + data.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, data.length);
+    bytes.set(new TextEncoder().encode(type), 4);
+    bytes.set(data, 8);
+    view.setUint32(8 + data.length, crc32(bytes.subarray(4, 8 + data.length)));
+    return bytes;
+  };
+  const file = (width: number, height: number, pixels: Uint8Array, ...more: Uint8Array[]) => {
+    const header = new Uint8Array(13);
+    new DataView(header.buffer).setUint32(0, width);
+    new DataView(header.buffer).setUint32(4, height);
+    header.set([8, 2], 8);
+    const signature = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
+    const chunks = [chunk("IHDR", header), ...more, chunk("IDAT", pixels), chunk("IEND", new Uint8Array(0))];
+    return new Uint8Array([signature, ...chunks].flatMap((part) => [...part]));
+  };
+  const row = zlibSync(Uint8Array.of(0, 9, 8, 7));
+  assertEquals(decodePicture(file(1, 1, row)).data, Uint8Array.of(9, 8, 7));
+  // Profiles and texts are not looked at, whatever they grow to.
+  const profile = chunk("iCCP", new Uint8Array([65, 0, 0, ...zlibSync(new Uint8Array(1e6))]));
+  assertEquals(decodePicture(file(1, 1, row, profile)).data, Uint8Array.of(9, 8, 7));
+  const bomb = zlibSync(new Uint8Array(2e6));
+  for (
+    const [png, message] of [
+      [file(1, 1, bomb), "it holds more pixels than its header says, save it again"],
+      [file(2 ** 30, 2 ** 30, row), "at most 33554432 are read, make it smaller"],
+      [file(0, 1, row), "it has no pixels"],
+      [file(1, 1, row).slice(0, -3), "it is cut short"],
+    ] as const
+  ) assertThrows(() => decodePicture(png), SyntaxError, message);
 });

@@ -49,7 +49,9 @@ export const TINY = {
 } as const satisfies Given<typeof trainOptions>;
 
 export function tinyConfig(changes: Given<typeof trainOptions> = {}): TrainConfig {
-  return resolveConfig({ ...TINY, ...changes }, numberLine);
+  const { preset, ...others } = TINY;
+  // A pretrained model has a size of its own.
+  return resolveConfig({ ...changes.model === undefined && { preset }, ...others, ...changes }, numberLine);
 }
 
 /** The same as flags. */

@@ -38,7 +38,9 @@ Deno.test("templates that fail, forget the picture, or never end are refused", a
     ["{% for a in range(99999) %}".repeat(4) + "{% endfor %}".repeat(4), "it takes more than 500 ms"],
   ];
   for (const [template, message] of cases) {
-    await assertRejects(() => readChatForm(template, { image: "<image>" }, 500), SyntaxError, message);
+    // A busy machine must not refuse the others for the time they take.
+    const limitMs = message.includes("ms") ? 500 : 60_000;
+    await assertRejects(() => readChatForm(template, { image: "<image>" }, limitMs), SyntaxError, message);
   }
 });
 

@@ -87,7 +87,7 @@ gpuTest("groups of episodes train adapters, with a divergence from the warm star
   const model = writeTinyBase(`${temp.path}/base`);
   const algorithm = findAlgorithm("grpo");
   const settings: GivenSettings = {
-    ...{ ...TINY, model, ...LORA, algorithm: "grpo", klCoefficient: 0.1, evalEpisodes: 1 },
+    ...{ ...TINY, preset: undefined, model, ...LORA, algorithm: "grpo", klCoefficient: 0.1, evalEpisodes: 1 },
     ...{ groups: 2, groupSize: 2 },
   };
   const known = Object.entries(settings).filter(([name]) => Object.hasOwn(optionsOf(algorithm), name));

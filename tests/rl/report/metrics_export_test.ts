@@ -1,5 +1,5 @@
 /** Metrics in the forms of other programs. */
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { crc32c, metricsCsv, scalarsOf, tensorboardEvents } from "../../../rl/report/metrics_export.ts";
 
 const lines = [
@@ -90,4 +90,22 @@ Deno.test("an event file is records of events, each with its length and checksum
     assertEquals([event.get(1), event.get(2), text(value.get(1))], [1234, scalars[i].step, scalars[i].name]);
     assertAlmostEquals(value.get(2) as number, scalars[i].value, 1e-6);
   });
+});
+
+Deno.test("metrics that no run writes are left out, and never become formulas or broken records", () => {
+  let deep: unknown = 1;
+  for (let i = 0; i < 20_000; i++) deep = { x: deep };
+  const scalars = scalarsOf([
+    { stage: "rl", iteration: 1, envSteps: -5, success: 1 },
+    { stage: "sft", update: 1.5, loss: 1 },
+    { stage: "=cmd()", update: 1, loss: 2, deep },
+  ]);
+  assertEquals(scalars, [{ name: "=cmd()/loss", step: 1, value: 2 }]);
+  assertEquals(metricsCsv(scalars), "step,'=cmd()/loss\n1,2\n");
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`m${i}`, i]));
+  assertThrows(
+    () => metricsCsv(scalarsOf([{ stage: "sft", update: 1, ...many }])),
+    RangeError,
+    "1001 columns",
+  );
 });
