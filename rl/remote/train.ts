@@ -4,7 +4,15 @@
  * @module
  */
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
-import { formatBytes, formatCount, type Given, shellQuote, UsageError, withoutSecrets } from "../cli/mod.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  type Given,
+  shellQuote,
+  UsageError,
+  withoutSecrets,
+} from "../cli/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { workerOptions } from "../run_options.ts";
 import { runTraining } from "../run/run.ts";
@@ -34,6 +42,7 @@ export async function trainWithWorkers(config: CommonSettings, context: RunConte
 function describeWork(work: RemoteWork): string {
   const names = [...work.workers].map(([name, jobs]) => `${name} ${formatCount(jobs)}`).sort().join(", ");
   return `${formatCount(work.jobs)} jobs by ${work.workers.size} workers (${names}); ` +
+    `waited ${formatDuration(work.waitedMs)}, in which they worked ${formatDuration(work.workerMs)}; ` +
     `${work.duplicates} duplicates dropped, ${work.refused} refused; ` +
     `sent ${formatBytes(work.jobBytes)} of jobs and ${formatBytes(work.weightBytes)} of weights, ` +
     `got ${formatBytes(work.resultBytes)} of results`;
