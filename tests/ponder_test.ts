@@ -75,10 +75,21 @@ Deno.test("arguments reach the command as they are, after the task's own", noWin
     if (name === "run") continue; // below
     const words = [...sandbox.run("ponder", name).out.matchAll(/^<([^=>]*)/gm)].map(([, word]) => word);
     const long: Record<string, string> = { "-R": "--allow-read", "-W": "--allow-write" };
-    const isNarrow = !["run", "test", "ok", "fuzz", "soak", "kills", "faults", "saving", "tokenizers", "web"]
-      .includes(
-        name,
-      );
+    const wide = [
+      "run",
+      "test",
+      "ok",
+      "fuzz",
+      "soak",
+      "kills",
+      "faults",
+      "outages",
+      "scale",
+      "saving",
+      "tokenizers",
+      "web",
+    ];
+    const isNarrow = !wide.includes(name);
     const expected = command.split(" ").slice(1).map((word) => word.split("=")[0]!);
     assertEquals(words, expected.map((word) => isNarrow ? long[word] ?? word : word), name);
   }
