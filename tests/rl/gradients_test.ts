@@ -14,14 +14,20 @@ import { metricsOf, TempFolder, tinyConfig, trainHere } from "./tiny_run.ts";
 
 gpuTest(
   "a run whose minibatches are computed in shares writes the bytes of one with as many micro-batches",
-  async () => {
+  async (gpu) => {
     using temp = new TempFolder();
     const [shares, micro] = [`${temp.path}/shares`, `${temp.path}/micro`];
     await trainHere(shares, tinyConfig({ sftSteps: 1, learners: 2 }));
-    // 8 turns of up to 35 positions: 4 fit.
-    await trainHere(micro, tinyConfig({ sftSteps: 1, microBatchPositions: 150 }));
-    const withoutSettings = (path: string) => metricsOf(path);
-    assertEquals(withoutSettings(shares), withoutSettings(micro));
+    // Four of a minibatch's eight turns fit.
+    const config = tinyConfig();
+    const agent = newAgent(gpu, numberLine, config);
+    const [slot] = new VectorEnv(numberLine, 1, 0).slots;
+    const longest = agent.positionsOf({
+      prompt: agent.promptOf(slot),
+      response: Array(config.maxNewTokens).fill(0),
+    });
+    await trainHere(micro, tinyConfig({ sftSteps: 1, microBatchPositions: 4 * longest }));
+    assertEquals(metricsOf(shares), metricsOf(micro));
   },
 );
 
