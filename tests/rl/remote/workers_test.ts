@@ -193,7 +193,7 @@ Deno.test(
     using temp = new TempFolder();
     await using server = await NatsServer.start({
       args: [],
-      config: "jetstream { max_file_store: 1000000 }",
+      config: "jetstream { max_file_store: 20000 }",
     });
     const settings = { ...TINY, sftSteps: 1, envSteps: 16 };
     const out = `${temp.path}/run`;
