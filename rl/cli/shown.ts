@@ -9,14 +9,22 @@ export function clip(text: string, limit: number = SHOWN): string {
   return `${head}… (${text.length} characters)`;
 }
 
-/** Writes a value for a message: as JSON, shortened. */
+/** Writes a value for a message: as JSON, shortened, with all control characters escaped. */
 export function shown(value: unknown): string {
   if (typeof value === "string") {
-    if (value.length <= SHOWN) return JSON.stringify(value);
+    if (value.length <= SHOWN) return json(value);
     // A text keeps its closing quote.
-    return `${JSON.stringify(value.slice(0, SHOWN)).slice(0, -1)}…" (${value.length} characters)`;
+    return `${json(value.slice(0, SHOWN)).slice(0, -1)}…" (${value.length} characters)`;
   }
-  return clip(JSON.stringify(value) ?? String(value));
+  return clip(json(value));
+}
+
+/** JSON leaves DEL and the C1 controls as they are, and some terminals obey them. */
+function json(value: unknown): string {
+  return (JSON.stringify(value) ?? String(value)).replace(
+    /[\x7f-\x9f]/g,
+    (control) => `\\u00${control.charCodeAt(0).toString(16)}`,
+  );
 }
 
 /** Takes users, passwords and tokens out of the URLs in a text. */

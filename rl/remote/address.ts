@@ -51,7 +51,7 @@ export function readAddress(text: string, flag: string): NatsAddress {
     return { scheme, url };
   });
   const [{ url: first }] = urls;
-  const [name, password] = [first.username, first.password].map(decodeURIComponent);
+  const [name, password] = [first.username, first.password].map((word) => decoded(word, flag));
   const env = (key: string) => Deno.env.get(`PONDER_NATS_${key}`) || undefined;
   const servers = urls.map(({ url }) => `${url.hostname}:${url.port || DEFAULT_PORT}`);
   return {
@@ -62,6 +62,15 @@ export function readAddress(text: string, flag: string): NatsAddress {
     password: password !== "" ? password : env("PASSWORD"),
     token: name !== "" && password === "" ? name : env("TOKEN"),
   };
+}
+
+/** A user name or password as it is meant. Its text stays out of the message. */
+function decoded(word: string, flag: string): string {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    throw new UsageError(`Cannot use ${flag}: a % in its user name or password is written as %25`);
+  }
 }
 
 /**

@@ -74,7 +74,7 @@ const SHORT = {
   envSteps: 128,
   envs: 16,
   rolloutSteps: 4,
-  minibatch: 32,
+  minibatch: 64,
   evalEpisodes: 32,
   perceptionGate: 0,
   perceptionExtraSteps: 0,

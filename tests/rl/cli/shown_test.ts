@@ -3,6 +3,7 @@ import { clip, printable, shellQuote, shown } from "../../../rl/cli/mod.ts";
 
 Deno.test("a short value is repeated whole, a long one by its beginning and its length", () => {
   assertEquals(shown("x"), '"x"');
+  assertEquals(shown("a\x1b[2J\x7f\x9b"), '"a\\u001b[2J\\u007f\\u009b"');
   assertEquals(shown([1, null]), "[1,null]");
   assertEquals(shown(undefined), "undefined");
   assertEquals(shown("a".repeat(80)), `"${"a".repeat(80)}"`);

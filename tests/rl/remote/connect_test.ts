@@ -19,7 +19,9 @@ Deno.test("addresses are read with their port, and without what is secret in wha
     ...{ user: undefined, password: undefined, token: "tok" },
   });
   assertEquals(readAddress("a:80", "--nats").servers, ["a:80"]);
-  for (const text of ["", "http://a", "nats://", "nats://a b", "nats://a/x", "nats://a:99999", "a,,b"]) {
+  for (
+    const text of ["", "http://a", "nats://", "nats://a b", "nats://a/x", "nats://a:99999", "a,,b", "%:b@c"]
+  ) {
     assertThrows(() => readAddress(text, "--workers"), UsageError, "Cannot use --workers");
   }
 });
