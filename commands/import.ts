@@ -47,6 +47,7 @@ export const importCommand: Command<typeof options> = {
     "./ponder import my-adapter --base models/SmolVLM-256M-Instruct",
   ],
   options,
+  positional: "OWNER/NAME|FOLDER",
   maxPositional: 1,
   async run({ values: { out, revision, base, overwrite, json }, positional: [source] }) {
     if (source === undefined) {

@@ -34,6 +34,7 @@ export const verifyCommand: Command<typeof options> = {
     "./ponder verify models/SmolVLM-256M-Instruct my-adapter/golden.json --adapter my-adapter",
   ],
   options,
+  positional: "FOLDER GOLDEN.json...",
   maxPositional: 100,
   async run({ values: { adapter }, positional }) {
     const [folder, ...goldens] = positional.map((path) => userPath(path));

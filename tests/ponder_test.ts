@@ -29,7 +29,10 @@ Deno.test("an unknown command is named with the nearest one, exit 2, installing 
   assertEquals(code, 2);
   assertStringIncludes(err, "Unknown command trian: did you mean train?");
   assertEquals(err.includes("called:"), false);
-  assertStringIncludes(sandbox.run("ponder", "dance").err, "ponder: Unknown command dance\n");
+  assertStringIncludes(
+    sandbox.run("ponder", "dance").err,
+    "ponder: Unknown command dance\nponder: see: ./ponder --help\n",
+  );
 });
 
 Deno.test("the script works through links, from any folder", noWindows, () => {
@@ -100,6 +103,7 @@ Deno.test(
   noWindows,
   () => {
     using sandbox = new Sandbox().stub("deno", deno("2.9.6"));
+    Deno.writeTextFileSync(`${sandbox.folder}/home/mine.ts`, "");
     const result = sandbox.run("ponder", "run", "mine.ts", "--out", "two words");
     assertEquals([result.code, result.err], [0, ""]);
     const words = [...result.out.matchAll(/^<(.*)>$/gm)].map(([, word]) => word);
@@ -111,6 +115,11 @@ Deno.test(
     assertEquals([env("folder"), env("PONDER_CWD")], [Deno.realPathSync(`${sandbox.folder}/home`), ""]);
     const { code, err } = sandbox.run("ponder", "run");
     assertEquals([code, err], [2, "ponder: run needs a program: ./ponder run FILE [ARGUMENT...]\n"]);
+    const missing = sandbox.run("ponder", "run", "nope.ts");
+    assertEquals([missing.code, missing.err], [
+      2,
+      "ponder: cannot run nope.ts: no such file, check the path\n",
+    ]);
   },
 );
 
