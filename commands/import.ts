@@ -68,7 +68,11 @@ export const importCommand: Command<typeof options> = {
       await installFiles(files, target, {
         overwrite,
         check: async (folder) => {
-          found = await readBase(folder);
+          found = await readBase(folder).catch((error: unknown) => {
+            // The folder is one of ours for the moment; whoever reads the message knows the source.
+            if (error instanceof Error) error.message = error.message.replaceAll(folder, source);
+            throw error;
+          });
           const report = (step: number, total: number) => progress.update({ stage: "checking", step, total });
           digest = await digestBase(folder, report);
         },

@@ -195,6 +195,7 @@ Deno.test("a folder that is no model, or not one model, is refused with what to 
     const result = await bring([folder, "--out", `${temp.path}/models/m`]);
     assertEquals(result.code, code, `${what}: ${result.err}`);
     for (const words of says) assertStringIncludes(result.err, words, what);
+    assertEquals(result.err.includes("models/m"), false, `names our own folder: ${result.err}`);
     assertEquals(namesIn(`${temp.path}/models`), [], what);
   }
 });
