@@ -22,7 +22,7 @@ export const groupOptions = {
   ) as NumberSetting,
   dealAgain: number(
     0,
-    "share of an iteration's deals that are earlier ones, of those whose episodes did not all return the same",
+    "share of an iteration's deals that are played again: earlier ones whose episodes did not all return the same",
     { min: 0, max: 1 },
   ) as NumberSetting,
 };

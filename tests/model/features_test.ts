@@ -75,7 +75,7 @@ gpuTest(
       ];
       assertEquals(all - without, encoding);
     }
-    // Of two new pictures and two known ones the new ones are encoded, in one pass.
+    // Two pictures are new and two are known: one pass encodes the new ones.
     const mixed = [4, 1, 0, 5].map(promptOf);
     await generate(plain, mixed, options);
     const [all, once] = [

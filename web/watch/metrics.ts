@@ -49,7 +49,7 @@ export class RunMetrics {
   #take(line: Record<string, unknown>): void {
     const place = line.stage === "rl" ? [line.iteration, line.envSteps] : [line.update];
     const isPlaced = line.stage === "evaluation" || place.every((each) => Number.isFinite(each));
-    // Of another version, or written by hand.
+    // Another version wrote it, or a person did.
     if (!isPlaced) {
       this.damagedLines++;
       return;
