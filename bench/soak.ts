@@ -39,7 +39,7 @@ export const soakOptions = defineOptions({
   env: { type: "string", default: "NumberLine", meaning: "environment to train on" },
   iterations: { type: "integer", default: 1000, min: 10, meaning: "RL iterations" },
   json: { type: "boolean", default: false, meaning: "print the result as JSON on stdout" },
-  out: { type: "string", meaning: "also save the JSON in this file" },
+  out: { type: "path", meaning: "also save the JSON in this file" },
 });
 
 /** What is measured after each iteration. */

@@ -11,7 +11,8 @@
  *
  * @module
  */
-import { taskArguments } from "../rl/cli/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
+import { type Command, commandLine, defineOptions, runCommand, taskArguments } from "../rl/cli/mod.ts";
 import { digestOf } from "../rl/run/manifest.ts";
 
 /** A run of a few seconds that saves in the middle of each stage. */
@@ -316,19 +317,36 @@ export async function killScenario(scenario: Scenario, kills: number, perChain: 
   return outcome;
 }
 
-if (import.meta.main) {
-  const flag = (name: string, value: string) =>
-    Deno.args.findLast((arg) => arg.startsWith(`--${name}=`))?.split("=")[1] ?? value;
-  const total = Number(flag("kills", "100")), out = flag("out", ""), only = flag("only", "");
-  const started = new Date().toISOString();
-  const outcomes: Outcome[] = [];
-  for (const scenario of scenarios.filter(({ name }) => only === "" || name === only)) {
-    outcomes.push(await killScenario(scenario, Math.max(1, Math.round(total * scenario.share)), 10));
-    const kills = outcomes.reduce((sum, { kills }) => sum + kills, 0);
-    const same = outcomes.reduce((sum, { same }) => sum + same, 0);
-    const result = { command: `./ponder kills --kills=${total}`, started, kills, same, scenarios: outcomes };
-    if (out !== "") await Deno.writeTextFile(out, JSON.stringify(result, null, 1) + "\n");
-    console.error(`${same} of ${kills} kills ended in the same bytes`);
-  }
-  if (outcomes.some(({ kills, same }) => same < kills)) Deno.exit(1);
-}
+const options = defineOptions({
+  kills: { type: "integer", default: 100, min: 1, meaning: "how many, over all scenarios" },
+  only: {
+    type: "string",
+    choices: scenarios.map(({ name }) => name),
+    meaning: "one scenario, with its share of the kills",
+  },
+  out: { type: "path", meaning: "also save the result as JSON in this file" },
+});
+
+/** The `kills` command. */
+export const killsCommand: Command<typeof options> = {
+  command: "./ponder kills",
+  summary: "Kill whatever writes, again and again at random moments, and let it go on. " +
+    "Then compare what it ends in with an undisturbed run: exit code 1 if bytes differ.",
+  examples: ["./ponder kills", "./ponder kills --only baseline --kills 20"],
+  options,
+  async run({ values }) {
+    const startedAt = new Date().toISOString();
+    const outcomes: Outcome[] = [];
+    for (const scenario of scenarios.filter(({ name }) => name === (values.only ?? name))) {
+      outcomes.push(await killScenario(scenario, Math.max(1, Math.round(values.kills * scenario.share)), 10));
+      const kills = outcomes.reduce((sum, { kills }) => sum + kills, 0);
+      const same = outcomes.reduce((sum, { same }) => sum + same, 0);
+      const result = { command: commandLine("kills"), startedAt, kills, same, scenarios: outcomes };
+      if (values.out !== undefined) await writeFileAtomic(values.out, JSON.stringify(result, null, 1) + "\n");
+      console.error(`${same} of ${kills} kills ended in the same bytes`);
+    }
+    return outcomes.some(({ kills, same }) => same < kills) ? 1 : 0;
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(killsCommand, Deno.args));

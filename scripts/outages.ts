@@ -7,13 +7,11 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { Random } from "../envs/mod.ts";
-import { taskArguments } from "../rl/cli/mod.ts";
+import { writeFileAtomic } from "../model/files.ts";
+import { type Command, commandLine, defineOptions, runCommand, taskArguments } from "../rl/cli/mod.ts";
 import { NatsServer, netArguments, WorkerProcess } from "../tests/nats_server.ts";
 import { contentOf } from "./kills.ts";
-
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** A run of small iterations; its length is added. */
 const TINY =
@@ -148,26 +146,38 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
   return { outages: Object.values(kinds).reduce((sum, count) => sum + count, 0), kinds, differences, work };
 }
 
-if (import.meta.main) {
-  const flag = (name: string, value: string) =>
-    Deno.args.findLast((arg) => arg.startsWith(`--${name}=`))?.split("=")[1] ?? value;
-  const total = Number(flag("outages", "30")), seed = Number(flag("seed", "0")), out = flag("out", "");
-  const folder = await Deno.makeTempDir({ prefix: "ponder_outages_" });
-  try {
-    const started = new Date().toISOString();
-    const result = await sufferOutages(total, folder, seed);
-    const command = `deno task outages --outages=${total} --seed=${seed}`;
-    if (out !== "") {
-      await Deno.writeTextFile(
-        `${ROOT}${out}`,
-        JSON.stringify({ command, started, ...result }, null, 1) + "\n",
+const options = defineOptions({
+  outages: { type: "integer", default: 30, min: 1, meaning: "how many" },
+  seed: { type: "integer", default: 0, min: 0, meaning: "seed of what happens when and to whom" },
+  out: { type: "path", meaning: "also save the result as JSON in this file" },
+});
+
+/** The `outages` command. */
+export const outagesCommand: Command<typeof options> = {
+  command: "./ponder outages",
+  summary: "Kill and freeze workers, learner and NATS server at random moments of one run. " +
+    "Then compare its bytes with those of a run alone: exit code 1 if they differ. It needs nats-server.",
+  examples: ["./ponder outages", "./ponder outages --outages 6 --seed 1"],
+  options,
+  async run({ values: { outages, seed, out } }) {
+    const folder = await Deno.makeTempDir({ prefix: "ponder_outages_" });
+    try {
+      const startedAt = new Date().toISOString();
+      const result = await sufferOutages(outages, folder, seed);
+      if (out !== undefined) {
+        const content = { command: commandLine("outages"), startedAt, ...result };
+        await writeFileAtomic(out, JSON.stringify(content, null, 1) + "\n");
+      }
+      console.error(`${result.outages} outages ${JSON.stringify(result.kinds)}; ${result.work}`);
+      const isSame = result.differences.length === 0;
+      console.error(
+        isSame ? "The run ended in the same bytes" : `DIFFERENT: ${result.differences.join(", ")}`,
       );
+      return isSame && result.outages >= outages ? 0 : 1;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-    console.error(`${result.outages} outages ${JSON.stringify(result.kinds)}; ${result.work}`);
-    const isSame = result.differences.length === 0;
-    console.error(isSame ? "The run ended in the same bytes" : `DIFFERENT: ${result.differences.join(", ")}`);
-    Deno.exitCode = isSame && result.outages >= total ? 0 : 1;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(outagesCommand, Deno.args));

@@ -7,19 +7,24 @@
 import { taskArguments } from "../rl/cli/mod.ts";
 import { NatsServer, netArguments, WorkerProcess } from "../tests/nats_server.ts";
 
-/** Runs of each kind. */
-const TURNS = 3;
-
-/** RL iterations of a run. */
-const ITERATIONS = 6;
+/** What is compared. */
+export interface OverheadSettings {
+  readonly preset: string;
+  /** Runs of each kind. */
+  readonly turns: number;
+  /** RL iterations of a run. */
+  readonly iterations: number;
+}
 
 /** Seconds of an iteration, with one worker and alone: the least of each kind, which other programs disturbed least. */
-export async function measureOverhead(preset: string): Promise<{ withWorker: number; alone: number }> {
+export async function measureOverhead(
+  { preset, turns, iterations }: OverheadSettings,
+): Promise<{ withWorker: number; alone: number }> {
   const folder = await Deno.makeTempDir({ prefix: "ponder_overhead_" });
   await using server = await NatsServer.start();
   const flags =
     `--preset ${preset} --sft-steps 1 --demonstrations 32 --perception-gate 0 --eval-episodes 1 --record 0 ` +
-    `--env-steps ${ITERATIONS * 256} --kl-stop 1000 --overwrite`;
+    `--env-steps ${iterations * 256} --kl-stop 1000 --overwrite`;
   const seconds = async (args: readonly string[], out: string): Promise<number> => {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [...args, ...flags.split(" "), "--out", out],
@@ -29,11 +34,11 @@ export async function measureOverhead(preset: string): Promise<{ withWorker: num
       stderr: "piped",
     }).output();
     if (!success) throw new Error(`Cannot measure: ${new TextDecoder().decode(stderr)}`);
-    return JSON.parse(await Deno.readTextFile(`${out}/summary.json`)).wall_seconds.rl / ITERATIONS;
+    return JSON.parse(await Deno.readTextFile(`${out}/summary.json`)).wall_seconds.rl / iterations;
   };
   try {
     const times = { withWorker: Infinity, alone: Infinity };
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let turn = 0; turn < turns; turn++) {
       const alone = await seconds(taskArguments("train"), `${folder}/alone`);
       // It is ready before the warm start has ended.
       await using _worker = new WorkerProcess(server, "one");
@@ -45,7 +50,7 @@ export async function measureOverhead(preset: string): Promise<{ withWorker: num
       times.alone = Math.min(times.alone, alone);
       times.withWorker = Math.min(times.withWorker, withWorker);
       console.error(
-        `${turn + 1} of ${TURNS}: alone ${alone.toFixed(3)} s, with a worker ${withWorker.toFixed(3)} s`,
+        `${turn + 1} of ${turns}: alone ${alone.toFixed(3)} s, with a worker ${withWorker.toFixed(3)} s`,
       );
     }
     return times;

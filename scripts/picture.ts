@@ -1,7 +1,7 @@
 /**
  * Draws the README's picture: a frame, the trained model's response to it, and the learning curve.
  *
- *     deno run -R -W -E --allow-ffi --allow-sys scripts/picture.ts runs/NumberLine-s0 docs/number_line.png
+ *     deno run -R -W -E --allow-ffi --allow-sys scripts/picture.ts --run runs/NumberLine-s0 --out docs/number_line.png
  *
  * @module
  */
@@ -9,12 +9,16 @@ import { createCanvas, GlobalFonts, Image, type SKRSContext2D } from "@napi-rs/c
 import { fileURLToPath } from "node:url";
 import { openGpu } from "../kernels/gpu/mod.ts";
 import { makeEnv, type Observation } from "../envs/mod.ts";
+import { parseOptions } from "../rl/cli/mod.ts";
 import { loadAgent } from "../rl/run/checkpoint.ts";
 import { learningCurve } from "../rl/report/plot.ts";
 import { RunFolder } from "../rl/run/folder.ts";
 import { movingAverage } from "../rl/report/statistics.ts";
 
-const [run = "runs/NumberLine-s0", out = "docs/number_line.png"] = Deno.args;
+const { values: { run, out } } = parseOptions(Deno.args, {
+  run: { type: "path", isRun: true, default: "runs/NumberLine-s0", meaning: "trained run" },
+  out: { type: "path", default: "docs/number_line.png", meaning: "picture to write" },
+});
 /** A held-out episode that begins below its target. */
 const SEED = 2_000_000_010;
 const WIDTH = 1120, HEIGHT = 420, MARGIN = 24, FRAME = 260;

@@ -12,6 +12,7 @@
 import { findEnvironment } from "../envs/mod.ts";
 import { openGpu } from "../kernels/gpu/mod.ts";
 import { findAlgorithm } from "../rl/algorithms/mod.ts";
+import { type Command, defineOptions, runCommand } from "../rl/cli/mod.ts";
 import { resolveConfig } from "../rl/config.ts";
 import { shareGradient } from "../rl/gradients.ts";
 import { objectiveSettings } from "../rl/objective.ts";
@@ -297,38 +298,74 @@ const SMOLVLM = {
   tokens: 64 + 40 + 24,
 };
 
-if (import.meta.main && Deno.args.includes("--overhead")) {
-  const preset = Deno.args[Deno.args.indexOf("--preset") + 1] ?? "nano";
-  const { withWorker, alone } = await measureOverhead(Deno.args.includes("--preset") ? preset : "nano");
-  const share = (withWorker / alone - 1) * 100;
-  console.log(
-    `An iteration with one worker takes ${share.toFixed(1)}% longer: ${withWorker.toFixed(3)} s, alone ${
-      alone.toFixed(3)
-    } s`,
-  );
-} else if (import.meta.main) {
-  const path = new URL("../results/scale.json", import.meta.url);
-  if (Deno.args.includes("--simulate")) {
-    console.log(tables(JSON.parse(await Deno.readTextFile(path))));
-  } else {
-    const times = 5;
-    const engine = await measureEngine(200);
-    const [nano, adapter] = await measureModel("nano", times);
-    const [mini] = await measureModel("mini", 3);
-    const share = SMOLVLM.parameters / 15e6 * SMOLVLM.tokens / 36;
-    const smol: ModelCost = {
-      ...mini,
-      name: SMOLVLM.name,
-      basis: `not measured: the times of mini by parameters and tokens, x ${share.toFixed(0)}`,
-      fixedMs: mini.fixedMs * share,
-      perRowMs: mini.perRowMs * share,
-      updateMs: mini.updateMs * share,
-      weightBytes: 4 * SMOLVLM.adapterParameters,
-    };
-    const command = "deno task scale --write";
-    const costs: ScaleCosts = { command, adapter, engine, models: [nano, mini, smol] };
-    console.log(JSON.stringify(costs, null, 1));
-    console.log(tables(costs));
-    if (Deno.args.includes("--write")) await Deno.writeTextFile(path, JSON.stringify(costs, null, 1) + "\n");
-  }
+const FILE = new URL("../results/scale.json", import.meta.url);
+
+async function measureCosts(): Promise<ScaleCosts> {
+  console.error("1 of 3: the engine");
+  const engine = await measureEngine(200);
+  console.error("2 of 3: nano");
+  const [nano, adapter] = await measureModel("nano", 5);
+  console.error("3 of 3: mini");
+  const [mini] = await measureModel("mini", 3);
+  const share = SMOLVLM.parameters / 15e6 * SMOLVLM.tokens / 36;
+  const smol: ModelCost = {
+    ...mini,
+    name: SMOLVLM.name,
+    basis: `not measured: the times of mini by parameters and tokens, x ${share.toFixed(0)}`,
+    fixedMs: mini.fixedMs * share,
+    perRowMs: mini.perRowMs * share,
+    updateMs: mini.updateMs * share,
+    weightBytes: 4 * SMOLVLM.adapterParameters,
+  };
+  return { command: "./ponder scale --write", adapter, engine, models: [nano, mini, smol] };
 }
+
+const options = defineOptions({
+  simulate: {
+    type: "boolean",
+    default: false,
+    meaning: "print the tables from results/scale.json, without measuring",
+  },
+  write: { type: "boolean", default: false, meaning: "keep what is measured in results/scale.json" },
+  overhead: {
+    type: "boolean",
+    default: false,
+    meaning: "compare whole iterations with one worker and without, in turns",
+  },
+  preset: { type: "string", default: "nano", choices: ["nano", "mini"], meaning: "model of --overhead" },
+  turns: { type: "integer", default: 3, min: 1, meaning: "runs of each kind, of --overhead" },
+  iterations: { type: "integer", default: 6, min: 1, meaning: "RL iterations of a run, of --overhead" },
+});
+
+/** The `scale` command. */
+export const scaleCommand: Command<typeof options> = {
+  command: "./ponder scale",
+  summary: "Measure what acting through workers costs, and simulate runs with 1 to 1,000 of them. " +
+    "Measuring takes about two minutes on two cores, and needs nats-server.",
+  examples: [
+    "./ponder scale",
+    "./ponder scale --simulate",
+    "./ponder scale --overhead --preset mini --turns 1 --iterations 2",
+  ],
+  options,
+  async run({ values }) {
+    if (values.overhead) {
+      const { withWorker, alone } = await measureOverhead(values);
+      const share = (withWorker / alone - 1) * 100;
+      console.log(
+        `An iteration with one worker takes ${share.toFixed(1)}% longer: ${withWorker.toFixed(3)} s, alone ${
+          alone.toFixed(3)
+        } s`,
+      );
+    } else if (values.simulate) {
+      console.log(tables(JSON.parse(await Deno.readTextFile(FILE))));
+    } else {
+      const costs = await measureCosts();
+      const text = JSON.stringify(costs, null, 1) + "\n";
+      console.log(`${text}${tables(costs)}`);
+      if (values.write) await Deno.writeTextFile(FILE, text);
+    }
+  },
+};
+
+if (import.meta.main) Deno.exit(await runCommand(scaleCommand, Deno.args));

@@ -12,3 +12,13 @@ export const TEST: readonly string[] = [
   // The tests in a browser serve pages to it.
   "--allow-net=127.0.0.1",
 ];
+
+/** Runs tests with the streams of this process, and resolves to the exit code. `flags` are for the tests themselves. */
+export async function runTests(paths: readonly string[], flags: readonly string[]): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...TEST, ...paths, "--", ...flags],
+    cwd: new URL("../", import.meta.url),
+    env: { INIT_CWD: "", PONDER_CWD: "" },
+  }).spawn();
+  return (await child.status).code;
+}
