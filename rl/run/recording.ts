@@ -53,7 +53,15 @@ export interface KeptRecording {
 
 interface RecordedFile {
   readonly bytes: number;
-  readonly pictures: ReadonlySet<string>;
+  readonly pictures: readonly Picture[];
+}
+
+/** A picture, in memory once however many files name it; `uses` counts them. */
+interface Picture {
+  readonly name: string;
+  bytes: number;
+  uses: number;
+  isHere: boolean;
 }
 
 /** What a run records into. */
@@ -75,8 +83,8 @@ export class Recording implements RecordingSink {
   readonly #path: string;
   readonly #limitBytes: number;
   readonly #files = new Map<string, RecordedFile>();
-  /** Pictures by name: their size, and in how many files they are. */
-  readonly #pictures = new Map<string, { bytes: number; uses: number; isHere: boolean }>();
+  /** Pictures by name. */
+  readonly #pictures = new Map<string, Picture>();
   #unsynced = new Set<string>();
   #bytes = 0;
 
@@ -133,8 +141,8 @@ export class Recording implements RecordingSink {
     const name = pictureName(png);
     if (!this.has(name)) {
       this.#write(name, png);
-      const uses = this.#pictures.get(name)?.uses ?? 0;
-      this.#pictures.set(name, { bytes: png.length, uses, isHere: true });
+      const picture = this.#pictures.get(name) ?? { name, bytes: 0, uses: 0, isHere: false };
+      this.#pictures.set(name, Object.assign(picture, { bytes: png.length, isHere: true }));
       this.#bytes += png.length;
     }
     return name;
@@ -181,16 +189,17 @@ export class Recording implements RecordingSink {
   }
 
   #count(name: string, text: string): void {
-    const pictures = new Set([...text.matchAll(/"picture":"([0-9a-f]{32}\.png)"/g)].map(([, name]) => name));
-    for (const picture of pictures) {
-      const known = this.#pictures.get(picture);
-      if (known !== undefined) known.uses++;
-      else {
-        const bytes = sizeAt(`${this.#path}/${picture}`);
-        this.#pictures.set(picture, { bytes, uses: 1, isHere: false });
-        this.#bytes += bytes;
+    const names = new Set([...text.matchAll(/"picture":"([0-9a-f]{32}\.png)"/g)].map(([, name]) => name));
+    const pictures = [...names].map((name) => {
+      let picture = this.#pictures.get(name);
+      if (picture === undefined) {
+        picture = { name, bytes: sizeAt(`${this.#path}/${name}`), uses: 0, isHere: false };
+        this.#pictures.set(name, picture);
+        this.#bytes += picture.bytes;
       }
-    }
+      picture.uses++;
+      return picture;
+    });
     const bytes = new TextEncoder().encode(text).length;
     this.#files.set(name, { bytes, pictures });
     this.#bytes += bytes;
@@ -223,11 +232,10 @@ export class Recording implements RecordingSink {
   #forget({ bytes, pictures }: RecordedFile): void {
     this.#bytes -= bytes;
     for (const picture of pictures) {
-      const known = this.#pictures.get(picture)!;
-      if (--known.uses > 0) continue;
-      this.#pictures.delete(picture);
-      this.#bytes -= known.bytes;
-      removeAt(`${this.#path}/${picture}`);
+      if (--picture.uses > 0) continue;
+      this.#pictures.delete(picture.name);
+      this.#bytes -= picture.bytes;
+      removeAt(`${this.#path}/${picture.name}`);
     }
   }
 }
