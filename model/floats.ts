@@ -54,6 +54,11 @@ export function encodeFloats(values: Float32Array, dtype: FloatDtype): Uint8Arra
   return new Uint8Array(halves.buffer);
 }
 
+/** The f32 values nearest to `values` that a dtype has, ties to even. Throws as {@linkcode encodeFloats} does. */
+export function roundFloats(values: Float32Array, dtype: FloatDtype): Float32Array<ArrayBuffer> {
+  return decodeFloats(encodeFloats(values, dtype), dtype);
+}
+
 /** A bf16 is the upper half of an f32. */
 function fromBf16(buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
   const halves = new Uint16Array(buffer);

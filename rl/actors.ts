@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { roundFloats } from "../model/floats.ts";
+import { choice, type ChoiceSetting } from "./cli/mod.ts";
 import type { Learners } from "./gradients.ts";
 import type { Policy } from "./policy.ts";
 
@@ -16,16 +18,64 @@ export type EpisodeKind = "training" | "evaluation";
 
 /** Finds who acts for a policy. */
 export interface Actors {
-  /** Has all who act take over the policy's weights. Call it after every change, before anybody acts. */
-  readonly take: (policy: Policy) => Promise<void>;
+  /** Has all who act take over the policy's weights for episodes of that kind. Call it after every change, before anybody acts. */
+  readonly take: (policy: Policy, kind: EpisodeKind) => Promise<void>;
   /** Returns who acts in episodes of that kind, with the weights that were taken over last. */
   readonly actor: (policy: Policy, kind: EpisodeKind) => Actor;
   /** Those who compute shares of minibatches; absent if only this process does. */
   readonly learners?: Learners;
 }
 
-/** The policy acts itself. */
-export const ownActors: Actors = {
-  take: () => Promise.resolve(),
-  actor: (policy) => policy,
+/** Form of the weights that act in training: those that learn, or these rounded. */
+export type ActingWeights = "f32" | "bf16";
+
+/** Settings of who acts. */
+export const actingOptions = {
+  actingWeights: choice(
+    "f32",
+    ["f32", "bf16"],
+    "numbers of the weights that act in RL: those that learn, or these rounded, half as much to send to workers",
+  ) as ChoiceSetting<ActingWeights>,
 };
+
+/** The form of the weights that act in episodes of a kind. Evaluations are of the policy that is kept, so nothing is rounded. */
+export function formOf(
+  kind: EpisodeKind,
+  { actingWeights }: { readonly actingWeights: ActingWeights },
+): ActingWeights {
+  return kind === "evaluation" ? "f32" : actingWeights;
+}
+
+/** The policy acts itself, in training with weights of that form. Others who act get the same weights. */
+export function ownActors(actingWeights: ActingWeights): Actors {
+  if (actingWeights === "f32") return { take: () => Promise.resolve(), actor: (policy) => policy };
+  let exact = new Float32Array(0), rounded = exact;
+  return {
+    take: async ({ gpu, parameters }, kind) => {
+      if (kind === "evaluation") return;
+      [exact] = await gpu.read(parameters.values) as Float32Array<ArrayBuffer>[];
+      exact = exact.slice();
+      rounded = exact.slice();
+      for (const { offset, name } of parameters.list) {
+        const { requiresGradient, data } = parameters.get(name);
+        if (!requiresGradient) continue;
+        rounded.set(roundFloats(exact.subarray(offset, offset + data.length), "BF16"), offset);
+      }
+    },
+    actor: (policy, kind) => {
+      if (kind === "evaluation") return policy;
+      const { gpu, parameters: { values } } = policy;
+      const [before, acting] = [exact, rounded];
+      return {
+        respond: async (situations, settings) => {
+          gpu.write(values, acting);
+          try {
+            return await policy.respond(situations, settings);
+          } finally {
+            gpu.write(values, before);
+          }
+        },
+      };
+    },
+  };
+}

@@ -174,6 +174,12 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
       "Cannot use --staleness with deals that depend on returns: leave out --extra-groups and --deal-again",
     );
   }
+  if (config.learners > 1 && config.actingWeights !== "f32") {
+    throw new UsageError(
+      `Cannot use --acting-weights ${config.actingWeights} with --learners: gradients need the exact weights, which are sent ` +
+        "for every minibatch; leave one out",
+    );
+  }
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
   return { ...config, freeze };
 }

@@ -91,7 +91,7 @@ export interface Improvement {
   readonly observer?: UpdateObserver;
   /** Those who compute all shares of a minibatch but the first; this process when absent. */
   readonly learners?: Learners;
-  /** Did earlier weights act? Ratios then differ from 1 from the start. False when absent. */
+  /** Did other weights act, earlier or rounded ones? Ratios then differ from 1 from the start. False when absent. */
   readonly isStale?: boolean;
 }
 
@@ -315,7 +315,7 @@ export interface ImproveMetrics {
   readonly clipFraction: number;
   /** Largest |ratio - 1| of the first minibatch. */
   readonly firstRatioError: number;
-  /** Mean ratio of the first minibatch, against the earlier weights that acted; absent without `--staleness`. */
+  /** Mean ratio of the first minibatch, against the earlier or rounded weights that acted; absent if the same weights act. */
   readonly behaviourRatio?: number;
   /** Gradient norm before clipping. If the value head is clipped on its own, it is left out. */
   readonly gradientNorm: number;

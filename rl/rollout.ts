@@ -5,7 +5,7 @@
  */
 import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
-import type { Actor } from "./actors.ts";
+import { actingOptions, type Actor } from "./actors.ts";
 import { boolean, type BooleanSetting, integer, number, type NumberSetting } from "./cli/mod.ts";
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
@@ -32,6 +32,7 @@ export const rolloutOptions = {
     "that acting may be behind learning: workers go on while the learner updates; 0 waits for every update",
     { min: 0, max: 5, unit: "iterations" },
   ) as NumberSetting,
+  ...actingOptions,
   formatPenalty: number(1, "taken off a step's reward, for RL only, when no action was found in the text", {
     min: 0,
     unit: "scaled reward",

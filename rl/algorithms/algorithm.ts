@@ -188,7 +188,7 @@ export async function learn<O extends Options>(
       learningRate: context.learningRate,
       observer: context.observer,
       learners: context.learners,
-      isStale: settings.staleness > 0,
+      isStale: settings.staleness > 0 || settings.actingWeights !== "f32",
     },
   );
   return { ...improved, ...metrics, ...isMeasured && measureCredit(transitions, samples) };

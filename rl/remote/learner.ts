@@ -6,7 +6,7 @@
  */
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Response } from "../../model/mod.ts";
-import type { Actor, Actors, EpisodeKind } from "../actors.ts";
+import { type ActingWeights, type Actor, type Actors, type EpisodeKind, formOf } from "../actors.ts";
 import type { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
 import type { Learners } from "../gradients.ts";
@@ -67,7 +67,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const { exchange: { place }, note, isStopped } = settings;
     this.#settings = settings;
     this.#run = run;
-    this.#weights = new WeightPublisher(run, "f32", keptVersions(settings.config));
+    this.#weights = new WeightPublisher(run, keptVersions(settings.config));
     const restore = async () => {
       await this.#weights.restore();
       if (this.#card !== null) await run.put(CARD, this.#card);
@@ -104,8 +104,8 @@ export class RemoteActors implements Actors, AsyncDisposable {
     return this.#queue.work;
   }
 
-  async take(policy: Policy): Promise<void> {
-    await this.#publish(policy);
+  async take(policy: Policy, kind: EpisodeKind): Promise<void> {
+    await this.#publish(policy, formOf(kind, this.#settings.config));
     if (this.#card !== null) return;
     const { config, environment, place, program } = this.#settings;
     const encoder = new TextEncoder();
@@ -199,7 +199,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
   get learners(): Learners {
     return {
       gradients: async (policy, shares, whole) => {
-        const version = await this.#publish(policy);
+        const version = await this.#publish(policy, "f32");
         const { parameters } = policy;
         const learning = parameters.list.filter(({ name }) => parameters.get(name).requiresGradient);
         const places = placesOf(parameters, learning.map(({ name }) => name));
@@ -219,10 +219,9 @@ export class RemoteActors implements Actors, AsyncDisposable {
   }
 
   /** Publishes the weights if they have changed, and returns their version. */
-  async #publish(policy: Policy): Promise<number> {
-    const before = this.#weights.version;
-    const version = await this.#weights.publish(policy);
-    if (version !== before) this.work.weightBytes += this.#weights.latestBytes;
+  async #publish(policy: Policy, form: ActingWeights): Promise<number> {
+    const version = await this.#weights.publish(policy, form);
+    this.work.weightBytes = this.#weights.sentBytes;
     return version;
   }
 

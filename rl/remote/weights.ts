@@ -1,5 +1,5 @@
 /**
- * Weights by version: all of them once, then those that have changed since.
+ * Weights by version: all of them once, then those that have changed since, exact or rounded.
  *
  * @module
  */
@@ -9,19 +9,22 @@ import {
   encodeSafetensors,
   type HostTensor,
   quoteName,
+  safetensorsPieces,
+  tensorToWrite,
 } from "../../model/mod.ts";
+import type { ActingWeights } from "../actors.ts";
 import type { Policy } from "../policy.ts";
 import { heldTensors } from "../run/pretrained_checkpoint.ts";
 import type { RunExchange } from "./exchange.ts";
 import { hexDigest } from "./jobs.ts";
 
-/** Form of the numbers that are sent. */
-export type WeightForm = "f32" | "bf16";
-
 /** Name of an object that holds the weights of a version. */
 export const weightsName = (version: number): string => `weights-${version}`;
 
-/** Publishes a policy's weights. Version 0 is whole; later ones hold the tensors that differ from it. */
+/**
+ * Publishes a policy's weights. Version 0 is whole and exact. Later ones hold the tensors that differ from it; in the form `bf16`
+ * they hold all that learn, rounded.
+ */
 export class WeightPublisher {
   readonly #exchange: RunExchange;
   /** Values of version 0. */
@@ -35,9 +38,11 @@ export class WeightPublisher {
   readonly #digests = new Map<number, string>();
   readonly #bytes = new Map<number, Uint8Array<ArrayBuffer>>();
   #version = -1;
+  #form: ActingWeights = "f32";
+  #sentBytes = 0;
 
   /** Versions from `kept` before the latest on stay readable. */
-  constructor(exchange: RunExchange, readonly form: WeightForm, readonly kept: number) {
+  constructor(exchange: RunExchange, readonly kept: number) {
     this.#exchange = exchange;
   }
 
@@ -51,20 +56,22 @@ export class WeightPublisher {
     return this.#digests.get(version) ?? "none";
   }
 
-  /** Bytes of the latest version's object. */
-  get latestBytes(): number {
-    return this.#bytes.get(this.#version)?.length ?? 0;
+  /** Bytes of all versions so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
-  /** Publishes the policy's weights if they have changed. Returns their version. */
-  async publish({ parameters, gpu }: Policy): Promise<number> {
+  /** Publishes the policy's weights if they have changed, or have another form than before. Returns their version. */
+  async publish({ parameters, gpu }: Policy, form: ActingWeights): Promise<number> {
     const learning = new Set(
       parameters.list.map(({ name }) => name).filter((name) => parameters.get(name).requiresGradient),
     );
+    let hasChanged = false;
     if (this.#first === null) {
       this.#first = await heldTensors(gpu, parameters);
       this.#latest = new Map(this.#first);
-      await this.#put(0, this.#first);
+      assertFinite(this.#first);
+      await this.#put(0, encodeSafetensors(this.#first));
     } else {
       const names = [...new Set([...this.#learning, ...learning])];
       const words = await gpu.read(...names.map((name) => parameters.get(name).data));
@@ -74,15 +81,26 @@ export class WeightPublisher {
         this.#changed.add(name);
         this.#latest.set(name, { shape: this.#first!.get(name)!.shape, data: words[i].slice() });
       });
-      if (fresh.length > 0) {
-        await this.#put(
-          this.#version + 1,
-          new Map([...this.#changed].map((name) => [name, this.#latest.get(name)!])),
-        );
-      }
+      hasChanged = fresh.length > 0;
     }
     this.#learning = learning;
+    if (hasChanged || form !== this.#form) {
+      await this.#put(this.#version + 1, await this.#encode(form === "f32" ? new Set() : learning));
+    }
+    this.#form = form;
     return this.#version;
+  }
+
+  /** The tensors that a version holds: those to round, and the exact ones that differ from version 0. */
+  async #encode(rounded: ReadonlySet<string>): Promise<Uint8Array<ArrayBuffer>> {
+    const names = [...new Set([...this.#changed, ...rounded])];
+    const tensors = new Map(names.map((name) => [name, this.#latest.get(name)!]));
+    assertFinite(tensors);
+    const entries = Array.from(
+      tensors,
+      ([name, tensor]) => tensorToWrite(name, tensor, rounded.has(name) ? "BF16" : "F32"),
+    );
+    return new Uint8Array(await new Response(ReadableStream.from(safetensorsPieces(entries))).arrayBuffer());
   }
 
   /** Stores again what a server has lost. */
@@ -90,11 +108,9 @@ export class WeightPublisher {
     for (const [version, bytes] of this.#bytes) await this.#exchange.put(weightsName(version), bytes);
   }
 
-  async #put(version: number, tensors: ReadonlyMap<string, HostTensor>): Promise<void> {
-    assertFinite(tensors);
-    const bytes = encodeSafetensors(tensors, {}, this.form === "f32" ? "F32" : "BF16");
+  async #put(version: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const digest = await hexDigest(bytes);
-    const [, old] = [this.#version, version - 1 - this.kept];
+    const old = version - 1 - this.kept;
     if (old > 0) {
       await this.#exchange.forget(weightsName(old));
       this.#bytes.delete(old);
@@ -104,6 +120,7 @@ export class WeightPublisher {
     this.#bytes.set(version, bytes);
     this.#digests.set(version, version === 0 ? digest : `${this.#digests.get(0)} ${digest}`);
     this.#version = version;
+    this.#sentBytes += bytes.length;
   }
 }
 

@@ -250,6 +250,14 @@ class Learner {
       thoughtAlarm,
       ...update,
     });
+    if (iteration === 0 && config.actingWeights !== "f32") {
+      run.progress.note(
+        `Weights rounded to ${config.actingWeights} act: the first ratios differ from 1 by up to ` +
+          `${
+            Number(update.firstRatioError ?? 0).toPrecision(2)
+          }; a ratio beyond --ratio-guard carries no gradient`,
+      );
+    }
     const after = this.#collector.progress();
     run.progress.update({
       stage: "rl",
@@ -276,7 +284,7 @@ function evaluateAfter(run: Run, after: "sft" | "rl"): Promise<Evaluation> {
   const total = 2 * config.evalEpisodes;
   return run.timed("evaluation", async () => {
     const record = run.recorder?.evaluation(after, run.state.iteration);
-    await run.handOver();
+    await run.handOver("evaluation");
     const evaluation = await evaluateBoth(run.actor("evaluation"), {
       ...finalEvaluation(environment, config),
       onProgress: (step) => {

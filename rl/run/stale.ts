@@ -43,7 +43,7 @@ export class StaleCollector {
     while (
       this.#ahead.length < most && (this.#ahead.length === 0 || this.#collector.has(this.#ahead.length))
     ) {
-      await this.#run.handOver();
+      await this.#run.handOver("training");
       const begun = this.#begin(this.#ahead.length, this.#ahead.at(-1)?.acted);
       // The first one is due; the policy itself cannot act while it learns.
       if (this.#ahead.length === 0 || !this.#run.actsElsewhere) await begun.acted;

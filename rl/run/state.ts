@@ -94,6 +94,7 @@ export class Run {
   readonly #probe: readonly Segment[];
   /** Null when nothing is recorded. */
   readonly recorder: Recorder | null;
+  readonly #ownActors: Actors;
   #clock: { readonly stage: Stage; sinceMs: number } | null = null;
 
   private constructor(
@@ -111,6 +112,7 @@ export class Run {
     this.work = estimateWork(policy, config);
     this.effort = { ...state.effort };
     this.recorder = this.#openRecorder();
+    this.#ownActors = ownActors(config.actingWeights);
     this.#earlierSeconds = this.effort.sft + this.effort.rl + this.effort.evaluation;
   }
 
@@ -192,8 +194,8 @@ export class Run {
   }
 
   /** Has all who act take over the policy's weights. Call it after every change, before anybody acts. */
-  async handOver(): Promise<void> {
-    await this.#actors.take(this.policy);
+  async handOver(kind: EpisodeKind): Promise<void> {
+    await this.#actors.take(this.policy, kind);
   }
 
   /** Who acts in episodes of that kind. */
@@ -203,7 +205,7 @@ export class Run {
 
   /** Do others act, so that acting and learning may go on side by side? */
   get actsElsewhere(): boolean {
-    return this.#actors !== ownActors;
+    return this.#context.actors !== undefined;
   }
 
   /** Those who compute shares of minibatches; absent if only this process does. */
@@ -212,7 +214,7 @@ export class Run {
   }
 
   get #actors(): Actors {
-    return this.#context.actors ?? ownActors;
+    return this.#context.actors ?? this.#ownActors;
   }
 
   /** The weights that RL began with. */

@@ -3,39 +3,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { findEnvironment } from "../../../envs/mod.ts";
 import type { Gpu } from "../../../kernels/gpu/mod.ts";
 import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
-import { resolveConfig, settingsOf } from "../../../rl/config.ts";
-import { Progress } from "../../../rl/cli/mod.ts";
-import { connectTo, trainWithWorkers, work } from "../../../rl/remote/mod.ts";
+import { resolveConfig } from "../../../rl/config.ts";
+import { connectTo, work } from "../../../rl/remote/mod.ts";
 import type { RunExchange } from "../../../rl/remote/exchange.ts";
-import { RunFolder } from "../../../rl/run/folder.ts";
-import { testGpu } from "../../gpu.ts";
 import { NatsServer, withNats, WorkerProcess } from "../../nats.ts";
 import { metricsOf, TempFolder, TINY, trainHere } from "../tiny_run.ts";
-
-/** Trains in this process; notes and lines come to `on`. */
-async function trainAt(
-  server: NatsServer,
-  out: string,
-  given: Readonly<Record<string, unknown>>,
-  { onNote = () => {}, onLine = () => {}, isStopped = () => false }: {
-    onNote?: (text: string) => void;
-    onLine?: (stage: string) => void;
-    isStopped?: () => boolean;
-  } = {},
-) {
-  const settings = { ...given, workers: server.url };
-  const environment = findEnvironment(String(given.env ?? "NumberLine"));
-  const algorithm = findAlgorithm(String(given.algorithm ?? "ppo"));
-  const config = resolveConfig(settings, environment, algorithm);
-  await using folder = await RunFolder.create(out, config);
-  if (!config.resume) await folder.writeConfig(settingsOf(config));
-  const progress = { update: () => {}, note: onNote };
-  return await trainWithWorkers(config, {
-    ...{ gpu: await testGpu(), environment, algorithm, folder, isStopped },
-    progress: progress as unknown as Progress,
-    onLine: ({ stage }) => onLine(stage),
-  });
-}
+import { trainAt } from "./run_at.ts";
 
 /** The queues of a run, to put hostile things in. */
 async function queuesOf(server: NatsServer, name: string): Promise<[RunExchange, () => Promise<void>]> {
