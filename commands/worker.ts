@@ -6,6 +6,7 @@
 import { openTunedGpu } from "../bench/tuning.ts";
 import { findEnvironment } from "../envs/mod.ts";
 import { type Command, defineOptions, runCommand, UsageError } from "../rl/cli/mod.ts";
+import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { connectTo, programName, work } from "../rl/remote/mod.ts";
 import { natsOptions } from "../rl/run_options.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
@@ -20,6 +21,11 @@ const options = defineOptions({
   name: { type: "string", meaning: "name of this worker in messages; host and process when absent" },
   once: { type: "boolean", default: false, meaning: "end when that run ends, for job schedulers" },
   env: { type: "string", meaning: "file with your own environment, if the run trains on one" },
+  model: {
+    type: "string",
+    meaning:
+      "folder of the pretrained model, if the run trains one; models/NAME when absent, as on the learner",
+  },
   ...natsOptions,
 });
 
@@ -48,6 +54,7 @@ export const workerCommand: Command<typeof options> = {
           name: values.name ?? `${Deno.hostname()}-${Deno.pid}`,
           program: await programName(),
           openGpu: () => openTunedGpu({ note }),
+          modelOf: (name) => values.model === undefined ? `models/${name}` : modelPlace(values.model),
           environmentOf: ({ environment, isOwn }) => {
             // What comes over the wire names no file.
             if (!isOwn) return Promise.resolve(findEnvironment(environment));

@@ -108,7 +108,7 @@ export type {
 export { decodePicture, encodePicture } from "./image.ts";
 
 // acting and measuring
-export type { Actor } from "./actors.ts";
+export { actingOptions, type ActingWeights, type Actor } from "./actors.ts";
 export {
   collectEpisodes,
   collectRollout,

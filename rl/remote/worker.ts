@@ -13,6 +13,7 @@ import { shareGradient } from "../gradients.ts";
 import { readEnvSettings } from "../env_settings.ts";
 import type { Policy, Situation, SlotState } from "../policy.ts";
 import { loadPolicy } from "../run/checkpoint.ts";
+import { type ModelPlace, openSameBase } from "./base.ts";
 import { CARD, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange, Taken } from "./exchange.ts";
 import { encodeResult, type Job, promptsDigest, readJob, type Result, type WorkerName } from "./jobs.ts";
@@ -28,7 +29,7 @@ const LIFE_MS = 2000;
 const MOST_KEPT = 1024;
 
 /** What a worker needs. */
-export interface WorkerSettings {
+export interface WorkerSettings extends ModelPlace {
   readonly exchange: Exchange;
   /** The run to work for; any when absent. */
   readonly run?: string;
@@ -154,21 +155,30 @@ class Session {
       );
     }
     const environment = await settings.environmentOf(card);
+    const base = await openSameBase(card, settings).catch((error) => {
+      run.tell(`Refused worker ${me.name}: ${(error as Error).message}`);
+      throw error;
+    });
     const weights = new WeightReader(run);
     const files = { ...card.files, "model.safetensors": await weights.first() };
     const path = `the model of ${run.name}`;
-    const policy = await loadPolicy(gpu, {
-      path,
-      manifest: null,
-      read: <Name extends string>(...names: Name[]) => {
-        const missing = names.find((name) => !Object.hasOwn(files, name));
-        if (missing !== undefined) {
-          return Promise.reject(new SyntaxError(`Cannot load ${path}: it has no ${missing}`));
-        }
-        const read = names.map((name) => [name, (files as Record<string, Uint8Array<ArrayBuffer>>)[name]]);
-        return Promise.resolve(Object.fromEntries(read) as Record<Name, Uint8Array<ArrayBuffer>>);
+    const policy = await loadPolicy(
+      gpu,
+      {
+        path,
+        manifest: null,
+        read: <Name extends string>(...names: Name[]) => {
+          const missing = names.find((name) => !Object.hasOwn(files, name));
+          if (missing !== undefined) {
+            return Promise.reject(new SyntaxError(`Cannot load ${path}: it has no ${missing}`));
+          }
+          const read = names.map((name) => [name, (files as Record<string, Uint8Array<ArrayBuffer>>)[name]]);
+          return Promise.resolve(Object.fromEntries(read) as Record<Name, Uint8Array<ArrayBuffer>>);
+        },
       },
-    }, environment.make(readEnvSettings(environment, card.envSettings)));
+      environment.make(readEnvSettings(environment, card.envSettings)),
+      { base },
+    );
     const session = new Session(found, policy, environment, settings, weights, me);
     session.#digest = (await weights.read(0)).digest;
     const adapter = card.adapter === me.adapter

@@ -45,6 +45,13 @@ async function device(i: number): Promise<Gpu> {
   return devices[i];
 }
 
+interface WorkersSettings {
+  /** Makes another machine of a device before it is used. */
+  readonly change?: (gpu: Gpu) => Gpu;
+  /** Folder of their pretrained model. */
+  readonly model?: string;
+}
+
 /** Workers in this process, each with a device of its own, until they are disposed of. */
 export class WorkersHere implements AsyncDisposable {
   #isStopped = false;
@@ -52,11 +59,10 @@ export class WorkersHere implements AsyncDisposable {
   readonly notes: string[] = [];
   readonly #working: Promise<unknown>;
 
-  /** `change` makes another machine of a device before it is used. */
   constructor(
     server: Pick<NatsServer, "url">,
     names: readonly string[],
-    change: (gpu: Gpu) => Gpu = (gpu) => gpu,
+    { change = (gpu) => gpu, model = "none" }: WorkersSettings = {},
   ) {
     this.#working = Promise.all(names.map(async (name, i) => {
       await using exchange = await connectTo(server.url, { flag: "--nats", note: () => {} });
@@ -66,6 +72,7 @@ export class WorkersHere implements AsyncDisposable {
         note: (text) => this.notes.push(text),
         isStopped: () => this.#isStopped,
         openGpu: async () => change(await device(i)),
+        modelOf: () => model,
         environmentOf: ({ environment }) => Promise.resolve(findEnvironment(environment)),
       });
     }));
