@@ -4,6 +4,8 @@ export interface RowBuckets {
   readonly starts: Uint32Array;
   /** Positions in the index; at least one word, so that it can be uploaded when nothing is grouped. */
   readonly items: Uint32Array;
+  /** The rows that have items, in ascending order. */
+  readonly named: Uint32Array;
 }
 
 /**
@@ -24,5 +26,6 @@ export function bucketRows(index: Int32Array, rows: number): RowBuckets {
   index.forEach((row, item) => {
     if (row >= 0) items[next[row]++] = item;
   });
-  return { starts, items };
+  const named = Uint32Array.from(new Set(index.filter((row) => row >= 0))).sort();
+  return { starts, items, named };
 }

@@ -89,19 +89,24 @@ function gatherCase(rows: number, C: number, N: number): KernelCase {
   };
 }
 
-function sumCase(N: number, C: number, rows: number, accumulate: boolean): KernelCase {
+function sumCase(N: number, C: number, rows: number, accumulate: boolean, isNamed = false): KernelCase {
   return {
     kernel: "embedding",
-    name: `backward of ${N} reads of a ${rows}x${C} table${accumulate ? ", accumulated" : ""}`,
+    name: `backward of ${N} reads of a ${rows}x${C} table${accumulate ? ", accumulated" : ""}${
+      isNamed ? ", rows by name" : ""
+    }`,
     variants: C % 4 === 0 ? sumRowsVariants : ["naive"],
     inputs: () => {
       const index = caseIndices(N, 1, -1, rows);
       const dTable: Record<string, Float32Array> = accumulate ? { dTable: caseValues(rows * C, 3) } : {};
-      return { index, ...bucketRows(index, rows), dY: caseValues(N * C, 2), ...dTable };
+      const { starts, items, named } = bucketRows(index, rows);
+      // With numbers behind that name no row.
+      const list = isNamed && { named: Uint32Array.of(...named, rows, 2 ** 32 - 1) };
+      return { index, starts, items, ...list, dY: caseValues(N * C, 2), ...dTable };
     },
     outputs: { dTable: rows * C },
-    launch: (gpu, { dY, starts, items, dTable }, variant) =>
-      sumRows(gpu, { dY, starts, items, dTable }, { rows, C, accumulate, variant }),
+    launch: (gpu, { dY, starts, items, dTable, named }, variant) =>
+      sumRows(gpu, { dY, starts, items, dTable, named }, { rows, C, accumulate, variant }),
     reference: (inputs) => ({ dTable: sumRowsReference(inputs, { rows, C, accumulate }) }),
     tolerance: 1e-5,
     flops: N * C,
@@ -128,4 +133,6 @@ export const cases: KernelCase[] = [
   sumCase(33, 12, 50, false),
   sumCase(33, 12, 50, true),
   sumCase(2304, 96, 96, true),
+  sumCase(29, 7, 90, true, true),
+  sumCase(33, 12, 500, true, true),
 ];

@@ -139,6 +139,8 @@ export interface SumRowsOperands {
   readonly items: Slice;
   /** (rows,C), written, or added to. */
   readonly dTable: Slice;
+  /** u32: the only rows that gain anything, then any numbers beyond the table's rows. Goes with `accumulate`. */
+  readonly named?: Slice;
 }
 
 /** Sizes and options of {@linkcode sumRows}. */
@@ -161,15 +163,21 @@ const MAX_SOFTWARE_ITEMS = 262_000;
 
 /**
  * dTable[v] (+)= sum of the rows dY[items[i]], i in starts[v]..starts[v+1]: the backward of {@linkcode embed} for each
- * of its tables, and of {@linkcode gatherRows}. Deterministic.
+ * of its tables, and of {@linkcode gatherRows}. Deterministic. With `named` only
+ * the rows that it lists are visited.
  *
  * @throws {RangeError} when an operand is too short, the variant cannot do the shape, or a software adapter cannot add so
  * many items into one row.
  */
 export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape): void {
-  const { dY, starts, items, dTable } = operands;
+  const { dY, starts, items, dTable, named } = operands;
   const { rows, C, accumulate } = shape;
   requireWords(`sum rows of ${C} into ${rows}`, [[starts, rows + 1], [dTable, rows * C]]);
+  if (named !== undefined && !accumulate) {
+    throw new RangeError(
+      `Cannot sum rows of ${C} into ${rows}: named rows go with accumulate, the others are not written`,
+    );
+  }
   // How they are spread over the rows is known to the GPU only; all may be in one.
   if (gpu.isSoftware && items.length > MAX_SOFTWARE_ITEMS) {
     throw new RangeError(
@@ -190,16 +198,23 @@ export function sumRows(gpu: Gpu, operands: SumRowsOperands, shape: SumRowsShape
     kernel: {
       name: "embedding/sum_rows",
       source: sumSource,
-      constants: { VECTOR: vector, TEXTURE: texture },
+      constants: { VECTOR: vector, TEXTURE: texture, NAMED: named !== undefined },
     },
     bindings: [
       texture ? texels(dY) : read(dY),
       read(starts),
       read(items),
       write(dTable),
-      params({ rows, C: width, accumulate, base: texture ? dY.offset / 4 : 0 }),
+      params({
+        rows,
+        C: width,
+        accumulate,
+        base: texture ? dY.offset / 4 : 0,
+        names: named?.length ?? 0,
+      }),
+      ...named === undefined ? [] : [read(named)],
     ],
-    workgroups: rowGrid(rows, width),
+    workgroups: rowGrid(named?.length ?? rows, width),
   });
 }
 

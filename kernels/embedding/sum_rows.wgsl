@@ -2,9 +2,10 @@
 //           backward of Y[n,c] = table[index[n],c]: each table row collects the gradients of the rows it was read by
 // shapes    dY (N,C)  starts (rows+1)  items (number of items)  dTable (rows,C); C counts vec4s when VECTOR
 // bindings  0 dY read or texels, 1 starts read, 2 items read, 3 dTable read-write,
-//           4 {rows,C,accumulate,base} uniform; base is dY's first texel in its storage
-// work      one invocation per Value of dTable adds its bucket in a fixed order, in f32: deterministic, no atomics
-// traffic   4C items + 8C rows + 4 items bytes
+//           4 {rows,C,accumulate,base,names} uniform; base is dY's first texel in its storage, 5 named read (with NAMED)
+// work      one invocation per Value of dTable adds its bucket in a fixed order, in f32: deterministic, no atomics; with
+//           NAMED only those of the rows that `named` lists, most of a large table being read by nobody
+// traffic   4C items + 8C rows + 4 items bytes, with NAMED of the named rows
 // texture   dY through its texture mirror, which the matmul gradients read too: 3x cheaper loads on software Vulkan
 // source    (ours)
 
@@ -17,6 +18,7 @@ struct Params {
   C: u32,
   accumulate: u32,
   base: u32,
+  names: u32, // rows listed
 }
 
 //@if TEXTURE
@@ -28,6 +30,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> items: array<u32>;
 @group(0) @binding(3) var<storage, read_write> dTable: array<Value>;
 @group(0) @binding(4) var<uniform> params: Params;
+//@if NAMED
+@group(0) @binding(5) var<storage, read> named: array<u32>;
+//@end
 
 fn load(row: u32, c: u32) -> Value {
   let i = params.base + row * params.C + c;
@@ -41,7 +46,13 @@ fn load(row: u32, c: u32) -> Value {
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let c = id.x;
-  let v = id.y + id.z * groups.y * 8u;
+  var v = id.y + id.z * groups.y * 8u;
+//@if NAMED
+  if (v >= params.names) {
+    return;
+  }
+  v = named[v];
+//@end
   if (c >= params.C || v >= params.rows) {
     return;
   }

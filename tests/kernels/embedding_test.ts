@@ -7,9 +7,10 @@ import { testCases } from "./check_cases.ts";
 testCases(cases);
 
 Deno.test("bucketRows groups positions by row in order and skips negative entries", () => {
-  const { starts, items } = bucketRows(Int32Array.of(2, 0, -1, 2, 3, -7, 0), 5);
+  const { starts, items, named } = bucketRows(Int32Array.of(2, 0, -1, 2, 3, -7, 0), 5);
   assertEquals([...starts], [0, 2, 2, 4, 5, 5]);
   assertEquals([...items], [1, 6, 0, 3, 4]);
+  assertEquals([...named], [0, 2, 3]);
 });
 
 Deno.test("bucketRows refuses a row outside the table", () => {
@@ -33,6 +34,11 @@ Deno.test({
       () => sumRows(gpu, operands, { ...shape, C: 8 }),
       RangeError,
       "dTable has 4 words, it needs 8",
+    );
+    assertThrows(
+      () => sumRows(gpu, { ...operands, named: slice }, { ...shape, C: 4 }),
+      RangeError,
+      "named rows go with accumulate",
     );
   },
 });

@@ -82,12 +82,15 @@ function addRows(
     accumulate: boolean;
   },
 ): void {
+  // The starts, the items and the named rows, each from an offset at which a slice may begin.
   const itemsAt = roundUp(rows + 1, SLICE_ALIGNMENT_WORDS);
+  const namedAt = itemsAt + roundUp(sources.length, SLICE_ALIGNMENT_WORDS);
   const buckets = tape.derived(sources, `d${label}.buckets`, (sources) => {
-    const { starts, items } = bucketRows(rowOf === undefined ? sources : sources.map(rowOf), rows);
-    const words = new Uint32Array(itemsAt + sources.length);
+    const { starts, items, named } = bucketRows(rowOf === undefined ? sources : sources.map(rowOf), rows);
+    const words = new Uint32Array(namedAt + sources.length).fill(rows, namedAt);
     words.set(starts);
     words.set(items, itemsAt);
+    words.set(named, namedAt);
     return words;
   });
   sumRows(tape.gpu, {
@@ -95,6 +98,7 @@ function addRows(
     starts: subslice(buckets, 0, rows + 1),
     items: subslice(buckets, itemsAt, sources.length),
     dTable,
+    named: accumulate && sources.length < rows ? subslice(buckets, namedAt, sources.length) : undefined,
   }, { rows, C, accumulate });
 }
 
@@ -129,6 +133,9 @@ function piecesOf(table: Tensor, most: number): Piece[] {
     return pieces;
   });
 }
+
+/** Words of logits that are kept for the backward, 32 MiB; more are computed again there. */
+const KEPT_LOGITS = 1 << 23;
 
 /** Logits (..,V) of X (..,C) under a table (V,C); no gradient flows. */
 export function tableLogits(tape: Tape, X: Tensor, table: Tensor): Tensor {
@@ -177,8 +184,11 @@ export const tableLogprobRule: OpRule<
     const lse = tape.save(N, "lse");
     const state = tape.scratch(4 * N, "logits.state");
     const pieces = piecesOf(table, logitsPieceColumns(N));
-    const Z = tape.scratch(N * Math.max(...pieces.map(({ rows }) => rows)), "logits.piece");
+    const most = N * Math.max(...pieces.map(({ rows }) => rows));
+    const keeps = tape.records && N * V <= KEPT_LOGITS;
+    const scratch = keeps ? null : tape.scratch(most, "logits.piece");
     pieces.forEach((piece, index) => {
+      const Z = scratch ?? tape.save(N * piece.rows, "logits.piece");
       matmul(tape.gpu, { A: X.data, B: piece.data, C: Z }, {
         M: N,
         N: piece.rows,
@@ -203,20 +213,29 @@ export const tableLogprobRule: OpRule<
     });
     return [logprob, entropy];
   },
-  // Z = X table^T:  dX = dZ table, dtable += dZ^T X, piece by piece
+  // Z = X table^T, again if it is large:  dX = dZ table, dtable += dZ^T X, piece by piece
   backward(
     tape,
-    { inputs: [X, table], outputs: [, entropy], saved: [lse], attributes: { targets, temperature } },
+    {
+      inputs: [X, table],
+      outputs: [, entropy],
+      saved: [lse, ...logits],
+      attributes: { targets, temperature },
+    },
     [dLogprob, dEntropy],
   ) {
     const { rows: N, columns: C } = asMatrix(X);
     const dX = tape.gradientOf(X);
     const pieces = piecesOf(table, logitsPieceColumns(N));
     const most = N * Math.max(...pieces.map(({ rows }) => rows));
-    const [Z, dZ] = [tape.scratch(most, "logits.piece"), tape.scratch(most, "dlogits.piece")];
+    const scratch = logits.length > 0 ? null : tape.scratch(most, "logits.piece");
+    const dZ = tape.scratch(most, "dlogits.piece");
     pieces.forEach((piece, index) => {
       const { rows, row0, data: B, gradient } = piece;
-      matmul(tape.gpu, { A: X.data, B, C: Z }, { M: N, N: rows, K: C, transposeB: true });
+      const Z = scratch ?? logits[index];
+      if (scratch !== null) {
+        matmul(tape.gpu, { A: X.data, B, C: Z }, { M: N, N: rows, K: C, transposeB: true });
+      }
       logitGradient(tape.gpu, {
         Z,
         targets: tape.indices(targets, "targets"),
