@@ -41,6 +41,7 @@ export const verifyCommand: Command<typeof options> = {
     if (goldens.length === 0) {
       throw new UsageError("Cannot verify: name a pretrained folder and one golden file or more");
     }
+    await requireModel(folder, adapter);
     let isWithin = true;
     const gpu = await openTunedGpu({ note: console.error });
     try {
@@ -80,5 +81,23 @@ export const verifyCommand: Command<typeof options> = {
     return isWithin ? 0 : 1;
   },
 };
+
+/** Throws what to write instead if an adapter, a model and a golden file changed places. */
+async function requireModel(folder: string, adapter: string | undefined): Promise<void> {
+  if (folder.endsWith(".json")) {
+    throw new UsageError(`Cannot verify ${folder}: name the folder of a model first, then golden files`);
+  }
+  const holds = (place: string, name: string) => exists(`${place}/${name}`);
+  if (!await holds(folder, "config.json") && await holds(folder, "adapter_config.json")) {
+    throw new UsageError(
+      `Cannot verify ${folder}: it holds an adapter alone, name the folder of its model and add --adapter ${folder}`,
+    );
+  }
+  if (adapter !== undefined && !await holds(adapter, "adapter_config.json")) {
+    throw new UsageError(
+      `Cannot verify with --adapter ${adapter}: it has no adapter_config.json, name a PEFT folder`,
+    );
+  }
+}
 
 if (import.meta.main) Deno.exit(await runCommand(verifyCommand, Deno.args, { debug: debugLevel > 0 }));

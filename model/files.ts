@@ -200,10 +200,14 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: not JSON (${messageOf(error)}), write it again`, {
-      cause: error,
-    });
+    throw notJson(path, error);
   }
+}
+
+/** Says that a file is no JSON. The parser's reason quotes the file, whose line ends become spaces. */
+export function notJson(path: string, error: unknown): SyntaxError {
+  const reason = messageOf(error).replaceAll(/\s+/g, " ");
+  return new SyntaxError(`Cannot read ${path}: not JSON (${reason}), write it again`, { cause: error });
 }
 
 function namesOf(folder: string) {

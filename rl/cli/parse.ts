@@ -114,9 +114,8 @@ function readConfigFile(
   try {
     settings = parseSettings(text);
   } catch (error) {
-    throw new UsageError(`Cannot read --config ${path}: not JSON, ${clip((error as Error).message, 200)}`, {
-      cause: error,
-    });
+    const reason = clip((error as Error).message.replaceAll(/\s+/g, " "), 200);
+    throw new UsageError(`Cannot read --config ${path}: not JSON, ${reason}`, { cause: error });
   }
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw new UsageError(`Cannot read --config ${path}: must hold one object of settings`);

@@ -26,7 +26,7 @@ import {
   Vlm,
   type VlmConfig,
 } from "../../model/mod.ts";
-import { exists } from "../../model/files.ts";
+import { exists, notJson } from "../../model/files.ts";
 import { Agent, type Parsing } from "../agent.ts";
 import { type Acting, readActing } from "./acting.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
@@ -359,9 +359,7 @@ function parseJson(bytes: Uint8Array, path: string): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: not JSON (${(error as Error).message}), write it again`, {
-      cause: error,
-    });
+    throw notJson(path, error);
   }
 }
 

@@ -59,6 +59,34 @@ gpuTest("a wrong logit, gradient or token is out of bounds, and verify ends with
   assertStringIncludes(out, "lm_head.weight");
 });
 
+gpuTest("verify says what to write if a model, an adapter and a golden changed places", async () => {
+  const [golden, adapter] = [`${TINY}/golden.json`, `${DATA}/lora-tiny`];
+  const refusals: [string[], number, string][] = [
+    [
+      [adapter, golden],
+      2,
+      `holds an adapter alone, name the folder of its model and add --adapter ${adapter}\n`,
+    ],
+    [[golden, TINY], 2, "name the folder of a model first"],
+    [[TINY, golden, "--adapter", TINY], 2, "it has no adapter_config.json, name a PEFT folder"],
+  ];
+  for (const [args, code, message] of refusals) {
+    const { code: got, err } = await verify(...args);
+    assertStringIncludes(err, message);
+    assertEquals(got, code);
+  }
+});
+
+gpuTest("a golden that is no JSON is refused in one sentence on one line", async () => {
+  using temp = new TempFolder();
+  const path = `${temp.path}/README.md`;
+  Deno.writeTextFileSync(path, "# title\n\n\ttext\n");
+  const { code, err } = await verify(TINY, path);
+  assertEquals(code, 1);
+  assertEquals(err.split("\n").length, 2, err);
+  assertStringIncludes(err, "README.md: not JSON (");
+});
+
 gpuTest("verify says what a folder lacks, and which architectures it knows", async () => {
   using temp = new TempFolder();
   const golden = `${TINY}/golden.json`;
