@@ -76,17 +76,40 @@ function decoded(word: string, flag: string): string {
 /**
  * Reads the files that hold credentials.
  *
- * @throws {Deno.errors.NotFound} when one is missing.
+ * @throws {UsageError} when one is missing, or holds something else.
  */
 export async function readCredentials(given: Given<typeof natsOptions>): Promise<Credentials> {
-  const read = async (file: string | undefined) =>
-    file === undefined ? undefined : await Deno.readTextFile(file);
-  const [creds, ca, cert, key] = await Promise.all(
-    [given.natsCreds, given.natsCa, given.natsCert, given.natsKey].map(read),
-  );
+  const creds = await readFile("--nats-creds", given.natsCreds, {
+    marks: ["-----BEGIN NATS USER JWT-----", /^\s*SU[A-Z2-7]{56}\s*$/],
+    meaning: "neither a .creds file nor the seed of a user's nkey",
+  });
+  const certificate = { marks: ["-----BEGIN CERTIFICATE-----"], meaning: "no certificate in PEM form" };
+  const ca = await readFile("--nats-ca", given.natsCa, certificate);
+  const cert = await readFile("--nats-cert", given.natsCert, certificate);
+  const key = await readFile("--nats-key", given.natsKey, {
+    marks: ["PRIVATE KEY-----"],
+    meaning: "no private key in PEM form",
+  });
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError("Cannot use --nats-cert and --nats-key without each other: give both");
   }
   const hasTls = ca !== undefined || cert !== undefined;
   return { creds, ...hasTls && { tls: { ca, cert, key } } };
+}
+
+async function readFile(
+  flag: string,
+  path: string | undefined,
+  { marks, meaning }: { readonly marks: readonly (string | RegExp)[]; readonly meaning: string },
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const state = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    throw new UsageError(`Cannot use ${flag} ${quoted(path)}: ${state}`, { cause: error });
+  }
+  if (marks.some((mark) => typeof mark === "string" ? text.includes(mark) : mark.test(text))) return text;
+  throw new UsageError(`Cannot use ${flag} ${quoted(path)}: it holds ${meaning}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The exchange over NATS with JetStream: a queue of jobs, a queue of results and a store of objects for each run. Only this file
- * and `nats_run.ts` know the client library.
+ * The exchange over NATS with JetStream: a queue of jobs, a queue of results and a store of objects for each run. Only this file,
+ * `nats_login.ts` and `nats_run.ts` know the client library.
  *
  * For a run NAME there are the streams `ponder_NAME_jobs` and `ponder_NAME_results`, both work queues on the subjects
  * `ponder.NAME.jobs` and `ponder.NAME.results`, and the object store `ponder_NAME`. Notes for people go over the plain subject
@@ -10,11 +10,11 @@
  * @module
  */
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Credentials, NatsAddress } from "./address.ts";
 import type { Exchange, RunExchange } from "./exchange.ts";
+import { connectionError, listening, loginOf, messageOf, permissionError } from "./nats_login.ts";
 import { NatsRun, TIMEOUT_MS } from "./nats_run.ts";
-import { clip } from "../cli/mod.ts";
 
 /** Milliseconds between tries while the server is away. */
 const RETRY_MS = 500;
@@ -39,28 +39,28 @@ export interface NatsSettings {
  */
 export async function connectNats(settings: NatsSettings): Promise<Exchange> {
   const { address, credentials, client } = settings;
-  overhearResets();
   let connection: NatsConnection;
   try {
-    connection = await connect(
-      {
-        servers: [...address.servers],
-        name: client,
-        ...loginOf(address, credentials),
-        ...address.isTls || credentials?.tls ? { tls: credentials?.tls ?? {} } : {},
-        // The process may reach the named servers alone.
-        ignoreClusterUpdates: true,
-        resolve: false,
-        reconnect: true,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: RETRY_MS,
-        pingInterval: 5000,
-        maxPingOut: 2,
-        timeout: TIMEOUT_MS,
-      } as Parameters<typeof connect>[0],
+    connection = await listening(() =>
+      connect(
+        {
+          servers: [...address.servers],
+          name: client,
+          ...loginOf(address, credentials),
+          // The process may reach the named servers alone.
+          ignoreClusterUpdates: true,
+          resolve: false,
+          reconnect: true,
+          maxReconnectAttempts: -1,
+          reconnectTimeWait: RETRY_MS,
+          pingInterval: 5000,
+          maxPingOut: 2,
+          timeout: TIMEOUT_MS,
+        } as Parameters<typeof connect>[0],
+      )
     );
   } catch (error) {
-    throw connectionError(error, address);
+    throw await connectionError(error, address, credentials);
   }
   try {
     const manager = await jetstreamManager(connection, { timeout: TIMEOUT_MS });
@@ -68,70 +68,14 @@ export async function connectNats(settings: NatsSettings): Promise<Exchange> {
     return new NatsExchange(connection, manager, settings);
   } catch (error) {
     await connection.close();
-    throw new Error(
+    throw permissionError("use JetStream", address.shown, error) ?? new Error(
       `Cannot use NATS at ${address.shown}: it has no JetStream for this account (${
         messageOf(error)
-      }), start it with: nats-server -js`,
+      }), start it with: nats-server -js, or enable it for the account`,
       { cause: error },
     );
   }
 }
-
-let overhears = false;
-
-/**
- * A server that refuses a client resets the connection at a moment when the client library has taken its listeners off the
- * socket. The library reports the refusal itself; the socket's own error would end the process.
- */
-function overhearResets(): void {
-  if (overhears) return;
-  overhears = true;
-  addEventListener("error", (event) => {
-    const { code, syscall } = (event.error ?? {}) as { code?: string; syscall?: string };
-    if (["ECONNRESET", "EPIPE"].includes(code ?? "") && ["read", "write"].includes(syscall ?? "")) {
-      event.preventDefault();
-    }
-  });
-}
-
-/** What the client library needs to log in. */
-function loginOf(
-  { user, password, token }: NatsAddress,
-  { creds }: Credentials = {},
-): Record<string, unknown> {
-  if (creds !== undefined) {
-    const bytes = new TextEncoder().encode(creds.trim());
-    const isSeed = /^SU[A-Z2-7]+$/.test(creds.trim());
-    return { authenticator: isSeed ? nkeyAuthenticator(bytes) : credsAuthenticator(bytes) };
-  }
-  return { ...user !== undefined && { user, pass: password }, ...token !== undefined && { token } };
-}
-
-function connectionError(error: unknown, { shown }: NatsAddress): Error {
-  const name = error instanceof Error ? error.name : "";
-  const text = messageOf(error);
-  if (/Authorization|UserAuthentication|PermissionViolation/.test(name) || /authorization|nkey/i.test(text)) {
-    return new Error(
-      `Cannot log in to NATS at ${shown}: it refuses the credentials (${text}), check user, password, token or --nats-creds`,
-      { cause: error },
-    );
-  }
-  if (/certificate|tls|ssl/i.test(text)) {
-    return new Error(`Cannot reach NATS at ${shown} over TLS: ${text}, check --nats-ca and the URL`, {
-      cause: error,
-    });
-  }
-  return new Error(
-    `Cannot reach NATS at ${shown}: no server answers there (${text}), start one with: nats-server -js`,
-    { cause: error },
-  );
-}
-
-const messageOf = (error: unknown): string => {
-  const { message = "", cause } = (error ?? {}) as Error;
-  return clip((message || messageOfCause(cause) || String(error)).replace(/\s+/g, " "), 200);
-};
-const messageOfCause = (cause: unknown): string => cause instanceof Error ? cause.message : "";
 
 class NatsExchange implements Exchange {
   readonly place: string;
@@ -142,6 +86,18 @@ class NatsExchange implements Exchange {
     readonly settings: NatsSettings,
   ) {
     this.place = settings.address.shown;
+    void this.#tellRefusals();
+  }
+
+  /** Tells what the server refuses without an answer to anybody: acknowledgements and notes. */
+  async #tellRefusals(): Promise<void> {
+    let isTold = false;
+    for await (const status of this.connection.status()) {
+      const refusal = status.type === "error" ? permissionError("go on", this.place, status.error) : null;
+      if (refusal === null || isTold) continue;
+      isTold = true;
+      this.settings.note(refusal.message);
+    }
   }
 
   async runs(): Promise<string[]> {
@@ -175,14 +131,8 @@ class NatsExchange implements Exchange {
       } catch (error) {
         if (this.connection.isClosed() || isStopped()) throw error;
         if (error instanceof JetStreamApiError) throw this.#refusal(what, error);
-        if ((error as Error)?.name === "PermissionViolationError") {
-          throw new Error(
-            `Cannot ${what} at ${this.place}: this user may not (${
-              messageOf(error)
-            }), let it publish and subscribe to ponder.>, $JS.API.>, $O.> and _INBOX.>`,
-            { cause: error },
-          );
-        }
+        const refusal = permissionError(what, this.place, error);
+        if (refusal !== null) throw refusal;
         const waitedMs = performance.now() - sinceMs;
         if (waitedMs > patienceMs) {
           throw new Error(
