@@ -19,6 +19,21 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "packages that cannot be fetched end the command with a sentence, and are tried again",
+  noWindows,
+  () => {
+    const broken = deno("2.9.6").replace("install) ", "install) echo no network >&2; exit 1; ");
+    using sandbox = new Sandbox().stub("deno", broken);
+    Deno.writeTextFileSync(`${sandbox.folder}/repository/deno.lock`, "{}");
+    for (let i = 0; i < 2; i++) {
+      const { code, out, err } = sandbox.run("ponder", "envs");
+      assertEquals([code, out], [1, ""]);
+      assertMatch(err, /no network\nponder: cannot fetch the npm packages, see above: check the network/);
+    }
+  },
+);
+
 Deno.test("Deno is found in ~/.deno/bin", noWindows, () => {
   using sandbox = new Sandbox().logged("npm");
   Deno.mkdirSync(`${sandbox.folder}/home/.deno/bin`, { recursive: true });

@@ -40,7 +40,7 @@ export function formatShare(share: number): string {
 const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
 
 /**
- * Formats a table as lines, headers first. The first column is aligned left, the others right, with two spaces between. Columns
+ * Formats a table as lines, headers first. Columns with numbers are aligned right, the others left, with two spaces between. Columns
  * that do not fit the terminal follow below, with the first again.
  */
 export function formatTable(
@@ -51,9 +51,14 @@ export function formatTable(
   // Names come from files and folders too.
   const all = [headers, ...rows].map((row) => row.map((cell) => cell.replace(CONTROLS, "\ufffd")));
   const widths = headers.map((_, c) => Math.max(...all.map((row) => (row[c] ?? "").length)));
+  const isText = headers.map((_, c) => {
+    const said = all.slice(1).map((row) => row[c] ?? "").filter((cell) => !["", "-"].includes(cell));
+    return c === 0 || said.length > 0 && !said.some((cell) => /^[-+<>~]*[\d.]/.test(cell));
+  });
+  const padded = (row: readonly string[], c: number) =>
+    isText[c] ? (row[c] ?? "").padEnd(widths[c]) : (row[c] ?? "").padStart(widths[c]);
   const line = (row: readonly string[], shown: readonly number[]) =>
-    shown.map((c) => c === 0 ? (row[c] ?? "").padEnd(widths[0]) : (row[c] ?? "").padStart(widths[c]))
-      .join("  ").trimEnd();
+    shown.map((c) => padded(row, c)).join("  ").trimEnd();
   const parts: number[][] = [[0]];
   for (let c = 1; c < widths.length; c++) {
     const last = parts.at(-1)!;

@@ -52,10 +52,14 @@ table("size", formatBytes, [[512, "512 B"], [1536, "1.50 KiB"], [2 ** 31, "2.00 
 
 table("share", formatShare, [[0, "0.0%"], [0.9512, "95.1%"], [1, "100.0%"], [NaN, "?"]]);
 
-Deno.test("a table aligns its first column left and the others right", () => {
+Deno.test("a table aligns numbers right, and text left", () => {
   assertEquals(
     formatTable(["policy", "success"], [["sampled", "95.1%"], ["greedy", "100.0%"]]),
     "policy   success\nsampled    95.1%\ngreedy    100.0%",
+  );
+  assertEquals(
+    formatTable(["run", "state", "left"], [["a", "done", "-"], ["b", "-", "-"], ["c", "trains", "3 s"]]),
+    "run  state   left\na    done       -\nb    -          -\nc    trains   3 s",
   );
 });
 
