@@ -8,10 +8,26 @@
 import { roundFloats } from "../model/floats.ts";
 import { choice, type ChoiceSetting } from "./cli/mod.ts";
 import type { Learners } from "./gradients.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy, RespondSettings, Situation } from "./policy.ts";
 
 /** Decides in situations. A policy is one. */
-export type Actor = Pick<Policy, "respond">;
+export interface Actor extends Pick<Policy, "respond"> {
+  /**
+   * Has whole episodes played elsewhere, and returns when they are under way. `respond` then knows the responses in them. Absent
+   * if nothing is gained by it.
+   */
+  readonly playAhead?: (plan: EpisodesAhead) => Promise<void>;
+}
+
+/** Whole episodes to play. None depends on how another one ends. */
+export interface EpisodesAhead extends Omit<RespondSettings, "random"> {
+  /** The first states of those that begin side by side. */
+  readonly situations: readonly Situation[];
+  /** Seed that each episode is reset with. */
+  readonly seeds: readonly number[];
+  /** (2 x episodes) generator seed and first counter of each one's sampler. Every turn adds `maxNewTokens` to the counter. */
+  readonly random: Uint32Array;
+}
 
 /** Which episodes an actor acts in. Their environments have different settings. */
 export type EpisodeKind = "training" | "evaluation";

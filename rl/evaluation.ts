@@ -13,6 +13,7 @@ import type {
   ResetResult,
   StepResult,
 } from "../envs/mod.ts";
+import type { Actor } from "./actors.ts";
 import { integer, type NumberSetting } from "./cli/mod.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
@@ -76,7 +77,7 @@ export type Judged =
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
 /** What can be evaluated: a policy, or anything else that chooses actions in situations. */
-export interface Responder {
+export interface Responder extends Pick<Actor, "playAhead"> {
   /** Responds to all situations at once. */
   respond(
     situations: readonly Situation[],
@@ -157,9 +158,10 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
   const samples = settings.samples ?? 1;
   let next = 0;
   const deals: string[] = [];
+  const seedOf = (deal: number) => EVALUATION_SEEDS + seed * 1_000_000 + deal;
   const begin = (env: Situation["env"]) => {
     const deal = Math.floor(next / samples);
-    const episodeSeed = EVALUATION_SEEDS + seed * 1_000_000 + deal;
+    const episodeSeed = seedOf(deal);
     const episode = new Episode(env, next++, episodeSeed);
     if (episode.episode < episodes) deals[deal] ??= `${episodeSeed} ${env.stateKey()}`;
     return episode;
@@ -169,11 +171,25 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
   const outcomes = new Uint8Array(episodes);
   let successes = 0, goals = 0, done = 0, steps = 0;
   const responses = new ResponseTally();
+  // A place's sampler runs on from episode to episode. What a later one draws depends on when those before it end.
+  const isAhead = agent.playAhead !== undefined && (greedy || episodes === envs);
+  if (isAhead) {
+    await agent.playAhead({
+      ...{ situations: [...slots], temperature, greedy, maxNewTokens },
+      seeds: Array.from({ length: episodes }, (_, episode) => seedOf(Math.floor(episode / samples))),
+      random: samplerState(episodes, EVALUATION_SEEDS + seed, 0),
+    });
+  }
   for (let round = 0; done < episodes; round++) {
     const random = samplerState(envs, EVALUATION_SEEDS + seed, round * maxNewTokens);
-    const decisions = await agent.respond(slots, { temperature, greedy, maxNewTokens, random });
-    decisions.forEach((decision, index) => {
-      const slot = slots[index];
+    // Nobody plays uncounted episodes ahead.
+    const live = Array.from(slots.keys()).filter((index) => !isAhead || slots[index].episode < episodes);
+    const decisions = await agent.respond(live.map((index) => slots[index]), {
+      ...{ temperature, greedy, maxNewTokens },
+      random: Uint32Array.from(live.flatMap((index) => [random[2 * index], random[2 * index + 1]])),
+    });
+    decisions.forEach((decision, d) => {
+      const index = live[d], slot = slots[index];
       // The batch keeps its size to the end. Episodes beyond the last one are not counted.
       if (slot.episode < episodes) responses.add(decision);
       const state = onTurn === undefined ? "" : slot.env.stateKey();

@@ -221,7 +221,8 @@ export async function collectEpisodes(
   make: () => Environment,
   settings: EpisodesSettings,
 ): Promise<Rollout> {
-  const { deals, firstEpisode, temperature, maxNewTokens, seed, actor = policy } = settings;
+  const { deals, firstEpisode, temperature, maxNewTokens, seed } = settings;
+  const actor: Actor = settings.actor ?? policy;
   let next = 0;
   const begin = (env: Environment) => {
     // The batch keeps its shape to the end. Episodes beyond the last one are not counted.
@@ -232,11 +233,18 @@ export async function collectEpisodes(
     return { env, episode, observation, info, played, episodeReturn: 0, steps: [] as Step[] };
   };
   const { envs, keepsShape = false } = settings;
-  const slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
+  let slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
+  const seedOf = (episode: number) => (Math.imul(seed + 1, 0x9e3779b1) + firstEpisode + episode) >>> 0;
+  await actor.playAhead?.({
+    ...{ situations: [...slots], seeds: deals, temperature, greedy: false, maxNewTokens },
+    random: Uint32Array.from(deals.flatMap((_, episode) => [seedOf(episode), 0])),
+  });
   const finished: { steps: Step[]; outcome: EpisodeOutcome }[] = [];
   for (let done = 0; done < deals.length;) {
+    // Nobody plays uncounted episodes ahead.
+    if (actor.playAhead !== undefined) slots = slots.filter(({ episode }) => episode < deals.length);
     const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [
-      (Math.imul(seed + 1, 0x9e3779b1) + firstEpisode + episode) >>> 0,
+      seedOf(episode),
       (steps.length * maxNewTokens) >>> 0,
     ]));
     const decisions = await actor.respond(slots, { temperature, greedy: false, maxNewTokens, random });
@@ -266,10 +274,8 @@ export async function collectEpisodes(
         const { episodeReturn, steps } = slot;
         const { goalReached } = info;
         const success = isSuccess(slot.env, episodeReturn, goalReached);
-        finished[slot.episode] = {
-          steps,
-          outcome: { episodeReturn, steps: steps.length, goalReached, success },
-        };
+        const outcome = { episodeReturn, steps: steps.length, goalReached, success };
+        finished[slot.episode] = { steps, outcome };
         done++;
       }
       slots[e] = begin(slot.env);

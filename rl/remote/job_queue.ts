@@ -106,7 +106,7 @@ export class JobQueue {
    */
   async done<T>(
     encode: (id: string) => Promise<Uint8Array>,
-    accept: (result: Result) => T,
+    accept: (result: Result) => T | Promise<T>,
   ): Promise<T> {
     const id = `${this.#session}-${this.#count++}`;
     const bytes = await encode(id);
@@ -122,7 +122,7 @@ export class JobQueue {
       await this.#settings.run.publish("jobs", `${id}-${failures}`, bytes);
       const answer = await result;
       try {
-        const accepted = accept(answer);
+        const accepted = await accept(answer);
         const { name } = answer.worker;
         this.work.jobs++;
         this.work.workerMs += answer.ms;

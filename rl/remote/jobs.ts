@@ -2,10 +2,10 @@
  * What a worker is asked to do, and what it answers.
  *
  * A job names episodes by their seeds and actions so far, the state of each one's sampler, and the version of the weights. The
- * worker plays the episodes up to there, and writes one response to each. Its answer holds token ids, log-probabilities,
- * entropies and values. Everything else follows from them, and the learner computes it itself: the text, the action in it,
- * the reward, the next state. A worker can therefore give a bad response, but no reward. No picture is sent: both sides
- * draw it, and compare its identity.
+ * worker plays the episodes up to there, and writes one response to each; or it plays on to their ends. Its answer holds token
+ * ids, log-probabilities, entropies and values. Everything else follows from them, and the learner computes it itself: the
+ * text, the action in it, the reward, the next state, the end. A worker can therefore give a bad response, but no reward. No
+ * picture is sent: both sides draw it, and compare its identity.
  *
  * @module
  */
@@ -32,6 +32,8 @@ export interface Job {
   readonly rows: readonly SlotState[];
   /** (2 x rows) generator seed and counter of each row's sampler. */
   readonly random: Uint32Array;
+  /** Plays all episodes to their ends, so many side by side; absent if each gets one response. */
+  readonly side?: number;
   readonly temperature: number;
   readonly maxNewTokens: number;
   readonly greedy: boolean;
@@ -56,11 +58,21 @@ export interface Result {
   readonly weights: string;
   /** What it did: responses in the order of the job's rows, or the parts of a gradient; else an error's message. */
   readonly outcome:
-    | { readonly responses: readonly Response[]; readonly prompts: string }
+    | Played
     | { readonly gradient: Pick<Message, "fields" | "arrays"> }
     | { readonly error: string };
   /** Milliseconds that it worked. */
   readonly ms: number;
+}
+
+/** Responses of a job. */
+export interface Played {
+  /** One of each row; with `turns`, those of the first row, then those of the second, and so on. */
+  readonly responses: readonly Response[];
+  /** Digest of the prompts that they were written to. */
+  readonly prompts: string;
+  /** Responses of each row, if episodes were played to their ends. */
+  readonly turns?: readonly number[];
 }
 
 /** Writes a job. */
@@ -82,7 +94,7 @@ export function encodeJob({ rows, random, ...fields }: Job): Promise<Uint8Array<
 export function readJob({ kind, fields, arrays }: Message): Job {
   const refuse = (what: string, value: unknown) => refused("a job", what, value);
   if (kind !== "job") throw refuse("kind", kind);
-  const { id, version, episodes, temperature, maxNewTokens, greedy } = fields;
+  const { id, version, episodes, side, temperature, maxNewTokens, greedy } = fields;
   const { seeds, lengths, actions, random } = arrays;
   if (typeof id !== "string" || id.length > 100) throw refuse("id", id);
   if (!isCount(version)) throw refuse("version", version);
@@ -92,6 +104,7 @@ export function readJob({ kind, fields, arrays }: Message): Job {
     throw refuse("maxNewTokens", maxNewTokens);
   }
   if (typeof greedy !== "boolean") throw refuse("greedy", greedy);
+  if (side !== undefined && (!isCount(side) || side < 1 || side > MAX_ROWS)) throw refuse("side", side);
   for (const [name, words] of Object.entries({ seeds, lengths, actions, random })) {
     if (!(words instanceof Uint32Array)) throw refuse(name, typeof words);
   }
@@ -108,6 +121,7 @@ export function readJob({ kind, fields, arrays }: Message): Job {
   let at = 0;
   return {
     ...{ id, version, episodes, temperature, maxNewTokens, greedy, random: random as Uint32Array },
+    ...side !== undefined && { side },
     rows: Array.from(seeds, (episodeSeed, row) => ({
       episodeSeed,
       history: Array.from(actions.subarray(at, at += lengths[row]), (word) => ({
@@ -134,7 +148,7 @@ export function encodeResult(
       arrays: gradient.arrays,
     });
   }
-  const { responses, prompts } = outcome;
+  const { responses, prompts, turns } = outcome;
   const joined = (each: (response: Response) => ArrayLike<number>) => {
     const all: number[] = [];
     for (const response of responses) for (const value of Array.from(each(response))) all.push(value);
@@ -144,6 +158,7 @@ export function encodeResult(
     kind: "result",
     fields: { ...fields, prompts },
     arrays: {
+      ...turns !== undefined && { turns: Uint32Array.from(turns) },
       lengths: Uint16Array.from(responses, ({ ids }) => ids.length),
       ids: Uint32Array.from(joined(({ ids }) => ids)),
       logprobs: Float32Array.from(joined(({ logprobs }) => logprobs)),
@@ -155,7 +170,10 @@ export function encodeResult(
 
 /** What the learner knows of an answer before it comes. */
 export interface ExpectedResponses {
+  /** Rows of the job. */
   readonly rows: number;
+  /** Whether all episodes were to be played to their ends; one response each when absent. */
+  readonly isWhole?: boolean;
   readonly maxNewTokens: number;
   /** Ids are below it. */
   readonly vocabularySize: number;
@@ -191,7 +209,8 @@ export function readResult({ kind, fields, arrays }: Message): Result {
     return { ...known, outcome: { gradient: { fields: fields.gradient as Message["fields"], arrays } } };
   }
   if (typeof prompts !== "string" || prompts.length > 100) throw refuse("prompts", prompts);
-  const { lengths, ids, logprobs, entropies, values } = arrays;
+  const { turns, lengths, ids, logprobs, entropies, values } = arrays;
+  if (turns !== undefined && !(turns instanceof Uint32Array)) throw refuse("turns", typeof turns);
   if (!(lengths instanceof Uint16Array)) throw refuse("lengths", typeof lengths);
   if (!(ids instanceof Uint32Array)) throw refuse("ids", typeof ids);
   for (const [what, words] of Object.entries({ logprobs, entropies, values })) {
@@ -205,6 +224,8 @@ export function readResult({ kind, fields, arrays }: Message): Result {
     throw refuse("tokens", [total, ids.length, logprobs.length, entropies.length]);
   }
   if (values.length !== lengths.length) throw refuse("values", values.length);
+  const played = turns?.reduce((sum, count) => sum + count, 0) ?? lengths.length;
+  if (played !== lengths.length || turns?.includes(0)) throw refuse("turns", [played, lengths.length]);
   let at = 0;
   const responses = Array.from(lengths, (length, row): Response => {
     const [from, to] = [at, at += length];
@@ -215,15 +236,16 @@ export function readResult({ kind, fields, arrays }: Message): Result {
       value: values[row],
     };
   });
-  return { ...known, outcome: { responses, prompts } };
+  return { ...known, outcome: { responses, prompts, ...turns && { turns: Array.from(turns) } } };
 }
 
 /** Checks that responses can be those to a job. Throws a `SyntaxError` naming what cannot be. */
 export function requireFitting(
-  responses: readonly Response[],
-  { rows, maxNewTokens, vocabularySize }: ExpectedResponses,
+  { responses, turns }: Pick<Played, "responses" | "turns">,
+  { rows, isWhole = false, maxNewTokens, vocabularySize }: ExpectedResponses,
 ): void {
-  if (responses.length !== rows) throw refused("a result", "responses", responses.length);
+  const answered = isWhole ? turns?.length : turns === undefined ? responses.length : undefined;
+  if (answered !== rows) throw refused("a result", isWhole ? "episodes" : "responses", answered);
   responses.forEach(({ ids, logprobs }, row) => {
     if (ids.length < 1 || ids.length > maxNewTokens) throw refused("a result", `length ${row}`, ids.length);
     const foreign = ids.find((id) => id >= vocabularySize);
@@ -238,10 +260,17 @@ export function requireFitting(
  * pictures. Both sides compute it, so that environments that differ are found.
  */
 export async function promptsDigest(prompts: readonly (readonly Segment[])[]): Promise<string> {
-  const text = prompts.map((prompt) =>
-    prompt.map((part) => part.kind === "text" ? part.ids.join(" ") : part.picture.id).join("|")
-  ).join("\n");
-  return await hexDigest(new TextEncoder().encode(text));
+  return await namesDigest(prompts.map(promptName));
+}
+
+/** The same of prompts that are not kept: of what {@linkcode promptName} calls them. */
+export async function namesDigest(names: readonly string[]): Promise<string> {
+  return await hexDigest(new TextEncoder().encode(names.join("\n")));
+}
+
+/** Names a prompt by its token ids and the identities of its pictures. */
+export function promptName(prompt: readonly Segment[]): string {
+  return prompt.map((part) => part.kind === "text" ? part.ids.join(" ") : part.picture.id).join("|");
 }
 
 /** The first 32 hexadecimal digits of SHA-256. */

@@ -9,10 +9,12 @@ import type { Response } from "../../model/mod.ts";
 import { type ActingWeights, type Actor, type Actors, type EpisodeKind, formOf } from "../actors.ts";
 import type { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
+import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
 import type { Learners } from "../gradients.ts";
 import { CnnPolicy } from "../policies/mod.ts";
 import type { Decision, Policy, RespondSettings, Situation } from "../policy.ts";
 import { policyFiles } from "../run/checkpoint.ts";
+import { cutEpisodes, EpisodesElsewhere, type EpisodesPart, requireSameEpisodes } from "./ahead.ts";
 import { CARD, encodeCard, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange } from "./exchange.ts";
 import { JobQueue, type RemoteWork } from "./job_queue.ts";
@@ -21,6 +23,7 @@ import {
   type ExpectedResponses,
   hexDigest,
   type Job,
+  type Played,
   promptsDigest,
   requireFitting,
   type Result,
@@ -48,7 +51,6 @@ export interface LearnerSettings {
 
 /** What a result must be. */
 interface Expected extends ExpectedResponses {
-  readonly prompts: string;
   readonly weights: string;
 }
 
@@ -126,11 +128,61 @@ export class RemoteActors implements Actors, AsyncDisposable {
   }
 
   actor(policy: Policy, kind: EpisodeKind): Actor {
-    const { version } = this.#weights;
+    const how = { version: this.#weights.version, episodes: kind };
+    const elsewhere = new EpisodesElsewhere();
     return {
-      respond: (situations, settings) =>
-        this.#respond(policy, { version, episodes: kind }, situations, settings),
+      respond: async (situations, settings) => {
+        const startMs = performance.now();
+        const responses = await elsewhere.find(situations, settings);
+        if (responses === null) return await this.#respond(policy, how, situations, settings);
+        this.work.waitedMs += performance.now() - startMs;
+        return situations.map((situation, i) =>
+          policy.decide(situation, policy.promptOf(situation), responses[i])
+        );
+      },
+      playAhead: async (plan) => {
+        const { situations, seeds: _, random, ...sampling } = plan;
+        const side = await this.#width(policy, situations, {
+          ...sampling,
+          random: Uint32Array.from({ length: 2 * situations.length }, (_, i) => random[i % random.length]),
+        });
+        for (const part of cutEpisodes(plan, side, this.#queue.workers)) {
+          elsewhere.add(part, sampling, this.#play(policy, part, { ...sampling, ...how, side }));
+        }
+      },
     };
+  }
+
+  /** Has episodes played to their ends, and returns the responses of each. */
+  #play(
+    policy: Policy,
+    { rows, random }: EpisodesPart,
+    job: Omit<Job, "id" | "rows" | "random">,
+  ): Promise<Response[][]> {
+    const { environment, config } = this.#settings;
+    const settingsOf = job.episodes === "training" ? trainingEnvSettings : evaluationEnvSettings;
+    const env = environment.make(settingsOf(environment, config));
+    const expected = this.#expected(policy, job, { rows: rows.length, isWhole: true });
+    return this.#queue.done(
+      (id) => encodeJob({ id, ...job, rows, random }),
+      async (result) => {
+        const played = this.#played(result, expected);
+        try {
+          return await requireSameEpisodes(policy, env, rows, played as Required<Played>);
+        } catch (error) {
+          throw foreign(result.worker, (error as Error).message);
+        }
+      },
+    );
+  }
+
+  #expected(
+    policy: Policy,
+    { version, maxNewTokens }: Pick<Job, "version" | "maxNewTokens">,
+    rows: Pick<ExpectedResponses, "rows" | "isWhole">,
+  ): Expected {
+    const vocabularySize = vocabularyOf(policy);
+    return { ...rows, maxNewTokens, vocabularySize, weights: this.#weights.digest(version) };
   }
 
   async #respond(
@@ -161,28 +213,26 @@ export class RemoteActors implements Actors, AsyncDisposable {
     job: Omit<Job, "id" | "rows">,
   ): Promise<Decision[]> {
     const prompts = situations.map((situation) => policy.promptOf(situation));
-    const expected: Expected = {
-      rows: situations.length,
-      maxNewTokens: job.maxNewTokens,
-      vocabularySize: vocabularyOf(policy),
-      prompts: await promptsDigest(prompts),
-      weights: this.#weights.digest(job.version),
-    };
+    const seen = await promptsDigest(prompts);
+    const expected = this.#expected(policy, job, { rows: situations.length });
     const rows = situations.map(({ played }) => ({ ...played!, history: [...played!.history] }));
     const responses = await this.#queue.done(
       (id) => encodeJob({ id, ...job, rows }),
-      (result) => this.#responses(result, expected),
+      (result) => {
+        const played = this.#played(result, expected);
+        if (played.prompts !== seen) throw foreign(result.worker, "it saw other pictures or prompts");
+        return played.responses;
+      },
     );
     return situations.map((situation, i) => policy.decide(situation, prompts[i], responses[i]));
   }
 
-  /** Responses of a result that can be trusted to answer its job; throws what is wrong with it. */
-  #responses(result: Result, expected: Expected): readonly Response[] {
+  /** Responses of a result that may answer its job, their prompts aside; throws what is wrong with it. */
+  #played(result: Result, expected: Expected): Played {
     const { outcome, worker } = this.#trusted(result, expected.weights);
     if (!("responses" in outcome)) throw foreign(worker, "it is no answer to a job of acting");
-    if (outcome.prompts !== expected.prompts) throw foreign(worker, "it saw other pictures or prompts");
-    requireFitting(outcome.responses, expected);
-    return outcome.responses;
+    requireFitting(outcome, expected);
+    return outcome;
   }
 
   /** A result of the same ponder with the right weights; throws what is wrong with it. */

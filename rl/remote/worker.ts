@@ -13,18 +13,20 @@ import { shareGradient } from "../gradients.ts";
 import { readEnvSettings } from "../env_settings.ts";
 import type { Policy, Situation, SlotState } from "../policy.ts";
 import { loadPolicy } from "../run/checkpoint.ts";
+import { Stopped } from "../run/stop.ts";
 import { type ModelPlace, openSameBase } from "./base.ts";
 import { CARD, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange, Taken } from "./exchange.ts";
 import { encodeResult, type Job, promptsDigest, readJob, type Result, type WorkerName } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
+import { goOn, playEpisodes, situationAt } from "./playing.ts";
 import { gradientParts, placesOf, readShare, type ShareJob } from "./shares.ts";
 import { WeightReader } from "./weights.ts";
 
 /** Milliseconds between looks for a run. */
 const LOOK_MS = 500;
-/** Milliseconds between signs of life while a job is done. */
-const LIFE_MS = 2000;
+/** Milliseconds between signs of life while a job is done: less than the shortest time after which another gets it. */
+const LIFE_MS = 500;
 /** Most environments that are kept in the midst of an episode. */
 const MOST_KEPT = 1024;
 
@@ -240,6 +242,9 @@ class Session {
       await run.publish("results", crypto.randomUUID(), await encodeResult(result));
       taken.done();
       this.jobs++;
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      taken.giveBack();
     } finally {
       clearInterval(alive);
     }
@@ -248,6 +253,14 @@ class Session {
   /** Writes the responses of a job. */
   async #act({ version, rows, episodes, ...settings }: Job): Promise<Result["outcome"]> {
     await this.#take(version);
+    const { side } = settings;
+    if (side !== undefined) {
+      const { policy, settings: { isStopped } } = this;
+      const envSettings = this.#envSettings(episodes);
+      return await playEpisodes({ ...settings, rows, side }, {
+        ...{ policy, isStopped, make: () => this.environment.make(envSettings) },
+      });
+    }
     const situations = rows.map((row) => this.#situation(episodes, row));
     const decisions = await this.policy.respond(situations, settings);
     const responses: Response[] = decisions.map(({ response }) => response);
@@ -272,6 +285,7 @@ class Session {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof Stopped) throw error;
       // A fault of the device shows as results that make no sense; this worker ends with it.
       await this.policy.gpu.settle();
       this.settings.note(`Job ${id}: ${(error as Error).message}`);
@@ -301,13 +315,9 @@ class Session {
     if (before !== undefined) this.#kept.delete(keyOf(history.length - 1));
     let situation = this.#kept.get(key);
     if (situation === undefined) {
-      const env = before?.env ?? this.environment.make(this.#envSettings(kind));
-      let state: Omit<Situation, "env"> = before ?? env.reset({ seed: episodeSeed });
-      for (const { action, isRandom } of before === undefined ? history : history.slice(-1)) {
-        if (isRandom) requireSame(env.randomAction(), action);
-        state = env.step(action);
-      }
-      situation = { env, observation: state.observation, info: state.info };
+      situation = before === undefined
+        ? situationAt(this.environment.make(this.#envSettings(kind)), { episodeSeed, history })
+        : goOn(before, history.slice(-1));
     }
     this.#kept.delete(key);
     this.#kept.set(key, situation);
@@ -320,10 +330,4 @@ class Session {
     const items = kind === "training" ? [...envSettings, ...trainingSettings] : envSettings;
     return readEnvSettings(this.environment, items);
   }
-}
-
-/** The environment's own random action must be the one that the learner's copy drew. */
-function requireSame(drawn: number, action: number): void {
-  if (drawn === action) return;
-  throw new Error(`Cannot play an episode again: its random action was ${action}, here it is ${drawn}`);
 }

@@ -33,7 +33,7 @@ function readAll(message: Message): void {
     () => {
       const { outcome } = readResult(message);
       if ("responses" in outcome) {
-        requireFitting(outcome.responses, { rows: 1, maxNewTokens: 6, vocabularySize: 90 });
+        requireFitting(outcome, { rows: 1, maxNewTokens: 6, vocabularySize: 90 });
       }
       if ("gradient" in outcome) readGradient(outcome.gradient, [[0, 4]], 8);
     },

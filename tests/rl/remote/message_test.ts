@@ -89,16 +89,20 @@ Deno.test("well-formed messages with impossible content are refused", async () =
     assertThrows(() => readJob(message), SyntaxError, "Cannot use a job");
   }
   const expected = { rows: 2, maxNewTokens: 6, vocabularySize: 100_000 };
-  requireFitting(responses, expected);
+  requireFitting({ responses }, expected);
   for (const changes of [{ rows: 3 }, { maxNewTokens: 1 }, { vocabularySize: 60_000 }]) {
     assertThrows(
-      () => requireFitting(responses, { ...expected, ...changes }),
+      () => requireFitting({ responses }, { ...expected, ...changes }),
       SyntaxError,
       "Cannot use a result",
     );
   }
   const likely = [{ ...responses[1], logprobs: Float32Array.of(0.5) }];
-  assertThrows(() => requireFitting(likely, { ...expected, rows: 1 }), SyntaxError, "log-probability");
+  assertThrows(
+    () => requireFitting({ responses: likely }, { ...expected, rows: 1 }),
+    SyntaxError,
+    "log-probability",
+  );
   const infinite = { ...result, outcome: { prompts: "p", responses: [{ ...responses[1], value: NaN }] } };
   const message = await decodeMessage(await encodeResult(infinite));
   assertThrows(() => readResult(message), SyntaxError, "values 0");
