@@ -3,25 +3,16 @@
  *
  * @module
  */
-import type {
-  Environment,
-  EnvironmentDefinition,
-  EnvironmentSettings,
-  Info,
-  Observation,
-  Parse,
-  ResetResult,
-  StepResult,
-} from "../envs/mod.ts";
+import type { EnvironmentDefinition, EnvironmentSettings, Parse } from "../envs/mod.ts";
 import type { Actor } from "./actors.ts";
 import { integer, type NumberSetting } from "./cli/mod.ts";
+import { Episode } from "./episode.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 import { peakMemory } from "./memory.ts";
 import type { Decision, RespondSettings, Situation } from "./policy.ts";
-import { type EpisodeOutcome, isSuccess, samplerState } from "./rollout.ts";
+import { type EpisodeOutcome, samplerState } from "./rollout.ts";
 import { wilsonInterval } from "./statistics.ts";
 import { promptKey, thoughtOf, type ThoughtRates, ThoughtTally } from "./thought_tally.ts";
-import { requireReward } from "./vector_env.ts";
 
 /** The settings of the evaluation at a run's end. */
 export const evaluationOptions = {
@@ -239,48 +230,6 @@ export async function panelName(environment: string, deals: readonly string[]): 
   const bytes = new TextEncoder().encode([environment, ...deals].join("\n"));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** A held-out episode under way. Its picture is drawn only if the policy looks at it. */
-class Episode implements Situation {
-  episodeReturn = 0;
-  steps = 0;
-  readonly played: {
-    readonly episodeSeed: number;
-    readonly history: { action: number; isRandom: boolean }[];
-  };
-  #state: ResetResult;
-
-  constructor(readonly env: Environment, readonly episode: number, readonly deal: number) {
-    this.#state = env.reset({ seed: deal });
-    this.played = { episodeSeed: deal, history: [] };
-  }
-
-  get info(): Info {
-    return this.#state.info;
-  }
-
-  get observation(): Observation {
-    return this.#state.observation;
-  }
-
-  /** How the episode ended, once it has. */
-  get outcome(): EpisodeOutcome {
-    const { goalReached } = this.info;
-    const { episodeReturn, steps } = this;
-    return { episodeReturn, steps, goalReached, success: isSuccess(this.env, episodeReturn, goalReached) };
-  }
-
-  /** Does a step. `isRandom` says that the action was drawn from the environment's own stream. */
-  step(action: number, isRandom: boolean): StepResult {
-    const result = this.env.step(action);
-    requireReward(this.env, result.reward);
-    this.played.history.push({ action, isRandom });
-    this.#state = result;
-    this.episodeReturn += result.reward;
-    this.steps++;
-    return result;
-  }
 }
 
 /**

@@ -7,16 +7,11 @@ import { type Environment, Random } from "../envs/mod.ts";
 import type { Segment } from "../model/mod.ts";
 import { actingOptions, type Actor } from "./actors.ts";
 import { boolean, type BooleanSetting, integer, number, type NumberSetting } from "./cli/mod.ts";
+import { Episode } from "./episode.ts";
 import type { Decision, Policy } from "./policy.ts";
 import { requireActionValues, requireDemonstrations } from "./requirements.ts";
 import { responseWeights } from "./thought.ts";
-import {
-  type EpisodeOutcome,
-  isSuccess,
-  requireReward,
-  type SlotState,
-  type VectorEnv,
-} from "./vector_env.ts";
+import type { EpisodeOutcome, SlotState, VectorEnv } from "./vector_env.ts";
 
 export { type EpisodeOutcome, isSuccess, type SlotState, TRAINING_SEEDS, VectorEnv } from "./vector_env.ts";
 
@@ -228,9 +223,7 @@ export async function collectEpisodes(
     // The batch keeps its shape to the end. Episodes beyond the last one are not counted.
     const episode = next++;
     const episodeSeed = deals[episode % deals.length];
-    const { observation, info } = env.reset({ seed: episodeSeed });
-    const played = { episodeSeed, history: [] as { action: number; isRandom: boolean }[] };
-    return { env, episode, observation, info, played, episodeReturn: 0, steps: [] as Step[] };
+    return Object.assign(new Episode(env, episode, episodeSeed), { turns: [] as Step[] });
   };
   const { envs, keepsShape = false } = settings;
   let slots = Array.from({ length: keepsShape ? envs : Math.min(envs, deals.length) }, () => begin(make()));
@@ -245,19 +238,16 @@ export async function collectEpisodes(
     if (actor.playAhead !== undefined) slots = slots.filter(({ episode }) => episode < deals.length);
     const random = Uint32Array.from(slots.flatMap(({ episode, steps }) => [
       seedOf(episode),
-      (steps.length * maxNewTokens) >>> 0,
+      (steps * maxNewTokens) >>> 0,
     ]));
     const decisions = await actor.respond(slots, { temperature, greedy: false, maxNewTokens, random });
     decisions.forEach((decision, e) => {
       const slot = slots[e];
       const seen = noteState(policy, slot.env, settings);
       const action = decision.parse.action ?? slot.env.randomAction();
-      const result = slot.env.step(action);
-      requireReward(slot.env, result.reward);
-      slot.played.history.push({ action, isRandom: decision.parse.action === null });
-      const { terminated, truncated, reward, info } = result;
-      slot.episodeReturn += reward;
-      slot.steps.push({
+      const result = slot.step(action, decision.parse.action === null);
+      const { terminated, truncated } = result;
+      slot.turns.push({
         transition: transitionOf(
           decision,
           { ...result, action },
@@ -266,16 +256,11 @@ export async function collectEpisodes(
           seen,
         ),
         // Made before the next reset, since the picture is drawn when it is first looked at.
-        final: truncated ? policy.promptOf({ env: slot.env, info, observation: result.observation }) : null,
+        final: truncated ? policy.promptOf(slot) : null,
       });
-      Object.assign(slot, { observation: result.observation, info });
       if (!terminated && !truncated) return;
       if (slot.episode < deals.length) {
-        const { episodeReturn, steps } = slot;
-        const { goalReached } = info;
-        const success = isSuccess(slot.env, episodeReturn, goalReached);
-        const outcome = { episodeReturn, steps: steps.length, goalReached, success };
-        finished[slot.episode] = { steps, outcome };
+        finished[slot.episode] = { steps: slot.turns, outcome: slot.outcome };
         done++;
       }
       slots[e] = begin(slot.env);

@@ -7,14 +7,25 @@
  * @module
  */
 import type { Environment } from "../../envs/mod.ts";
-import type { Response } from "../../model/mod.ts";
+import type { Response, Segment } from "../../model/mod.ts";
 import type { EpisodesAhead } from "../actors.ts";
+import { Episode } from "../episode.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import type { Policy, RespondSettings, Situation, SlotState } from "../policy.ts";
 import { namesDigest, type Played, promptName } from "./jobs.ts";
 
 /** Episodes of a job may be so many times those that are played side by side. Fewer places then wait for the last end. */
 const ROUNDS = 2;
+
+/** Most bytes of pictures that checking leaves for the loop. The others are drawn once more. */
+const KEPT_BYTES = 1 << 28;
+
+/** A turn of an episode that a worker played. */
+export interface PlayedTurn {
+  readonly response: Response;
+  /** The prompt that it was written to; null if it was not kept. */
+  prompt: readonly Segment[] | null;
+}
 
 /** Some of the episodes of a plan. */
 export interface EpisodesPart {
@@ -40,26 +51,34 @@ export function cutEpisodes(
   });
 }
 
-/** Responses of episodes that somebody plays, or has played. */
+/** Turns of episodes that somebody plays, or has played. */
 export class EpisodesElsewhere {
-  readonly #episodes = new Map<string, Promise<readonly Response[]>>();
+  readonly #episodes = new Map<string, Promise<readonly PlayedTurn[]>>();
+  #keptBytes = 0;
 
-  /** Notes that these episodes are being played. `played` resolves to the responses of each. */
+  /** Notes that these episodes are being played. `played` resolves to the turns of each. */
   add(
     { rows, random }: EpisodesPart,
     { greedy }: Pick<RespondSettings, "greedy">,
-    played: Promise<readonly (readonly Response[])[]>,
+    played: Promise<readonly (readonly PlayedTurn[])[]>,
   ): void {
+    const kept = played.then((episodes) => {
+      for (const turn of episodes.flat()) {
+        this.#keptBytes += bytesOf(turn);
+        if (this.#keptBytes > KEPT_BYTES) this.#forget(turn);
+      }
+      return episodes;
+    });
     rows.forEach(({ episodeSeed }, row) => {
-      const responses = played.then((all) => all[row]);
+      const turns = kept.then((all) => all[row]);
       // It may fail before anybody asks for it.
-      responses.catch(() => {});
-      this.#episodes.set(nameOf(episodeSeed, greedy, random.subarray(2 * row)), responses);
+      turns.catch(() => {});
+      this.#episodes.set(nameOf(episodeSeed, greedy, random.subarray(2 * row)), turns);
     });
   }
 
-  /** The responses to these situations; null unless all belong to episodes that were added. */
-  find(situations: readonly Situation[], settings: RespondSettings): Promise<Response[]> | null {
+  /** Takes the turns in these situations; null unless all belong to episodes that were added. A prompt can be taken once. */
+  take(situations: readonly Situation[], settings: RespondSettings): Promise<PlayedTurn[]> | null {
     const { random, greedy, maxNewTokens } = settings;
     const found = situations.map(({ played }, i) => {
       const turn = played!.history.length;
@@ -68,8 +87,25 @@ export class EpisodesElsewhere {
       return episode && { episode, turn };
     });
     if (found.length === 0 || !found.every((each) => each !== undefined)) return null;
-    return Promise.all(found.map(async ({ episode, turn }) => (await episode)[turn]));
+    return Promise.all(found.map(async ({ episode, turn }) => {
+      const taken = (await episode)[turn];
+      const { response, prompt } = taken;
+      this.#forget(taken);
+      return { response, prompt };
+    }));
   }
+
+  #forget(turn: PlayedTurn): void {
+    this.#keptBytes -= bytesOf(turn);
+    turn.prompt = null;
+  }
+}
+
+function bytesOf({ prompt }: PlayedTurn): number {
+  return (prompt ?? []).reduce(
+    (sum, part) => sum + (part.kind === "image" ? part.picture.pixels.length : 0),
+    0,
+  );
 }
 
 /** Names an episode by its deal and its sampler. The most likely tokens do not depend on a sampler. */
@@ -78,7 +114,7 @@ function nameOf(episodeSeed: number, greedy: boolean, random: ArrayLike<number>)
 }
 
 /**
- * Plays episodes again with the responses of a worker, and returns these by episode.
+ * Plays episodes again with the responses of a worker, and returns the turns of each.
  *
  * @throws {Error} saying which episode does not end with its last response, or that the prompts are others.
  */
@@ -87,26 +123,28 @@ export async function requireSameEpisodes(
   env: Environment,
   rows: readonly SlotState[],
   { responses, turns, prompts }: Required<Played>,
-): Promise<Response[][]> {
-  const names: string[] = [];
+): Promise<PlayedTurn[][]> {
+  const names: string[] = [], episodes: PlayedTurn[][] = [];
   let first = 0;
-  const episodes: Response[][] = [];
   for (const [row, { episodeSeed }] of rows.entries()) {
-    const own = responses.slice(first, first += turns[row]);
-    episodes.push(own);
-    let state: Omit<Situation, "env"> = env.reset({ seed: episodeSeed });
+    const episode = new Episode(env, row, episodeSeed);
     let isOver = false;
-    for (const [turn, response] of own.entries()) {
-      if (isOver) throw new Error(`it went on after turn ${turn}, the last of episode ${episodeSeed}`);
-      const { observation, info } = state;
-      const situation = { env, observation, info };
-      const prompt = policy.promptOf(situation);
+    const played: PlayedTurn[] = [];
+    for (const response of responses.slice(first, first += turns[row])) {
+      if (isOver) {
+        throw new Error(`it went on after turn ${episode.steps}, the last of episode ${episodeSeed}`);
+      }
+      const prompt = policy.promptOf(episode);
       names.push(promptName(prompt));
-      const { action } = policy.decide(situation, prompt, response).parse;
-      const next = env.step(action ?? env.randomAction());
-      [state, isOver] = [next, next.terminated || next.truncated];
+      played.push({ response, prompt });
+      const { action } = policy.decide(episode, prompt, response).parse;
+      const { terminated, truncated } = episode.step(action ?? env.randomAction(), action === null);
+      isOver = terminated || truncated;
     }
-    if (!isOver) throw new Error(`it left episode ${episodeSeed} after turn ${own.length}, before its end`);
+    if (!isOver) {
+      throw new Error(`it left episode ${episodeSeed} after turn ${episode.steps}, before its end`);
+    }
+    episodes.push(played);
     // Signals and other results must get their turn.
     if (row % 16 === 15) await eventLoopTurn();
   }

@@ -5,7 +5,6 @@
  * @module
  */
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
-import type { Response } from "../../model/mod.ts";
 import { type ActingWeights, type Actor, type Actors, type EpisodeKind, formOf } from "../actors.ts";
 import type { Agent } from "../agent.ts";
 import type { CommonSettings } from "../config.ts";
@@ -14,7 +13,13 @@ import type { Learners } from "../gradients.ts";
 import { CnnPolicy } from "../policies/mod.ts";
 import type { Decision, Policy, RespondSettings, Situation } from "../policy.ts";
 import { policyFiles } from "../run/checkpoint.ts";
-import { cutEpisodes, EpisodesElsewhere, type EpisodesPart, requireSameEpisodes } from "./ahead.ts";
+import {
+  cutEpisodes,
+  EpisodesElsewhere,
+  type EpisodesPart,
+  type PlayedTurn,
+  requireSameEpisodes,
+} from "./ahead.ts";
 import { CARD, encodeCard, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange } from "./exchange.ts";
 import { JobQueue, type RemoteWork } from "./job_queue.ts";
@@ -133,11 +138,11 @@ export class RemoteActors implements Actors, AsyncDisposable {
     return {
       respond: async (situations, settings) => {
         const startMs = performance.now();
-        const responses = await elsewhere.find(situations, settings);
-        if (responses === null) return await this.#respond(policy, how, situations, settings);
+        const turns = await elsewhere.take(situations, settings);
+        if (turns === null) return await this.#respond(policy, how, situations, settings);
         this.work.waitedMs += performance.now() - startMs;
-        return situations.map((situation, i) =>
-          policy.decide(situation, policy.promptOf(situation), responses[i])
+        return turns.map(({ response, prompt }, i) =>
+          policy.decide(situations[i], prompt ?? policy.promptOf(situations[i]), response)
         );
       },
       playAhead: async (plan) => {
@@ -153,12 +158,12 @@ export class RemoteActors implements Actors, AsyncDisposable {
     };
   }
 
-  /** Has episodes played to their ends, and returns the responses of each. */
+  /** Has episodes played to their ends, and returns the turns of each. */
   #play(
     policy: Policy,
     { rows, random }: EpisodesPart,
     job: Omit<Job, "id" | "rows" | "random">,
-  ): Promise<Response[][]> {
+  ): Promise<PlayedTurn[][]> {
     const { environment, config } = this.#settings;
     const settingsOf = job.episodes === "training" ? trainingEnvSettings : evaluationEnvSettings;
     const env = environment.make(settingsOf(environment, config));
