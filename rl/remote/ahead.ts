@@ -116,7 +116,7 @@ function nameOf(episodeSeed: number, greedy: boolean, random: ArrayLike<number>)
 /**
  * Plays episodes again with the responses of a worker, and returns the turns of each.
  *
- * @throws {Error} saying which episode does not end with its last response, or that the prompts are others.
+ * @throws {SyntaxError} saying which episode does not end with its last response, or that the prompts are others.
  */
 export async function requireSameEpisodes(
   policy: Policy,
@@ -132,7 +132,7 @@ export async function requireSameEpisodes(
     const played: PlayedTurn[] = [];
     for (const response of responses.slice(first, first += turns[row])) {
       if (isOver) {
-        throw new Error(`it went on after turn ${episode.steps}, the last of episode ${episodeSeed}`);
+        throw new SyntaxError(`it went on after turn ${episode.steps}, the last of episode ${episodeSeed}`);
       }
       const prompt = policy.promptOf(episode);
       names.push(promptName(prompt));
@@ -142,12 +142,12 @@ export async function requireSameEpisodes(
       isOver = terminated || truncated;
     }
     if (!isOver) {
-      throw new Error(`it left episode ${episodeSeed} after turn ${episode.steps}, before its end`);
+      throw new SyntaxError(`it left episode ${episodeSeed} after turn ${episode.steps}, before its end`);
     }
     episodes.push(played);
     // Signals and other results must get their turn.
     if (row % 16 === 15) await eventLoopTurn();
   }
-  if (await namesDigest(names) !== prompts) throw new Error("it saw other pictures or prompts");
+  if (await namesDigest(names) !== prompts) throw new SyntaxError("it saw other pictures or prompts");
   return episodes;
 }

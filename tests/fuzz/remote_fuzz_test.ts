@@ -1,5 +1,8 @@
 /** Messages between learner and workers, from whoever can reach the server. */
 import fc from "fast-check";
+import { numberLine } from "../../envs/mod.ts";
+import type { Policy } from "../../rl/policy.ts";
+import { requireSameEpisodes } from "../../rl/remote/ahead.ts";
 import { encodeCard, readCard } from "../../rl/remote/card.ts";
 import { encodeJob, encodeResult, readJob, readResult, requireFitting } from "../../rl/remote/jobs.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../rl/remote/message.ts";
@@ -21,6 +24,16 @@ const result = await encodeResult({
   ms: 1,
   outcome: { responses, prompts: "p" },
 });
+const wholeJob = await encodeJob({
+  ...{ id: "a-2", version: 3, episodes: "evaluation", temperature: 0.4, maxNewTokens: 6, greedy: true },
+  ...{ side: 2, rows: [{ episodeSeed: 4, history: [] }, { episodeSeed: 5, history: [] }] },
+  random: Uint32Array.of(1, 0, 2, 0),
+});
+const turns = [1, 2];
+const wholeResult = await encodeResult({
+  ...{ id: "a-2", worker, weights: "d", ms: 1 },
+  outcome: { responses: Array(3).fill(responses[0]), turns, prompts: "p" },
+});
 const card = await encodeCard({
   ...{ id: "a", place: "b", since: "c", ponder: "d", adapter: "e", environment: "NumberLine", isOwn: false },
   ...{ envSettings: [], trainingSettings: [], files: { "config.json": new Uint8Array(3) } },
@@ -33,7 +46,8 @@ function readAll(message: Message): void {
     () => {
       const { outcome } = readResult(message);
       if ("responses" in outcome) {
-        requireFitting(outcome, { rows: 1, maxNewTokens: 6, vocabularySize: 90 });
+        const isWhole = outcome.turns !== undefined;
+        requireFitting(outcome, { rows: isWhole ? 2 : 1, isWhole, maxNewTokens: 6, vocabularySize: 90 });
       }
       if ("gradient" in outcome) readGradient(outcome.gradient, [[0, 4]], 8);
     },
@@ -52,7 +66,7 @@ function readAll(message: Message): void {
   throw refusal;
 }
 
-for (const [name, good] of Object.entries({ job, result, card })) {
+for (const [name, good] of Object.entries({ job, wholeJob, result, wholeResult, card })) {
   fuzz(`bytes of a ${name}`, damagedBytes(good), async (bytes) => readAll(await decodeMessage(bytes)));
   const { kind, fields, arrays } = await decodeMessage(good);
   const strange = fc.record({
@@ -73,6 +87,27 @@ for (const [name, good] of Object.entries({ job, result, card })) {
     readAll(await decodeMessage(await encodeMessage(message)));
   });
 }
+
+const players = fc.array(fc.array(fc.integer({ min: -1, max: 1 }), { maxLength: 12 }), {
+  minLength: 1,
+  maxLength: 4,
+});
+fuzz("episodes that end whenever a worker likes", players, async (episodes) => {
+  // The one token of a response is its action; -1 is none.
+  const policy = {
+    promptOf: () => [],
+    decide: (_: unknown, __: unknown, { ids: [action] }: { ids: number[] }) => ({
+      parse: { action: action < 0 ? null : action },
+    }),
+  } as unknown as Policy;
+  const played = {
+    responses: episodes.flat().map((action) => ({ ...responses[0], ids: [action] })),
+    turns: episodes.map(({ length }) => length),
+    prompts: "p",
+  };
+  const rows = episodes.map((_, episodeSeed) => ({ episodeSeed, history: [] }));
+  await requireSameEpisodes(policy, numberLine.make(), rows, played);
+}, { refusal: /^it (left episode|went on after turn|saw other) / });
 
 fuzz(
   "addresses of NATS servers",

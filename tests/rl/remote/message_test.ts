@@ -28,29 +28,42 @@ const result = { id: "a-1", worker, weights: "d", ms: 12.5, outcome: { responses
 Deno.test("jobs and results come back as they were sent, to the bit", async () => {
   assertEquals(readJob(await decodeMessage(await encodeJob(job))), job);
   assertEquals(readResult(await decodeMessage(await encodeResult(result))), result);
+  const whole = { ...result, outcome: { responses, prompts: "p", turns: [2] } };
+  assertEquals(readResult(await decodeMessage(await encodeResult(whole))), whole);
+  assertEquals(readJob(await decodeMessage(await encodeJob({ ...job, side: 7 }))), { ...job, side: 7 });
   const failed = { ...result, outcome: { error: "no memory" } };
   assertEquals(readResult(await decodeMessage(await encodeResult(failed))), failed);
 });
 
-Deno.test("a response of 14 tokens takes 174 bytes, and an episode's place 20 and 4 a step", async () => {
-  const sizeOf = async (rows: number) => {
-    const one = {
-      ids: Array(14).fill(1),
-      logprobs: new Float32Array(14),
-      entropies: new Float32Array(14),
-      value: 0,
-    };
-    return (await encodeResult({ ...result, outcome: { responses: Array(rows).fill(one), prompts: "p" } }))
-      .length;
+/** Each episode has `turns` responses of 14 tokens; without turns, one response. */
+async function resultBytes(rows: number, turns?: number): Promise<number> {
+  const arrays = { logprobs: new Float32Array(14), entropies: new Float32Array(14) };
+  const one = { ids: Array(14).fill(1), ...arrays, value: 0 };
+  const outcome = {
+    ...{ responses: Array(rows * (turns ?? 1)).fill(one), prompts: "p" },
+    ...turns !== undefined && { turns: Array(rows).fill(turns) },
   };
-  assertEquals(await sizeOf(900) - await sizeOf(800), 100 * 174);
-  const bytes = async (steps: number) =>
-    (await encodeJob({
-      ...job,
-      random: new Uint32Array(200),
-      rows: Array(100).fill({ episodeSeed: 1, history: Array(steps).fill({ action: 1, isRandom: false }) }),
-    })).length;
-  assertEquals(await bytes(19) - await bytes(18), 400);
+  return (await encodeResult({ ...result, outcome })).length;
+}
+
+async function jobBytes(rows: number, steps: number): Promise<number> {
+  const history = Array(steps).fill({ action: 1, isRandom: false });
+  const all = { random: new Uint32Array(2 * rows), rows: Array(rows).fill({ episodeSeed: 1, history }) };
+  return (await encodeJob({ ...job, ...all })).length;
+}
+
+Deno.test("a response of 14 tokens takes 174 bytes, and a row of a job 16 and 4 a step before it", async () => {
+  assertEquals(await resultBytes(900) - await resultBytes(800), 100 * (6 + 12 * 14));
+  assertEquals(await jobBytes(900, 0) - await jobBytes(800, 0), 100 * 16);
+  assertEquals(await jobBytes(900, 19) - await jobBytes(900, 18), 900 * 4);
+});
+
+Deno.test("a whole episode takes 16 bytes in its job, and 4 beside its responses in the result", async () => {
+  assertEquals(await resultBytes(900, 5) - await resultBytes(800, 5), 100 * (4 + 5 * (6 + 12 * 14)));
+  // As turns, the same episodes take a place in five jobs, and name the actions before each.
+  let turns = 0;
+  for (let turn = 0; turn < 5; turn++) turns += await jobBytes(900, turn) - await jobBytes(800, turn);
+  assertEquals([turns, await jobBytes(900, 0) - await jobBytes(800, 0)], [100 * (5 * 16 + 10 * 4), 100 * 16]);
 });
 
 Deno.test("a message that is cut, lengthened or changed anywhere is refused", async () => {
@@ -81,9 +94,18 @@ Deno.test("well-formed messages with impossible content are refused", async () =
     return await decodeMessage(await encodeMessage({ kind, fields: { ...fields, ...changes }, arrays }));
   };
   for (
-    const changes of [{ version: -1 }, { episodes: "none" }, { temperature: 0 }, { greedy: 1 }, { id: 3 }, {
-      maxNewTokens: 1e9,
-    }]
+    const changes of [
+      { version: -1 },
+      { side: 0 },
+      { side: 1.5 },
+      { episodes: "none" },
+      { temperature: 0 },
+      { greedy: 1 },
+      { id: 3 },
+      {
+        maxNewTokens: 1e9,
+      },
+    ]
   ) {
     const message = await withFields(changes);
     assertThrows(() => readJob(message), SyntaxError, "Cannot use a job");
@@ -96,6 +118,17 @@ Deno.test("well-formed messages with impossible content are refused", async () =
       SyntaxError,
       "Cannot use a result",
     );
+  }
+  const whole = { ...expected, isWhole: true, rows: 1 };
+  requireFitting({ responses, turns: [2] }, whole);
+  for (const [what, each] of [[{ responses }, whole], [{ responses, turns: [1, 1] }, expected]] as const) {
+    assertThrows(() => requireFitting(what, each), SyntaxError, "Cannot use a result");
+  }
+  for (const turns of [[1], [3], [2, 0], [0xffff_ffff]]) {
+    const odd = await decodeMessage(
+      await encodeResult({ ...result, outcome: { responses, prompts: "p", turns } }),
+    );
+    assertThrows(() => readResult(odd), SyntaxError, "its turns");
   }
   const likely = [{ ...responses[1], logprobs: Float32Array.of(0.5) }];
   assertThrows(

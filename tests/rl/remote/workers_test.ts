@@ -2,7 +2,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { findEnvironment } from "../../../envs/mod.ts";
 import type { Gpu } from "../../../kernels/gpu/mod.ts";
-import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
 import { connectTo, work } from "../../../rl/remote/mod.ts";
 import type { RunExchange } from "../../../rl/remote/exchange.ts";
@@ -83,21 +82,6 @@ Deno.test(
     assertEquals((await (third as unknown as WorkerProcess).outcome()).code, 0);
   },
 );
-
-Deno.test("groups of episodes that share a deal are the same with two workers", withNats, async () => {
-  using temp = new TempFolder();
-  await using server = await NatsServer.start();
-  await using _one = new WorkerProcess(server, "one");
-  await using _two = new WorkerProcess(server, "two");
-  const { rolloutSteps: _, ...tiny } = TINY;
-  const settings = { ...tiny, algorithm: "grpo", groups: 2, groupSize: 4, envs: 8, envSteps: 16 };
-  const environment = findEnvironment("NumberLine");
-  const here = resolveConfig(settings, environment, findAlgorithm("grpo"));
-  const training = trainAt(server, `${temp.path}/shared`, settings);
-  await trainHere(`${temp.path}/alone`, here as unknown as Parameters<typeof trainHere>[1]);
-  await training;
-  assertEquals(metricsOf(`${temp.path}/shared`), metricsOf(`${temp.path}/alone`));
-});
 
 Deno.test(
   "two learners that let acting lag, stopped and resumed with the worker waiting, write the bytes of one alone",
