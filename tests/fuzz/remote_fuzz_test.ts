@@ -22,6 +22,7 @@ const result = await encodeResult({
   outcome: { responses, prompts: "p" },
 });
 const card = await encodeCard({
+  kernels: { forced: null, chosen: { matmul: "naive" }, rejected: { reduce: ["texture"] } },
   ...{ id: "a", place: "b", since: "c", ponder: "d", adapter: "e", environment: "NumberLine", isOwn: false },
   ...{ envSettings: [], trainingSettings: [], files: { "config.json": new Uint8Array(3) } },
 });
