@@ -54,6 +54,8 @@ export const workerCommand: Command<typeof options> = {
           name: values.name ?? `${Deno.hostname()}-${Deno.pid}`,
           program: await programName(),
           openGpu: () => openTunedGpu({ note }),
+          // Loaded only if there is something to check, since it brings all references and cases.
+          knownVariants: async () => (await import("../bench/cases.ts")).knownVariants(),
           modelOf: (name) => values.model === undefined ? `models/${name}` : modelPlace(values.model),
           environmentOf: ({ environment, isOwn }) => {
             // What comes over the wire names no file.

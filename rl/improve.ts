@@ -175,7 +175,7 @@ function requireRatioOne(error: number): void {
   if (error <= FIRST_RATIO_TOLERANCE) return;
   throw new Error(
     `Cannot trust this update: with unchanged weights a policy ratio differs from 1 by ${error}, ` +
-      `over ${FIRST_RATIO_TOLERANCE}; acting and training disagree on a prompt, a kernel or the temperature`,
+      `over ${FIRST_RATIO_TOLERANCE}; acting and training disagree on a prompt, a kernel, the adapter or the temperature`,
   );
 }
 

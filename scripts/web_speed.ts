@@ -7,7 +7,7 @@
 import { openModule, testBrowser } from "../tests/browser.ts";
 import { measureSpeed, type Speed } from "../tests/web/speed_page.ts";
 
-const VARIANTS = ["texture", "naive", "tiled"];
+const VARIANTS = ["quads", "texture", "naive", "tiled"];
 const TURNS = 20;
 
 function tell(where: string, { adapter, multiplyAdd, copy, readbackMs, matmul }: Speed): number {

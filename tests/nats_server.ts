@@ -35,8 +35,9 @@ export class NatsServer implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** Starts it again, with the same store. */
-  async begin(): Promise<void> {
+  /** Starts it again, with the same store, and another configuration if one is given. */
+  async begin(config?: string): Promise<void> {
+    if (config !== undefined) Deno.writeTextFileSync(`${this.#folder}/server.conf`, config);
     const store = ["-sd", `${this.#folder}/store`, "-c", `${this.#folder}/server.conf`];
     this.#process = new Deno.Command("nats-server", {
       args: [...this.#args, ...store, "-a", "127.0.0.1", "-p", String(this.#port)],
@@ -45,6 +46,11 @@ export class NatsServer implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     while (!await answers(this.#port)) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#process?.kill(signal);
   }
 
   /** Ends it, by SIGKILL or as a person would. */

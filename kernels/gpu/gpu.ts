@@ -42,6 +42,8 @@ export class Gpu {
   readonly subgroupSize: number;
   /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
+  /** Whether textures are sampled, and 4 invocations are a subgroup: on SwiftShader. */
+  readonly samplesTexels: boolean;
   /** Rows of a register tile that pay at most: in browsers 32 are no faster than 16, and compile twice as long. */
   readonly maxTileRows: number;
   /** Memory that is lent and taken back. */
@@ -79,11 +81,14 @@ export class Gpu {
     this.isSoftware = isSoftware;
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
     this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
+    const isQuad = this.subgroupSize === 4 && device.adapterInfo.subgroupMaxSize === 4;
+    this.samplesTexels = isSoftware && isQuad && device.features.has("float32-filterable");
     this.maxTileRows = isDeno ? Infinity : 16;
     this.pool = new StoragePool(device);
     // Browsers refuse a barrier in a loop whose bounds stand in a variable, and theirs is no lavapipe.
     const hidesUniforms = isSoftware && isDeno;
-    this.pipelines = new PipelineCache(device, hidesUniforms, this.subgroupSize > 0 && !isDeno);
+    const enablesSubgroups = this.subgroupSize > 0 && !isDeno;
+    this.pipelines = new PipelineCache(device, hidesUniforms, enablesSubgroups, this.samplesTexels);
     this.profile = new Profile(device);
     this.plans = new Plans(this);
     this.#readback = new Readback(device);
@@ -336,14 +341,12 @@ export class Gpu {
     if (group === undefined) {
       requireBindings(pipeline, bindings);
       if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
-      group = this.device.createBindGroup({
-        label: pipeline.name,
-        layout: pipeline.layout,
-        entries: bindings.map((_, index) => ({
-          binding: index,
-          resource: this.#resource(pipeline, bindings, index),
-        })),
-      });
+      const entries: GPUBindGroupEntry[] = bindings.map((_, binding) => ({
+        binding,
+        resource: this.#resource(pipeline, bindings, binding),
+      }));
+      if (pipeline.sampler !== null) entries.push(pipeline.sampler);
+      group = this.device.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
       pipeline.bindGroups.set(key, group);
     }
     return group;

@@ -44,7 +44,9 @@ export async function openGpu(): Promise<Gpu> {
   for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
   const request = (requiredFeatures: readonly GPUFeatureName[]) =>
     adapter.requestDevice({ requiredFeatures: [...requiredFeatures], requiredLimits });
-  const listed = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  // Sampling is what reads a texture cheapest there, and only there.
+  const sampled: readonly GPUFeatureName[] = /swiftshader/i.test(name) ? ["float32-filterable"] : [];
+  const listed = [...WANTED_FEATURES, ...sampled].filter((feature) => adapter.features.has(feature));
   // Deno never lists subgroups, whatever the adapter, yet grants them if the adapter has them: asking tells.
   const isHidden = isDeno && !listed.includes("subgroups");
   const wanted = isHidden ? [...listed, "subgroups" as const] : listed;

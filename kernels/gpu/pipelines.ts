@@ -7,7 +7,8 @@ import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
 import { snippets } from "../wgsl/mod.ts";
 import { BINDERS, type Declaration, declarationsOf } from "./declarations.ts";
-import { bindingFault, bindingsOf, type EntryPointBindings, namesReached } from "./entry_points.ts";
+import { bindingFault, bindingsOf, type EntryPointBindings } from "./entry_points.ts";
+import { hideUniforms, sampleTexels } from "./rewrite.ts";
 import type { UniformLayout } from "./uniforms.ts";
 import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wgsl.ts";
 
@@ -47,6 +48,8 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
   /** Bind groups by what they bind. */
   readonly bindGroups: Map<string, GPUBindGroup>;
+  /** What it samples its textures with, as an entry of its bind groups; null when it samples none. */
+  readonly sampler: GPUBindGroupEntry | null;
   /** The function that is launched. */
   readonly entryPoint: string;
   /** The bindings that it uses. */
@@ -63,17 +66,21 @@ export class PipelineCache {
 
   readonly #hidesUniforms: boolean;
   readonly #enablesSubgroups: boolean;
+  /** Null where texels are loaded. */
+  readonly #sampler: GPUSampler | null;
 
   /**
    * With `hidesUniforms` a kernel's uniforms are bound as read-only storage, for lavapipe. It writes loop bounds that it finds
    * in uniform buffers into the code. It then compiles the kernel anew at every pass, and keeps about a megabyte each time.
    * Uniforms are read once, at the start: a word of storage is a loop over lanes at every mention. With
-   * `enablesSubgroups` shaders that use subgroup functions get the line that allows it.
+   * `enablesSubgroups` shaders that use subgroup functions get the line that allows it. With `samplesTexels` textures are
+   * sampled: `sampleTexels` of rewrite.ts says why.
    */
-  constructor(device: GPUDevice, hidesUniforms: boolean, enablesSubgroups: boolean) {
+  constructor(device: GPUDevice, hidesUniforms: boolean, enablesSubgroups: boolean, samplesTexels = false) {
     this.#device = device;
     this.#hidesUniforms = hidesUniforms;
     this.#enablesSubgroups = enablesSubgroups;
+    this.#sampler = samplesTexels ? device.createSampler() : null;
   }
 
   /** Pipelines compiled so far. */
@@ -115,15 +122,20 @@ export class PipelineCache {
     const declarations = new Map(declarationsOf(composed.code, file).map((each) => [each.binding, each]));
     let { code } = composed;
     if (this.#hidesUniforms) code = hideUniforms(code);
+    const entryPoint = kernel.entryPoint ?? "main";
+    const sampled = this.#sampler === null ? null : sampleTexels(code, entryPoint);
+    if (sampled !== null) code = sampled.code;
     // On the first line, so that positions in error messages stay.
-    if (this.#enablesSubgroups && code.includes("subgroup")) code = `enable subgroups; ${code}`;
+    if (this.#enablesSubgroups && /subgroup|quad(Swap|Broadcast)/.test(code)) {
+      code = `enable subgroups; ${code}`;
+    }
     if (debugLevel >= 2) debugLog(`wgsl ${key}\n${composed.code}`);
     this.#compiled.set(key, {
       lines: composed.code.split("\n"),
       compiledLines: code.split("\n"),
       origins: composed.origins,
     });
-    const entryPoint = kernel.entryPoint ?? "main";
+    const samplerBinding = sampled?.samplerBinding ?? null;
     const module = this.#device.createShaderModule({ label: key, code });
     const gpuPipeline = this.#device.createComputePipeline({
       label: key,
@@ -140,6 +152,7 @@ export class PipelineCache {
       gpuPipeline,
       layout: gpuPipeline.getBindGroupLayout(0),
       bindGroups: new Map(),
+      sampler: samplerBinding === null ? null : { binding: samplerBinding, resource: this.#sampler! },
       entryPoint,
       bindings: bindingsOf(composed.code, entryPoint, [...declarations.values()]),
     };
@@ -260,20 +273,4 @@ function uniformsOf(
     uniforms.set(binding, { file, fields, types: fields.map(({ type }) => type).join() });
   }
   return uniforms;
-}
-
-/** Binds uniforms as storage; an entry point that uses one, itself or in a function, first copies it to a variable of its name. */
-function hideUniforms(code: string): string {
-  const names: string[] = [];
-  // On the same lines, so that positions in error messages stay.
-  const hidden = code.replaceAll(/var<uniform> (\w+): ([^;]+);/g, (_, name, type) => {
-    names.push(name);
-    return `var<storage, read> ${name}_stored: ${type}; var<private> ${name}: ${type};`;
-  });
-  return hidden.split(/(?=@compute)/).map((text) => {
-    if (!text.startsWith("@compute")) return text;
-    const reached = namesReached(hidden, text.match(/\bfn\s+(\w+)/)?.[1] ?? "");
-    const copies = names.filter((name) => reached.has(name)).map((name) => ` ${name} = ${name}_stored;`);
-    return text.replace("{", `{${copies.join("")}`);
-  }).join("");
 }

@@ -42,7 +42,10 @@ export class Mirror {
       label,
       format: "rgba32float",
       size: [MIRROR_ROW_TEXELS, height],
-      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+      // Where they may be sampled, they are.
+      usage: GPUTextureUsage.COPY_DST |
+        (device.features.has("float32-filterable") ? GPUTextureUsage.TEXTURE_BINDING : 0) |
+        GPUTextureUsage.STORAGE_BINDING,
     });
     this.view = this.texture.createView();
   }

@@ -4,7 +4,13 @@
  * @module
  */
 import { type CaseArray, caseValues, type KernelCase } from "../case.ts";
-import { describeMatmul, matmul, type MatmulShape, matmulSupportsTexture } from "./mod.ts";
+import {
+  describeMatmul,
+  matmul,
+  type MatmulShape,
+  matmulSupportsQuads,
+  matmulSupportsTexture,
+} from "./mod.ts";
 import { matmulReference } from "./reference.ts";
 
 interface Options extends MatmulShape {
@@ -110,6 +116,16 @@ export const halfCases: readonly KernelCase[] = shapes.map(toCase).map((full) =>
     const { A, B, ...rest } = full.inputs();
     return { A: Float32Array.from(A, toHalf), B: Float32Array.from(B, toHalf), ...rest };
   },
+}));
+
+/** Apart, as only SwiftShader takes `quads`, whose device alone has this feature. */
+export const quadCases: readonly KernelCase[] = shapes.filter(matmulSupportsQuads).map(toCase).map((
+  full,
+) => ({
+  ...full,
+  kernel: "matmul quads",
+  variants: ["quads"],
+  feature: "float32-filterable",
 }));
 
 /** Every shape that tests and benchmark run. */

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Binding,
   chooseRegisterTile,
   chooseSplitTile,
   chooseTile,
@@ -25,6 +26,7 @@ import {
   type WgslConstants,
   write,
 } from "../gpu/mod.ts";
+import quadsSource from "./quads.wgsl" with { type: "text" };
 import naiveSource from "./naive.wgsl" with { type: "text" };
 import sumSplitsSource from "./sum_splits.wgsl" with { type: "text" };
 import textureSource from "./texture.wgsl" with { type: "text" };
@@ -64,12 +66,12 @@ export interface MatmulShape {
   readonly gelu?: boolean;
   /** Adds to what C holds (parameter gradients); not together with `gelu` or `U`. */
   readonly accumulate?: boolean;
-  /** `naive`, `texture`, `tiled` or `tiled-f16`; by default `PONDER_VARIANT`, then what suits adapter and shape. */
+  /** `naive`, `texture`, `quads` (on SwiftShader), `tiled` or `tiled-f16`; by default `PONDER_VARIANT`, then what suits adapter and shape. */
   readonly variant?: string;
 }
 
 /** Terms of a sum that a round of each variant's loops adds, or fewer. */
-const TERMS_PER_ROUND: Record<string, number> = { naive: 1, texture: 4, tiled: 3, "tiled-f16": 3 };
+const TERMS_PER_ROUND: Record<string, number> = { naive: 1, texture: 4, quads: 4, tiled: 3, "tiled-f16": 3 };
 
 /**
  * C = gelu(op(A) op(B) + bias) + residual, with every part but the product optional, or C += op(A) op(B).
@@ -82,7 +84,7 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
   const variant = chooseVariant(gpu, {
     kernel: "matmul",
     action,
-    software: ["texture", "naive"],
+    software: ["quads", "texture", "naive"],
     hardware: ["tiled", "tiled-f16", "naive"],
     variant: shape.variant,
     obstacle: (name) => obstacle(gpu, shape, name),
@@ -93,7 +95,8 @@ export function matmul(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
       `Cannot ${action}: on a software adapter K must be at most ${maxK} for variant ${variant}, add products of parts of K`,
     );
   }
-  if (variant === "texture") launchTexture(gpu, operands, shape);
+  if (variant === "quads") launchQuads(gpu, operands, shape);
+  else if (variant === "texture") launchTexture(gpu, operands, shape);
   else if (variant === "naive") launchNaive(gpu, operands, shape);
   else launchTiled(gpu, operands, shape, variant === "tiled-f16");
 }
@@ -106,8 +109,17 @@ export function matmulSupportsTexture({ M, N, K, transposeA, transposeB }: Matmu
   return N % 4 === 0 && (transposeA ? M : K) % 4 === 0 && (!transposeB || K % 4 === 0);
 }
 
+/** Whether the `quads` variant can do a shape, on an adapter that samples: it does not transpose both. */
+export function matmulSupportsQuads(shape: MatmulShape): boolean {
+  return matmulSupportsTexture(shape) && !(shape.transposeA && shape.transposeB);
+}
+
 function obstacle(gpu: Gpu, shape: MatmulShape, variant: string): string | null {
-  if (variant === "texture" && !matmulSupportsTexture(shape)) {
+  if (variant === "quads" && !gpu.samplesTexels) return "the adapter must be one that samples texels";
+  if (variant === "quads" && shape.transposeA && shape.transposeB) {
+    return "only one operand may be transposed";
+  }
+  if ((variant === "texture" || variant === "quads") && !matmulSupportsTexture(shape)) {
     return "N and stored row lengths must be multiples of 4";
   }
   if (variant !== "tiled-f16") return null;
@@ -160,9 +172,13 @@ function launchNaive(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, s
   });
 }
 
-function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands, shape: MatmulShape): void {
-  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
-  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch }, gpu.maxTileRows);
+/** What `texture` and `quads` bind. */
+function texelBindings(
+  gpu: Gpu,
+  { A, B, C, bias, residual, U }: MatmulOperands,
+  shape: MatmulShape,
+): Binding[] {
+  const { M, N, K, transposeA = false, transposeB = false } = shape;
   const bindings = [
     texels(A),
     texels(B),
@@ -182,6 +198,31 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
     }),
   ];
   if (U !== undefined) bindings.push(write(U));
+  return bindings;
+}
+
+/** Rows of a product that a quad holds: more is more code than a core's instruction cache has room for. */
+const QUAD_ROWS = 16;
+
+function launchQuads(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  const constants = {
+    ROWS: Math.min(QUAD_ROWS, 4 * Math.ceil(M / 4)),
+    TRANSPOSE_A: transposeA,
+    TRANSPOSE_B: transposeB,
+    K_TAIL: K % 4 !== 0,
+    ...epilogue(operands, shape),
+  };
+  gpu.dispatch({
+    kernel: { name: "matmul/quads", source: quadsSource, constants },
+    bindings: texelBindings(gpu, operands, shape),
+    workgroups: [Math.ceil(N / 16), Math.ceil(M / constants.ROWS), batch],
+  });
+}
+
+function launchTexture(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
+  const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
+  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch }, gpu.maxTileRows);
   const constants = {
     ROWS,
     J,
@@ -189,11 +230,11 @@ function launchTexture(gpu: Gpu, { A, B, C, bias, residual, U }: MatmulOperands,
     TRANSPOSE_A: transposeA,
     TRANSPOSE_B: transposeB,
     K_TAIL: K % 4 !== 0,
-    ...epilogue({ bias, residual, U }, shape),
+    ...epilogue(operands, shape),
   };
   gpu.dispatch({
     kernel: { name: "matmul/texture", source: textureSource, constants },
-    bindings,
+    bindings: texelBindings(gpu, operands, shape),
     workgroups: [Math.ceil(N / (32 * J)), Math.ceil(M / ROWS), batch],
   });
 }

@@ -5,6 +5,7 @@
  */
 import { shown } from "../cli/mod.ts";
 import { encodeMessage, type Message } from "./message.ts";
+import { isKernelChoice, type KernelChoice } from "./tuning.ts";
 
 /** Name of the card among a run's objects. */
 export const CARD = "run";
@@ -21,6 +22,8 @@ export interface RunCard {
   readonly ponder: string;
   /** What the learner computes on. */
   readonly adapter: string;
+  /** Which kernels it launches. */
+  readonly kernels: KernelChoice;
   /** Name of the environment. */
   readonly environment: string;
   /** Does a file of the user's define it? Workers have that file too, then; it is never sent. */
@@ -46,6 +49,7 @@ export function readCard({ kind, fields, arrays }: Message): RunCard {
   for (const [name, text] of Object.entries({ id, place, since, ponder, adapter, environment })) {
     if (typeof text !== "string" || text.length > 1000) throw refuse(name, text);
   }
+  if (!isKernelChoice(fields.kernels)) throw refuse("kernels", fields.kernels);
   if (typeof fields.isOwn !== "boolean") throw refuse("isOwn", fields.isOwn);
   for (const [name, list] of Object.entries({ envSettings, trainingSettings })) {
     if (!Array.isArray(list) || list.some((item) => typeof item !== "string")) throw refuse(name, list);

@@ -38,6 +38,7 @@ export interface RunExchange {
   publish(kind: "jobs" | "results", id: string, bytes: Uint8Array): Promise<void>;
   /** Takes a message from a queue; null if none came for some seconds. Rejects while the server is away. */
   take(kind: "jobs" | "results"): Promise<Taken | null>;
+  /** Rejects while the server is away, and with {@linkcode ExchangeEnded} when it will not be back. */
   state(): Promise<ExchangeState>;
   /** Stores an object. */
   put(name: string, bytes: Uint8Array): Promise<void>;
@@ -50,6 +51,9 @@ export interface RunExchange {
   /** Calls back with what the other side tells people, until the exchange is closed. */
   listen(onNote: (text: string) => void): Promise<void>;
 }
+
+/** The connection has ended for good. Nothing can be done at this exchange any more. */
+export class ExchangeEnded extends Error {}
 
 /** A connection to the engine. */
 export interface Exchange extends AsyncDisposable {

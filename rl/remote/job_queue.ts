@@ -4,7 +4,7 @@
  * @module
  */
 import { Stopped } from "../run/stop.ts";
-import type { ExchangeState, RunExchange } from "./exchange.ts";
+import { ExchangeEnded, type ExchangeState, type RunExchange } from "./exchange.ts";
 import { readResult, type Result } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
 
@@ -191,6 +191,7 @@ export class JobQueue {
       state = await run.state();
       this.#awaySinceMs = null;
     } catch (error) {
+      if (error instanceof ExchangeEnded) return this.#fail(error);
       if (/not found/i.test((error as Error).message)) return await this.#restore();
       this.#awaySinceMs ??= nowMs;
       if (nowMs - this.#awaySinceMs > PATIENCE_MS) {

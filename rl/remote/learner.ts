@@ -36,6 +36,7 @@ import {
 } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
 import { encodeShare, placesOf, readGradient } from "./shares.ts";
+import { kernelChoiceOf } from "./tuning.ts";
 import { safeWidth } from "./width.ts";
 import { WeightPublisher } from "./weights.ts";
 
@@ -122,6 +123,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     this.#card = await encodeCard({
       id: await idOf(place),
       ...{ place, since: new Date().toISOString(), ponder: program, adapter: policy.gpu.adapterName },
+      kernels: kernelChoiceOf(policy.gpu),
       environment: environment.name,
       isOwn: environment.reference !== environment.name,
       envSettings: config.envSettings,

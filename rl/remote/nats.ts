@@ -12,7 +12,7 @@
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Credentials, NatsAddress } from "./address.ts";
-import type { Exchange, RunExchange } from "./exchange.ts";
+import { type Exchange, ExchangeEnded, type RunExchange } from "./exchange.ts";
 import { connectionError, listening, loginOf, messageOf, permissionError } from "./nats_login.ts";
 import { NatsRun, TIMEOUT_MS } from "./nats_run.ts";
 
@@ -63,6 +63,12 @@ export async function connectNats(settings: NatsSettings): Promise<Exchange> {
     throw await connectionError(error, address, credentials);
   }
   try {
+    requireUsable(connection, address);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  try {
     const manager = await jetstreamManager(connection, { timeout: TIMEOUT_MS });
     await manager.getAccountInfo();
     return new NatsExchange(connection, manager, settings);
@@ -77,8 +83,32 @@ export async function connectNats(settings: NatsSettings): Promise<Exchange> {
   }
 }
 
+/** The oldest server that has all that is used. */
+const OLDEST = [2, 9, 4];
+/** Least bytes that a server must take in a message. */
+const LEAST_PAYLOAD = 4096;
+
+/** Checks what a server says of itself. Throws an `Error` when it is too old, or takes small messages alone. */
+function requireUsable({ info }: NatsConnection, { shown }: NatsAddress): void {
+  const numbers = /^v?(\d+)\.(\d+)\.(\d+)/.exec(info?.version ?? "")?.slice(1).map(Number) ?? OLDEST;
+  const first = numbers.findIndex((number, i) => number !== OLDEST[i]);
+  if (first >= 0 && numbers[first] < OLDEST[first]) {
+    throw new Error(
+      `Cannot use NATS at ${shown}: it is nats-server ${info!.version}, use ${OLDEST.join(".")} or later`,
+    );
+  }
+  if (info !== undefined && info.max_payload < LEAST_PAYLOAD) {
+    throw new Error(
+      `Cannot use NATS at ${shown}: it takes messages of ${info.max_payload} bytes, raise its max_payload to at least ` +
+        LEAST_PAYLOAD,
+    );
+  }
+}
+
 class NatsExchange implements Exchange {
   readonly place: string;
+  /** Why the connection has ended. */
+  #reason: Error | null = null;
 
   constructor(
     readonly connection: NatsConnection,
@@ -87,6 +117,7 @@ class NatsExchange implements Exchange {
   ) {
     this.place = settings.address.shown;
     void this.#tellRefusals();
+    void this.connection.closed().then((reason) => this.#reason = reason instanceof Error ? reason : null);
   }
 
   /** Tells what the server refuses without an answer to anybody: acknowledgements and notes. */
@@ -129,7 +160,8 @@ class NatsExchange implements Exchange {
         if (isTold) note(`NATS at ${this.place} answers again`);
         return result;
       } catch (error) {
-        if (this.connection.isClosed() || isStopped()) throw error;
+        if (isStopped()) throw error;
+        this.requireOpen(what);
         if (error instanceof JetStreamApiError) throw this.#refusal(what, error);
         const refusal = permissionError(what, this.place, error);
         if (refusal !== null) throw refusal;
@@ -147,6 +179,15 @@ class NatsExchange implements Exchange {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
+  }
+
+  requireOpen(what: string): void {
+    if (!this.connection.isClosed()) return;
+    const reason = this.#reason === null ? "it was closed" : messageOf(this.#reason);
+    throw new ExchangeEnded(
+      `Cannot ${what}: the connection to NATS at ${this.place} has ended (${reason}), go on with --resume when it is mended`,
+      { cause: this.#reason },
+    );
   }
 
   #refusal(what: string, error: JetStreamApiError): Error {

@@ -24,8 +24,10 @@ import type { ExchangeState, RunExchange, Taken } from "./exchange.ts";
 export const TIMEOUT_MS = 5000;
 /** Milliseconds that one request for a job or a result waits at the server. */
 const TAKE_MS = 5000;
-/** Bytes of a piece of an object; below the server's usual limit of 1 MB a message. */
+/** Bytes of a piece of an object, if the server takes such messages; its usual limit is 1 MB. */
 const PIECE_BYTES = 512 * 1024;
+/** Bytes of a message's headers, at most. */
+const HEADER_BYTES = 512;
 const NANOSECONDS = 1e6;
 
 /** The connection that a run is at. */
@@ -34,6 +36,8 @@ interface At {
   readonly manager: JetStreamManager;
   /** Does `work` until it succeeds, as long as only the connection is at fault. */
   patiently<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** Throws `ExchangeEnded` if the connection has ended for good. */
+  requireOpen(what: string): void;
 }
 
 /** The queues and the store of one run. */
@@ -60,6 +64,11 @@ export class NatsRun implements RunExchange {
 
   get #manager(): JetStreamManager {
     return this.#exchange.manager;
+  }
+
+  /** Bytes of a message that the server takes. It may be another one after a reconnection. */
+  get #mostBytes(): number {
+    return (this.#exchange.connection.info?.max_payload ?? 2 ** 20) - HEADER_BYTES;
   }
 
   async ensure(): Promise<void> {
@@ -103,7 +112,7 @@ export class NatsRun implements RunExchange {
   }
 
   async publish(kind: "jobs" | "results", id: string, bytes: Uint8Array): Promise<void> {
-    if (bytes.length > LARGEST_MESSAGE) {
+    if (bytes.length > Math.min(LARGEST_MESSAGE, this.#mostBytes)) {
       // A message of the server's own limit is not sure to pass; an object is sent in pieces.
       const name = `large-${crypto.randomUUID()}`;
       await this.put(name, bytes);
@@ -142,6 +151,7 @@ export class NatsRun implements RunExchange {
   }
 
   async state(): Promise<ExchangeState> {
+    this.#exchange.requireOpen(`go on with ${this.name}`);
     const { num_waiting, num_pending, num_ack_pending } = await this.#manager.consumers.info(
       this.#streams.jobs,
       CONSUMERS.jobs,
@@ -155,7 +165,10 @@ export class NatsRun implements RunExchange {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     await this.#exchange.patiently(`store ${name}`, async () => {
-      await (await this.#store()).putBlob({ name, options: { max_chunk_size: PIECE_BYTES } }, bytes);
+      await (await this.#store()).putBlob({
+        name,
+        options: { max_chunk_size: Math.min(PIECE_BYTES, this.#mostBytes) },
+      }, bytes);
     });
   }
 

@@ -21,6 +21,7 @@ import { encodeResult, type Job, promptsDigest, readJob, type Result, type Worke
 import { decodeMessage } from "./message.ts";
 import { goOn, playEpisodes, situationAt } from "./playing.ts";
 import { gradientParts, placesOf, readShare, type ShareJob } from "./shares.ts";
+import { takeKernelChoice } from "./tuning.ts";
 import { WeightReader } from "./weights.ts";
 
 /** Milliseconds between looks for a run. */
@@ -41,6 +42,8 @@ export interface WorkerSettings extends ModelPlace {
   /** Identity of this program. */
   readonly program: string;
   readonly openGpu: () => Promise<Gpu>;
+  /** Names of all variants of kernels. */
+  readonly knownVariants: () => Promise<readonly string[]>;
   /** Finds the environment that the run names; throws if this machine has none. */
   readonly environmentOf: (card: Pick<RunCard, "environment" | "isOwn">) => Promise<EnvironmentDefinition>;
   readonly note: (text: string) => void;
@@ -114,6 +117,16 @@ async function openSession(found: FoundRun, gpu: Gpu, settings: WorkerSettings):
   }
 }
 
+/** Prepares a worker for a run. If it cannot work for it, the learner is told why. */
+async function telling<T>(run: RunExchange, worker: string, prepare: () => Promise<T>): Promise<T> {
+  try {
+    return await prepare();
+  } catch (error) {
+    run.tell(`Refused worker ${worker}: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
 /** The card of a run; null while there is none. */
 async function cardOf(run: RunExchange): Promise<RunCard | null> {
   let bytes: Uint8Array | null;
@@ -157,9 +170,11 @@ class Session {
       );
     }
     const environment = await settings.environmentOf(card);
-    const base = await openSameBase(card, settings).catch((error) => {
-      run.tell(`Refused worker ${me.name}: ${(error as Error).message}`);
-      throw error;
+    const base = await telling(run, me.name, async () => {
+      if (card.adapter === me.adapter) {
+        await takeKernelChoice(gpu, run.name, card.kernels, settings.knownVariants);
+      }
+      return await openSameBase(card, settings);
     });
     const weights = new WeightReader(run);
     const files = { ...card.files, "model.safetensors": await weights.first() };

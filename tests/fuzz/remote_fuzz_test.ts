@@ -35,6 +35,7 @@ const wholeResult = await encodeResult({
   outcome: { responses: Array(3).fill(responses[0]), turns, prompts: "p" },
 });
 const card = await encodeCard({
+  kernels: { forced: null, chosen: { matmul: "naive" }, rejected: { reduce: ["texture"] } },
   ...{ id: "a", place: "b", since: "c", ponder: "d", adapter: "e", environment: "NumberLine", isOwn: false },
   ...{ envSettings: [], trainingSettings: [], files: { "config.json": new Uint8Array(3) } },
 });

@@ -168,6 +168,6 @@ testOnGpu("matmul says what a variant needs when it cannot do a shape", (gpu) =>
   assertThrows(
     () => launchShort(gpu, {}, { variant: "tensor" }),
     RangeError,
-    'Cannot multiply 1x4x1: unknown variant "tensor", known are texture, naive, tiled, tiled-f16',
+    'Cannot multiply 1x4x1: unknown variant "tensor", known are quads, texture, naive, tiled, tiled-f16',
   );
 });

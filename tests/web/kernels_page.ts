@@ -33,11 +33,11 @@ export async function checkCases(
   /** Cases met so far, by kernel and variant. */
   const met: Record<string, number> = {};
   for (const kernelCase of cases) {
+    if (kernelCase.feature !== undefined && !gpu.device.features.has(kernelCase.feature)) continue;
     const variants = kernelCase.variants.filter((variant) => {
       const key = `${kernelCase.kernel} ${variant}`;
       met[key] = (met[key] ?? -1) + 1;
-      return met[key] % (sampled[variant] ?? 1) === 0 &&
-        (variant !== "tiled-f16" || gpu.device.features.has("shader-f16"));
+      return met[key] % (sampled[variant] ?? 1) === 0;
     });
     if (variants.length === 0) continue;
     const inputs = kernelCase.inputs();

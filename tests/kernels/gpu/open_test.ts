@@ -152,3 +152,23 @@ Deno.test({
     device.destroy();
   },
 });
+
+Deno.test({
+  name: "texels are sampled on a software adapter with quads for subgroups, if it may sample them",
+  ...onGpu,
+  fn: async () => {
+    const adapter = (await navigator.gpu.requestAdapter())!;
+    const device = await adapter.requestDevice();
+    const samples = (features: readonly string[], subgroupMaxSize = 4, isSoftware = true) => {
+      Object.defineProperty(device, "features", { value: new Set(features), configurable: true });
+      const value = { subgroupMinSize: 4, subgroupMaxSize };
+      Object.defineProperty(device, "adapterInfo", { value, configurable: true });
+      return new Gpu(device, "some adapter", isSoftware).samplesTexels;
+    };
+    assert(samples(["subgroups", "float32-filterable"]));
+    assert(!samples(["subgroups"]) && !samples(["float32-filterable"]));
+    assert(!samples(["subgroups", "float32-filterable"], 8));
+    assert(!samples(["subgroups", "float32-filterable"], 4, false));
+    device.destroy();
+  },
+});

@@ -1,4 +1,5 @@
 /** Runs with a server, and workers, in this process. */
+import { knownVariants } from "../../../bench/cases.ts";
 import { findEnvironment } from "../../../envs/mod.ts";
 import { type Gpu, openGpu } from "../../../kernels/gpu/mod.ts";
 import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
@@ -72,6 +73,7 @@ export class WorkersHere implements AsyncDisposable {
         note: (text) => this.notes.push(text),
         isStopped: () => this.#isStopped,
         openGpu: async () => change(await device(i)),
+        knownVariants: () => Promise.resolve(knownVariants()),
         modelOf: () => model,
         environmentOf: ({ environment }) => Promise.resolve(findEnvironment(environment)),
       });

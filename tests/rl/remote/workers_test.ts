@@ -125,6 +125,7 @@ Deno.test(
     const stranger = {
       ...{ exchange, once: true, name: "stranger", program: "0.0.1", note: () => {}, isStopped: () => false },
       openGpu: () => Promise.resolve({ adapterName: "none", destroy: () => {} } as unknown as Gpu),
+      knownVariants: () => Promise.resolve([]),
       modelOf: (name: string) => name,
       environmentOf: () => Promise.resolve(findEnvironment("NumberLine")),
     };
