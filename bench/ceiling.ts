@@ -21,6 +21,7 @@ const COPY_VEC4S = 1 << 20;
 /** Numbers of vec4s that an invocation copies. Which is best depends on the machine. */
 const VEC4S_PER_LANE = [1, 2, 4];
 const CHAINS = 8;
+const STEPS = 4;
 
 /** Measures the ceilings. Rates are best quartiles: a ceiling is what is possible, not what is usual. */
 export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promise<Ceiling> {
@@ -42,7 +43,11 @@ export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promi
   const updates = forms("bench/update", updateSource, [write(Y)]);
   const multiplyAdd = launchContender(gpu, () =>
     gpu.dispatch({
-      kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants: { CHAINS } },
+      kernel: {
+        name: "bench/multiply_add",
+        source: multiplyAddSource,
+        constants: { CHAINS, STEPS, FUSED: false },
+      },
       bindings: [read(X), write(Y), params({ rounds })],
       workgroups: [lanes / 64],
     }));
@@ -54,7 +59,7 @@ export async function measureCeiling(gpu: Gpu, settings: MeasureSettings): Promi
   return {
     copy: best(moved.slice(0, copies.length)),
     update: best(moved.slice(copies.length)),
-    multiplyAdd: rates(samples[samples.length - 1], lanes * rounds * 4 * CHAINS * 8),
+    multiplyAdd: rates(samples[samples.length - 1], lanes * rounds * STEPS * CHAINS * 8),
   };
 }
 

@@ -1,8 +1,8 @@
-// multiply-add  Y[i] = sum of CHAINS values, each the ROUNDS-fold v = v * a + b
+// multiply-add  Y[i] = sum of CHAINS values, each v = v * a + b, STEPS times in each of the rounds; as fma() if FUSED
 // shapes        X (4) vec4f: a, b and two starting values;  Y (N) vec4f
 // bindings      0 X read, 1 Y write, 2 {rounds} uniform
 // work          one invocation per vec4; CHAINS independent chains hide the latency of each other
-// traffic       16N bytes for N * rounds * 4 * CHAINS * 8 flops: the ceiling of everything that is bound by arithmetic
+// traffic       16N bytes for N * rounds * STEPS * CHAINS * 8 flops: the ceiling of everything that is bound by arithmetic
 // source        a and b come from memory: compilers fold a loop over constants
 
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
@@ -18,9 +18,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var v_$c = start + vec4f($c.0);
   //@end
   for (var round = 0u; round < rounds; round++) {
-    //@for s in 0..4
+    //@for s in 0..STEPS
     //@for c in 0..CHAINS
+    //@if FUSED
+    v_$c = fma(v_$c, a, b);
+    //@else
     v_$c = v_$c * a + b;
+    //@end
     //@end
     //@end
   }

@@ -1,13 +1,20 @@
 /** Runs in the browser and in Deno alike: what kernels reach of the ceilings of the machine, and how long a readback takes. */
 import copySource from "../../bench/copy.wgsl" with { type: "text" };
 import multiplyAddSource from "../../bench/multiply_add.wgsl" with { type: "text" };
+import { numberLine } from "../../envs/mod.ts";
 import { type Gpu, openGpu, params, read, type Slice, write } from "../../kernels/gpu/mod.ts";
 import { matmul } from "../../kernels/matmul/mod.ts";
+import { deriveSizes, forwardFlops } from "../../model/mod.ts";
+import { resolveConfig } from "../../rl/config.ts";
+import { demonstrate } from "../../rl/demonstrations.ts";
+import { sftOptimizer } from "../../rl/optimizers.ts";
+import { newAgent } from "../../rl/setup.ts";
+import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 
 /** Best times of what was asked, in milliseconds, and the rates that they are. */
 export interface Speed {
   readonly adapter: string;
-  /** GFLOP/s of a loop of multiply-adds. */
+  /** GFLOP/s of a loop of multiply-adds, the faster of two forms: as an adapter compiles one, it may not compile the other. */
   readonly multiplyAdd: number;
   /** GB/s of a copy. */
   readonly copy: number;
@@ -17,19 +24,27 @@ export interface Speed {
   readonly matmul: Readonly<Record<string, { readonly ms: number; readonly gflops: number } | null>>;
 }
 
-const SIZE = 512, LANES = 1 << 12, ROUNDS = 64, CHAINS = 8, VEC4S = 1 << 20;
+const SIZE = 512, LANES = 1 << 12, ROUNDS = 64, VEC4S = 1 << 20;
+
+/** Forms of the loop: that of the benchmarks, and one that carries fewer values from round to round. */
+const FORMS = {
+  plain: { CHAINS: 8, STEPS: 4, FUSED: false },
+  fused: { CHAINS: 4, STEPS: 64, FUSED: true },
+} as const;
 
 /** Measures in turns, so that what else the machine does slows all alike. */
 export async function measureSpeed(variants: readonly string[], turns: number): Promise<Speed> {
   const gpu = await openGpu();
   const X = gpu.upload(new Float32Array(4 * VEC4S).fill(0.5), "X"), Y = gpu.allocate(16 * VEC4S, "Y");
+  const multiplyAdd = (constants: typeof FORMS[keyof typeof FORMS]) => () =>
+    gpu.dispatch({
+      kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants },
+      bindings: [read(X), write(Y), params({ rounds: ROUNDS })],
+      workgroups: [LANES / 64],
+    });
   const works: Record<string, () => void> = {
-    multiplyAdd: () =>
-      gpu.dispatch({
-        kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants: { CHAINS } },
-        bindings: [read(X), write(Y), params({ rounds: ROUNDS })],
-        workgroups: [LANES / 64],
-      }),
+    plain: multiplyAdd(FORMS.plain),
+    fused: multiplyAdd(FORMS.fused),
     copy: () =>
       gpu.dispatch({
         kernel: { name: "bench/copy", source: copySource, constants: { PER_LANE: 4 } },
@@ -62,7 +77,10 @@ export async function measureSpeed(variants: readonly string[], turns: number): 
   const net = (name: string) => Math.max(best[name]! - readbackMs, 1e-3);
   return {
     adapter: adapterName,
-    multiplyAdd: LANES * ROUNDS * 4 * CHAINS * 8 / net("multiplyAdd") / 1e6,
+    multiplyAdd: Math.max(...(["plain", "fused"] as const).map((name) => {
+      const { CHAINS, STEPS } = FORMS[name];
+      return LANES * ROUNDS * STEPS * CHAINS * 8 / net(name) / 1e6;
+    })),
     copy: 32 * VEC4S / net("copy") / 1e6,
     readbackMs,
     matmul: Object.fromEntries(
@@ -72,6 +90,30 @@ export async function measureSpeed(variants: readonly string[], turns: number): 
       ]),
     ),
   };
+}
+
+/** The best time of a step of the default warm start on NumberLine, in milliseconds, and the rate that it is. */
+export async function measureStep(turns: number): Promise<{ ms: number; gflops: number }> {
+  const gpu = await openGpu();
+  const config = resolveConfig({ demonstrations: 256 }, numberLine);
+  const agent = newAgent(gpu, numberLine, config);
+  const batch = sftBatch(await demonstrate(agent, numberLine, config), 0, config);
+  const optimizer = sftOptimizer(agent, config);
+  let ms = Infinity;
+  // The first compiles.
+  for (let turn = -1; turn < turns; turn++) {
+    const startMs = performance.now();
+    await sftUpdate(agent, optimizer, batch, 1e-4);
+    if (turn >= 0) ms = Math.min(ms, performance.now() - startMs);
+  }
+  const B = batch.length;
+  const R = Math.max(...batch.map(({ response }) => response.length));
+  const texts = batch.map(({ prompt }) =>
+    prompt.flatMap((part) => part.kind === "text" ? part.ids : []).length
+  );
+  const T = deriveSizes(agent.vlm.config).imageTokens + Math.max(...texts) + R;
+  gpu.destroy();
+  return { ms, gflops: 3 * forwardFlops(agent.vlm.config, { images: B, B, T, R }) / ms / 1e6 };
 }
 
 async function timed(gpu: Gpu, small: Slice, work: () => void): Promise<number> {
