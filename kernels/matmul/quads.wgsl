@@ -47,24 +47,28 @@ alias Value = vec4f;
 //@include "gelu.wgsl"
 
 // Plain `if`s on constants, not //@if: a binding that the text does not mention would leave the layout.
-fn finish(at: u32, column: u32, product: vec4f) {
-  var sum = product;
+fn loadBias(column: u32) -> vec4f {
   if (HAS_BIAS) {
-    sum += bias[column];
+    return bias[column];
   }
+  return vec4f();
+}
+
+fn finish(at: u32, product: vec4f) {
+  var sum = product;
   //@if HAS_U
-  U[at + column] = sum;
+  U[at] = sum;
   //@end
   if (GELU) {
     sum = gelu(sum);
   }
   if (HAS_RESIDUAL) {
-    sum += residual[at + column];
+    sum += residual[at];
   }
   if (ACCUMULATE) {
-    sum += C[at + column];
+    sum += C[at];
   }
-  C[at + column] = sum;
+  C[at] = sum;
 }
 
 @compute @workgroup_size(4)
@@ -84,33 +88,48 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let a_$g_start = A_start + min(row + 4 * $g + lane, params.M - 1) * params.aStride;
   //@end
   //@end
+  //@for q in 0..4
+  //@if TRANSPOSE_B
+  let b_$q_start = B_start + (4 * readColumn + $q) * params.bStride;
+  //@else
+  //@if TRANSPOSE_A
+  // The k that the lane has of A at turn q.
+  let k_$q = lane ^ $q;
+  //@else
+  let k_$q = $qu;
+  //@end
+  let b_$q_start = B_start + k_$q * params.bStride + readColumn;
+  //@end
+  //@end
   // An array, and read by a loop at the end: values that a loop carries are copied twice a round, under masks.
   var sums: array<vec4f, ROWS>;
-  for (var k = 0u; k < params.K; k += 4) {
+  let rounds = (params.K + 3) / 4;
+  for (var round = 0u; round < rounds; round++) {
+    // Without shifts and divisions: SwiftShader does them lane by lane.
     //@if TRANSPOSE_A
-    let own = min(k + lane, params.K - 1) * params.aStride;
+    let own = (4 * round + lane) * params.aStride;
     //@else
-    let own = k / 4;
+    let own = round;
     //@end
     //@for g in 0..ROWS/4
     //@if K_TAIL
-    let a_$g_0 = select(vec4f(), loadA(a_$g_start + own), k + lane < params.K);
+    let a_$g_0 = select(vec4f(), loadA(a_$g_start + own), 4 * round + lane < params.K);
     //@else
     let a_$g_0 = loadA(a_$g_start + own);
     //@end
-    let a_$g_1 = quadSwapX(a_$g_0);
-    let a_$g_2 = quadSwapY(a_$g_0);
-    let a_$g_3 = quadSwapDiagonal(a_$g_0);
     //@end
-    //@for q in 0..4
     //@if TRANSPOSE_B
-    let t_$q = loadB(B_start + (4 * readColumn + $q) * params.bStride + k / 4);
+    //@for q in 0..4
+    let t_$q = loadB(b_$q_start + round);
+    //@end
     //@else
-    //@if TRANSPOSE_A
-    // With the k that the lane has of A at turn q.
-    let b_$q = loadB(B_start + min(k + (lane ^ $q), params.K - 1) * params.bStride + readColumn);
+    let B_step = 4 * round * params.bStride;
+    //@for q in 0..4
+    //@if K_TAIL
+    // What is not there must not be NaN: it is multiplied by 0.
+    let b_$q = select(vec4f(), loadB(b_$q_start + B_step), 4 * round + k_$q < params.K);
     //@else
-    let b_$q = loadB(B_start + (k + $q) * params.bStride + readColumn);
+    let b_$q = loadB(b_$q_start + B_step);
     //@end
     //@end
     //@end
@@ -120,6 +139,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //@end
     //@end
     //@for g in 0..ROWS/4
+    let a_$g_1 = quadSwapX(a_$g_0);
+    let a_$g_2 = quadSwapY(a_$g_0);
+    let a_$g_3 = quadSwapDiagonal(a_$g_0);
     //@for s in 0..4
     {
       let sum = sums[4 * $g + $s];
@@ -139,6 +161,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (column >= params.N4) {
     return;
   }
+  let columnBias = loadBias(column);
   for (var i = 0u; i < ROWS; i++) {
     //@if TRANSPOSE_A
     let at = row + i;
@@ -146,7 +169,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let at = row + (i ^ lane);
     //@end
     if (at < params.M) {
-      finish((group.z * params.M + at) * params.N4, column, sums[i]);
+      finish((group.z * params.M + at) * params.N4 + column, sums[i] + columnBias);
     }
   }
 }
