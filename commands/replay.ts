@@ -28,6 +28,7 @@ import {
   recordingFile,
 } from "../rl/run/recording.ts";
 import { compareEpisode, type Replay, replayFile } from "../rl/run/replay.ts";
+import { keepReplay, tellReplay } from "../rl/run/replayed.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { isSameEnvironment, readRunSettings, requireNoProgram, unnamed } from "../rl/run/trained.ts";
@@ -54,7 +55,8 @@ const options = defineOptions({
 export const replayCommand: Command<typeof options> = {
   command: "./ponder replay",
   summary:
-    "Compute a recorded episode again and compare every token, log-probability and advantage with the recording.",
+    "Compute a recorded episode again and compare every token, log-probability and advantage with the recording. " +
+    "The page of ./ponder watch shows the result beside the episode.",
   examples: [
     "./ponder replay",
     "./ponder replay runs/NumberLine-s0 --episode 12.0",
@@ -70,11 +72,13 @@ export const replayCommand: Command<typeof options> = {
     const run = named ?? await latestRun();
     const folder = await RunFolder.open(run);
     const { of, episode } = await findEpisode(run, values.episode);
-    const recorded = decodeRecorded(readRecordedText(run, recordingFile(of)));
+    const file = recordingFile(of);
+    const text = readRecordedText(run, file);
+    const recorded = decodeRecorded(text);
     const label = `${typeof of === "number" ? of : of}.${episode}`;
     if (!recorded.episodes.some((each) => each.episode === episode)) {
       throw new UsageError(
-        `Cannot replay ${label}: ${recordingFile(of)} has episodes 0 to ${recorded.episodes.length - 1}`,
+        `Cannot replay ${label}: ${file} has episodes 0 to ${recorded.episodes.length - 1}`,
       );
     }
     const { settings, algorithm } = await readRunSettings(folder, values.algorithm);
@@ -105,6 +109,9 @@ export const replayCommand: Command<typeof options> = {
       progress.close();
       if (lines === null) return 1;
       const replay = compareEpisode(recorded, lines, episode);
+      await keepReplay(run, { file, episode, text }, tellReplay(replay, gpu.adapterName)).catch((error) =>
+        console.error(`The page of watch will not show this: ${error.message}`)
+      );
       processConsole.out(
         values.json
           ? JSON.stringify({ run, episode: label, ...replay }, null, 2) + "\n"

@@ -12,7 +12,7 @@ export const UNTAKEN_FILE = "warm_start.json";
 
 /** What a run writes into its folder; `--overwrite` deletes nothing else. */
 const RUN_ENTRIES =
-  /^((config|summary|profile|manifest|warm_start)\.json|metrics\.jsonl|recording|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
+  /^((config|summary|profile|manifest|warm_start|replays)\.json|metrics\.jsonl|recording|checkpoint|warm_start)(\..+\.tmp|\.new|\.old|\.previous)?$/;
 
 /** What a run writes into its checkpoints. A checkpoint's manifest may list more files of the run. */
 const CHECKPOINT_FILES: readonly string[] = [

@@ -74,6 +74,7 @@ export interface RunFolderSettings {
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
  *     recording/           a sample of what the policy saw, wrote and earned; see docs/recording.md
+ *     replays.json         what `replay` found out about recorded episodes
  *     run.lock             the process that trains in it
  *     warm_start.json      the run to begin from, until its warm start is taken
  *

@@ -6,6 +6,7 @@
 import type { EnvironmentDefinition } from "../../envs/mod.ts";
 import { decodeRecorded } from "../run/recorded.ts";
 import { entriesAt, readRecordedFile, readRecordedText, RECORDING_FOLDER } from "../run/recording.ts";
+import { replayOf, type ReplayTold } from "../run/replayed.ts";
 import { sha256Base64 } from "./hash.ts";
 import { listRecording } from "./recordings.ts";
 import { type FoundRun, requirePlainFile } from "./runs.ts";
@@ -57,6 +58,7 @@ async function exportRun(
   const stage = stageOf(told.settings, environments);
   const files: Record<string, string> = {};
   const scenes: Record<string, SceneTold> = {};
+  const replays: Record<string, ReplayTold> = {};
   const pictures: Record<string, string> = {};
   for (const name of names) {
     try {
@@ -66,6 +68,8 @@ async function exportRun(
       for (const { episode } of recorded.episodes) {
         const scene = stage && playScene(recorded, episode, stage);
         if (scene) scenes[`${name}/${episode}`] = scene;
+        const replay = replayOf(run.path, { file: name, episode, text });
+        if (replay) replays[`${name}/${episode}`] = replay;
       }
       for (const { picture } of recorded.turns) {
         if (picture !== null && pictures[picture] === undefined) {
@@ -86,7 +90,7 @@ async function exportRun(
       episodes: recording.episodes.filter(({ file }) => Object.hasOwn(files, file)),
       iterations: recording.iterations.filter((_, i) => i >= 0),
     },
-    ...{ files, scenes, pictures },
+    ...{ files, scenes, replays, pictures },
   };
 }
 

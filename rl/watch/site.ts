@@ -10,6 +10,7 @@ import type { CommonSettings } from "../config.ts";
 import { published } from "../report/published.ts";
 import { decodeRecorded } from "../run/recorded.ts";
 import { readRecordedFile, readRecordedText, RECORDING_ENTRY } from "../run/recording.ts";
+import { replayOf } from "../run/replayed.ts";
 import type { JsonObject } from "../run/store.ts";
 import { isSameEnvironment } from "../run/trained.ts";
 import { listRecording } from "./recordings.ts";
@@ -101,8 +102,11 @@ async function runAnswer({ runs, environments }: SiteContext, url: URL): Promise
     const bytes = readRecordedFile(run.path, file);
     return answer(bytes, isPicture ? "image/png" : "application/jsonl; charset=utf-8");
   }
-  if (what === "scene" && /^\d{1,4}$/.test(rest ?? "")) {
-    return json(await sceneOf(run, file, Number(rest), environments));
+  if (!/^\d{1,4}$/.test(rest ?? "")) return null;
+  const episode = Number(rest);
+  if (what === "scene") return json(await sceneOf(run, file, episode, environments));
+  if (what === "replay") {
+    return json(replayOf(run.path, { file, episode, text: readRecordedText(run.path, file) }));
   }
   return null;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ReplayTold } from "../run/replayed.ts";
 import type { JsonObject } from "../run/store.ts";
 
 /** How a run is. */
@@ -111,6 +112,8 @@ export interface ExportedPage {
     readonly pictures: Readonly<Record<string, string>>;
     /** By `file/episode`. */
     readonly scenes: Readonly<Record<string, SceneTold>>;
+    /** Results of `replay`, likewise. */
+    readonly replays: Readonly<Record<string, ReplayTold>>;
   }[];
 }
 

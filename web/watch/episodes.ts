@@ -9,6 +9,7 @@ import type { EpisodeListed, SceneTold } from "../../rl/watch/wire.ts";
 import { h, keepingFocus, show } from "./dom.ts";
 import { minus, number, signed } from "./format.ts";
 import { Microscope } from "./microscope.ts";
+import { Replayed } from "./replayed.ts";
 import type { ShownRun, State } from "./state.ts";
 import type { Go } from "./trend.ts";
 
@@ -32,6 +33,7 @@ export class EpisodesView {
   readonly #state: State;
   readonly #go: Go;
   readonly #microscope = new Microscope();
+  readonly #replayed = new Replayed();
   readonly #list = h("div", {
     class: "list",
     role: "listbox",
@@ -92,6 +94,12 @@ export class EpisodesView {
     this.#showChosenRow();
     this.#drawRows(true);
     void this.#showDetail(run);
+    this.follow();
+  }
+
+  /** Looks for a replay of the episode: of nothing else that is shown there comes more. */
+  follow(): void {
+    void this.#replayed.update(this.#state, this.#go);
   }
 
   #buildFilters(episodes: readonly EpisodeListed[]): void {
@@ -358,19 +366,7 @@ export class EpisodesView {
         h("summary", {}, "Prompt"),
         h("pre", {}, header.prompts[turn.prompt]),
       ),
-      this.#state.source.isLive && header.iteration > 0 &&
-        h(
-          "p",
-          { class: "note" },
-          "Computed again, token by token: ",
-          h(
-            "code",
-            {},
-            `./ponder replay ${run.told.name} --episode ${
-              header.stage === "rl" ? header.iteration : header.after
-            }.${episode.episode}`,
-          ),
-        ),
+      this.#replayed.element,
     );
   }
 }

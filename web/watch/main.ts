@@ -219,6 +219,7 @@ async function follow(): Promise<void> {
     const isNew = await state.refreshRuns();
     tellConnection(true);
     if (isNew || state.view === "runs") render();
+    else if (state.view === "episodes") views.episodes.follow();
   } catch {
     tellConnection(false);
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Recorded, RecordedLine, RecordedTurn } from "../../rl/run/recorded.ts";
+import type { ReplayTold } from "../../rl/run/replayed.ts";
 import type { ExportedPage, RecordingTold, RunListed, RunTold, SceneTold } from "../../rl/watch/wire.ts";
 
 /** More of `metrics.jsonl`. */
@@ -26,6 +27,8 @@ export interface Source {
   recording(id: string): Promise<RecordingTold>;
   recorded(id: string, file: string): Promise<Recorded>;
   scene(id: string, file: string, episode: number): Promise<SceneTold>;
+  /** What `replay` found out, as of now. */
+  replay(id: string, file: string, episode: number): Promise<ReplayTold | null>;
   picture(id: string, name: string): string;
 }
 
@@ -44,6 +47,8 @@ class ServerSource implements Source {
   run = (id: string) => getJson<RunTold>(`api/run/${encodeURIComponent(id)}`);
   recording = (id: string) => getJson<RecordingTold>(`api/run/${encodeURIComponent(id)}/recording`);
   picture = (id: string, name: string) => `api/run/${encodeURIComponent(id)}/file/${name}`;
+  replay = (id: string, file: string, episode: number) =>
+    getJson<ReplayTold | null>(`api/run/${encodeURIComponent(id)}/replay/${file}/${episode}`);
 
   async metrics(id: string, from: number): Promise<MetricsPart> {
     const response = await fetch(`api/run/${encodeURIComponent(id)}/metrics?from=${from}`);
@@ -87,6 +92,8 @@ class EmbeddedSource implements Source {
   recorded = (id: string, file: string) => Promise.resolve(parseRecorded(this.#run(id).files[file] ?? ""));
   scene = (id: string, file: string, episode: number) =>
     Promise.resolve(this.#run(id).scenes[`${file}/${episode}`] ?? { turns: [] });
+  replay = (id: string, file: string, episode: number) =>
+    Promise.resolve(this.#run(id).replays[`${file}/${episode}`] ?? null);
   picture = (id: string, name: string) => `data:image/png;base64,${this.#run(id).pictures[name] ?? ""}`;
 
   metrics(id: string, from: number): Promise<MetricsPart> {

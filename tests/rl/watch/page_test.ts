@@ -11,6 +11,7 @@ import { findRuns } from "../../../rl/watch/runs.ts";
 import { serveSite } from "../../../rl/watch/serve.ts";
 import { makeSite } from "../../../rl/watch/site.ts";
 import { inBrowser, keepScreenshot, openPage } from "../../browser.ts";
+import { keepReplay } from "../../../rl/run/replayed.ts";
 import { TempFolder } from "../tiny_run.ts";
 import { writeSyntheticRun } from "./synthetic_run.ts";
 
@@ -92,6 +93,17 @@ Deno.test({
 
     await page.waitForSelector(".token[aria-pressed=true]");
     assertStringIncludes(await page.textContent(".title") ?? "", "Iteration 2500");
+    await page.waitForSelector(".replayed:not([hidden])");
+    assertStringIncludes(await page.textContent(".replayed") ?? "", "./ponder replay long --episode 2500.0");
+    const file = "rl-002500.jsonl";
+    const text = Deno.readTextFileSync(`${temp.path}/long/recording/${file}`);
+    const mismatches = [{ turn: 1, token: 0, field: "logprobs", recorded: -0.5, replayed: -0.25 }];
+    const told = { adapter: "here", responses: 3, tokens: 18, compared: 200, mismatch: 1, mismatches };
+    await keepReplay(`${temp.path}/long`, { file, episode: 0, text }, told);
+    // Without a reload: the page looks again by itself.
+    await page.click(".replayed [aria-label='Show turn 2']");
+    assertStringIncludes(page.url(), "/0/1");
+    assertStringIncludes(await page.textContent(".replayed") ?? "", "mismatch 1 of 3 responses, 18 tokens");
     await page.waitForSelector(".film img[src^='data:image/png']");
     // The list holds 800 episodes, the page a screenful of them.
     assert(await page.locator(".row").count() < 50);

@@ -8,6 +8,7 @@ import { describeRun, findRuns } from "../../../rl/watch/runs.ts";
 import { serveSite } from "../../../rl/watch/serve.ts";
 import { makeSite } from "../../../rl/watch/site.ts";
 import type { RecordingTold, RunListed, RunTold, SceneTold } from "../../../rl/watch/wire.ts";
+import { keepReplay } from "../../../rl/run/replayed.ts";
 import { TempFolder } from "../tiny_run.ts";
 import { writeSyntheticRun } from "./synthetic_run.ts";
 
@@ -197,6 +198,23 @@ Deno.test("an exported page holds the runs, and no text of a model can leave its
   assertEquals(Object.keys(runs[0].scenes).length, 4);
 });
 
+Deno.test("the result of a replay is told beside its episode, and goes with an exported page", async () => {
+  using temp = new TempFolder();
+  const run = `${temp.path}/one`;
+  await writeSyntheticRun(run, { iterations: 3, recorded: 2 });
+  const { json, get } = await siteOf(temp.path);
+  const { episodes: [{ file, episode }] } = await json<RecordingTold>("/api/run/one/recording");
+  assertEquals(await json(`/api/run/one/replay/${file}/${episode}`), null);
+  const text = Deno.readTextFileSync(`${run}/recording/${file}`);
+  const told = { adapter: "here", responses: 3, tokens: 18, compared: 200, mismatch: 0, mismatches: [] };
+  await keepReplay(run, { file, episode, text }, told);
+  assertEquals(await json(`/api/run/one/replay/${file}/${episode}`), told);
+  assertEquals((await get(`/api/run/one/replay/rl-000099.jsonl/0`)).status, 404);
+  const html = await exportPage(await readPage(), await findRuns([temp.path]));
+  const [, data] = /id="data">(.*?)<\/script>/s.exec(html)!;
+  assertEquals(JSON.parse(data).runs[0].replays, { [`${file}/${episode}`]: told });
+});
+
 Deno.test("runs are found in folders of folders; a path that is none is named", async () => {
   using temp = new TempFolder();
   await writeSyntheticRun(`${temp.path}/a`, { iterations: 1, recorded: 1 });
@@ -223,9 +241,9 @@ Deno.test("runs are found in folders of folders; a path that is none is named", 
   const runs = await Promise.all((await findRuns([temp.path])).map(describeRun));
   const listed = runs.map(({ listed }) => ({ ...listed, changedMs: 1e12 }));
   assertEquals(formatRuns(listed, 1e12 + 3 * 86_400e3).split("\n"), [
-    "run  environment  algorithm  after SFT  success  greedy     state  age",
-    "a     NumberLine        ppo          -    75.0%  100.0%  finished  3 d",
-    "a     NumberLine        ppo          -        -       -   stopped  3 d",
+    "run  environment  algorithm  after SFT  success  greedy  state     age",
+    "a    NumberLine   ppo                -    75.0%  100.0%  finished  3 d",
+    "a    NumberLine   ppo                -        -       -  stopped   3 d",
   ]);
 });
 
