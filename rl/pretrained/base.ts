@@ -126,7 +126,7 @@ function missingText(config: unknown): string {
   const { lm_tokenizer: named } = config as { lm_tokenizer?: unknown };
   const files = "tokenizer.json and tokenizer_config.json";
   return typeof named === "string" && isModelName(named)
-    ? `${files} of ${named}, which its config.json names`
+    ? `${files} of ${named} (named in its config.json)`
     : `the model's own ${files}`;
 }
 

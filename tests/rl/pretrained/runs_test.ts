@@ -226,7 +226,7 @@ Deno.test("a model without a tokenizer cannot be trained, and what to add is sai
   const withName = (lm_tokenizer: unknown) =>
     Deno.writeTextFileSync(`${model}/config.json`, JSON.stringify({ ...config, lm_tokenizer }));
   withName("HuggingFaceTB/cosmo2-tokenizer");
-  await refused("of HuggingFaceTB/cosmo2-tokenizer, which its config.json names, to the folder");
+  await refused("of HuggingFaceTB/cosmo2-tokenizer (named in its config.json) to the folder");
   withName("not a\nname");
   await refused("add the model's own");
   await assertRejects(
