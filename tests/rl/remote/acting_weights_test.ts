@@ -11,7 +11,7 @@ import { newAgent } from "../../../rl/setup.ts";
 import { testGpu } from "../../gpu.ts";
 import { NatsServer, withNats } from "../../nats.ts";
 import { metricsOf, TempFolder, TINY, tinyConfig, trainHere } from "../tiny_run.ts";
-import { trainAt, WorkersHere } from "./run_at.ts";
+import { SHORT, trainAt, WorkersHere } from "./run_at.ts";
 
 interface Line {
   readonly stage: string;
@@ -29,10 +29,11 @@ Deno.test(
   async () => {
     using temp = new TempFolder();
     await using server = await NatsServer.start();
-    const settings = { ...TINY, actingWeights: "bf16" as const };
+    const exactly = { ...SHORT, envSteps: 32 };
+    const settings = { ...exactly, actingWeights: "bf16" as const };
     const [alone, exact] = [`${temp.path}/alone`, `${temp.path}/exact`];
     await trainHere(alone, resolveConfig(settings, findEnvironment("NumberLine")));
-    await trainHere(exact, resolveConfig(TINY, findEnvironment("NumberLine")));
+    await trainHere(exact, resolveConfig(exactly, findEnvironment("NumberLine")));
     for (const count of [1, 2, 5]) {
       await using workers = new WorkersHere(
         server,

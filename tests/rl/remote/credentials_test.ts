@@ -6,8 +6,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { connectTo } from "../../../rl/remote/mod.ts";
 import { trainCommand } from "../../../commands/train.ts";
 import { NatsServer, withNats } from "../../nats.ts";
-import { metricsOf, runHere, TempFolder, TINY, TINY_FLAGS } from "../tiny_run.ts";
-import { trainAt, WorkersHere } from "./run_at.ts";
+import { metricsOf, runHere, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { SHORT, trainAt, WorkersHere } from "./run_at.ts";
 
 const DATA = new URL("data/", import.meta.url).pathname;
 const pem = (name: string) => `${DATA}tls/${name}.pem`;
@@ -178,7 +178,7 @@ Deno.test(
     const url = at("whole");
     await using workers = new WorkersHere({ url }, ["one"]);
     const out = `${temp.path}/run`;
-    const run = trainAt({ url }, out, { ...TINY, sftSteps: 1, envSteps: 16, evalEpisodes: 1 });
+    const run = trainAt({ url }, out, SHORT);
     const { afterRl } = await Promise.race([run, workers.failed]);
     assert(afterRl !== null && metricsOf(out).includes('"after":"rl"'));
     assertEquals(Deno.readTextFileSync(`${out}/config.json`).includes(":p@"), false);
