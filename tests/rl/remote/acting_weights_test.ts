@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { findEnvironment, numberLine } from "../../../envs/mod.ts";
 import { decodeSafetensors } from "../../../model/mod.ts";
+import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
 import { rlOptimizer } from "../../../rl/optimizers.ts";
@@ -66,6 +67,25 @@ Deno.test(
     }
     // Evaluations are of the exact weights, which are still the same after the warm start.
     assertEquals(linesOf(alone, "evaluation")[0], linesOf(exact, "evaluation")[0]);
+  },
+);
+
+Deno.test(
+  "whole episodes that lag, with rounded weights, are the same with two workers",
+  withNats,
+  async () => {
+    using temp = new TempFolder();
+    await using server = await NatsServer.start();
+    const { rolloutSteps: _, ...short } = SHORT;
+    const groups = { algorithm: "grpo", groups: 2, groupSize: 4, envs: 8, envSteps: 48, staleness: 1 };
+    const settings = { ...short, ...groups, actingWeights: "bf16" as const };
+    const here = resolveConfig(settings, findEnvironment("NumberLine"), findAlgorithm("grpo"));
+    const [alone, shared] = [`${temp.path}/alone`, `${temp.path}/shared`];
+    await trainHere(alone, here as unknown as Parameters<typeof trainHere>[1]);
+    await using workers = new WorkersHere(server, ["one", "two"]);
+    await Promise.race([trainAt(server, shared, settings), workers.failed]);
+    assertEquals(metricsOf(shared), metricsOf(alone));
+    assert(linesOf(shared, "rl").length >= 2);
   },
 );
 
