@@ -48,7 +48,7 @@ Deno.test(
       "name yours with --nats-ca",
     );
     await refuses(tls(both), { natsCa: pem("foreign") }, "no authority that this machine knows");
-    await refuses(both.url, {}, "no authority that this machine knows", "the server wants TLS, write tls://");
+    await refuses(both.url, {}, "no authority that this machine knows", "write tls://");
     await using address = await NatsServer.start({ config: showing("ip") });
     await logsIn(tls(address), AUTHORITY);
     // The first of the two is not there.
@@ -71,10 +71,13 @@ Deno.test(
   "a server that wants certificates of machines takes theirs, and refuses none and others",
   withNats,
   async () => {
-    await using server = await NatsServer.start({
-      config: showing("server", `, ca_file: "${pem("ca")}", verify: true`),
-    });
+    const mutual = showing("server", `, ca_file: "${pem("ca")}", verify: true`);
+    await using server = await NatsServer.start({ config: mutual });
     await logsIn(tls(server), own("client"));
+    const users = `, authorization { user: u, password: p }`;
+    await using both = await NatsServer.start({ config: `${mutual}${users}` });
+    await logsIn(`tls://u:p@${both.host}`, own("client"));
+    await refuses(`tls://u:x@${both.host}`, own("client"), "it refuses the credentials");
     await refuses(
       tls(server),
       AUTHORITY,
