@@ -122,6 +122,9 @@ export async function connectionError(
   const secure = isTls || tls !== undefined;
   const isOfCertificate = /certificate|altnames/i.test(text);
   const fault = secure || isOfCertificate ? await certificateFault(servers, tls?.ca) : null;
+  if (/unable to parse credentials|^nkeys: /.test(text)) {
+    return because(`Cannot log in to NATS at ${shown}: --nats-creds is damaged (${text}), get it again`);
+  }
   if (/Authorization|UserAuthentication|PermissionViolation/.test(name) || /authorization|nkey/i.test(text)) {
     return because(
       `Cannot log in to NATS at ${shown}: it refuses the credentials (${text}), check user, password, token or --nats-creds`,
@@ -134,9 +137,6 @@ export async function connectionError(
         : `Cannot log in to NATS at ${shown}: it refuses the certificate of --nats-cert (${text}), give one that has not expired, ` +
           "that its authority has signed, and that --nats-key belongs to",
     );
-  }
-  if (/unable to parse credentials|^nkeys: /.test(text)) {
-    return because(`Cannot log in to NATS at ${shown}: --nats-creds is damaged (${text}), get it again`);
   }
   if (/does not support 'tls'/.test(text)) {
     return because(
