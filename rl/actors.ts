@@ -17,6 +17,23 @@ export interface Actor extends Pick<Policy, "respond"> {
    * if nothing is gained by it.
    */
   readonly playAhead?: (plan: EpisodesAhead) => Promise<void>;
+  /**
+   * Has further turns of all places played elsewhere. Returns how many turns from now on `respond` knows: 0 if nothing is gained,
+   * since several share the places.
+   */
+  readonly playOn?: (plan: TurnsAhead) => Promise<number>;
+}
+
+/** Turns of places whose episodes follow each other. When one ends, its place gets the next deal. */
+export interface TurnsAhead extends RespondSettings {
+  /** The present state of each place. `random` has their samplers now. Every turn adds `maxNewTokens` to a counter. */
+  readonly situations: readonly Situation[];
+  /** Seeds of the episodes to come. If several places end in a turn, the first of them gets the first. */
+  readonly next: readonly number[];
+  /** Rows of a batch. */
+  readonly envs: number;
+  /** Most turns. */
+  readonly turns: number;
 }
 
 /** Whole episodes to play. None depends on how another one ends. */

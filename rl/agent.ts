@@ -67,7 +67,10 @@ export const agentOptions = {
     min: 0.01,
     max: 10,
   }) as NumberSetting,
-  maxNewTokens: integer(14, "longest response", { min: 1, unit: "tokens" }) as NumberSetting,
+  maxNewTokens: integer(14, "longest response; in an environment of your own as its demonstrations need", {
+    min: 1,
+    unit: "tokens",
+  }) as NumberSetting,
   parse: choice(
     "published",
     ["published", "tolerant"],

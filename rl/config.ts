@@ -28,6 +28,7 @@ import { returnOptions, rolloutOptions } from "./rollout.ts";
 import { bookkeepingOptions, runOptions, workerOptions } from "./run_options.ts";
 import { freezeOptions } from "./optimizers.ts";
 import { readMistakes } from "./requirements.ts";
+import { responseTokens } from "./setup.ts";
 import { sftOptions } from "./sft.ts";
 import { updateOptions } from "./update.ts";
 
@@ -166,6 +167,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
   requirePretrained(given, { ...config, freeze });
   requireFitting(environment, config);
   requireFeatures(algorithm, environment, config);
+  const maxNewTokens = given.maxNewTokens ?? presets.maxNewTokens ?? responseTokens(environment, config);
   const { kind, ...collection } = algorithm.collect(config);
   // Then what an iteration collects next depends on what it has collected.
   const isOpen = "extraGroups" in collection && (collection.extraGroups ?? 0) > 0;
@@ -181,7 +183,7 @@ export function resolveConfig<O extends Options = typeof ppoOptions>(
     );
   }
   if (kind === "steps") requireWholeMinibatches(config, (collection as { steps: number }).steps);
-  return { ...config, freeze };
+  return { ...config, maxNewTokens, freeze };
 }
 
 /** The options of all algorithms, and these. */

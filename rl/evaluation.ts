@@ -68,7 +68,7 @@ export type Judged =
   & Partial<Pick<Decision, "prompt" | "decoding">>;
 
 /** What can be evaluated: a policy, or anything else that chooses actions in situations. */
-export interface Responder extends Pick<Actor, "playAhead"> {
+export interface Responder extends Pick<Actor, "playAhead" | "playOn"> {
   /** Responds to all situations at once. */
   respond(
     situations: readonly Situation[],
@@ -171,14 +171,22 @@ export async function evaluate(agent: Responder, settings: EvaluationSettings): 
       random: samplerState(episodes, EVALUATION_SEEDS + seed, 0),
     });
   }
-  for (let round = 0; done < episodes; round++) {
+  const counted = () => Array.from(slots.keys()).filter((index) => slots[index].episode < episodes);
+  for (let round = 0, known = isAhead ? Infinity : 0; done < episodes; round++) {
     const random = samplerState(envs, EVALUATION_SEEDS + seed, round * maxNewTokens);
-    // Nobody plays uncounted episodes ahead.
-    const live = Array.from(slots.keys()).filter((index) => !isAhead || slots[index].episode < episodes);
-    const decisions = await agent.respond(live.map((index) => slots[index]), {
-      ...{ temperature, greedy, maxNewTokens },
+    const at = (live: readonly number[]) => ({
+      ...{ temperature, greedy, maxNewTokens, situations: live.map((index) => slots[index]) },
       random: Uint32Array.from(live.flatMap((index) => [random[2 * index], random[2 * index + 1]])),
     });
+    if (round >= known && agent.playOn !== undefined) {
+      const left = Array.from({ length: Math.max(0, episodes - next) }, (_, i) => next + i);
+      const seeds = left.map((episode) => seedOf(Math.floor(episode / samples)));
+      known = round + await agent.playOn({ ...at(counted()), envs, turns: Infinity, next: seeds });
+    }
+    // Nobody plays uncounted episodes ahead.
+    const live = round < known ? counted() : Array.from(slots.keys());
+    const { situations, ...sampling } = at(live);
+    const decisions = await agent.respond(situations, sampling);
     decisions.forEach((decision, d) => {
       const index = live[d], slot = slots[index];
       // The batch keeps its size to the end. Episodes beyond the last one are not counted.

@@ -10,9 +10,9 @@ import type { trainOptions } from "./config.ts";
 
 type Preset = Given<typeof trainOptions>;
 
-/** Settings by the environment's short name. The defaults are NumberLine's. */
+/** Settings by the environment's short name. The defaults are NumberLine's; how long responses are is found for other environments. */
 export const environmentPresets: Readonly<Record<string, Preset>> = {
-  NumberLine: {},
+  NumberLine: { maxNewTokens: 14 },
   EZPoints: {
     imageNormalization: "fixed",
     demonstrations: 8000,

@@ -153,7 +153,8 @@ export async function collectRollout(
   vectorEnv: VectorEnv,
   settings: RolloutSettings,
 ): Promise<Rollout> {
-  const { steps, temperature, maxNewTokens, seed, stepsBefore, actor = policy } = settings;
+  const { steps, temperature, maxNewTokens, seed, stepsBefore } = settings;
+  const actor: Actor = settings.actor ?? policy;
   const envs = vectorEnv.slots.length;
   const transitions: Transition[] = [];
   const episodes: EpisodeOutcome[] = [];
@@ -163,14 +164,15 @@ export async function collectRollout(
     before: [...history],
   }));
   const bootstraps = new Bootstraps(policy);
-  for (let t = 0; t < steps; t++) {
+  for (let t = 0, known = 0; t < steps; t++) {
     const random = samplerState(envs, seed, (stepsBefore + t) * maxNewTokens);
-    const decisions = await actor.respond(vectorEnv.slots, {
-      temperature,
-      greedy: false,
-      maxNewTokens,
-      random,
-    });
+    const sampling = { temperature, greedy: false, maxNewTokens, random };
+    if (t >= known && actor.playOn !== undefined) {
+      const [situations, turns] = [vectorEnv.slots, steps - t];
+      const plan = { ...sampling, situations, envs, turns, next: vectorEnv.nextSeeds(envs * turns) };
+      known = t + await actor.playOn(plan);
+    }
+    const decisions = await actor.respond(vectorEnv.slots, sampling);
     decisions.forEach((decision, e) => {
       const { episodeSeed: deal, env } = vectorEnv.slots[e];
       const seen = noteState(policy, env, settings);

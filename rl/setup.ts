@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type { EnvironmentDefinition } from "../envs/mod.ts";
+import { type EnvironmentDefinition, Random } from "../envs/mod.ts";
 import type { Gpu } from "../kernels/gpu/mod.ts";
 import { buildTokenizer, modelPresets, Tokenizer, Vlm, type VlmConfig } from "../model/mod.ts";
 import { Agent } from "./agent.ts";
 import type { CommonSettings } from "./config.ts";
-import { evaluationEnvSettings } from "./env_settings.ts";
+import { evaluationEnvSettings, trainingEnvSettings } from "./env_settings.ts";
+import { readMistakes } from "./requirements.ts";
 
 /** Designs a run's model: the tokenizer of its environment, the sizes of the model, and the names of its actions. */
 export function designModel(
@@ -32,4 +33,28 @@ export function newAgent(gpu: Gpu, environment: EnvironmentDefinition, config: C
   vlm.parameters.initialize(config.seed);
   const { cot, temperature, maxNewTokens, parse: parsing } = config;
   return new Agent(vlm, tokenizer, { cot, sampling: { temperature, maxNewTokens }, actions, parsing });
+}
+
+/** Demonstrated steps that are looked at to find how long responses are. */
+const STEPS_LOOKED_AT = 200;
+
+/**
+ * Finds how many tokens a response may have in an environment that does not say it: a quarter more than the longest of some
+ * demonstrated steps. Without demonstrations it is `config.maxNewTokens`. The run's seed does not matter.
+ */
+export function responseTokens(environment: EnvironmentDefinition, config: CommonSettings): number {
+  const env = environment.make(trainingEnvSettings(environment, config));
+  if (env.demonstrate === undefined) return config.maxNewTokens;
+  const { tokenizer } = designModel(environment, config);
+  const random = new Random(0, "longest response");
+  const settings = { cot: config.cot, bias: readMistakes(env, config.mistakes) };
+  let longest = 1, isOver = true;
+  for (let step = 0; step < STEPS_LOOKED_AT; step++) {
+    if (isOver) env.reset({ seed: step });
+    const text = env.demonstrate(random, settings);
+    longest = Math.max(longest, tokenizer.encode(text).ids.length + 1);
+    const result = env.step(env.parse(text).action ?? env.randomAction());
+    isOver = result.terminated || result.truncated;
+  }
+  return Math.ceil(1.25 * longest);
 }

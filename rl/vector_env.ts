@@ -9,6 +9,7 @@ import type {
   EnvironmentSettings,
   Info,
   Observation,
+  ResetResult,
   StepResult,
 } from "../envs/mod.ts";
 import { quote } from "../model/mod.ts";
@@ -43,10 +44,10 @@ export interface Slot {
   episodeSeed: number;
   /** Actions so far. `isRandom` marks those that were drawn from the environment's own stream. */
   history: { action: number; isRandom: boolean }[];
-  /** The picture of the present state. */
-  observation: Observation;
+  /** The picture of the present state. It is drawn when it is first read. */
+  readonly observation: Observation;
   /** What the environment says about that state. */
-  info: Info;
+  readonly info: Info;
   /** Undiscounted sum of unscaled rewards so far. */
   episodeReturn: number;
 }
@@ -81,6 +82,7 @@ export const TRAINING_SEEDS = 1_000_000;
 export class VectorEnv {
   /** The environments, and their episodes under way. */
   readonly slots: readonly Slot[];
+  readonly #places: readonly Place[];
   readonly #firstSeed: number;
   #episodes = 0;
 
@@ -92,18 +94,21 @@ export class VectorEnv {
     settings: EnvironmentSettings = {},
   ) {
     this.#firstSeed = runSeed * TRAINING_SEEDS;
-    this.slots = Array.from({ length: envs }, () => this.#begin(environment.make(settings)));
+    this.slots = this.#places = Array.from(
+      { length: envs },
+      () => new Place(environment.make(settings), this.#firstSeed + this.#episodes++),
+    );
   }
 
   /** Plays the episodes of a checkpoint again, up to the states that they were in. */
   restore(states: readonly SlotState[], episodes: number): void {
     this.#episodes = episodes;
     states.forEach(({ episodeSeed, history }, index) => {
-      const slot = this.slots[index];
-      this.#reset(slot, episodeSeed);
+      const slot = this.#places[index];
+      slot.begin(episodeSeed);
       for (const { action, isRandom } of history) {
         if (isRandom) slot.env.randomAction();
-        this.#advance(slot, action, isRandom);
+        slot.step(action, isRandom);
       }
     });
   }
@@ -118,46 +123,73 @@ export class VectorEnv {
 
   /** Takes an action in environment `index`; a random legal one for null. If the episode ends, the next one begins. */
   step(index: number, parsed: number | null): SlotStep {
-    const slot = this.slots[index];
+    const slot = this.#places[index];
     const action = parsed ?? slot.env.randomAction();
-    const result = this.#advance(slot, action, parsed === null);
-    const final = { env: slot.env, info: slot.info, observation: slot.observation };
+    const result = slot.step(action, parsed === null);
+    const { reward, terminated, truncated, info } = result;
+    let final: Situation = {
+      env: slot.env,
+      info,
+      get observation() {
+        return result.observation;
+      },
+    };
     let outcome: EpisodeOutcome | null = null;
-    if (result.terminated || result.truncated) {
+    if (terminated || truncated) {
+      // Drawn before the next reset.
+      final = { env: slot.env, info, observation: result.observation };
       outcome = {
         episodeReturn: slot.episodeReturn,
         steps: slot.history.length,
         goalReached: slot.info.goalReached,
         success: isSuccess(slot.env, slot.episodeReturn, slot.info.goalReached),
       };
-      this.#reset(slot, this.#firstSeed + this.#episodes++);
+      slot.begin(this.#firstSeed + this.#episodes++);
     }
-    return { ...result, action, final, outcome };
+    return { reward, terminated, truncated, action, final, outcome };
   }
 
-  #begin(env: Environment): Slot {
-    const episodeSeed = this.#firstSeed + this.#episodes++;
-    const { observation, info } = env.reset({ seed: episodeSeed });
-    const slot = { env, episodeSeed, history: [], observation, info, episodeReturn: 0 };
-    return {
-      ...slot,
-      get played() {
-        return { episodeSeed: this.episodeSeed, history: this.history };
-      },
-    };
+  /** Seeds of the next episodes, as they will begin. */
+  nextSeeds(count: number): number[] {
+    return Array.from({ length: count }, (_, i) => this.#firstSeed + this.#episodes + i);
+  }
+}
+
+/** A place for one episode after another. */
+class Place implements Slot {
+  episodeSeed = 0;
+  history: { action: number; isRandom: boolean }[] = [];
+  episodeReturn = 0;
+  #state: ResetResult;
+
+  constructor(readonly env: Environment, episodeSeed: number) {
+    this.#state = this.begin(episodeSeed);
   }
 
-  #reset(slot: Slot, episodeSeed: number): void {
-    const { observation, info } = slot.env.reset({ seed: episodeSeed });
-    Object.assign(slot, { episodeSeed, history: [], observation, info, episodeReturn: 0 });
+  get played(): SlotState {
+    return { episodeSeed: this.episodeSeed, history: this.history };
   }
 
-  #advance(slot: Slot, action: number, isRandom: boolean) {
-    const { observation, info, reward, terminated, truncated } = slot.env.step(action);
-    requireReward(slot.env, reward);
-    slot.history.push({ action, isRandom });
-    Object.assign(slot, { observation, info, episodeReturn: slot.episodeReturn + reward });
-    return { reward, terminated, truncated };
+  get info(): Info {
+    return this.#state.info;
+  }
+
+  get observation(): Observation {
+    return this.#state.observation;
+  }
+
+  begin(episodeSeed: number): ResetResult {
+    Object.assign(this, { episodeSeed, history: [], episodeReturn: 0 });
+    return this.#state = this.env.reset({ seed: episodeSeed });
+  }
+
+  step(action: number, isRandom: boolean): StepResult {
+    const result = this.env.step(action);
+    requireReward(this.env, result.reward);
+    this.history.push({ action, isRandom });
+    this.episodeReturn += result.reward;
+    this.#state = result;
+    return result;
   }
 }
 

@@ -22,6 +22,7 @@ import { openWeights } from "../../model/weights_folder.ts";
 import { isModelFile } from "../hub/download.ts";
 import { findTemplate, PLAIN_FORM, readChatForm } from "./chat.ts";
 import { readImageProcessor, SMOLVLM_IMAGE_TOKENS } from "./image_processor.ts";
+import { isModelName } from "../hub/hub.ts";
 import type { Talk } from "./talk.ts";
 import { readPretrainedTokenizer, type TextFiles } from "./tokenizer.ts";
 
@@ -43,6 +44,8 @@ export interface BaseModel extends PretrainedConfig {
   readonly talk: Talk | null;
   /** Does it have a chat template? */
   readonly hasTemplate: boolean;
+  /** What to add to the folder so that the model can be talked to; null if nothing is missing. */
+  readonly missing: string | null;
 }
 
 /** What one may choose of a base. */
@@ -111,7 +114,20 @@ export async function readBase(
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     passedOver: [...weights.tensors.keys()].filter((name) => !expected.has(name)),
     hasTemplate: template !== null,
+    missing: talk === null ? missingText(config) : null,
   };
+}
+
+/**
+ * What to add to a folder without `tokenizer.json`. The published code of nanoVLM writes none: its `config.json` names the
+ * model that the tokenizer is of.
+ */
+function missingText(config: unknown): string {
+  const { lm_tokenizer: named } = config as { lm_tokenizer?: unknown };
+  const files = "tokenizer.json and tokenizer_config.json";
+  return typeof named === "string" && isModelName(named)
+    ? `${files} of ${named} (named in its config.json)`
+    : `the model's own ${files}`;
 }
 
 /** Stands for the picture in the template of a model whose tokenizer has no image token. */

@@ -45,7 +45,7 @@ export function describeBase(base: BaseModel, digest: string): Facts {
     `sha256     ${digest}`,
   ];
   const warnings = talk !== null ? [] : [
-    "Without a tokenizer.json this model can be verified but not trained: add the model's own to its folder and import again",
+    `Without a tokenizer.json this model can be verified but not trained: add ${base.missing} to its folder and import again`,
   ];
   const json = {
     format: base.format,

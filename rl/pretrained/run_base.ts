@@ -40,7 +40,7 @@ export async function openBase({ model, splitPictures }: BaseReference): Promise
   }
   if (base.talk === null) {
     throw new UsageError(
-      `Cannot train ${model}: it has no tokenizer.json, add the model's own to the folder`,
+      `Cannot train ${model}: it has no tokenizer.json, add ${base.missing} to the folder`,
     );
   }
   return { base, talk: base.talk, digest: await digestBase(model) };

@@ -12,7 +12,8 @@ import type { EpisodesAhead } from "../actors.ts";
 import { Episode } from "../episode.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import type { Policy, RespondSettings, Situation, SlotState } from "../policy.ts";
-import { namesDigest, type Played, promptName } from "./jobs.ts";
+import { namesDigest, type Places, type Played, promptName } from "./jobs.ts";
+import { situationAt } from "./playing.ts";
 
 /** Episodes of a job may be so many times those that are played side by side. Fewer places then wait for the last end. */
 const ROUNDS = 2;
@@ -54,6 +55,7 @@ export function cutEpisodes(
 /** Turns of episodes that somebody plays, or has played. */
 export class EpisodesElsewhere {
   readonly #episodes = new Map<string, Promise<readonly PlayedTurn[]>>();
+  readonly #turns = new Map<string, PlayedTurn>();
   #keptBytes = 0;
 
   /** Notes that these episodes are being played. `played` resolves to the turns of each. */
@@ -62,13 +64,7 @@ export class EpisodesElsewhere {
     { greedy }: Pick<RespondSettings, "greedy">,
     played: Promise<readonly (readonly PlayedTurn[])[]>,
   ): void {
-    const kept = played.then((episodes) => {
-      for (const turn of episodes.flat()) {
-        this.#keptBytes += bytesOf(turn);
-        if (this.#keptBytes > KEPT_BYTES) this.#forget(turn);
-      }
-      return episodes;
-    });
+    const kept = played.then((episodes) => this.#keep(episodes));
     rows.forEach(({ episodeSeed }, row) => {
       const turns = kept.then((all) => all[row]);
       // It may fail before anybody asks for it.
@@ -77,10 +73,34 @@ export class EpisodesElsewhere {
     });
   }
 
-  /** Takes the turns in these situations; null unless all belong to episodes that were added. A prompt can be taken once. */
+  /** Adds turns of places, of which `random` has the samplers at the first of them. */
+  addTurns(
+    random: Uint32Array,
+    { maxNewTokens }: Pick<RespondSettings, "maxNewTokens">,
+    places: readonly (readonly PlayedTurn[])[],
+  ): void {
+    this.#keep(places).forEach((turns, p) =>
+      turns.forEach((played, turn) => {
+        const counter = (random[2 * p + 1] + turn * maxNewTokens) >>> 0;
+        this.#turns.set(`${random[2 * p]} ${counter}`, played);
+      })
+    );
+  }
+
+  #keep<T extends readonly (readonly PlayedTurn[])[]>(episodes: T): T {
+    for (const turn of episodes.flat()) {
+      this.#keptBytes += bytesOf(turn);
+      if (this.#keptBytes > KEPT_BYTES) this.#forget(turn);
+    }
+    return episodes;
+  }
+
+  /** Takes the turns in these situations; null unless all were added. A prompt can be taken once. */
   take(situations: readonly Situation[], settings: RespondSettings): Promise<PlayedTurn[]> | null {
     const { random, greedy, maxNewTokens } = settings;
     const found = situations.map(({ played }, i) => {
+      const known = this.#turns.get(`${random[2 * i]} ${random[2 * i + 1]}`);
+      if (known !== undefined && !greedy) return { episode: [known], turn: 0 };
       const turn = played!.history.length;
       const start = [random[2 * i], (random[2 * i + 1] - turn * maxNewTokens) >>> 0];
       const episode = this.#episodes.get(nameOf(played!.episodeSeed, greedy, start));
@@ -150,4 +170,49 @@ export async function requireSameEpisodes(
   }
   if (await namesDigest(names) !== prompts) throw new SyntaxError("it saw other pictures or prompts");
   return episodes;
+}
+
+/**
+ * Plays places again with the responses of a worker, and returns the turns of each.
+ *
+ * @throws {SyntaxError} saying which place was left too early or too late, or that the prompts are others.
+ */
+export async function requireSamePlaces(
+  policy: Policy,
+  make: () => Environment,
+  rows: readonly SlotState[],
+  { next, turns: most }: Places,
+  { responses, turns, prompts }: Required<Played>,
+): Promise<PlayedTurn[][]> {
+  const now: (Situation | null)[] = rows.map((row) => situationAt(make(), row));
+  const names: string[][] = rows.map(() => []), places: PlayedTurn[][] = rows.map(() => []);
+  const first: number[] = [];
+  turns.reduce((sum, count, p) => (first[p] = sum) + count, 0);
+  let begun = 0;
+  for (let turn = 0; turn < most && now.some((situation) => situation !== null); turn++) {
+    now.forEach((situation, p) => {
+      if (situation === null) return;
+      if (turn === turns[p]) throw new SyntaxError(`it left place ${p} after turn ${turn}, before its end`);
+      const response = responses[first[p] + turn];
+      const prompt = policy.promptOf(situation);
+      names[p].push(promptName(prompt));
+      places[p].push({ response, prompt });
+      const { env } = situation;
+      const { action } = policy.decide(situation, prompt, response).parse;
+      const state = env.step(action ?? env.randomAction());
+      if (!state.terminated && !state.truncated) {
+        now[p] = { env, info: state.info, observation: state.observation };
+      } else {
+        now[p] = begun < next.length ? situationAt(env, { episodeSeed: next[begun++], history: [] }) : null;
+      }
+    });
+    // Signals and other results must get their turn.
+    await eventLoopTurn();
+  }
+  const long = turns.findIndex((count, p) => count !== places[p].length);
+  if (long >= 0) {
+    throw new SyntaxError(`it went on after turn ${places[long].length}, the last of place ${long}`);
+  }
+  if (await namesDigest(names.flat()) !== prompts) throw new SyntaxError("it saw other pictures or prompts");
+  return places;
 }

@@ -32,11 +32,21 @@ export interface Job {
   readonly rows: readonly SlotState[];
   /** (2 x rows) generator seed and counter of each row's sampler. */
   readonly random: Uint32Array;
-  /** Plays all episodes to their ends, so many side by side; absent if each gets one response. */
+  /** Rows of a batch in which episodes are played on; absent if each gets one response. */
   readonly side?: number;
+  /** How places are played on. Absent if each row is an episode to play to its end. */
+  readonly places?: Places;
   readonly temperature: number;
   readonly maxNewTokens: number;
   readonly greedy: boolean;
+}
+
+/** What follows at places. When an episode ends, its place gets the next one. */
+export interface Places {
+  /** Seeds of the episodes to come. A place that finds none is left. */
+  readonly next: readonly number[];
+  /** Turns to play, or fewer, if all places are left. */
+  readonly turns: number;
 }
 
 /** Who works. */
@@ -71,13 +81,14 @@ export interface Played {
   readonly responses: readonly Response[];
   /** Digest of the prompts that they were written to. */
   readonly prompts: string;
-  /** Responses of each row, if episodes were played to their ends. */
+  /** Responses of each row, if episodes were played on. */
   readonly turns?: readonly number[];
 }
 
 /** Writes a job. */
-export function encodeJob({ rows, random, ...fields }: Job): Promise<Uint8Array<ArrayBuffer>> {
+export function encodeJob({ rows, random, places, ...others }: Job): Promise<Uint8Array<ArrayBuffer>> {
   const steps = rows.flatMap(({ history }) => history);
+  const fields = { ...others, ...places && { turns: places.turns } };
   return encodeMessage({
     kind: "job",
     fields,
@@ -86,6 +97,7 @@ export function encodeJob({ rows, random, ...fields }: Job): Promise<Uint8Array<
       lengths: Uint32Array.from(rows, ({ history }) => history.length),
       actions: Uint32Array.from(steps, ({ action, isRandom }) => 2 * action + Number(isRandom)),
       random: random.slice(),
+      ...places && { next: Uint32Array.from(places.next) },
     },
   });
 }
@@ -94,8 +106,8 @@ export function encodeJob({ rows, random, ...fields }: Job): Promise<Uint8Array<
 export function readJob({ kind, fields, arrays }: Message): Job {
   const refuse = (what: string, value: unknown) => refused("a job", what, value);
   if (kind !== "job") throw refuse("kind", kind);
-  const { id, version, episodes, side, temperature, maxNewTokens, greedy } = fields;
-  const { seeds, lengths, actions, random } = arrays;
+  const { id, version, episodes, side, turns, temperature, maxNewTokens, greedy } = fields;
+  const { seeds, lengths, actions, random, next } = arrays;
   if (typeof id !== "string" || id.length > 100) throw refuse("id", id);
   if (!isCount(version)) throw refuse("version", version);
   if (episodes !== "training" && episodes !== "evaluation") throw refuse("episodes", episodes);
@@ -105,7 +117,11 @@ export function readJob({ kind, fields, arrays }: Message): Job {
   }
   if (typeof greedy !== "boolean") throw refuse("greedy", greedy);
   if (side !== undefined && (!isCount(side) || side < 1 || side > MAX_ROWS)) throw refuse("side", side);
-  for (const [name, words] of Object.entries({ seeds, lengths, actions, random })) {
+  const hasPlaces = turns !== undefined || next !== undefined;
+  if (hasPlaces && (!isCount(turns) || turns < 1 || turns > MAX_STEPS)) throw refuse("turns", turns);
+  for (
+    const [name, words] of Object.entries({ seeds, lengths, actions, random, ...hasPlaces && { next } })
+  ) {
     if (!(words instanceof Uint32Array)) throw refuse(name, typeof words);
   }
   const rows = seeds.length;
@@ -113,6 +129,7 @@ export function readJob({ kind, fields, arrays }: Message): Job {
   if (lengths.length !== rows || random.length !== 2 * rows) {
     throw refuse("sizes", [rows, lengths.length, random.length]);
   }
+  if (hasPlaces && (side === undefined || side < rows)) throw refuse("side", side);
   let total = 0;
   for (const length of lengths) total += length;
   if (total !== actions.length || total > MAX_STEPS * rows) {
@@ -122,6 +139,7 @@ export function readJob({ kind, fields, arrays }: Message): Job {
   return {
     ...{ id, version, episodes, temperature, maxNewTokens, greedy, random: random as Uint32Array },
     ...side !== undefined && { side },
+    ...hasPlaces && { places: { next: Array.from(next), turns: turns as number } },
     rows: Array.from(seeds, (episodeSeed, row) => ({
       episodeSeed,
       history: Array.from(actions.subarray(at, at += lengths[row]), (word) => ({
@@ -172,7 +190,7 @@ export function encodeResult(
 export interface ExpectedResponses {
   /** Rows of the job. */
   readonly rows: number;
-  /** Whether all episodes were to be played to their ends; one response each when absent. */
+  /** Whether rows were to be played on; one response each when absent. */
   readonly isWhole?: boolean;
   readonly maxNewTokens: number;
   /** Ids are below it. */

@@ -11,14 +11,14 @@ import type { CommonSettings } from "../config.ts";
 import { evaluationEnvSettings, trainingEnvSettings } from "../env_settings.ts";
 import type { Learners } from "../gradients.ts";
 import { CnnPolicy } from "../policies/mod.ts";
-import type { Decision, Policy, RespondSettings, Situation } from "../policy.ts";
+import type { Decision, Policy, RespondSettings, Situation, SlotState } from "../policy.ts";
 import { policyFiles } from "../run/checkpoint.ts";
 import {
   cutEpisodes,
   EpisodesElsewhere,
-  type EpisodesPart,
   type PlayedTurn,
   requireSameEpisodes,
+  requireSamePlaces,
 } from "./ahead.ts";
 import { CARD, encodeCard, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange } from "./exchange.ts";
@@ -54,6 +54,9 @@ export interface LearnerSettings {
   readonly note: (text: string) => void;
   readonly isStopped: () => boolean;
 }
+
+/** Most turns of a job, so that little is lost with a worker, and others can join. */
+const MOST_TURNS = 16;
 
 /** What a result must be. */
 interface Expected extends ExpectedResponses {
@@ -154,28 +157,48 @@ export class RemoteActors implements Actors, AsyncDisposable {
           random: Uint32Array.from({ length: 2 * situations.length }, (_, i) => random[i % random.length]),
         });
         for (const part of cutEpisodes(plan, side, this.#queue.workers)) {
-          elsewhere.add(part, sampling, this.#play(policy, part, { ...sampling, ...how, side }));
+          elsewhere.add(part, sampling, this.#play(policy, { ...part, ...sampling, ...how, side }));
         }
+      },
+      playOn: async ({ situations, next, envs: side, turns: most, ...settings }) => {
+        const { random } = settings;
+        const width = await this.#width(
+          policy,
+          Array.from({ length: side }, (_, i) => situations[i % situations.length]),
+          {
+            ...settings,
+            random: Uint32Array.from({ length: 2 * side }, (_, i) => random[i % random.length]),
+          },
+        );
+        // Several workers share the places: each end of an episode in one part decides about the deals of another.
+        if (width < side) return 0;
+        const startMs = performance.now();
+        const places = { next, turns: Math.min(most, MOST_TURNS) };
+        const rows = situations.map(rowOf);
+        const played = await this.#play(policy, { ...settings, ...how, rows, side, places });
+        elsewhere.addTurns(random, settings, played);
+        this.work.waitedMs += performance.now() - startMs;
+        return Math.max(...played.map(({ length }) => length));
       },
     };
   }
 
-  /** Has episodes played to their ends, and returns the turns of each. */
-  #play(
-    policy: Policy,
-    { rows, random }: EpisodesPart,
-    job: Omit<Job, "id" | "rows" | "random">,
-  ): Promise<PlayedTurn[][]> {
+  /** Has rows played on, and returns the turns of each. */
+  #play(policy: Policy, job: Omit<Job, "id">): Promise<PlayedTurn[][]> {
     const { environment, config } = this.#settings;
-    const settingsOf = job.episodes === "training" ? trainingEnvSettings : evaluationEnvSettings;
-    const env = environment.make(settingsOf(environment, config));
+    const { rows, places, episodes } = job;
+    const settingsOf = episodes === "training" ? trainingEnvSettings : evaluationEnvSettings;
+    const envSettings = settingsOf(environment, config);
+    const make = () => environment.make(envSettings);
     const expected = this.#expected(policy, job, { rows: rows.length, isWhole: true });
     return this.#queue.done(
-      (id) => encodeJob({ id, ...job, rows, random }),
+      (id) => encodeJob({ id, ...job }),
       async (result) => {
-        const played = this.#played(result, expected);
+        const played = this.#played(result, expected) as Required<Played>;
         try {
-          return await requireSameEpisodes(policy, env, rows, played as Required<Played>);
+          return places === undefined
+            ? await requireSameEpisodes(policy, make(), rows, played)
+            : await requireSamePlaces(policy, make, rows, places, played);
         } catch (error) {
           throw foreign(result.worker, (error as Error).message);
         }
@@ -222,7 +245,7 @@ export class RemoteActors implements Actors, AsyncDisposable {
     const prompts = situations.map((situation) => policy.promptOf(situation));
     const seen = await promptsDigest(prompts);
     const expected = this.#expected(policy, job, { rows: situations.length });
-    const rows = situations.map(({ played }) => ({ ...played!, history: [...played!.history] }));
+    const rows = situations.map(rowOf);
     const responses = await this.#queue.done(
       (id) => encodeJob({ id, ...job, rows }),
       (result) => {
@@ -311,6 +334,11 @@ export class RemoteActors implements Actors, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ isOver: false });
   }
+}
+
+/** How an episode came to its state, as it is now. */
+function rowOf({ played }: Situation): SlotState {
+  return { ...played!, history: [...played!.history] };
 }
 
 /** Versions before the latest that jobs may still name. With several learners every minibatch has one. */

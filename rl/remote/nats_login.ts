@@ -120,17 +120,8 @@ export async function connectionError(
   const text = messageOf(error);
   const because = (message: string) => new Error(message, { cause: error });
   const secure = isTls || tls !== undefined;
-  const fault = secure || /certificate|altnames/i.test(text)
-    ? await certificateFault(servers, tls?.ca)
-    : null;
-  if (error instanceof TlsAlert || fault === WANTS_OURS) {
-    return because(
-      tls?.cert === undefined
-        ? `Cannot log in to NATS at ${shown}: it wants a certificate of this machine (${text}), give --nats-cert and --nats-key`
-        : `Cannot log in to NATS at ${shown}: it refuses the certificate of --nats-cert (${text}), give one that has not expired, ` +
-          "that its authority has signed, and that --nats-key belongs to",
-    );
-  }
+  const isOfCertificate = /certificate|altnames/i.test(text);
+  const fault = secure || isOfCertificate ? await certificateFault(servers, tls?.ca) : null;
   if (/unable to parse credentials|^nkeys: /.test(text)) {
     return because(`Cannot log in to NATS at ${shown}: --nats-creds is damaged (${text}), get it again`);
   }
@@ -139,18 +130,28 @@ export async function connectionError(
       `Cannot log in to NATS at ${shown}: it refuses the credentials (${text}), check user, password, token or --nats-creds`,
     );
   }
+  if (error instanceof TlsAlert || fault === WANTS_OURS) {
+    return because(
+      tls?.cert === undefined
+        ? `Cannot log in to NATS at ${shown}: it wants a certificate of this machine (${text}), give --nats-cert and --nats-key`
+        : `Cannot log in to NATS at ${shown}: it refuses the certificate of --nats-cert (${text}), give one that has not expired, ` +
+          "that its authority has signed, and that --nats-key belongs to",
+    );
+  }
   if (/does not support 'tls'/.test(text)) {
     return because(
       `Cannot reach NATS at ${shown} over TLS: the server has none, write nats:// and leave out --nats-ca and --nats-cert`,
     );
   }
-  if (fault !== null) {
+  // Without TLS of ours the library compares the certificate with a name that is not the server's.
+  if (!secure && (fault !== null || isOfCertificate)) {
     return because(
-      `Cannot reach NATS at ${shown} over TLS: ${fault}${
-        secure ? "" : "; the server wants TLS, write tls://"
-      }`,
+      `Cannot reach NATS at ${shown}: the server wants TLS${
+        fault === null ? "" : `, and ${fault}`
+      }; write tls://`,
     );
   }
+  if (fault !== null) return because(`Cannot reach NATS at ${shown} over TLS: ${fault}`);
   if (tls?.cert !== undefined && !/refused|timeout/i.test(text)) {
     return because(
       `Cannot reach NATS at ${shown} over TLS: ${text}, check that --nats-cert and --nats-key belong together`,

@@ -1,5 +1,5 @@
 /**
- * Playing whole episodes at a worker.
+ * Playing on at a worker: whole episodes, or places with one episode after another.
  *
  * @module
  */
@@ -8,12 +8,19 @@ import type { Response } from "../../model/mod.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import type { Policy, Situation, SlotState } from "../policy.ts";
 import { Stopped } from "../run/stop.ts";
-import { type Job, namesDigest, type Played, promptName } from "./jobs.ts";
+import { type Job, namesDigest, type Places, type Played, promptName } from "./jobs.ts";
 
 /** The episodes of a job, and how to respond in them. */
 type PlayingJob =
   & Pick<Job, "rows" | "random" | "temperature" | "maxNewTokens" | "greedy">
   & { readonly side: number };
+
+/** A turn that was played. */
+interface Turn {
+  readonly response: Response;
+  /** What the prompt is called. */
+  readonly prompt: string;
+}
 
 /** How whole episodes are played. */
 export interface PlayingSettings {
@@ -40,7 +47,7 @@ export async function playEpisodes(
     return { row, turn: 0, situation: situationAt(env, rows[row % rows.length]) };
   };
   const slots = Array.from({ length: side }, () => begin(make()));
-  const turns: { readonly response: Response; readonly prompt: string }[][] = rows.map(() => []);
+  const turns: Turn[][] = rows.map(() => []);
   for (let done = 0; done < rows.length;) {
     if (isStopped()) throw new Stopped();
     const decisions = await policy.respond(slots.map(({ situation }) => situation), {
@@ -65,6 +72,52 @@ export async function playEpisodes(
     // The timer of the signs of life must get its turn.
     await eventLoopTurn();
   }
+  return await joined(turns);
+}
+
+/**
+ * Plays all places of a job on, so many turns or until all are left. The batch keeps its size.
+ *
+ * @throws {Stopped} between turns, when the worker is stopped.
+ */
+export async function playPlaces(
+  { rows, random, side, places, ...settings }: PlayingJob & { readonly places: Places },
+  { policy, make, isStopped }: PlayingSettings,
+): Promise<Played> {
+  const now: (Situation | null)[] = rows.map((row) => situationAt(make(), row));
+  const turns: Turn[][] = rows.map(() => []);
+  let begun = 0;
+  for (let turn = 0; turn < places.turns; turn++) {
+    const filler = now.find((situation) => situation !== null);
+    if (filler === undefined || filler === null) break;
+    if (isStopped()) throw new Stopped();
+    const decisions = await policy.respond(Array.from({ length: side }, (_, p) => now[p] ?? filler), {
+      ...settings,
+      random: Uint32Array.from({ length: 2 * side }, (_, i) => {
+        const word = random[i % random.length];
+        return i % 2 === 0 ? word : (word + turn * settings.maxNewTokens) >>> 0;
+      }),
+    });
+    now.forEach((situation, p) => {
+      if (situation === null) return;
+      const { response, prompt, parse: { action } } = decisions[p];
+      turns[p].push({ response, prompt: promptName(prompt) });
+      const { env } = situation;
+      const state = env.step(action ?? env.randomAction());
+      if (!state.terminated && !state.truncated) {
+        now[p] = { env, observation: state.observation, info: state.info };
+      } else if (begun < places.next.length) {
+        now[p] = situationAt(env, { episodeSeed: places.next[begun++], history: [] });
+      } else {
+        now[p] = null;
+      }
+    });
+    await eventLoopTurn();
+  }
+  return await joined(turns);
+}
+
+async function joined(turns: readonly (readonly Turn[])[]): Promise<Played> {
   const all = turns.flat();
   return {
     responses: all.map(({ response }) => response),

@@ -19,7 +19,7 @@ import { CARD, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange, Taken } from "./exchange.ts";
 import { encodeResult, type Job, promptsDigest, readJob, type Result, type WorkerName } from "./jobs.ts";
 import { decodeMessage } from "./message.ts";
-import { goOn, playEpisodes, situationAt } from "./playing.ts";
+import { goOn, playEpisodes, playPlaces, situationAt } from "./playing.ts";
 import { gradientParts, placesOf, readShare, type ShareJob } from "./shares.ts";
 import { takeKernelChoice } from "./tuning.ts";
 import { WeightReader } from "./weights.ts";
@@ -268,13 +268,13 @@ class Session {
   /** Writes the responses of a job. */
   async #act({ version, rows, episodes, ...settings }: Job): Promise<Result["outcome"]> {
     await this.#take(version);
-    const { side } = settings;
+    const { side, places } = settings;
     if (side !== undefined) {
       const { policy, settings: { isStopped } } = this;
       const envSettings = this.#envSettings(episodes);
-      return await playEpisodes({ ...settings, rows, side }, {
-        ...{ policy, isStopped, make: () => this.environment.make(envSettings) },
-      });
+      const playing = { policy, isStopped, make: () => this.environment.make(envSettings) };
+      if (places !== undefined) return await playPlaces({ ...settings, rows, side, places }, playing);
+      return await playEpisodes({ ...settings, rows, side }, playing);
     }
     const situations = rows.map((row) => this.#situation(episodes, row));
     const decisions = await this.policy.respond(situations, settings);

@@ -86,6 +86,15 @@ async function warmStart(run: Run): Promise<void> {
     // Saving comes before the evaluation: weights that are not finite are refused here, and never evaluated.
     await run.save();
     run.afterSft = await evaluateAfter(run, "sft");
+    const { parseRate } = run.afterSft.greedy;
+    if (parseRate < 0.5) {
+      run.progress.note(
+        `After the warm start an action was found in ${
+          formatShare(parseRate)
+        } of the responses: RL begins with random actions; ` +
+          "train longer (--sft-steps), or let responses be longer (--max-new-tokens)",
+      );
+    }
   }
   run.optimizer.dispose();
   run.optimizer = rlOptimizer(policy, config);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { numberLine } from "../../envs/mod.ts";
 import type { Policy } from "../../rl/policy.ts";
-import { requireSameEpisodes } from "../../rl/remote/ahead.ts";
+import { requireSameEpisodes, requireSamePlaces } from "../../rl/remote/ahead.ts";
 import { encodeCard, readCard } from "../../rl/remote/card.ts";
 import { encodeJob, encodeResult, readJob, readResult, requireFitting } from "../../rl/remote/jobs.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../rl/remote/message.ts";
@@ -28,6 +28,11 @@ const wholeJob = await encodeJob({
   ...{ id: "a-2", version: 3, episodes: "evaluation", temperature: 0.4, maxNewTokens: 6, greedy: true },
   ...{ side: 2, rows: [{ episodeSeed: 4, history: [] }, { episodeSeed: 5, history: [] }] },
   random: Uint32Array.of(1, 0, 2, 0),
+});
+const placesJob = await encodeJob({
+  ...{ id: "a-3", version: 3, episodes: "training", temperature: 0.4, maxNewTokens: 6, greedy: false },
+  ...{ side: 2, rows: [{ episodeSeed: 4, history: [{ action: 0, isRandom: false }] }] },
+  ...{ random: Uint32Array.of(1, 0), places: { turns: 4, next: [5, 6] } },
 });
 const turns = [1, 2];
 const wholeResult = await encodeResult({
@@ -67,7 +72,7 @@ function readAll(message: Message): void {
   throw refusal;
 }
 
-for (const [name, good] of Object.entries({ job, wholeJob, result, wholeResult, card })) {
+for (const [name, good] of Object.entries({ job, wholeJob, placesJob, result, wholeResult, card })) {
   fuzz(`bytes of a ${name}`, damagedBytes(good), async (bytes) => readAll(await decodeMessage(bytes)));
   const { kind, fields, arrays } = await decodeMessage(good);
   const strange = fc.record({
@@ -93,22 +98,29 @@ const players = fc.array(fc.array(fc.integer({ min: -1, max: 1 }), { maxLength: 
   minLength: 1,
   maxLength: 4,
 });
-fuzz("episodes that end whenever a worker likes", players, async (episodes) => {
-  // The one token of a response is its action; -1 is none.
-  const policy = {
-    promptOf: () => [],
-    decide: (_: unknown, __: unknown, { ids: [action] }: { ids: number[] }) => ({
-      parse: { action: action < 0 ? null : action },
-    }),
-  } as unknown as Policy;
-  const played = {
-    responses: episodes.flat().map((action) => ({ ...responses[0], ids: [action] })),
-    turns: episodes.map(({ length }) => length),
-    prompts: "p",
-  };
-  const rows = episodes.map((_, episodeSeed) => ({ episodeSeed, history: [] }));
-  await requireSameEpisodes(policy, numberLine.make(), rows, played);
-}, { refusal: /^it (left episode|went on after turn|saw other) / });
+fuzz(
+  "episodes that end whenever a worker likes",
+  fc.tuple(players, fc.boolean()),
+  async ([episodes, isPlaces]) => {
+    // The one token of a response is its action; -1 is none.
+    const policy = {
+      promptOf: () => [],
+      decide: (_: unknown, __: unknown, { ids: [action] }: { ids: number[] }) => ({
+        parse: { action: action < 0 ? null : action },
+      }),
+    } as unknown as Policy;
+    const played = {
+      responses: episodes.flat().map((action) => ({ ...responses[0], ids: [action] })),
+      turns: episodes.map(({ length }) => length),
+      prompts: "p",
+    };
+    const rows = episodes.map((_, episodeSeed) => ({ episodeSeed, history: [] }));
+    const make = () => numberLine.make();
+    if (isPlaces) await requireSamePlaces(policy, make, rows, { turns: 6, next: [7, 8] }, played);
+    else await requireSameEpisodes(policy, make(), rows, played);
+  },
+  { refusal: /^it (left (episode|place)|went on after turn|saw other) / },
+);
 
 fuzz(
   "addresses of NATS servers",

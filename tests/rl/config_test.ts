@@ -1,6 +1,6 @@
 /** Settings: defaults, presets, and the checks that no single option can make. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ENV_NAMES, findEnvironment, numberLine } from "../../envs/mod.ts";
+import { defineEnvironment, ENV_NAMES, findEnvironment, gridPicture, numberLine } from "../../envs/mod.ts";
 import { type Option, readValue, UsageError } from "../../rl/cli/mod.ts";
 import { resolveConfig, settingsOf, trainOptions } from "../../rl/config.ts";
 import { environmentPresets } from "../../rl/presets.ts";
@@ -94,4 +94,28 @@ Deno.test("the settings of a run, read from its config.json, are settings of ano
     assertEquals(settingsOf(resolveConfig(settings, numberLine)), settings);
   }
   assertThrows(() => resolveConfig({ policy: "cnn", cot: true }, numberLine), UsageError, "no such setting");
+});
+
+Deno.test("in an environment of one's own a response may be a quarter longer than demonstrations are", () => {
+  const counting = (words: number, solve?: () => number) =>
+    defineEnvironment({
+      name: "Counting",
+      actions: ["stay", "go"],
+      stepLimit: 4,
+      reset: () => ({ n: 0 }),
+      step: ({ n }) => ({ state: { n: n + 1 }, reward: 0 }),
+      render: () => gridPicture(["."], { ".": [0, 0, 0] }),
+      solve,
+      thought: () => "one ".repeat(words).trim(),
+    });
+  const go = () => 1;
+  const short = resolveConfig({}, counting(1, go)).maxNewTokens;
+  const long = resolveConfig({}, counting(40, go)).maxNewTokens;
+  assert(long > 40 && long > short, `${short} and ${long}`);
+  assertEquals(resolveConfig({ seed: 7 }, counting(40, go)).maxNewTokens, long);
+  assert(resolveConfig({ cot: false }, counting(40, go)).maxNewTokens < short);
+  assertEquals(resolveConfig({ maxNewTokens: 9 }, counting(40, go)).maxNewTokens, 9);
+  assertEquals(resolveConfig({}, counting(40)).maxNewTokens, 14);
+  assertEquals(resolveConfig({ policy: "cnn" }, counting(40, go)).maxNewTokens, 1);
+  assertEquals(resolveConfig({}, findEnvironment("NumberLine")).maxNewTokens, 14);
 });

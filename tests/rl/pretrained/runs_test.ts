@@ -212,11 +212,23 @@ Deno.test("settings of a pretrained model need one, and those of a model made he
   assertEquals(settingsOf(resolveConfig(settings as GivenSettings, numberLine)), settings);
 });
 
-Deno.test("a model without a tokenizer cannot be trained", async () => {
+Deno.test("a model without a tokenizer cannot be trained, and what to add is said", async () => {
   using temp = new TempFolder();
   const model = writeTinyBase(`${temp.path}/base`);
   Deno.removeSync(`${model}/tokenizer.json`);
-  await assertRejects(() => openBase({ model, splitPictures: false }), UsageError, "no tokenizer.json");
+  const refused = (words: string) =>
+    assertRejects(() => openBase({ model, splitPictures: false }), UsageError, words);
+  await refused(
+    "no tokenizer.json, add the model's own tokenizer.json and tokenizer_config.json to the folder",
+  );
+  // As nanoVLM's own code writes it.
+  const config = JSON.parse(Deno.readTextFileSync(`${model}/config.json`));
+  const withName = (lm_tokenizer: unknown) =>
+    Deno.writeTextFileSync(`${model}/config.json`, JSON.stringify({ ...config, lm_tokenizer }));
+  withName("HuggingFaceTB/cosmo2-tokenizer");
+  await refused("of HuggingFaceTB/cosmo2-tokenizer (named in its config.json) to the folder");
+  withName("not a\nname");
+  await refused("add the model's own");
   await assertRejects(
     () => openBase({ model: `${temp.path}/none`, splitPictures: false }),
     UsageError,

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { findEnvironment, numberLine } from "../../../envs/mod.ts";
 import { decodeSafetensors } from "../../../model/mod.ts";
+import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
 import { rlOptimizer } from "../../../rl/optimizers.ts";
@@ -11,7 +12,7 @@ import { newAgent } from "../../../rl/setup.ts";
 import { testGpu } from "../../gpu.ts";
 import { NatsServer, withNats } from "../../nats.ts";
 import { metricsOf, TempFolder, TINY, tinyConfig, trainHere } from "../tiny_run.ts";
-import { trainAt, WorkersHere } from "./run_at.ts";
+import { SHORT, trainAt, WorkersHere } from "./run_at.ts";
 
 interface Line {
   readonly stage: string;
@@ -29,10 +30,11 @@ Deno.test(
   async () => {
     using temp = new TempFolder();
     await using server = await NatsServer.start();
-    const settings = { ...TINY, actingWeights: "bf16" as const };
+    const exactly = { ...SHORT, envSteps: 32 };
+    const settings = { ...exactly, actingWeights: "bf16" as const };
     const [alone, exact] = [`${temp.path}/alone`, `${temp.path}/exact`];
     await trainHere(alone, resolveConfig(settings, findEnvironment("NumberLine")));
-    await trainHere(exact, resolveConfig(TINY, findEnvironment("NumberLine")));
+    await trainHere(exact, resolveConfig(exactly, findEnvironment("NumberLine")));
     for (const count of [1, 2, 5]) {
       await using workers = new WorkersHere(
         server,
@@ -65,6 +67,25 @@ Deno.test(
     }
     // Evaluations are of the exact weights, which are still the same after the warm start.
     assertEquals(linesOf(alone, "evaluation")[0], linesOf(exact, "evaluation")[0]);
+  },
+);
+
+Deno.test(
+  "whole episodes that lag, with rounded weights, are the same with two workers",
+  withNats,
+  async () => {
+    using temp = new TempFolder();
+    await using server = await NatsServer.start();
+    const { rolloutSteps: _, ...short } = SHORT;
+    const groups = { algorithm: "grpo", groups: 2, groupSize: 4, envs: 8, envSteps: 48, staleness: 1 };
+    const settings = { ...short, ...groups, actingWeights: "bf16" as const };
+    const here = resolveConfig(settings, findEnvironment("NumberLine"), findAlgorithm("grpo"));
+    const [alone, shared] = [`${temp.path}/alone`, `${temp.path}/shared`];
+    await trainHere(alone, here as unknown as Parameters<typeof trainHere>[1]);
+    await using workers = new WorkersHere(server, ["one", "two"]);
+    await Promise.race([trainAt(server, shared, settings), workers.failed]);
+    assertEquals(metricsOf(shared), metricsOf(alone));
+    assert(linesOf(shared, "rl").length >= 2);
   },
 );
 

@@ -6,8 +6,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { connectTo } from "../../../rl/remote/mod.ts";
 import { trainCommand } from "../../../commands/train.ts";
 import { NatsServer, withNats } from "../../nats.ts";
-import { metricsOf, runHere, TempFolder, TINY, TINY_FLAGS } from "../tiny_run.ts";
-import { trainAt, WorkersHere } from "./run_at.ts";
+import { metricsOf, runHere, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { SHORT, trainAt, WorkersHere } from "./run_at.ts";
 
 const DATA = new URL("data/", import.meta.url).pathname;
 const pem = (name: string) => `${DATA}tls/${name}.pem`;
@@ -48,7 +48,7 @@ Deno.test(
       "name yours with --nats-ca",
     );
     await refuses(tls(both), { natsCa: pem("foreign") }, "no authority that this machine knows");
-    await refuses(both.url, {}, "no authority that this machine knows", "the server wants TLS, write tls://");
+    await refuses(both.url, {}, "no authority that this machine knows", "write tls://");
     await using address = await NatsServer.start({ config: showing("ip") });
     await logsIn(tls(address), AUTHORITY);
     // The first of the two is not there.
@@ -71,10 +71,13 @@ Deno.test(
   "a server that wants certificates of machines takes theirs, and refuses none and others",
   withNats,
   async () => {
-    await using server = await NatsServer.start({
-      config: showing("server", `, ca_file: "${pem("ca")}", verify: true`),
-    });
+    const mutual = showing("server", `, ca_file: "${pem("ca")}", verify: true`);
+    await using server = await NatsServer.start({ config: mutual });
     await logsIn(tls(server), own("client"));
+    const users = `, authorization { user: u, password: p }`;
+    await using both = await NatsServer.start({ config: `${mutual}${users}` });
+    await logsIn(`tls://u:p@${both.host}`, own("client"));
+    await refuses(`tls://u:x@${both.host}`, own("client"), "it refuses the credentials");
     await refuses(
       tls(server),
       AUTHORITY,
@@ -178,7 +181,7 @@ Deno.test(
     const url = at("whole");
     await using workers = new WorkersHere({ url }, ["one"]);
     const out = `${temp.path}/run`;
-    const run = trainAt({ url }, out, { ...TINY, sftSteps: 1, envSteps: 16, evalEpisodes: 1 });
+    const run = trainAt({ url }, out, SHORT);
     const { afterRl } = await Promise.race([run, workers.failed]);
     assert(afterRl !== null && metricsOf(out).includes('"after":"rl"'));
     assertEquals(Deno.readTextFileSync(`${out}/config.json`).includes(":p@"), false);

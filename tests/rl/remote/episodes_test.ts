@@ -10,13 +10,18 @@ import {
   type EvaluationSettings,
   type Responder,
 } from "../../../rl/evaluation.ts";
-import { collectEpisodes } from "../../../rl/rollout.ts";
+import { collectEpisodes, collectRollout, VectorEnv } from "../../../rl/rollout.ts";
 import { newAgent } from "../../../rl/setup.ts";
-import { cutEpisodes, EpisodesElsewhere, requireSameEpisodes } from "../../../rl/remote/ahead.ts";
+import {
+  cutEpisodes,
+  EpisodesElsewhere,
+  requireSameEpisodes,
+  requireSamePlaces,
+} from "../../../rl/remote/ahead.ts";
 import { encodeResult, type Played, readJob } from "../../../rl/remote/jobs.ts";
 import { decodeMessage } from "../../../rl/remote/message.ts";
 import { connectTo, programName } from "../../../rl/remote/mod.ts";
-import { playEpisodes } from "../../../rl/remote/playing.ts";
+import { playEpisodes, playPlaces } from "../../../rl/remote/playing.ts";
 import { WeightReader } from "../../../rl/remote/weights.ts";
 import { Stopped } from "../../../rl/run/stop.ts";
 import { testGpu } from "../../gpu.ts";
@@ -144,7 +149,7 @@ Deno.test("a turn is found by its deal and its sampler; greedy ones by their dea
 /** Acts as workers do, `side` episodes side by side, and counts who is asked for turns. */
 function actorAhead(side: number) {
   const elsewhere = new EpisodesElsewhere();
-  const asked = { turns: 0, episodes: 0 };
+  const asked = { turns: 0, episodes: 0, places: 0 };
   const actor: Actor = {
     respond: async (situations, settings) => {
       const turns = await elsewhere.take(situations, settings);
@@ -170,7 +175,23 @@ function actorAhead(side: number) {
       }
     },
   };
-  return { actor, asked };
+  const alone: Actor = {
+    ...actor,
+    playOn: async ({ situations, next, envs, turns: most, ...settings }) => {
+      asked.places++;
+      const job = {
+        ...{ ...settings, side: envs, places: { next, turns: Math.min(most, 3) } },
+        rows: situations.map(({ played }) => ({ ...played!, history: [...played!.history] })),
+      };
+      const played = await playPlaces(job, playing);
+      const turns = await requireSamePlaces(
+        ...[agent, playing.make, job.rows, job.places, played as Required<Played>] as const,
+      );
+      elsewhere.addTurns(settings.random, settings, turns);
+      return Math.max(...turns.map(({ length }) => length));
+    },
+  };
+  return { actor, alone, asked };
 }
 
 Deno.test("a panel has the same turns in the same order when its episodes are played ahead", async () => {
@@ -181,17 +202,22 @@ Deno.test("a panel has the same turns in the same order when its episodes are pl
     return { result: await evaluate(responder, { ...all, onTurn }), turns };
   };
   for (
-    const [settings, isAhead] of [
+    const [settings, isWhole] of [
       [{ greedy: true }, true],
       [{ greedy: true, samples: 2 }, true],
       [{ greedy: false, episodes: 4 }, true],
       // Where a place's next episode begins in its stream depends on when those before it end.
       [{ greedy: false }, false],
+      [{ greedy: false, samples: 2 }, false],
     ] as const
   ) {
+    const here = await played(agent, settings);
     const { actor, asked } = actorAhead(3);
-    assertEquals(await played(actor, settings), await played(agent, settings), JSON.stringify(settings));
-    assertEquals(asked.turns === 0 && asked.episodes > 0, isAhead, JSON.stringify(settings));
+    assertEquals(await played(actor, settings), here, JSON.stringify(settings));
+    assertEquals(asked.turns === 0 && asked.episodes > 0, isWhole, JSON.stringify(settings));
+    const one = actorAhead(3);
+    assertEquals(await played(one.alone, settings), here, JSON.stringify(settings));
+    assertEquals([one.asked.turns, one.asked.places > 1], [0, !isWhole]);
   }
 });
 
@@ -206,7 +232,46 @@ Deno.test("a rollout of whole episodes is the same when they are played ahead", 
     await collectEpisodes(agent, make, { ...settings, actor }),
     await collectEpisodes(agent, make, settings),
   );
-  assertEquals(asked, { turns: 0, episodes: 6 });
+  assertEquals(asked, { turns: 0, episodes: 6, places: 0 });
+});
+
+Deno.test("two rollouts of turns are the same when one who has all places plays them on", async () => {
+  const settings = { ...sampling, lambda: 1, rewardScale: 1, formatPenalty: 1, seed: 5, steps: 7 };
+  const collected = async (actor: Actor) => {
+    const vectorEnv = new VectorEnv(numberLine, 4, 5);
+    const rollouts = [];
+    for (const stepsBefore of [0, 7]) {
+      rollouts.push(await collectRollout(agent, vectorEnv, { ...settings, actor, stepsBefore }));
+    }
+    return { rollouts, saved: vectorEnv.save() };
+  };
+  const { alone, asked } = actorAhead(4);
+  assertEquals(await collected(alone), await collected(agent));
+  // Three turns each, and one.
+  assertEquals(asked, { turns: 0, episodes: 0, places: 6 });
+});
+
+Deno.test("a place that is left early, goes on, or shows something else is refused by name", async () => {
+  const places = { turns: 9, next: [70, 71] };
+  const job = { ...sampling, rows: rows.slice(0, 3), random: random.slice(0, 6), side: 3 };
+  const played = await playPlaces({ ...job, places }, playing) as Required<Played>;
+  const { responses, turns: [first, ...others] } = played;
+  const refused = (changes: Partial<Played>, says: string) =>
+    assertRejects(
+      () => requireSamePlaces(agent, playing.make, job.rows, places, { ...played, ...changes }),
+      SyntaxError,
+      says,
+    );
+  await requireSamePlaces(agent, playing.make, job.rows, places, played);
+  await refused(
+    { turns: [first - 1, ...others], responses: responses.toSpliced(first - 1, 1) },
+    `it left place 0 after turn ${first - 1}, before its end`,
+  );
+  await refused(
+    { turns: [first + 1, ...others], responses: responses.toSpliced(first, 0, responses[0]) },
+    `it went on after turn ${first}, the last of place 0`,
+  );
+  await refused({ prompts: "0".repeat(32) }, "it saw other pictures or prompts");
 });
 
 Deno.test("groups of episodes are the same with 1, 2 and 5 workers, in a few jobs", withNats, async () => {
@@ -214,10 +279,13 @@ Deno.test("groups of episodes are the same with 1, 2 and 5 workers, in a few job
   await using server = await NatsServer.start();
   const { klStop: _, ...imitating } = tiny;
   const experts = { ...imitating, algorithm: "expert-iteration", groups: 6, envSteps: 60 };
+  const turns = { ...TINY, algorithm: "ppo", sftSteps: 1, evalEpisodes: 1 };
   for (
     const { settings, workers } of [
       { settings: GROUPS, workers: [1, 2, 5] },
       { settings: experts, workers: [2] },
+      // One worker plays all turns of an iteration.
+      { settings: turns, workers: [1] },
     ]
   ) {
     const { algorithm } = settings;
@@ -233,11 +301,9 @@ Deno.test("groups of episodes are the same with 1, 2 and 5 workers, in a few job
       assertEquals(metricsOf(out), alone, `${algorithm} with ${count}`);
       const [, jobs] = notes.join("\n").match(/(\d+) jobs by/)!;
       // Four panels, and for each iteration its groups and up to two further ones: a job for every worker, two if it is narrow.
-      const most = 2 * count * (4 + 3 * iterations);
-      assert(
-        Number(jobs) >= 4 + iterations && Number(jobs) <= most,
-        `${jobs} jobs, ${iterations} iterations`,
-      );
+      const [most, least] = [2 * count * (4 + 3 * iterations), 4 + iterations];
+      assert(Number(jobs) >= least && Number(jobs) <= most, `${jobs} jobs, ${iterations} iterations`);
+      if (algorithm === "ppo") assertEquals(Number(jobs), least);
     }
   }
 });

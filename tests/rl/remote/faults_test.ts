@@ -4,8 +4,8 @@ import { findEnvironment } from "../../../envs/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
 import { connectTo } from "../../../rl/remote/mod.ts";
 import { NatsServer, withNats } from "../../nats.ts";
-import { metricsOf, TempFolder, TINY, trainHere } from "../tiny_run.ts";
-import { trainAt, WorkersHere } from "./run_at.ts";
+import { metricsOf, TempFolder, trainHere } from "../tiny_run.ts";
+import { SHORT, trainAt, WorkersHere } from "./run_at.ts";
 
 const connect = (url: string) => connectTo(url, { flag: "--nats", note: () => {} });
 
@@ -51,7 +51,7 @@ Deno.test(
     const login = (password: string) => `max_payload: 4096, authorization { user: u, password: ${password} }`;
     await using server = await NatsServer.start({ config: login("one") });
     const at = (password: string) => ({ url: server.url.replace("//", `//u:${password}@`) });
-    const settings = { ...TINY, envSteps: 64, sftSteps: 1 };
+    const settings = { ...SHORT, envSteps: 48 };
     const [alone, shared] = [`${temp.path}/alone`, `${temp.path}/shared`];
     await trainHere(alone, resolveConfig(settings, findEnvironment("NumberLine")));
     const workers = new WorkersHere(at("one"), ["one"]);

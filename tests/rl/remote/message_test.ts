@@ -31,6 +31,12 @@ Deno.test("jobs and results come back as they were sent, to the bit", async () =
   const whole = { ...result, outcome: { responses, prompts: "p", turns: [2] } };
   assertEquals(readResult(await decodeMessage(await encodeResult(whole))), whole);
   assertEquals(readJob(await decodeMessage(await encodeJob({ ...job, side: 7 }))), { ...job, side: 7 });
+  const places = { ...job, side: 2, places: { turns: 8, next: [3, 4_000_000_000] } };
+  assertEquals(readJob(await decodeMessage(await encodeJob(places))), places);
+  for (const changes of [{ side: 1 }, { side: undefined }, { places: { turns: 0, next: [] } }]) {
+    const odd = await decodeMessage(await encodeJob({ ...places, ...changes }));
+    assertThrows(() => readJob(odd), SyntaxError, "Cannot use a job");
+  }
   const failed = { ...result, outcome: { error: "no memory" } };
   assertEquals(readResult(await decodeMessage(await encodeResult(failed))), failed);
 });
@@ -58,11 +64,20 @@ Deno.test("a response of 14 tokens takes 174 bytes, and a row of a job 16 and 4 
   assertEquals(await jobBytes(900, 19) - await jobBytes(900, 18), 900 * 4);
 });
 
-Deno.test("a whole episode takes 16 bytes in its job, and 4 beside its responses in the result", async () => {
+Deno.test("a whole episode takes 16 bytes in its job and 4 in the result; a place also 4 for each turn, in its job", async () => {
   assertEquals(await resultBytes(900, 5) - await resultBytes(800, 5), 100 * (4 + 5 * (6 + 12 * 14)));
   // As turns, the same episodes take a place in five jobs, and name the actions before each.
   let turns = 0;
   for (let turn = 0; turn < 5; turn++) turns += await jobBytes(900, turn) - await jobBytes(800, turn);
+  const placesBytes = async (rows: number) => {
+    const places = { turns: 5, next: Array(5 * rows).fill(1) };
+    const all = {
+      random: new Uint32Array(2 * rows),
+      rows: Array(rows).fill({ episodeSeed: 1, history: [] }),
+    };
+    return (await encodeJob({ ...job, ...all, side: 900, places })).length;
+  };
+  assertEquals(await placesBytes(900) - await placesBytes(800), 100 * (16 + 5 * 4));
   assertEquals([turns, await jobBytes(900, 0) - await jobBytes(800, 0)], [100 * (5 * 16 + 10 * 4), 100 * 16]);
 });
 

@@ -8,8 +8,8 @@
 import { findEnvironment } from "../../../envs/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
 import { NatsServer, WorkerProcess } from "../../nats.ts";
-import { metricsOf, TempFolder, TINY, trainHere } from "../tiny_run.ts";
-import { trainAt } from "./run_at.ts";
+import { metricsOf, TempFolder, trainHere } from "../tiny_run.ts";
+import { SHORT, trainAt } from "./run_at.ts";
 
 /** What came of the run. */
 export interface CutOutcome {
@@ -29,7 +29,7 @@ async function run(seconds: number): Promise<CutOutcome> {
   using temp = new TempFolder();
   await using server = await NatsServer.start();
   await using _worker = new WorkerProcess(server, "one");
-  const settings = { ...TINY, envSteps: 64, sftSteps: 1 };
+  const settings = { ...SHORT, envSteps: 32 };
   const [alone, shared] = [`${temp.path}/alone`, `${temp.path}/shared`];
   await trainHere(alone, resolveConfig(settings, findEnvironment("NumberLine")));
   const notes: string[] = [];

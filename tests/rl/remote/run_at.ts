@@ -11,6 +11,7 @@ import { RunFolder } from "../../../rl/run/folder.ts";
 import type { RunResult } from "../../../rl/run/state.ts";
 import { testGpu } from "../../gpu.ts";
 import type { NatsServer } from "../../nats.ts";
+import { TINY } from "../tiny_run.ts";
 
 /** Trains in this process; notes and lines come to `on`. */
 export async function trainAt(
@@ -36,6 +37,9 @@ export async function trainAt(
     onLine: ({ stage }) => onLine(stage),
   });
 }
+
+/** A run that is just long enough: the smallest, with one iteration and one held-out episode after each stage. */
+export const SHORT = { ...TINY, sftSteps: 1, demonstrations: 8, envSteps: 16, evalEpisodes: 1 } as const;
 
 const devices: Gpu[] = [];
 
