@@ -73,8 +73,7 @@ export interface RunFolderSettings {
  *     summary.json         the result
  *     manifest.json        digests of a finished run's files
  *     profile.json         a trace of one step of each kind, with --profile
- *     recording/           a sample of what the policy saw, wrote and earned; see docs/recording.md
- *     replays.json         what `replay` found out about recorded episodes
+ *     recording/           a sample of what the policy saw, wrote and earned: docs/recording.md; replays.json, its replays
  *     run.lock             the process that trains in it
  *     warm_start.json      the run to begin from, until its warm start is taken
  *
