@@ -142,7 +142,8 @@ function miniPpoSpec(): StepSpec {
   return {
     name,
     async make(gpu) {
-      const config = { ...benchConfig("mini"), envs: batch, rolloutSteps: 1, minibatch: batch, epochs: 1 };
+      const settings = { envs: batch, rolloutSteps: 1, minibatch: batch, epochs: 1, klStop: 1e6 };
+      const config = { ...benchConfig("mini"), ...settings };
       const agent = newAgent(gpu, numberLine, config);
       const { vlm } = agent;
       const optimizer = rlOptimizer(agent, config);
@@ -152,6 +153,7 @@ function miniPpoSpec(): StepSpec {
       const transitions = sequences.map(({ prompt, response, discountedReturn }, b) => ({
         ...{ prompt, response, logPi: logPi[b], weights: mb.weights.subarray(b * mb.R, (b + 1) * mb.R) },
         ...{ reward: discountedReturn, value: mb.values[b], terminated: true, truncated: false },
+        ...{ logprobs: new Float32Array(response.length), entropies: new Float32Array(response.length) },
         correction: null,
       } as unknown as Transition));
       const rollout: Rollout = {

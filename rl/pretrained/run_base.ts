@@ -57,12 +57,23 @@ export async function openBaseOf(run: string, reference: BaseReference): Promise
     return await openBase(reference);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
+    if (isForbidden(error)) {
+      // Without a cause: the reason of the permission's error is not what helps.
+      throw new Deno.errors.NotFound(
+        `Cannot use ${run}: its base model may not be read, as the command line does not name it; add --model ${reference.model}`,
+      );
+    }
     throw new Deno.errors.NotFound(
       `Cannot use ${run}: its base model cannot be read (${error.message}); if it is elsewhere now, name its folder with ` +
         "--model",
       { cause: error },
     );
   }
+}
+
+/** Does Deno lack the permission for something? */
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && (error instanceof Deno.errors.NotCapable || isForbidden(error.cause));
 }
 
 /** The model of a run: that of its base, with the run's adapters. An adapter in the base's folder is trained on. */

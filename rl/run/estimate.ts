@@ -52,17 +52,24 @@ export function estimateWork(policy: Policy | RunBase, config: CommonSettings) {
   const stages = Object.keys(flops) as Stage[];
   const total = stages.reduce((sum, stage) => sum + flops[stage], 0);
   const startMs = performance.now();
-  let startShare: number | null = null;
+  let startWork: number | null = null;
+  // Done although it was not planned: a gate may ask for more updates.
+  let extra = 0;
   return {
     /** All stages, in FLOP. */
     total,
-    /** Milliseconds left when this share of a stage is done; undefined until this process has done some work. */
+    /**
+     * Milliseconds left when this share of a stage is done, above 1 if it took longer than planned; undefined until this
+     * process has done some work.
+     */
     left(stage: Stage, share: number): number | undefined {
       const before = stages.slice(0, stages.indexOf(stage)).reduce((sum, earlier) => sum + flops[earlier], 0);
-      const done = (before + Math.min(1, share) * flops[stage]) / total;
-      startShare ??= done;
+      const planned = before + Math.min(1, share) * flops[stage];
+      extra = Math.max(extra, (share - 1) * flops[stage]);
+      startWork ??= planned + extra;
+      const done = planned + extra - startWork;
       const elapsedMs = performance.now() - startMs;
-      return done > startShare ? elapsedMs * (1 - done) / (done - startShare) : undefined;
+      return done > 0 ? elapsedMs * (total - planned) / done : undefined;
     },
   };
 }

@@ -328,3 +328,14 @@ Deno.test({
     assertEquals(new Set(stepSpecs.map(({ name }) => name)).size, stepSpecs.length);
   },
 });
+
+Deno.test({
+  name: "the PPO step whose transitions are made up has all that an update reads",
+  ...onGpu,
+  async fn() {
+    const step = await stepSpecs.find(({ name }) => name.startsWith("PPO minibatch mini"))!.make(
+      await testGpu(),
+    );
+    await step.contender.run(1);
+  },
+});

@@ -13,7 +13,7 @@ import {
   type TrainConfig,
 } from "../../../rl/config.ts";
 import { firstPolicy } from "../../../rl/policies/mod.ts";
-import { openBase } from "../../../rl/pretrained/run_base.ts";
+import { openBase, openBaseOf } from "../../../rl/pretrained/run_base.ts";
 import { loadPolicy } from "../../../rl/run/checkpoint.ts";
 import { memoryParts, requireMemory, requireRunMemory } from "../../../rl/run/memory_estimate.ts";
 import { gpuTest, testGpu } from "../../gpu.ts";
@@ -210,6 +210,19 @@ Deno.test("settings of a pretrained model need one, and those of a model made he
   assertEquals([settings.model, settings.loraRank, settings.preset], ["models/m", 8, undefined]);
   assertEquals(Object.keys(settingsOf(tinyConfig())).filter((name) => /lora|model|split/.test(name)), []);
   assertEquals(settingsOf(resolveConfig(settings as GivenSettings, numberLine)), settings);
+});
+
+Deno.test({
+  name: "a base that may not be read is named with the flag that grants it",
+  permissions: { read: [new URL("../../..", import.meta.url)] },
+  fn: async () => {
+    const model = "/not/granted";
+    await assertRejects(
+      () => openBaseOf("runs/a", { model, splitPictures: false }),
+      Deno.errors.NotFound,
+      "Cannot use runs/a: its base model may not be read, as the command line does not name it; add --model /not/granted",
+    );
+  },
 });
 
 Deno.test("a model without a tokenizer cannot be trained, and what to add is said", async () => {
