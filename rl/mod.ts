@@ -108,7 +108,13 @@ export type {
 export { decodePicture, encodePicture } from "./image.ts";
 
 // acting and measuring
-export { actingOptions, type ActingWeights, type Actor } from "./actors.ts";
+export {
+  actingOptions,
+  type ActingWeights,
+  type Actor,
+  type EpisodesAhead,
+  type TurnsAhead,
+} from "./actors.ts";
 export {
   collectEpisodes,
   collectRollout,

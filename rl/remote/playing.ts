@@ -69,7 +69,7 @@ export async function playEpisodes(
         slots[s] = { row, turn: slots[s].turn + 1, situation: { env, observation, info } };
       }
     });
-    // The timer of the signs of life must get its turn.
+    // Signs of life and signals get their turn.
     await eventLoopTurn();
   }
   return await joined(turns);

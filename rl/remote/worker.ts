@@ -18,6 +18,7 @@ import { type ModelPlace, openSameBase } from "./base.ts";
 import { CARD, readCard, type RunCard } from "./card.ts";
 import type { Exchange, RunExchange, Taken } from "./exchange.ts";
 import { encodeResult, type Job, promptsDigest, readJob, type Result, type WorkerName } from "./jobs.ts";
+import { LIFE_MS, withTurns } from "./life.ts";
 import { decodeMessage } from "./message.ts";
 import { goOn, playEpisodes, playPlaces, situationAt } from "./playing.ts";
 import { gradientParts, placesOf, readShare, type ShareJob } from "./shares.ts";
@@ -26,8 +27,6 @@ import { WeightReader } from "./weights.ts";
 
 /** Milliseconds between looks for a run. */
 const LOOK_MS = 500;
-/** Milliseconds between signs of life while a job is done: less than the shortest time after which another gets it. */
-const LIFE_MS = 500;
 /** Most environments that are kept in the midst of an episode. */
 const MOST_KEPT = 1024;
 
@@ -76,7 +75,7 @@ export async function work(settings: WorkerSettings): Promise<number> {
       continue;
     }
     isTold = false;
-    const gpu = await settings.openGpu();
+    const gpu = withTurns(await settings.openGpu());
     try {
       const session = await openSession(found, gpu, settings);
       if (session === null) continue;

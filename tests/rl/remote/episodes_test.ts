@@ -19,6 +19,7 @@ import {
   requireSamePlaces,
 } from "../../../rl/remote/ahead.ts";
 import { encodeResult, type Played, readJob } from "../../../rl/remote/jobs.ts";
+import { withTurns } from "../../../rl/remote/life.ts";
 import { decodeMessage } from "../../../rl/remote/message.ts";
 import { connectTo, programName } from "../../../rl/remote/mod.ts";
 import { playEpisodes, playPlaces } from "../../../rl/remote/playing.ts";
@@ -90,6 +91,18 @@ Deno.test("a worker that is stopped leaves an episode between turns", async () =
     Stopped,
   );
   assertEquals(turns, 3);
+});
+
+Deno.test("timers fire between the readbacks of a response", async () => {
+  const waiting = { read: () => Promise.resolve([]) };
+  let fired = 0;
+  const timer = setInterval(() => fired++, 0);
+  for (let i = 0; i < 5; i++) await waiting.read();
+  assertEquals(fired, 0);
+  const gpu = withTurns(waiting, 0);
+  for (let i = 0; i < 5; i++) await gpu.read();
+  clearInterval(timer);
+  assert(fired > 0);
 });
 
 Deno.test("episodes are cut into jobs for all workers, none with more than two rounds", () => {
