@@ -37,6 +37,7 @@ export const workerCommand: Command<typeof options> = {
     "./ponder worker --nats nats://learner:4222",
     "./ponder worker --nats tls://learner:4222 --nats-creds worker.creds --once",
     "./ponder worker --nats nats://learner:4222 --run Household-s0",
+    "./ponder worker --nats nats://learner:4222 --model models/SmolVLM-256M-Instruct",
   ],
   options,
   async run({ values }) {

@@ -106,7 +106,13 @@ export class WorkerProcess implements AsyncDisposable {
 
   /** Sends it a signal, unless it has ended. */
   signal(signal: Deno.Signal): void {
-    if (!this.#hasEnded) this.#child.kill(signal);
+    if (this.#hasEnded) return;
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      // It has just ended; its status is on the way.
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 
   /** What it said and how it ended, once it has. */
