@@ -2,7 +2,8 @@
 
 import { complete, type EnvironmentParts, kindOf } from "./shared/complete.ts";
 import { checkSettings, type Setting, settingMeaning, type SettingSpec } from "./shared/settings.ts";
-import { type Rules, rulesEnvironment } from "./shared/rules.ts";
+import { suggestion } from "./shared/nearest.ts";
+import { RULES, type Rules, rulesEnvironment } from "./shared/rules.ts";
 import type { Environment } from "./types.ts";
 
 /** Settings of an environment by name, and the seed of its streams until `reset` is given one (0 by default). */
@@ -139,6 +140,7 @@ export function defineEnvironment(
 ): EnvironmentDefinition {
   const { name, id, preset = {}, ceiling } = definition;
   checkName(definition);
+  checkFields(definition);
   const settings = (definition.settings ?? {}) as Readonly<Record<string, Setting>>;
   const makeParts = "make" in definition ? checkMake(definition) : rulesEnvironment(definition);
   let isFrameKnown = false;
@@ -187,6 +189,19 @@ function checkName({ name }: Described): void {
   if (typeof name === "string" && /^\w[\w-]*$/.test(name)) return;
   throw new TypeError(
     `Cannot define an environment: name is ${kindOf(name)}, use letters, digits, _ and -, as in "Maze"`,
+  );
+}
+
+/** Fields of both forms. */
+const DESCRIBED = ["name", "id", "preset", "ceiling", "settings"];
+
+/** A field with a typing error would be left out in silence. */
+function checkFields(definition: Described): void {
+  const known = [...DESCRIBED, ..."make" in definition ? ["make"] : RULES];
+  const unknown = Object.keys(definition).find((field) => !known.includes(field));
+  if (unknown === undefined) return;
+  throw new TypeError(
+    `Cannot define ${definition.name}: unknown field ${unknown}${suggestion(unknown, known)}`,
   );
 }
 

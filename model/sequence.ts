@@ -97,7 +97,8 @@ export function layOut(
   const longestResponse = sequences.reduce((n, { response }) => Math.max(n, response.length), 0);
   if (longest > config.contextLength) {
     throw new RangeError(
-      `Cannot lay out a sequence of ${longest} positions: the context holds ${config.contextLength}`,
+      `Cannot lay out a sequence of ${longest} positions: the context holds ${config.contextLength}, ` +
+        "use a model with a longer one (--preset), or shorter texts",
     );
   }
   const T = Math.min(roundUp(longest, POSITION_BUCKET), config.contextLength);

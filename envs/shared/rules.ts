@@ -18,7 +18,7 @@ import type {
   ResetSettings,
   StepResult,
 } from "../types.ts";
-import { checkActions, type EnvironmentParts, kindOf } from "./complete.ts";
+import { checkActions, checkFrame, type EnvironmentParts, kindOf } from "./complete.ts";
 import { writePrompt } from "./prompt.ts";
 import { keyOf } from "./state_key.ts";
 import { THOUGHTS_KEY } from "./tokens.ts";
@@ -102,6 +102,12 @@ const OPTIONAL = [
   "judge",
 ] as const;
 
+/** All fields of {@linkcode Rules}. */
+export const RULES: readonly string[] = [
+  ...["name", "actions", ...Object.keys(REQUIRED), ...OPTIONAL],
+  ...["stepLimit", "success", "task", "tokens", "mistakes"],
+];
+
 /**
  * Makes the environments of `rules`.
  *
@@ -110,7 +116,7 @@ const OPTIONAL = [
 export function rulesEnvironment<S, P>(
   rules: Rules<S, P>,
 ): (settings: EnvironmentSettings) => EnvironmentParts {
-  const { name, mistakes = 0.25, stepLimit = Infinity } = rules;
+  const { name, mistakes = 0.25, stepLimit = 1 } = rules;
   checkActions("define", name, rules.actions);
   for (const [rule, form] of Object.entries(REQUIRED)) {
     const given: unknown = rules[rule as keyof typeof REQUIRED];
@@ -126,8 +132,10 @@ export function rulesEnvironment<S, P>(
       `Cannot define ${name}: mistakes is ${kindOf(mistakes)}, expected a share from 0 to 1`,
     );
   }
-  if (!(stepLimit >= 1)) {
-    throw new TypeError(`Cannot define ${name}: stepLimit is ${kindOf(stepLimit)}, expected at least 1`);
+  if (rules.stepLimit !== undefined && !(Number.isInteger(stepLimit) && stepLimit >= 1)) {
+    throw new TypeError(
+      `Cannot define ${name}: stepLimit is ${kindOf(stepLimit)}, expected a whole number of at least 1`,
+    );
   }
   const frames = new Frames();
   return ({ seed = 0, ...settings }) => {
@@ -140,7 +148,7 @@ export function rulesEnvironment<S, P>(
         { legalActions: () => rules.legalActions!(env.state("list the actions of"), env.settings) },
       ...rules.solve && {
         bias: { randomAction: mistakes },
-        solve: () => rules.solve!(env.state("solve"), env.settings),
+        solve: () => env.solved(),
         demonstrate: (random: Random, how: DemonstrationSettings) => env.write(random, how, mistakes),
       },
       ...rules.judge && { judge: (text: string) => env.judged(text) },
@@ -183,6 +191,11 @@ class Game<S, P>
     // Each episode has a stream of its own: the next one must not depend on how long this one was played.
     this.#random = new Random(this.#episodes.uint32(), "episode");
     const drawn = this.#rules.reset(this.#random, this.settings);
+    if (drawn === undefined || drawn instanceof Promise) {
+      throw new TypeError(
+        `Cannot reset ${this.#rules.name}: reset returned ${kindOf(drawn)}, return the first state itself`,
+      );
+    }
     this.#state = options.state === undefined ? drawn : this.#copy(options.state as S);
     this.#steps = 0;
     this.#phase = "running";
@@ -201,13 +214,18 @@ class Game<S, P>
     if (typeof outcome !== "object" || outcome === null || outcome.state === undefined) {
       throw new TypeError(
         `Cannot step ${name}: step returned ${
-          kindOf(outcome)
-        } without a state, return { state, reward, terminated }`,
+          outcome === undefined ? "nothing" : `${kindOf(outcome)} without a state`
+        }, return { state, reward, terminated }`,
       );
     }
     const { reward, terminated = false } = outcome;
     if (!Number.isFinite(reward)) {
       throw new TypeError(`Cannot step ${name}: reward is ${kindOf(reward)}, expected a finite number`);
+    }
+    for (const field of ["terminated", "truncated", "goalReached"] as const) {
+      const value: unknown = outcome[field];
+      if (value === undefined || typeof value === "boolean") continue;
+      throw new TypeError(`Cannot step ${name}: ${field} is ${kindOf(value)}, expected true or false`);
     }
     this.#state = outcome.state;
     this.#steps++;
@@ -239,16 +257,29 @@ class Game<S, P>
     return this.#state!;
   }
 
+  /** The solver's action. */
+  solved(): number {
+    const { name, solve, actions } = this.#rules;
+    const action: unknown = solve!(this.state("solve"), this.settings);
+    if (Number.isInteger(action) && actions[action as number] !== undefined) return action as number;
+    throw new TypeError(
+      `Cannot solve ${name}: solve returned ${kindOf(action)}, expected an action from 0 to ${
+        actions.length - 1
+      }`,
+    );
+  }
+
   /** A response as the solver would write it, mistakes drawn from `random`. */
   write(random: Random, { cot, bias }: DemonstrationSettings, mistakes: number): string {
-    const { solve, thought, legalActions, actions } = this.#rules;
+    const { name, thought, legalActions, actions } = this.#rules;
     const state = this.state("demonstrate");
     const { randomAction } = resolveBias({ randomAction: mistakes }, bias);
     const legal = legalActions?.(state, this.settings) ?? actions.map((_, i) => i);
-    const action = random.chance(randomAction)
-      ? legal[random.integer(legal.length)]
-      : solve!(state, this.settings);
-    const said = cot ? thought?.(state, this.settings) : undefined;
+    const action = random.chance(randomAction) ? legal[random.integer(legal.length)] : this.solved();
+    const said: unknown = cot ? thought?.(state, this.settings) : undefined;
+    if (said !== undefined && typeof said !== "string") {
+      throw new TypeError(`Cannot demonstrate ${name}: thought returned ${kindOf(said)}, expected a text`);
+    }
     const start = said === undefined ? ACTION_ONLY_KEY : THOUGHTS_KEY + said + ACTION_KEY;
     return start + actions[action] + CLOSE;
   }
@@ -281,13 +312,17 @@ class Game<S, P>
 
   #show(goalReached: boolean): ResetResult {
     const state = this.#state!;
-    const { info: describe, render } = this.#rules;
+    const { name, info: describe, render } = this.#rules;
     const fields = describe?.(state, this.settings) ??
       (typeof state === "object" && state !== null && !Array.isArray(state) ? state : { state });
     const info: Info = { ...fields, goalReached };
     this.#states.set(info, state);
     const draw = () =>
-      this.#frames.get(`${this.#settingsKey} ${keyOf(state)}`, () => render(state, this.settings));
+      this.#frames.get(`${this.#settingsKey} ${keyOf(state)}`, () => {
+        const observation = render(state, this.settings);
+        checkFrame(name, observation);
+        return observation;
+      });
     return {
       info,
       get observation(): Observation {

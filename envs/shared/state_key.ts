@@ -2,7 +2,7 @@
 
 /**
  * Writes `value` as text. Fields are sorted by name. Lists, maps, sets, typed arrays, `undefined`, `NaN`, infinities and big
- * integers all have different texts. Throws `TypeError` for functions and symbols, which are no data.
+ * integers all have different texts. Throws `TypeError` for functions and symbols, which are no data, and for what holds itself.
  *
  * @example
  * ```ts
@@ -13,6 +13,13 @@
  * ```
  */
 export function keyOf(value: unknown): string {
+  return keyAt(value, 0);
+}
+
+/** No data are nested as deep as this. */
+const MOST_DEPTH = 100;
+
+function keyAt(value: unknown, depth: number): string {
   switch (typeof value) {
     case "string":
       return JSON.stringify(value);
@@ -24,13 +31,15 @@ export function keyOf(value: unknown): string {
     case "undefined":
       return String(value);
     case "object":
-      return value === null ? "null" : keyOfObject(value);
+      return value === null ? "null" : keyOfObject(value, depth + 1);
     default:
       throw new TypeError(`Cannot name a state: it holds a ${typeof value}, use plain data`);
   }
 }
 
-function keyOfObject(value: object): string {
+function keyOfObject(value: object, depth: number): string {
+  if (depth > MOST_DEPTH) throw new TypeError("Cannot name a state: it holds itself, use plain data");
+  const keyOf = (part: unknown) => keyAt(part, depth);
   if (Array.isArray(value)) return `[${value.map(keyOf).join()}]`;
   if (ArrayBuffer.isView(value)) {
     return `${value.constructor.name}[${

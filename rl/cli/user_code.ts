@@ -6,6 +6,9 @@
 
 const ROOT = new URL("../../", import.meta.url).href;
 
+// deno-lint-ignore no-control-regex -- they are what colours a terminal
+const COLORS = /\x1b\[[\d;]*m/g;
+
 const modules = new Set<string>();
 
 /** Notes that a module is the user's own, so that {@linkcode placeInUserCode} knows its lines. */
@@ -47,7 +50,8 @@ export function placeInUserCode(error: unknown): UserPlace | null {
 
 /** The message of an error. If it left a user's own code, it is told with the function, file and line there. */
 export function placedMessage(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  // Deno colours what it says of a module that is not there.
+  const message = (error instanceof Error ? error.message : String(error)).replace(COLORS, "");
   const place = placeInUserCode(error);
   if (place === null) return message;
   const { method, at, isThrownThere } = place;

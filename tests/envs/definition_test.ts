@@ -5,6 +5,7 @@ import {
   defineEnvironment,
   type Environment,
   ENVIRONMENTS,
+  gridPicture,
   isEnvironmentDefinition,
   type Observation,
   Random,
@@ -184,7 +185,7 @@ Deno.test("rules that return no state or no number are named when they are playe
     return env.step(1);
   };
   assertThrows(() => play(() => ({ reward: 1 })), TypeError, "step returned an object without a state");
-  assertThrows(() => play(() => undefined), TypeError, "step returned missing without a state");
+  assertThrows(() => play(() => undefined), TypeError, "step returned nothing");
   assertThrows(() => play(() => ({ state: {}, reward: NaN })), TypeError, "reward is NaN, expected a finite");
 });
 
@@ -285,4 +286,95 @@ Deno.test("definitions are told from other values", () => {
   for (const value of [undefined, null, 3, "NumberLine", {}, corridorRules, corridor.make()]) {
     assert(!isEnvironmentDefinition(value));
   }
+});
+
+const rules = {
+  name: "Row",
+  actions: ["left", "right"],
+  stepLimit: 4,
+  reset: () => ({ x: 0 }),
+  step: ({ x }: { x: number }) => ({ state: { x: x + 1 }, reward: 0 }),
+  render: () => gridPicture(["."], { ".": [0, 0, 0] }),
+  solve: () => 1,
+};
+// deno-lint-ignore no-explicit-any -- what a file of plain JavaScript may hold
+const define = (changes: Record<string, any>) => defineEnvironment({ ...rules, ...changes } as any);
+
+Deno.test("a definition with an unknown field, or a limit that is no number of steps, is refused by name", () => {
+  assertThrows(
+    () => define({ sovle: () => 1 }),
+    TypeError,
+    "Cannot define Row: unknown field sovle: did you mean solve?",
+  );
+  for (const stepLimit of ["6", Infinity, 2.5, 0]) {
+    assertThrows(() => define({ stepLimit }), TypeError, "Cannot define Row: stepLimit is ");
+  }
+});
+
+Deno.test("what rules return is checked by kind, and named", () => {
+  const random = new Random(0);
+  const demonstrate = (changes: Record<string, unknown>) => {
+    const env = define(changes).make();
+    env.reset({ seed: 0 });
+    return () => env.demonstrate!(random, { cot: true, bias: { randomAction: 0 } });
+  };
+  assertThrows(
+    () => define({ reset: () => Promise.resolve({}) }).make().reset({ seed: 0 }),
+    TypeError,
+    "reset returned of type Promise",
+  );
+  assertThrows(
+    () => define({ reset: () => {} }).make().reset({ seed: 0 }),
+    TypeError,
+    "reset returned missing",
+  );
+  for (const action of [9, -1, 0.5, NaN, "right", Promise.resolve(1)]) {
+    assertThrows(demonstrate({ solve: () => action }), TypeError, "Cannot solve Row: solve returned ");
+  }
+  assertThrows(
+    demonstrate({ thought: () => 5 }),
+    TypeError,
+    "Cannot demonstrate Row: thought returned 5, expected a text",
+  );
+  const step = (outcome: unknown) => {
+    const env = define({ step: () => outcome }).make();
+    env.reset({ seed: 0 });
+    return () => env.step(0);
+  };
+  assertThrows(
+    step(undefined),
+    TypeError,
+    "Cannot step Row: step returned nothing, return { state, reward, terminated }",
+  );
+  const outcome = { state: { x: 1 }, reward: 0 };
+  assertThrows(
+    step({ ...outcome, terminated: "no" }),
+    TypeError,
+    'terminated is "no", expected true or false',
+  );
+  assertThrows(step({ ...outcome, goalReached: 1 }), TypeError, "goalReached is 1, expected true or false");
+});
+
+Deno.test("every frame of rules is checked, not the first alone", () => {
+  const env = define({
+    render: ({ x }: { x: number }) => ({ width: 1, height: 1, data: new Uint8Array(3 - x) }),
+  }).make();
+  assertEquals(env.reset({ seed: 0 }).observation.width, 1);
+  assertThrows(
+    () => env.step(0).observation,
+    RangeError,
+    "Cannot use the frame of Row: observation.data has 2 bytes",
+  );
+});
+
+Deno.test("a state that holds itself is no plain data", () => {
+  const reset = () => {
+    const state: Record<string, unknown> = { x: 0 };
+    return Object.assign(state, { state });
+  };
+  assertThrows(
+    () => define({ reset }).make().reset({ seed: 0 }).observation,
+    TypeError,
+    "it holds itself, use plain data",
+  );
 });

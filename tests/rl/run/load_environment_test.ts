@@ -142,3 +142,12 @@ Deno.test("the solver's policy needs a solver", () => {
   );
   checkFrame("Corridor", state.observation);
 });
+
+Deno.test("an environment that draws its starts elsewhere is refused: one seed must give one episode", async () => {
+  const source = RULES.replace("random.integer(2)", "Math.random()");
+  await assertRejects(
+    () => load(`export default defineEnvironment(${source});`),
+    UsageError,
+    "Cannot reset Coin to a seed: it gave two states",
+  );
+});
