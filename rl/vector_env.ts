@@ -96,7 +96,7 @@ export class VectorEnv {
     this.#firstSeed = runSeed * TRAINING_SEEDS;
     this.slots = this.#places = Array.from(
       { length: envs },
-      () => new Place(environment.make(settings), this.#firstSeed + this.#episodes++),
+      () => makePlace(environment.make(settings), this.#firstSeed + this.#episodes++),
     );
   }
 
@@ -155,42 +155,41 @@ export class VectorEnv {
   }
 }
 
-/** A place for one episode after another. */
-class Place implements Slot {
-  episodeSeed = 0;
-  history: { action: number; isRandom: boolean }[] = [];
-  episodeReturn = 0;
-  #state: ResetResult;
+/** A slot for one episode after another. */
+interface Place extends Slot {
+  readonly begin: (episodeSeed: number) => void;
+  readonly step: (action: number, isRandom: boolean) => StepResult;
+}
 
-  constructor(readonly env: Environment, episodeSeed: number) {
-    this.#state = this.begin(episodeSeed);
-  }
-
-  get played(): SlotState {
-    return { episodeSeed: this.episodeSeed, history: this.history };
-  }
-
-  get info(): Info {
-    return this.#state.info;
-  }
-
-  get observation(): Observation {
-    return this.#state.observation;
-  }
-
-  begin(episodeSeed: number): ResetResult {
-    Object.assign(this, { episodeSeed, history: [], episodeReturn: 0 });
-    return this.#state = this.env.reset({ seed: episodeSeed });
-  }
-
-  step(action: number, isRandom: boolean): StepResult {
-    const result = this.env.step(action);
-    requireReward(this.env, result.reward);
-    this.history.push({ action, isRandom });
-    this.episodeReturn += result.reward;
-    this.#state = result;
-    return result;
-  }
+/** Its properties are its own, so that a copy of it has them too. */
+function makePlace(env: Environment, firstSeed: number): Place {
+  let state: ResetResult;
+  const place: Place = {
+    ...{ env, episodeSeed: firstSeed, history: [], episodeReturn: 0 },
+    get played() {
+      return { episodeSeed: place.episodeSeed, history: place.history };
+    },
+    get info() {
+      return state.info;
+    },
+    get observation() {
+      return state.observation;
+    },
+    begin: (episodeSeed) => {
+      state = env.reset({ seed: episodeSeed });
+      Object.assign(place, { episodeSeed, history: [], episodeReturn: 0 });
+    },
+    step: (action, isRandom) => {
+      const result = env.step(action);
+      requireReward(env, result.reward);
+      place.history.push({ action, isRandom });
+      place.episodeReturn += result.reward;
+      state = result;
+      return result;
+    },
+  };
+  place.begin(firstSeed);
+  return place;
 }
 
 /**

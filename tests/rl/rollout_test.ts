@@ -39,6 +39,18 @@ Deno.test("environments restored from a checkpoint go on as if they had never st
   assertEquals(restored.save(), whole.save());
 });
 
+Deno.test("a copy of a slot shows the state of when it was made", () => {
+  const vectorEnv = new VectorEnv(numberLine, 1, 0);
+  const [slot] = vectorEnv.slots;
+  const copy = { ...slot };
+  const { observation, info } = numberLine.make().reset({ seed: 0 });
+  const { final, outcome } = vectorEnv.step(0, 0);
+  assertEquals([copy.observation, copy.info, copy.episodeSeed], [observation, info, 0]);
+  assertEquals(outcome, null);
+  assertEquals([slot.observation, slot.info], [final.observation, final.info]);
+  assert(final.observation !== copy.observation);
+});
+
 Deno.test("no two episodes of a run have one seed", () => {
   const vectorEnv = new VectorEnv(numberLine, 4, 2);
   const seeds = new Set(vectorEnv.slots.map(({ episodeSeed }) => episodeSeed));
