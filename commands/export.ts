@@ -16,7 +16,7 @@ import {
 import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { adapterFiles, mergedFiles, ownFiles } from "../rl/pretrained/export.ts";
 import { requireFree } from "../rl/pretrained/install.ts";
-import { metricsCsv, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
+import { metricsCsv, metricsJsonl, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
 import { RunFolder } from "../rl/run/folder.ts";
 import { latestRun } from "../rl/run/latest.ts";
 import { explained, proveAllMetrics } from "../rl/run/proof.ts";
@@ -117,18 +117,6 @@ async function exportWeights(
     `Next: ./ponder import ${shellQuote(out)}` +
       (isAdapter ? ` --base ${shellQuote(base!.base.folder)}` : ""),
   );
-}
-
-/** Objects with `_step`, one for each step of a stage. */
-function metricsJsonl(scalars: ReturnType<typeof scalarsOf>): string {
-  const rows = new Map<string, Record<string, number>>();
-  for (const { name, step, value } of scalars) {
-    const key = `${name.split("/")[0]} ${step}`;
-    const row = rows.get(key) ?? { _step: step };
-    rows.set(key, row);
-    row[name] = value;
-  }
-  return [...rows.values()].map((row) => JSON.stringify(row) + "\n").join("");
 }
 
 if (import.meta.main) Deno.exit(await runCommand(exportCommand, Deno.args));

@@ -72,6 +72,22 @@ export function metricsCsv(scalars: readonly Scalar[]): string {
   return [["step", ...names.map(quoted)].join(","), ...lines].join("\n") + "\n";
 }
 
+/**
+ * Objects with `_step`, a line each, one for each step: for `wandb.log(row, step=…)`, which drops what is of an earlier step
+ * than what came before. Steps rise from line to line therefore; stages that share a step share a line.
+ */
+export function metricsJsonl(scalars: readonly Scalar[]): string {
+  const rows = new Map<number, Record<string, number>>();
+  for (const { name, step, value } of scalars) {
+    const row = rows.get(step) ?? { _step: step };
+    rows.set(step, row);
+    row[name] = value;
+  }
+  return [...rows.values()].sort((a, b) => a._step - b._step).map((row) => JSON.stringify(row) + "\n").join(
+    "",
+  );
+}
+
 /** More than any run has: a table has a cell for each name and step. */
 const MOST_COLUMNS = 1000;
 

@@ -223,7 +223,7 @@ export class LineChart {
     ctx.save();
     ctx.font = `${11 * ratio}px ui-sans-serif, system-ui, sans-serif`;
     const isBeside = plot.width >= MIN_GUTTER_WIDTH;
-    ctx.textAlign = isBeside ? "left" : "right";
+    ctx.textAlign = "left";
     const { left, top, width } = plot.bbox;
     let labelY = -Infinity;
     for (const { label, y } of this.#levels.toSorted((a, b) => b.y - a.y)) {
@@ -243,14 +243,15 @@ export class LineChart {
         ctx.fillText(label, left + width + 8 * ratio, labelY);
         continue;
       }
-      // Over its line; under it at the top, or when another label stands there. The ground sets it off from curves.
+      // Over its line; under it at the top, or when another label stands there. On the left, as curves end on the right, and
+      // those of success begin below most levels. The ground sets it off from curves.
       const isLow = at - 14 * ratio < top || at - 4 * ratio - labelY < 11 * ratio;
       labelY = Math.max(at + (isLow ? 11 : -4) * ratio, labelY + 11 * ratio);
       ctx.setLineDash([]);
       ctx.strokeStyle = color("var(--raised)");
       ctx.lineWidth = 3 * ratio;
-      ctx.strokeText(label, left + width - 4 * ratio, labelY);
-      ctx.fillText(label, left + width - 4 * ratio, labelY);
+      ctx.strokeText(label, left + 4 * ratio, labelY);
+      ctx.fillText(label, left + 4 * ratio, labelY);
     }
     ctx.restore();
   }

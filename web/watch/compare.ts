@@ -6,7 +6,7 @@
  */
 import type { Baseline } from "../../rl/watch/wire.ts";
 import { h, show } from "./dom.ts";
-import { number, percent, seconds } from "./format.ts";
+import { number, percent, seconds, shortName } from "./format.ts";
 import type { ShownRun, State } from "./state.ts";
 
 /** The compare view. */
@@ -147,8 +147,8 @@ const numberIn = (run: ShownRun, ...path: string[]) => {
 };
 
 const RESULTS: readonly (readonly [label: string, of: (run: ShownRun) => string])[] = [
-  ["environment", ({ told }) => told.environment],
-  ["algorithm", ({ told }) => told.algorithm],
+  ["environment", ({ told }) => shortName(told.environment)],
+  ["algorithm", ({ told }) => shortName(told.algorithm)],
   ["state", ({ told }) => told.status],
   ["success, sampled", (run) => percent(numberIn(run, "evaluation", "sampled", "success"))],
   ["success, greedy", (run) => percent(numberIn(run, "evaluation", "greedy", "success"))],

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** An environment or an algorithm as a list says it: of a file of one's own its name, without the folders. */
+export const shortName = (name: string): string => name.split(/[\\/]/).at(-1) || name;
+
 /** A share in percent: 0.9512 becomes `95.1%`. */
 export const percent = (share: number | null | undefined): string =>
   share === null || share === undefined || !isFinite(share) ? "–" : `${(100 * share).toFixed(1)}%`;

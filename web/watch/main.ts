@@ -8,7 +8,7 @@ import { forgetColors } from "./chart.ts";
 import { CompareView } from "./compare.ts";
 import { h, keepingFocus, show } from "./dom.ts";
 import { EpisodesView } from "./episodes.ts";
-import { percent } from "./format.ts";
+import { percent, shortName } from "./format.ts";
 import { IterationView } from "./iteration.ts";
 import type { View } from "./link.ts";
 import { PlayView } from "./play.ts";
@@ -119,7 +119,7 @@ function draw(): void {
         h(
           "span",
           { class: "about" },
-          `${told.environment}, ${told.algorithm}`,
+          `${shortName(told.environment)}, ${shortName(told.algorithm)}`,
           told.sampled !== null && `, ${percent(told.sampled)}`,
         ),
         state.chosen.length > 1 && h("button", {

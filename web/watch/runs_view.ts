@@ -6,7 +6,7 @@
  */
 import type { RunListed } from "../../rl/watch/wire.ts";
 import { h, show } from "./dom.ts";
-import { ago, percent } from "./format.ts";
+import { ago, percent, shortName } from "./format.ts";
 import type { State } from "./state.ts";
 import type { Go } from "./trend.ts";
 
@@ -79,7 +79,8 @@ export class RunsView {
 
   #row(run: RunListed): HTMLElement {
     const isChosen = this.#state.chosen.includes(run.id);
-    const algorithm = run.policy === "cnn" ? `${run.algorithm}, CNN` : run.algorithm;
+    const environment = shortName(run.environment);
+    const algorithm = shortName(run.algorithm) + (run.policy === "cnn" ? ", CNN" : "");
     const changed = run.changedMs === 0 ? "–" : ago(run.changedMs);
     const folder = run.id.slice(0, -run.name.length);
     return h(
@@ -102,10 +103,10 @@ export class RunsView {
       h(
         "td",
         { class: "about" },
-        `${run.environment}, ${algorithm}${run.seed === null ? "" : `, seed ${run.seed}`}, ${changed}`,
+        `${environment}, ${algorithm}${run.seed === null ? "" : `, seed ${run.seed}`}, ${changed}`,
       ),
-      h("td", { class: "wide" }, run.environment),
-      h("td", { class: "wide" }, algorithm),
+      h("td", { class: "wide", title: run.environment }, environment),
+      h("td", { class: "wide", title: run.algorithm }, algorithm),
       h("td", { class: "wide number" }, run.seed ?? "–"),
       h(
         "td",

@@ -1,6 +1,12 @@
 /** Metrics in the forms of other programs. */
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { crc32c, metricsCsv, scalarsOf, tensorboardEvents } from "../../../rl/report/metrics_export.ts";
+import {
+  crc32c,
+  metricsCsv,
+  metricsJsonl,
+  scalarsOf,
+  tensorboardEvents,
+} from "../../../rl/report/metrics_export.ts";
 
 const lines = [
   { stage: "sft", update: 1, sftLoss: 2.5, learningRate: 0.1 },
@@ -30,6 +36,24 @@ Deno.test("a CSV table has a row for each step and stage, and nothing where ther
     "512,,,0.25,0.5",
     "",
   ]);
+});
+
+Deno.test("steps of JSON lines rise, as W&B wants them, though the warm start's are not environment steps", () => {
+  const warmStart = Array.from(
+    { length: 300 },
+    (_, i) => ({ stage: "sft", update: i + 1, sftLoss: 1 / (i + 1) }),
+  );
+  const evaluation = { stage: "evaluation", after: "sft", sampled: { success: 0.5 } };
+  const rows = metricsJsonl(scalarsOf([...warmStart, evaluation, ...lines])).trim().split("\n")
+    .map((line) => JSON.parse(line) as Record<string, number>);
+  const steps = rows.map(({ _step }) => _step);
+  assertEquals(steps, [...new Set(steps)].sort((a, b) => a - b));
+  assertEquals(rows[0], { _step: 0, "evaluation_sft/sampled/success": 0.5 });
+  assertEquals(rows.find(({ _step }) => _step === 256), {
+    _step: 256,
+    "sft/sftLoss": 1 / 256,
+    "rl/kl": 0.125,
+  });
 });
 
 Deno.test("checksums are those of RFC 3720", () => {
