@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { numberLine } from "../../../envs/mod.ts";
 import { resolveConfig } from "../../../rl/config.ts";
+import { openSameBase } from "../../../rl/remote/base.ts";
 import { firstPolicy } from "../../../rl/policies/mod.ts";
 import { testGpu } from "../../gpu.ts";
 import { NatsServer, withNats } from "../../nats.ts";
@@ -91,3 +92,38 @@ Deno.test(
     assertEquals((await run).afterRl, null);
   },
 );
+
+Deno.test("a path of the wire opens nothing: only the model's name is looked for", async () => {
+  const cardOf = (config: unknown) => ({
+    ...{
+      id: "a",
+      place: "far",
+      since: "s",
+      ponder: "0",
+      adapter: "x",
+      environment: "NumberLine",
+      isOwn: false,
+    },
+    ...{ envSettings: [], trainingSettings: [], kernels: { forced: null, chosen: {}, rejected: {} } },
+    files: { "config.json": new TextEncoder().encode(JSON.stringify(config)) },
+  });
+  const asked: string[] = [];
+  const place = {
+    modelOf: (name: string) => {
+      asked.push(name);
+      return `/nowhere/${name}`;
+    },
+  };
+  const sha256 = "0".repeat(64);
+  for (const model of ["/etc/passwd", "..\\..\\passwd", "a/b/passwd"]) {
+    const card = cardOf({ pretrained: { model, sha256 } });
+    await assertRejects(() => openSameBase(card, place), Error, '"passwd", which cannot be used here');
+  }
+  assertEquals(asked, ["passwd", "passwd", "passwd"]);
+  for (const model of ["..", "a/.", "a/", "", 3]) {
+    const card = cardOf({ pretrained: { model, sha256 } });
+    await assertRejects(() => openSameBase(card, place), SyntaxError, "Cannot ");
+  }
+  assertEquals(asked.length, 3);
+  assertEquals(await openSameBase(cardOf({}), place), null);
+});
