@@ -8,6 +8,7 @@
 import type { BlockSizes } from "./block.ts";
 import type { HostTensor } from "./checkpoint.ts";
 import type { VlmConfig } from "./config.ts";
+import { type LoraPattern, ofPattern, readLoraPattern } from "./lora_patterns.ts";
 import type { PretrainedFormat } from "./pretrained/config.ts";
 import { linearStd, type Parameters, type ParameterSpec, specOf } from "./parameters.ts";
 import { quote } from "./quote.ts";
@@ -15,7 +16,7 @@ import { addColumns, linear, type Tape, type Tensor } from "./tape/mod.ts";
 
 /** Which linear layers have adapters, and how large they are. */
 export interface LoraConfig {
-  /** Rank of every adapter, `r` in PEFT. */
+  /** Rank of every adapter that `rankPattern` does not name, `r` in PEFT. */
   readonly rank: number;
   /** Adapters are multiplied by alpha / rank. */
   readonly alpha: number;
@@ -23,6 +24,10 @@ export interface LoraConfig {
   readonly rslora?: boolean;
   /** Names of linear layers as PEFT has them: `q_proj`, `k_proj`, `v_proj`, `o_proj`, `gate_proj`, `up_proj`, `down_proj`. */
   readonly targets: readonly string[];
+  /** Other ranks by layer, as PEFT has them. */
+  readonly rankPattern?: LoraPattern;
+  /** Other alphas by layer. */
+  readonly alphaPattern?: LoraPattern;
 }
 
 /** The place of a linear layer in one of ours, which packs several. */
@@ -49,7 +54,14 @@ function placesOf({ width: C, heads: H, keyValueHeads: K = H, headSize, inner: I
   return places;
 }
 
-const scalingOf = ({ rank, alpha, rslora }: LoraConfig) => alpha / (rslora ? Math.sqrt(rank) : rank);
+/** Rank and factor of an adapter of the block of that name, `language.blocks.0`. */
+function adapterOf(lora: LoraConfig, block: string, target: string): { rank: number; scaling: number } {
+  const layer = Number(block.split(".").at(-1));
+  const paths = Object.values(ADAPTER_PATHS).map((pathOf) => pathOf(layer, target));
+  const rank = ofPattern(lora.rankPattern, paths, lora.rank);
+  const alpha = ofPattern(lora.alphaPattern, paths, lora.alpha);
+  return { rank, scaling: alpha / (lora.rslora ? Math.sqrt(rank) : rank) };
+}
 
 /**
  * Parameters of a block's adapters: A (in,r), drawn, and B (r,out), zero.
@@ -67,9 +79,10 @@ export function adapterSpecs(name: string, sizes: BlockSizes): ParameterSpec[] {
         `Cannot adapt ${quote(target)}: linear layers are ${Object.keys(places).join(", ")}`,
       );
     }
+    const { rank } = adapterOf(lora, name, target);
     return [
-      specOf(`${name}.lora.${target}.A`, "adapter", [place.rows, lora.rank], linearStd(place.rows)),
-      specOf(`${name}.lora.${target}.B`, "adapter", [lora.rank, place.columns]),
+      specOf(`${name}.lora.${target}.A`, "adapter", [place.rows, rank], linearStd(place.rows)),
+      specOf(`${name}.lora.${target}.B`, "adapter", [rank, place.columns]),
     ];
   });
 }
@@ -92,7 +105,8 @@ export function addAdapters(
       bias: null,
     });
     const Z = linear(tape, linear(tape, X, factor("A")), factor("B"));
-    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scalingOf(lora), inPlace: true });
+    const { scaling } = adapterOf(lora, name, target);
+    Y = addColumns(tape, Y, Z, { column: places[target].column, scale: scaling, inPlace: true });
   }
   return Y;
 }
@@ -104,8 +118,6 @@ const UNKNOWN = [
     "use_qalora",
     "fan_in_fan_out",
     "lora_bias",
-    "rank_pattern",
-    "alpha_pattern",
     "modules_to_save",
   ],
   ...[
@@ -136,9 +148,12 @@ const MOST_RANK = 2 ** 16;
 export function readLoraConfig(config: unknown, tensors?: Iterable<string>): LoraConfig {
   const { peft_type, r, lora_alpha, use_rslora = false, target_modules, bias = "none", ...rest } =
     (typeof config === "object" ? config ?? {} : {}) as Record<string, unknown>;
+  const { rank_pattern, alpha_pattern } = rest;
   const refuse = (state: string) => new RangeError(`Cannot use this adapter: ${state}`);
   if (peft_type !== "LORA") throw refuse(`its peft_type is ${quote(peft_type)}, only LORA is known`);
-  if (!Number.isInteger(r) || (r as number) < 1 || (r as number) > MOST_RANK) {
+  const isRank = (rank: unknown) =>
+    Number.isInteger(rank) && (rank as number) >= 1 && (rank as number) <= MOST_RANK;
+  if (!isRank(r)) {
     throw refuse(`r must be a whole number from 1 to ${MOST_RANK}, got ${quote(r)}`);
   }
   // JSON's 1e999 is infinite.
@@ -159,11 +174,15 @@ export function readLoraConfig(config: unknown, tensors?: Iterable<string>): Lor
   const targets = names.map((name) => name.split(".").at(-1)!).map((name) =>
     name === "out_proj" ? "o_proj" : name
   );
+  const rankPattern = readLoraPattern("rank_pattern", rank_pattern, isRank);
+  const alphaPattern = readLoraPattern("alpha_pattern", alpha_pattern, Number.isFinite);
   return {
     rank: r as number,
     alpha: lora_alpha,
     rslora: use_rslora === true,
     targets: [...new Set(targets)],
+    ...rankPattern && { rankPattern },
+    ...alphaPattern && { alphaPattern },
   };
 }
 
@@ -238,8 +257,10 @@ export function mergeAdapters<Tensor extends { readonly data: Float32Array }>(
   for (let block = 0; block < layers; block++) {
     for (const target of lora.targets) {
       const { layer, rows, column, columns } = places[target];
-      const name = `language.blocks.${block}.${layer}.weight`;
-      const factor = (which: string) => values.get(`language.blocks.${block}.lora.${target}.${which}`)!.data;
+      const blockName = `language.blocks.${block}`;
+      const name = `${blockName}.${layer}.weight`;
+      const factor = (which: string) => values.get(`${blockName}.lora.${target}.${which}`)!.data;
+      const { rank, scaling } = adapterOf(lora, blockName, target);
       const [A, B] = [factor("A"), factor("B")];
       const weight = merged.get(name)!;
       const data = Float32Array.from(weight.data);
@@ -247,8 +268,8 @@ export function mergeAdapters<Tensor extends { readonly data: Float32Array }>(
       for (let i = 0; i < rows; i++) {
         for (let o = 0; o < columns; o++) {
           let sum = 0;
-          for (let r = 0; r < lora.rank; r++) sum += A[i * lora.rank + r] * B[r * columns + o];
-          data[i * stride + column + o] += scalingOf(lora) * sum;
+          for (let r = 0; r < rank; r++) sum += A[i * rank + r] * B[r * columns + o];
+          data[i * stride + column + o] += scaling * sum;
         }
       }
       merged.set(name, { ...weight, data });

@@ -16,7 +16,6 @@ import {
   readPretrainedConfig,
   requireTensors,
   sizeOf,
-  type VlmConfig,
 } from "../../model/mod.ts";
 import { openWeights } from "../../model/weights_folder.ts";
 import { isModelFile } from "../hub/download.ts";
@@ -75,7 +74,7 @@ export async function readBase(
   using weights = await openWeights(folder);
   const entries = pretrainedEntries(read.format, model);
   requireTensors(weights, entries);
-  const adapter = await readAdapter(folder, names, model);
+  const adapter = await readAdapter(folder, names, read);
   const expected = new Set(entries.flatMap(({ theirs }) => theirs.map(({ name }) => name)));
   const files = names.filter((name) => name.endsWith(".safetensors"));
   const sizes = await Promise.all(files.map(async (name) => (await Deno.stat(`${folder}/${name}`)).size));
@@ -175,12 +174,12 @@ function tokenTextOf(tokenizer: unknown, id: number): string | null {
 async function readAdapter(
   folder: string,
   names: readonly string[],
-  model: VlmConfig,
+  { model, format }: PretrainedConfig,
 ): Promise<LoraConfig | null> {
   if (!names.includes("adapter_config.json")) return null;
-  const lora = readLoraConfig(await readJson(`${folder}/adapter_config.json`));
   using weights = await openWeights(folder, "adapter_model");
-  requireTensors(weights, adapterEntries({ ...model, lora }).map((theirs) => ({ theirs: [theirs] })));
+  const lora = readLoraConfig(await readJson(`${folder}/adapter_config.json`), weights.tensors.keys());
+  requireTensors(weights, adapterEntries({ ...model, lora }, format).map((theirs) => ({ theirs: [theirs] })));
   return lora;
 }
 

@@ -39,7 +39,9 @@ export function describeBase(base: BaseModel, digest: string): Facts {
         JSON.stringify(talk.form.beforeText)
       } prompt ${JSON.stringify(talk.form.afterText)} answer ${JSON.stringify(talk.form.afterAnswer)}`,
     ...adapter === null ? [] : [
-      `adapter    rank ${adapter.rank}, alpha ${adapter.alpha}, on ${adapter.targets.join(", ")}`,
+      `adapter    rank ${adapter.rank}, alpha ${adapter.alpha}, on ${adapter.targets.join(", ")}${
+        adapter.rankPattern || adapter.alphaPattern ? "; others by layer" : ""
+      }`,
     ],
     ...base.passedOver.length === 0 ? [] : [`buffers    ${base.passedOver.length} passed over`],
     `sha256     ${digest}`,

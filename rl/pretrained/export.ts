@@ -47,35 +47,37 @@ export interface Trained {
 /**
  * The PEFT folder of a run's adapters.
  *
- * @throws {UsageError} when the run has none, or the format of its base has no PEFT names.
+ * @throws {UsageError} when the run has none.
  */
 export function adapterFiles({ run, config, ours, card }: Trained, base: BaseModel): Files {
   const { lora } = config;
   if (lora === undefined) {
     throw new UsageError(`Cannot export an adapter of ${run}: it trained the whole model, use --merged`);
   }
-  if (base.format !== "idefics3") {
-    throw new UsageError(
-      `Cannot export an adapter of ${run}: PEFT knows no ${base.format} model, use --merged for a whole one`,
-    );
-  }
   return {
-    "adapter_model.safetensors": encodeSafetensors(toAdapter(config, ours), { format: "pt" }),
-    "adapter_config.json": JSON.stringify(peftConfig(lora, base.folder), null, 2) + "\n",
+    "adapter_model.safetensors": encodeSafetensors(toAdapter(config, ours, base.format), { format: "pt" }),
+    "adapter_config.json": JSON.stringify(peftConfig(lora, base), null, 2) + "\n",
     "README.md": card,
   };
 }
 
-function peftConfig({ rank, alpha, rslora, targets }: LoraConfig, base: string) {
+function peftConfig(
+  { rank, alpha, rslora, targets, rankPattern, alphaPattern }: LoraConfig,
+  { format, folder }: BaseModel,
+) {
+  // PEFT finds layers by the names that they have in the model.
+  const names = targets.map((target) => format === "nanovlm" && target === "o_proj" ? "out_proj" : target);
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: base,
+    base_model_name_or_path: folder,
     r: rank,
     lora_alpha: alpha,
     lora_dropout: 0,
     use_rslora: rslora === true,
-    target_modules: targets,
+    target_modules: names,
+    rank_pattern: rankPattern ?? {},
+    alpha_pattern: alphaPattern ?? {},
     bias: "none",
     fan_in_fan_out: false,
     inference_mode: true,

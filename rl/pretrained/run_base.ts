@@ -123,6 +123,12 @@ export function keptParameters<Spec extends ParameterSpec>(list: readonly Spec[]
   return list.filter(({ kind, part }) => kind === "adapter" || part === "value_head");
 }
 
+const isRank = (rank: unknown) =>
+  Number.isInteger(rank) && (rank as number) >= 1 && (rank as number) <= 65_536;
+const isPattern = (pattern: unknown, isAllowed: (value: unknown) => boolean) =>
+  pattern === undefined ||
+  typeof pattern === "object" && pattern !== null && Object.values(pattern).every(isAllowed);
+
 /**
  * Checks what a checkpoint says about the model below it.
  *
@@ -131,9 +137,10 @@ export function keptParameters<Spec extends ParameterSpec>(list: readonly Spec[]
 export function readReference(reference: unknown, path: string): PretrainedReference {
   const { model, sha256, splitPictures = false, lora } = (reference ?? {}) as Partial<PretrainedReference>;
   const isLora = lora === undefined ||
-    typeof lora === "object" && lora !== null && Number.isInteger(lora.rank) && lora.rank >= 1 &&
-      lora.rank <= 65_536 && Number.isFinite(lora.alpha) && Array.isArray(lora.targets) &&
-      lora.targets.every((target) => (ADAPTED_LAYERS as readonly unknown[]).includes(target));
+    typeof lora === "object" && lora !== null && isRank(lora.rank) && Number.isFinite(lora.alpha) &&
+      Array.isArray(lora.targets) &&
+      lora.targets.every((target) => (ADAPTED_LAYERS as readonly unknown[]).includes(target)) &&
+      isPattern(lora.rankPattern, isRank) && isPattern(lora.alphaPattern, Number.isFinite);
   const isGood = typeof model === "string" && model !== "" && !model.includes("\0") &&
     typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256) && typeof splitPictures === "boolean";
   if (isGood && isLora) return { model, sha256, splitPictures, ...lora && { lora } };

@@ -22,8 +22,8 @@ function requireSameModel(source: string, policy: Policy, config: CommonSettings
   const lora = policy instanceof Agent ? policy.vlm.config.lora : undefined;
   const wanted = config.model === undefined ? undefined : loraOf(config);
   const isSame = (base !== null) === (config.model !== undefined) &&
-    JSON.stringify(lora && [lora.rank, lora.alpha, lora.targets]) ===
-      JSON.stringify(wanted && [wanted.rank, wanted.alpha, wanted.targets]);
+    JSON.stringify(lora && [lora.rank, lora.alpha, lora.targets, lora.rankPattern, lora.alphaPattern]) ===
+      JSON.stringify(wanted && [wanted.rank, wanted.alpha, wanted.targets, undefined, undefined]);
   if (isSame) return;
   throw new UsageError(
     `Cannot begin with the weights of ${source}: it trained ${

@@ -1,13 +1,16 @@
 /** PEFT's ways to name what is adapted, in both formats. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import {
   adapterEntries,
   encodeSafetensors,
   type HostTensor,
   inMemory,
+  layOut,
+  readLoraConfig,
   readPretrained,
   readPretrainedConfig,
+  Tape,
   toAdapter,
   Weights,
 } from "../../model/mod.ts";
@@ -97,3 +100,50 @@ gpuTest(
     );
   },
 );
+
+gpuTest("a rank and an alpha by layer are those of a plain adapter of that rank and alpha", async (gpu) => {
+  const folder = folderOf("idefics3-tiny");
+  const json = await jsonOf(`${folder}/config.json`);
+  const { model } = readPretrainedConfig(json);
+  const logitsOf = async (change: Record<string, unknown>) => {
+    const config = {
+      peft_type: "LORA",
+      r: 2,
+      lora_alpha: 4,
+      target_modules: ["q_proj", "v_proj"],
+      ...change,
+    };
+    const lora = readLoraConfig(config);
+    const entries = adapterEntries({ ...model, lora });
+    const ours = new Map(
+      entries.map(({ ours, shape: [rows, columns] }) => [
+        ours,
+        { data: Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)) },
+      ]),
+    );
+    using weights = await openWeights(folder);
+    using own = await weightsOf(toAdapter({ ...model, lora }, ours));
+    const { vlm } = await readPretrained(gpu, json, weights, { adapter: { config, weights: own } });
+    const layout = layOut([{ prompt: [{ kind: "text", ids: [5, 9, 70, 3] }], response: [] }], vlm.config);
+    using tape = new Tape(gpu, { record: false });
+    const [logits] = await gpu.read(vlm.logits(tape, vlm.hidden(tape, layout)).data);
+    vlm.parameters.dispose();
+    return { logits, ranks: entries.map(({ shape }) => Math.min(...shape)) };
+  };
+  const plain = await logitsOf({ r: 3, lora_alpha: 12 });
+  const byEnd = { q_proj: 3, "self_attn.v_proj": 3 };
+  const patterned = await logitsOf({ rank_pattern: byEnd, alpha_pattern: { q_proj: 12, v_proj: 12 } });
+  assertEquals(patterned.logits, plain.logits);
+  assertNotEquals((await logitsOf({ rank_pattern: byEnd })).logits, plain.logits);
+  // The first key that fits counts; the end of a name is no end of a path.
+  const { ranks } = await logitsOf({
+    rank_pattern: {
+      "^model.text_model.layers.1.self_attn.q_proj": 1,
+      "^layers.0.self_attn.q_proj": 7,
+      [String.raw`layers\.2\.self_attn\.v_proj`]: 4,
+      roj: 8,
+      v_proj: 5,
+    },
+  });
+  assertEquals(ranks, [2, 2, 5, 5, 1, 1, 5, 5, 2, 2, 4, 4]);
+});

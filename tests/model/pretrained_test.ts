@@ -46,7 +46,10 @@ Deno.test("an adapter that our model cannot have is named", () => {
     [{ modules_to_save: ["lm_head"] }, "it has modules_to_save"],
     [{ layers_to_transform: 0 }, "it has layers_to_transform (0)"],
     [{ exclude_modules: ".*vision.*" }, "it has exclude_modules"],
-    [{ rank_pattern: { k_proj: 2 } }, "it has rank_pattern"],
+    [{ rank_pattern: { "(.*)+k_proj": 2 } }, 'rank_pattern has "(.*)+k_proj", only layers and ends'],
+    [{ rank_pattern: { k_proj: 0 } }, 'rank_pattern gives "k_proj" 0'],
+    [{ alpha_pattern: { k_proj: "8" } }, 'alpha_pattern gives "k_proj" "8"'],
+    [{ alpha_pattern: [8] }, "alpha_pattern must be an object"],
     [{ target_modules: "all-linear" }, "target_modules must be a list of names"],
   ];
   for (const [change, message] of bad) {
