@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../../kernels/gpu/mod.ts";
 import {
   AdamW,
+  adapterEntries,
   type LoraConfig,
   mergeAdapters,
   type Parameter,
@@ -10,8 +11,11 @@ import {
   Vlm,
 } from "../../../model/mod.ts";
 import { loadPretrained } from "../../../model/pretrained/folder.ts";
+import { readBase } from "../../../rl/pretrained/base.ts";
+import { adapterFiles } from "../../../rl/pretrained/export.ts";
 import { compareWithGolden, type Golden, readGolden } from "../../../rl/pretrained/verify.ts";
 import { gpuTest } from "../../gpu.ts";
+import { TempFolder } from "../tiny_run.ts";
 
 const DATA = new URL("../../model/data/pretrained", import.meta.url).pathname;
 const TINY = `${DATA}/idefics3-tiny`;
@@ -105,3 +109,31 @@ gpuTest(
     assert(!isWithin(after[0]));
   },
 );
+
+Deno.test("an adapter that was exported is read again, of either format and with ranks by layer", async () => {
+  for (const name of ["idefics3-tiny", "nanovlm-tiny"]) {
+    using temp = new TempFolder();
+    for (const file of ["config.json", "model.safetensors"]) {
+      Deno.copyFileSync(`${DATA}/${name}/${file}`, `${temp.path}/${file}`);
+    }
+    const base = await readBase(temp.path);
+    const lora = {
+      ...{ rank: 2, alpha: 4, rslora: false, targets: ["q_proj", "o_proj", "up_proj"] },
+      ...{ rankPattern: { up_proj: 3 }, alphaPattern: { q_proj: 8 } },
+    };
+    const config = { ...base.model, lora };
+    const ours = new Map(
+      adapterEntries(config, base.format).map(({ ours, shape: [rows, columns] }) => [
+        ours,
+        { shape: [columns, rows], data: new Float32Array(rows * columns) },
+      ]),
+    );
+    for (
+      const [file, content] of Object.entries(adapterFiles({ run: "a run", config, ours, card: "" }, base))
+    ) {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content as Uint8Array;
+      Deno.writeFileSync(`${temp.path}/${file}`, bytes);
+    }
+    assertEquals((await readBase(temp.path)).adapter, lora);
+  }
+});
