@@ -198,9 +198,9 @@ export class EpisodesView {
           h(
             "small",
             {},
-            `${row.turns} ${row.turns === 1 ? "turn" : "turns"}`,
             row.unparsed > 0 && h("em", {}, "no action"),
             row.unfaithful > 0 && h("em", {}, "disagrees"),
+            `${row.turns} ${row.turns === 1 ? "turn" : "turns"}`,
           ),
         ),
         h("span", { class: "said" }, row.text),

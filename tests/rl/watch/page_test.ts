@@ -185,6 +185,8 @@ Deno.test({
     using temp = new TempFolder();
     await writeSyntheticRun(`${temp.path}/a`, { iterations: 40, recorded: 12 });
     await writeSyntheticRun(`${temp.path}/b`, { iterations: 40, recorded: 12, seed: 1 });
+    // A name that no column has room for.
+    await writeSyntheticRun(`${temp.path}/${"long-name-".repeat(9)}`, { iterations: 2, recorded: 1 });
     const html = `${temp.path}/page.html`;
     await Deno.writeTextFile(html, await exportPage(await readPage(), await findRuns([temp.path])));
     for (
@@ -204,6 +206,17 @@ Deno.test({
           await page.evaluate("scrollTo(0, 0)");
         }
         if (view === "episodes") await page.waitForSelector(".film img");
+        if (view === "episodes") {
+          const [end, start] = [".row .what", ".row .return"].map((place) =>
+            page.locator(place).first().boundingBox()
+          );
+          const box = (await end)!;
+          assert(box.x + box.width <= (await start)!.x, "a row's text runs into its return");
+          const inner = await page.locator(".row .name").first().evaluate((name) =>
+            name.scrollWidth - name.clientWidth
+          );
+          assert(inner <= 0, `a row's name is ${inner} pixels wider than its room`);
+        }
         const excess = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
         assert(Number(excess) <= 0, `${view} is ${excess} pixels wider than ${width}`);
         await keepScreenshot(page, `watch-${view}-${width}-${colorScheme}`);
