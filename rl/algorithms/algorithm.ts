@@ -17,6 +17,7 @@ import { type ObjectiveSettings, objectiveSettings, type Sample } from "../objec
 import type { Policy } from "../policy.ts";
 import { requireActionValues, requireDemonstrations, requireSeededReset } from "../requirements.ts";
 import type { Rollout, Transition } from "../rollout.ts";
+import { requirePlan, requireScores } from "./returned.ts";
 
 /** How an iteration's experience is collected. */
 export type Collection =
@@ -176,7 +177,8 @@ export async function learn<O extends Options>(
     throw new TypeError(`Cannot learn by ${algorithm.name}: it has neither "score" nor "learn", give it one`);
   }
   const objective = objectiveSettings(algorithm.objective(settings));
-  const { samples, metrics } = await algorithm.score(rollout, settings, context);
+  const scores = await algorithm.score(rollout, settings, context);
+  const { samples, metrics } = requireScores(algorithm, scores, transitions);
   context.observer?.scored(samples, objective);
   const improved = await improve(
     context,
@@ -197,6 +199,7 @@ export async function learn<O extends Options>(
 /**
  * Checks that an environment has what an algorithm needs with these settings. Call it before anything is trained.
  *
+ * @throws {UsageError} naming what the algorithm returns of another kind.
  * @throws {UsageError} naming what the environment lacks and what would do instead. It may lack a reset that follows its
  * seed, a solver, or exact action values.
  */
@@ -205,12 +208,13 @@ export function requireFeatures<O extends Options>(
   environment: EnvironmentDefinition,
   settings: SettingsOf<O>,
 ): void {
-  const collection = algorithm.collect(settings);
+  const collection = algorithm.collect(settings), objective = algorithm.objective(settings);
+  requirePlan(algorithm.name, collection, algorithm.score === undefined ? null : objective);
   const sharesDeals = collection.kind === "episodes" && collection.groupSize > 1;
   if (sharesDeals || algorithm.replaysDeals?.(settings)) {
     requireSeededReset(environment, `use ${algorithm.name} in`);
   }
-  if (algorithm.objective(settings).correctionCoefficient > 0) {
+  if (objective.correctionCoefficient > 0) {
     requireDemonstrations(environment.make(), "use --correction-coefficient 0");
   }
   if (settings.exactCredit) requireActionValues(environment.make(), "use --exact-credit in");

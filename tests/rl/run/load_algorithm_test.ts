@@ -8,7 +8,7 @@ import { TempFolder } from "../tiny_run.ts";
 
 const OPTIONS = 'options: { episodes: { type: "integer", default: 4, meaning: "episodes" } }';
 const REST =
-  `collect: () => ({ kind: "episodes", groups: 4, groupSize: 1 }), objective: (s) => s, score: () => ({ samples: [] })`;
+  `collect: () => ({ kind: "episodes", groups: 4, groupSize: 1 }), objective: (s) => ({ ...s, ratio: "token", values: "none" }), score: () => ({ samples: [] })`;
 const GOOD = `{ name: "mine", ${OPTIONS}, ${REST} }`;
 
 async function load(source: string) {
