@@ -48,7 +48,7 @@ export const workerCommand: Command<typeof options> = {
     const own = values.env === undefined ? null : await loadEnvironment(values.env);
     await using exchange = await connectTo(values.nats, { ...values, flag: "--nats", note });
     const jobs = await stoppable(
-      () => note("Stopping after this job"),
+      () => note("Stopping after this turn; what is left goes to another worker"),
       async (isStopped) =>
         await work({
           ...{ exchange, run: values.run, once: values.once, note, isStopped },

@@ -55,8 +55,9 @@ export interface LearnerSettings {
   readonly isStopped: () => boolean;
 }
 
-/** Most turns of a job, so that little is lost with a worker, and others can join. */
+/** Most turns of a job, and milliseconds that it should take: little is lost with a worker then, and others can join. */
 const MOST_TURNS = 16;
+const JOB_MS = 10_000;
 
 /** What a result must be. */
 interface Expected extends ExpectedResponses {
@@ -71,6 +72,8 @@ export class RemoteActors implements Actors, AsyncDisposable {
   readonly #weights: WeightPublisher;
   /** Widths of jobs that keep every bit, by the batch's width and the width that was wanted. */
   readonly #widths = new Map<string, number>();
+  /** Milliseconds that a turn of a lone worker took at last; before it is known, such that a job has four. */
+  #turnMs = JOB_MS / 4;
   #card: Uint8Array | null = null;
   #isClosed = false;
 
@@ -173,12 +176,16 @@ export class RemoteActors implements Actors, AsyncDisposable {
         // Several workers share the places: each end of an episode in one part decides about the deals of another.
         if (width < side) return 0;
         const startMs = performance.now();
-        const places = { next, turns: Math.min(most, MOST_TURNS) };
+        const soon = Math.max(1, Math.floor(JOB_MS / this.#turnMs));
+        const places = { next, turns: Math.min(most, MOST_TURNS, soon) };
         const rows = situations.map(rowOf);
         const played = await this.#play(policy, { ...settings, ...how, rows, side, places });
         elsewhere.addTurns(random, settings, played);
-        this.work.waitedMs += performance.now() - startMs;
-        return Math.max(...played.map(({ length }) => length));
+        const turns = Math.max(...played.map(({ length }) => length));
+        const elapsedMs = performance.now() - startMs;
+        this.#turnMs = elapsedMs / turns;
+        this.work.waitedMs += elapsedMs;
+        return turns;
       },
     };
   }

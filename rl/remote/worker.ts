@@ -75,7 +75,7 @@ export async function work(settings: WorkerSettings): Promise<number> {
       continue;
     }
     isTold = false;
-    const gpu = withTurns(await settings.openGpu());
+    const gpu = await settings.openGpu();
     try {
       const session = await openSession(found, gpu, settings);
       if (session === null) continue;
@@ -156,6 +156,7 @@ class Session {
     readonly me: WorkerName,
   ) {
     this.#weights = weights;
+    withTurns(policy.gpu);
   }
 
   static async open(found: FoundRun, gpu: Gpu, settings: WorkerSettings): Promise<Session> {

@@ -291,8 +291,9 @@ Deno.test("groups of episodes are the same with 1, 2 and 5 workers, in a few job
   using temp = new TempFolder();
   await using server = await NatsServer.start();
   const { klStop: _, ...imitating } = tiny;
-  const experts = { ...imitating, algorithm: "expert-iteration", groups: 6, envSteps: 60 };
-  const turns = { ...TINY, algorithm: "ppo", sftSteps: 1, evalEpisodes: 1 };
+  const few = { sftSteps: 1, evalEpisodes: 1 };
+  const experts = { ...imitating, ...few, algorithm: "expert-iteration", groups: 6, envSteps: 60 };
+  const turns = { ...TINY, ...few, algorithm: "ppo" };
   for (
     const { settings, workers } of [
       { settings: GROUPS, workers: [1, 2, 5] },
