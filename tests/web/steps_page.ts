@@ -116,14 +116,14 @@ async function fetchDemo(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await (await fetch(name)).arrayBuffer());
 }
 
-/** Trains in memory and returns how often the greedy policy succeeds, and how many iterations of RL there were. */
+/** Trains in memory and returns how often the sampled policy succeeds after each stage, and how many iterations of RL there were. */
 export async function trainToSuccess(settings: Record<string, unknown>) {
   const gpu = await sharedGpu();
-  let success = NaN;
+  const success = { sft: NaN, rl: NaN };
   let iterations = 0;
   for await (const event of train({ environment: numberLine, settings, gpu })) {
     if (event.stage === "rl") iterations++;
-    if (event.stage === "evaluation" && event.after === "rl") success = event.greedy.success;
+    if (event.stage === "evaluation") success[event.after] = event.sampled.success;
   }
   return { success, iterations };
 }
