@@ -32,6 +32,30 @@ export function bindingsOf(
   };
 }
 
+/**
+ * What is wrong with the entry point of a shader that has some, or null. A device's message about it names no kernel. A text
+ * without any entry point is left to the compiler, which says more.
+ */
+export function entryPointFault(
+  code: string,
+  entryPoint: string,
+  { maxComputeInvocationsPerWorkgroup: most }: Pick<GPUSupportedLimits, "maxComputeInvocationsPerWorkgroup">,
+): string | null {
+  const text = code.replaceAll(/\/\/.*/g, "");
+  const entries = [...text.matchAll(/@compute\b[^{;]*?\bfn\s+(\w+)/g)];
+  if (entries.length === 0) return null;
+  const entry = entries.find(([, name]) => name === entryPoint);
+  if (entry === undefined) {
+    return `it has no entry point ${entryPoint}, known: ${entries.map(([, name]) => name).join(", ")}`;
+  }
+  const size =
+    /@workgroup_size\(([\d\s,u]+)\)/.exec(entry[0])?.[1].split(",").map((each) => parseInt(each)) ?? [];
+  const invocations = size.filter(Number.isFinite).reduce((product, each) => product * each, 1);
+  return invocations <= most
+    ? null
+    : `a workgroup of ${entryPoint} has ${invocations} invocations, this device allows ${most}`;
+}
+
 /** The names that a function of a shader mentions, or one that it mentions, and so on. */
 export function namesReached(code: string, entryPoint: string): ReadonlySet<string> {
   const bodies = new Map(

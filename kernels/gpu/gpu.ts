@@ -190,6 +190,11 @@ export class Gpu {
   /** Records one launch into the open pass. */
   dispatch({ kernel, bindings, workgroups: [x, y = 1, z = 1] }: Dispatch): void {
     this.#throwPending();
+    if (!Number.isInteger(x + y + z) || x < 0 || y < 0 || z < 0) {
+      throw new RangeError(
+        `Cannot dispatch ${kernel.name}: ${x} x ${y} x ${z} workgroups are no whole numbers`,
+      );
+    }
     if (x === 0 || y === 0 || z === 0) return;
     if (Math.max(x, y, z) > 65535) {
       throw new RangeError(

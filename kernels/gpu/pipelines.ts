@@ -7,7 +7,7 @@ import type { Binding } from "./bindings.ts";
 import { debugLevel, debugLog } from "./host.ts";
 import { snippets } from "../wgsl/mod.ts";
 import { BINDERS, type Declaration, declarationsOf } from "./declarations.ts";
-import { bindingFault, bindingsOf, type EntryPointBindings } from "./entry_points.ts";
+import { bindingFault, bindingsOf, type EntryPointBindings, entryPointFault } from "./entry_points.ts";
 import { hideUniforms, sampleTexels } from "./rewrite.ts";
 import type { UniformLayout } from "./uniforms.ts";
 import { composeWgsl, type Origin, type Snippet, type WgslConstants } from "./wgsl.ts";
@@ -120,9 +120,11 @@ export class PipelineCache {
     const file = fileOf(kernel);
     const composed = composeWgsl(kernel.source, kernel.constants, { file, snippets: snippetsFor(kernel) });
     const declarations = new Map(declarationsOf(composed.code, file).map((each) => [each.binding, each]));
+    const entryPoint = kernel.entryPoint ?? "main";
+    const fault = entryPointFault(composed.code, entryPoint, this.#device.limits);
+    if (fault !== null) throw new SyntaxError(`Cannot compile ${file}: ${fault}`);
     let { code } = composed;
     if (this.#hidesUniforms) code = hideUniforms(code);
-    const entryPoint = kernel.entryPoint ?? "main";
     const sampled = this.#sampler === null ? null : sampleTexels(code, entryPoint);
     if (sampled !== null) code = sampled.code;
     // On the first line, so that positions in error messages stay.

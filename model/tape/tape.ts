@@ -180,7 +180,7 @@ export class Tape implements Disposable {
     for (let call = this.#calls.pop(); call !== undefined; call = this.#calls.pop()) {
       const dOutputs = call.outputs.map((output) => this.#gradients.get(output) ?? null);
       if (dOutputs.some((gradient) => gradient !== null)) {
-        const dInputs = call.rule.backward(this, call, dOutputs);
+        const dInputs = requireOneEach(call, call.rule.backward(this, call, dOutputs));
         call.inputs.forEach((input, index) => {
           if (!input?.requiresGradient) return;
           const gradient = dInputs[index];
@@ -307,5 +307,13 @@ function notAParameter({ name }: AnyOpRule, index: number, { label, shape }: Ten
       formatShape(shape)
     }, depends on parameters ` +
       `but must be one itself, detach it or use another op`,
+  );
+}
+
+function requireOneEach<T>({ rule, inputs }: Recorded, gradients: readonly T[]): readonly T[] {
+  if (gradients?.length === inputs.length) return gradients;
+  throw new TypeError(
+    `Cannot differentiate ${rule.name}: backward returned ${gradients?.length ?? "no"} gradients, ` +
+      `expected one for each of ${inputs.length} operands, null for one without`,
   );
 }

@@ -103,7 +103,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an op's mistakes are named: operands, and gradients of another size",
+  name: "an op's mistakes are named: operands, gradients of another size, and missing ones",
   ...onGpu,
   fn: async () => {
     const gpu = await testGpu();
@@ -125,6 +125,15 @@ Deno.test({
         () => tape.backward(sum(tape, tape.apply(short, [x])[0])),
         RangeError,
         "Cannot differentiate short: the gradient of input 0 (4) has 2 words, take memory from tape.gradientOf",
+      );
+    }
+    for (const [gradients, count] of [[[], "0"], [undefined, "no"]] as const) {
+      using tape = new Tape(gpu, { record: true });
+      const none = { ...double, name: "none", backward: () => gradients } as unknown as typeof double;
+      assertThrows(
+        () => tape.backward(sum(tape, tape.apply(none, [x])[0])),
+        TypeError,
+        `Cannot differentiate none: backward returned ${count} gradients, expected one for each of 1 operands`,
       );
     }
     assertEquals((await readSlice(gpu, x.data)).length, 4);

@@ -1,5 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { bindingFault, bindingsOf, namesReached } from "../../../kernels/gpu/entry_points.ts";
+import {
+  bindingFault,
+  bindingsOf,
+  entryPointFault,
+  namesReached,
+} from "../../../kernels/gpu/entry_points.ts";
 import { type Gpu, type KernelSource, params, read, write } from "../../../kernels/gpu/mod.ts";
 import { gpuTest } from "../../gpu.ts";
 
@@ -20,6 +25,20 @@ Deno.test("the bindings of an entry point are those that it mentions, itself or 
   assertEquals(indices("constant"), [1]);
   assertEquals(bindingsOf(SOURCE, "main").declared.map(({ name }) => name), ["X", "Y", "shape", "texels"]);
   assertEquals(namesReached(SOURCE, "main").has("bias"), false, "comments do not count");
+});
+
+Deno.test("an entry point that is not there, or whose workgroups are too large, is named; other texts are the compiler's", () => {
+  const limits = { maxComputeInvocationsPerWorkgroup: 1024 };
+  const code =
+    "@compute @workgroup_size(64, 2)\nfn mian() {} @compute @workgroup_size(64, 32u) fn large() {}";
+  assertEquals(entryPointFault(code, "mian", limits), null);
+  assertEquals(entryPointFault(code, "main", limits), "it has no entry point main, known: mian, large");
+  assertEquals(
+    entryPointFault(code, "large", limits),
+    "a workgroup of large has 2048 invocations, this device allows 1024",
+  );
+  assertEquals(entryPointFault("@compute @workgroup_size(SIZE) fn main() {}", "main", limits), null);
+  assertEquals(entryPointFault("fn main( {", "main", limits), null);
 });
 
 Deno.test("a launch of what the entry point uses has no fault, nor has a text without the entry point", () => {

@@ -231,6 +231,13 @@ test("too many workgroups are refused, none is no launch", async (gpu) => {
     "Cannot dispatch test/affine: 1 x 65536 x 1 workgroups exceed 65535 a dimension for read placeholder[4], " +
       "write Y[4], use a smaller batch",
   );
+  for (const workgroups of [[NaN], [1.5, 1], [1, -1]] as [number, number?][]) {
+    assertThrows(
+      () => gpu.dispatch({ kernel: affine, bindings, workgroups }),
+      RangeError,
+      "workgroups are no whole numbers",
+    );
+  }
   const dispatches = gpu.dispatchCount;
   gpu.dispatch({ kernel: affine, bindings, workgroups: [3, 0] });
   assertEquals(gpu.dispatchCount, dispatches);

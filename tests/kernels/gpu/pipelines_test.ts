@@ -105,6 +105,7 @@ ownGpuTest("a pipeline is compiled once for each kernel, entry point and set of 
 
 /** A device that compiles everything and does nothing. */
 const idleDevice = {
+  limits: { maxComputeInvocationsPerWorkgroup: 1024 },
   createShaderModule: () => null,
   createComputePipeline: () => ({ getBindGroupLayout: () => null }),
 } as unknown as GPUDevice;
@@ -162,6 +163,7 @@ ownGpuTest("bindings that differ from the shader's are refused with its file and
 Deno.test("where subgroups need a line, shaders that use them get it, and keep their line numbers", () => {
   const codes: string[] = [];
   const device = {
+    limits: { maxComputeInvocationsPerWorkgroup: 1024 },
     createShaderModule: ({ code }: { code: string }) => codes.push(code),
     createComputePipeline: () => ({ getBindGroupLayout: () => null }),
   } as unknown as GPUDevice;
