@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Random } from "../envs/mod.ts";
+import { Random } from "../envs/shared/random.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import { type Command, commandLine, defineOptions, runCommand, taskArguments } from "../rl/cli/mod.ts";
 import { NatsServer, netArguments, WorkerProcess } from "../tests/nats_server.ts";
