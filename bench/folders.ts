@@ -16,13 +16,16 @@ function exists(file: URL): boolean {
   }
 }
 
+/** What only browsers ask a device for, so that no benchmark in Deno has it. */
+const BROWSERS_ONLY: GPUFeatureName = "float32-filterable";
+
 /** The cases of a folder: `cases`, and every other list that is called so, as `halfCases`. */
 async function casesIn(folder: string): Promise<[folder: string, cases: readonly KernelCase[]]> {
   const lists: Readonly<Record<string, unknown>> = await import(new URL(`${folder}/cases.ts`, KERNELS).href);
   const cases = Object.keys(lists).filter((name) => /^(cases|\w+Cases)$/.test(name)).sort().flatMap((name) =>
     lists[name] as readonly KernelCase[]
   );
-  return [folder, cases];
+  return [folder, cases.filter(({ feature }) => feature !== BROWSERS_ONLY)];
 }
 
 const folders = [...Deno.readDirSync(KERNELS)].map(({ name }) => name).sort().filter((name) =>

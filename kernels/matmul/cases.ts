@@ -118,7 +118,7 @@ export const halfCases: readonly KernelCase[] = shapes.map(toCase).map((full) =>
   },
 }));
 
-/** Apart, as only SwiftShader takes `quads`, whose device alone has this feature. */
+/** Apart, as only SwiftShader takes `quads`, in browsers: no other device is asked for this feature. */
 export const quadCases: readonly KernelCase[] = shapes.filter(matmulSupportsQuads).map(toCase).map((
   full,
 ) => ({

@@ -280,7 +280,7 @@ Deno.test("tuning's table tells the usual choice and what was far behind", () =>
   const [{ kernelCase, folder }] = benchCases;
   const time = (variant: string | null, elapsedUs: number) => ({ folder, kernelCase, variant, elapsedUs });
   const text = formatTuning([time("naive", Infinity), time(null, 12.34)]);
-  assertStringIncludes(text, "naive  far behind");
+  assertStringIncludes(text, "naive    far behind");
   assertStringIncludes(text, "(usual)     12.3 us");
 });
 
