@@ -77,6 +77,7 @@ export {
   readLoraConfig,
   toAdapter,
 } from "./lora.ts";
+export { type LoraPattern } from "./lora_patterns.ts";
 export { generate, type GenerateOptions, type Response } from "./generate.ts";
 export { assess, type Assessment, type AssessOptions } from "./assess.ts";
 export {
