@@ -36,7 +36,6 @@ export interface ChatTokens {
 const PROMPT = "qzpromptzq";
 const ANSWER = "qzanswerzq";
 const MAX_TEMPLATE = 1 << 16;
-const MAX_RENDERED = 1 << 16;
 /** How much larger the process may grow while a template is rendered: more than any that is meant to be rendered takes. */
 const MAX_GROWTH_BYTES = 250e6;
 /** Milliseconds between looks at that. */
@@ -68,7 +67,7 @@ export function findTemplate(files: Readonly<Record<string, unknown>>): string |
  * @throws {SyntaxError} If it cannot be rendered, takes too long or too much memory, or does not keep picture and prompt in
  * their order.
  */
-export async function readChatForm(template: string, tokens: ChatTokens, limitMs = 5000): Promise<ChatForm> {
+export async function readChatForm(template: string, tokens: ChatTokens, limitMs = 1000): Promise<ChatForm> {
   const refuse = (state: string) =>
     new SyntaxError(`Cannot use the chat template: ${state}, correct it or remove it from the folder`);
   if (template.length > MAX_TEMPLATE) throw refuse(`it has ${template.length} characters`);
@@ -91,7 +90,7 @@ export async function readChatForm(template: string, tokens: ChatTokens, limitMs
     const [{ text: asked }, { text: answered }] = replies.slice(i, i + 2);
     const at = asked?.indexOf(PROMPT) ?? -1;
     const imageAt = asked?.indexOf(image) ?? -1;
-    if (asked === null || at < 0 || imageAt < 0 || imageAt > at || asked.length > MAX_RENDERED) continue;
+    if (asked === null || at < 0 || imageAt < 0 || imageAt > at) continue;
     const answerAt = answered?.lastIndexOf(ANSWER) ?? -1;
     return {
       beforeImage: asked.slice(0, imageAt),

@@ -1,9 +1,11 @@
 /**
- * Renders a chat template in a thread of its own, which can be ended: a template from a stranger may loop for ever.
+ * Renders a chat template in a thread of its own, which can be ended: a template from a stranger may loop for ever. A thread that
+ * is in the middle of one call, such as the making of a list of a thousand million numbers, cannot be ended. Steps, texts and
+ * lists are therefore bounded too, and with them the work of a call.
  *
  * @module
  */
-import { Template } from "@huggingface/jinja";
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
 
 /** What is rendered. */
 export interface RenderRequest {
@@ -14,6 +16,41 @@ export interface RenderRequest {
 /** The texts, in order. One that cannot be rendered is null, and the error says why. */
 export type RenderReply = readonly { readonly text: string | null; readonly error: string }[];
 
+/** Far more than the rendering of two messages takes. */
+const MOST_STEPS = 200_000;
+const MOST_CHARACTERS = 1 << 14;
+const MOST_ITEMS = 1 << 10;
+
+let steps = 0;
+const { evaluate } = Interpreter.prototype;
+Interpreter.prototype.evaluate = function (...args) {
+  const result = evaluate.apply(this, args), { value } = result;
+  // A loop takes a step for each item, whatever it does with it.
+  steps += Array.isArray(value) ? 1 + value.length : 1;
+  if (steps > MOST_STEPS) throw new RangeError(`it takes more than ${MOST_STEPS} steps`);
+  if (typeof value === "string" && value.length > MOST_CHARACTERS) {
+    throw new RangeError(`it makes a text of more than ${MOST_CHARACTERS} characters`);
+  }
+  if (Array.isArray(value) && value.length > MOST_ITEMS) {
+    throw new RangeError(`it makes a list of more than ${MOST_ITEMS} items`);
+  }
+  return result;
+};
+
+/** Python's `range`. */
+function range(start: number, stop?: number, step = 1): number[] {
+  const [first, end] = stop === undefined ? [0, start] : [start, stop];
+  const count = Math.ceil((end - first) / step);
+  if (!(count <= MOST_ITEMS)) throw new RangeError(`it makes a list of more than ${MOST_ITEMS} items`);
+  return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step);
+}
+
+// The library's own makes a list of any length at once.
+const { set } = Environment.prototype;
+Environment.prototype.set = function (name, value) {
+  return set.call(this, name, name === "range" && typeof value === "function" ? range : value);
+};
+
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<RenderRequest>) => void;
   postMessage: (reply: RenderReply | "begins") => void;
@@ -22,6 +59,7 @@ const scope = globalThis as unknown as {
 scope.onmessage = ({ data: { template, contexts } }) => {
   scope.postMessage("begins");
   scope.postMessage(contexts.map((context) => {
+    steps = 0;
     try {
       return { text: new Template(template).render(context), error: "" };
     } catch (error) {

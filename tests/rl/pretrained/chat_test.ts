@@ -29,18 +29,29 @@ Deno.test("a template whose messages are texts has the picture in them", async (
   });
 });
 
+/** Doubles a value forty times. */
+const GROWS =
+  "{% set ns = namespace(v=START) %}{% for i in range(40) %}{% set ns.v = ns.v + ns.v %}{% endfor %}";
+
 Deno.test("templates that fail, forget the picture, or never end are refused", async () => {
   const cases: [string, string][] = [
     ["{% for %}", "it fails with"],
     ["{{ raise_exception('no pictures') }}", "no pictures"],
     ["{{ messages[0]['role'] }}", "does not write a picture"],
     ["x".repeat(100_000), "it has 100000 characters"],
-    ["{% for a in range(99999) %}".repeat(4) + "{% endfor %}".repeat(4), "it takes more than 500 ms"],
+    ["{% for a in range(999) %}".repeat(4) + "{% endfor %}".repeat(4), "it takes more than 200000 steps"],
+    ["{% for a in range(100000000) %}{% endfor %}", "it makes a list of more than 1024 items"],
+    ["{% for a in range(0, 9, 0) %}{% endfor %}", "it makes a list of more than 1024 items"],
+    [
+      `${GROWS.replace("START", "'xxxxxxxxxxxxxxxx'")}{{ ns.v | upper }}`,
+      "it makes a text of more than 16384 characters",
+    ],
+    [GROWS.replace("START", "[[1]]"), "it makes a list of more than 1024 items"],
+    ["{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}", "it fails with"],
   ];
   for (const [template, message] of cases) {
-    // A busy machine must not refuse the others for the time they take.
-    const limitMs = message.includes("ms") ? 500 : 60_000;
-    await assertRejects(() => readChatForm(template, { image: "<image>" }, limitMs), SyntaxError, message);
+    // A busy machine must not refuse them for the time they take.
+    await assertRejects(() => readChatForm(template, { image: "<image>" }, 60_000), SyntaxError, message);
   }
 });
 
@@ -56,4 +67,13 @@ Deno.test("a folder's template is in one of three files", () => {
   const named = [{ name: "tool_use", template: "t" }, { name: "default", template: "d" }];
   assertEquals(findTemplate({ "tokenizer_config.json": { chat_template: named } }), "d");
   assertEquals(findTemplate({ "tokenizer_config.json": { chat_template: 7 } }), null);
+});
+
+Deno.test("a template that takes too long is refused, whatever it does", async () => {
+  const template = "{% for a in range(999) %}{{ messages }}{% endfor %}";
+  await assertRejects(
+    () => readChatForm(template, { image: "<image>" }, 0),
+    SyntaxError,
+    "it takes more than 0 ms",
+  );
 });
