@@ -61,7 +61,8 @@ export async function checkRun(run: string): Promise<RunState> {
   if (owner !== null) {
     notes.push(`Process ${owner.pid} trains in it: what it is writing just now may look damaged.`);
   }
-  if (manifest !== null) notes.push(`It goes on from ${describe(manifest.progress)}.`);
+  const isDamaged = files.some(({ file, state }) => state === "damaged" && file.startsWith(`${name}/`));
+  if (manifest !== null && !isDamaged) notes.push(`It goes on from ${describe(manifest.progress)}.`);
   for (const extension of manifest?.extensions ?? []) {
     notes.push(
       `It was extended at ${describe(extension.progress)}; before: ${JSON.stringify(extension.before)}.`,

@@ -80,7 +80,9 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
   if (!isSameEnvironment(reference, environment)) {
     throw new UsageError(
       `Cannot use run ${path} in ${environment.name}: it knows the words of ${printable(reference)} only; ` +
-        "--env-settings changes that environment",
+        (isModule(reference)
+          ? "a file that has moved keeps its name"
+          : "--env-settings changes that environment"),
     );
   }
   const config = resolveConfig({ ...settings, ...given }, environment, algorithm ?? ACTING_ONLY);

@@ -1,5 +1,5 @@
 /** The `check` command, started as its task starts it: it has no right to a GPU. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { outcomeOf, startCommand } from "../tiny_run.ts";
 import { finishedRun, inScratch } from "./scratch_run.ts";
 
@@ -33,6 +33,7 @@ Deno.test("check names what is damaged and exits with 1; --restore goes back, an
     assertEquals(code, 1);
     assertStringIncludes(out, "damaged: its content is not what was written");
     assertStringIncludes(out, "--restore goes back to what is whole");
+    assert(!out.includes("It goes on from"), out);
     const restored = await check(path, "--restore");
     assertEquals([restored.code, restored.err], [0, ""]);
     assertStringIncludes(restored.out, "Went back to the checkpoint before");
