@@ -2,8 +2,7 @@
  * Proof that a pretrained model learns: a small one is pretrained here on captions and questions over frames of all tasks, exported
  * as an Idefics3 folder, imported as any foreign model, and trained with LoRA on two tasks.
  *
- *     deno run -A scripts/pretrained_proof.ts                       # micro-llama, hours on two cores
- *     deno run -A scripts/pretrained_proof.ts --preset nano-llama --updates 600
+ *     deno run -A scripts/pretrained_proof.ts
  *
  * What is done already is not done again: a stopped proof goes on where it was.
  *
@@ -24,7 +23,7 @@ import { sftOptimizer } from "../rl/optimizers.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 import { defaultsOf } from "../rl/cli/options.ts";
 import type { SftSettings } from "../rl/sft.ts";
-import { PretrainingData, shareRight } from "./pretraining_data.ts";
+import { FIRST_SHARE, PretrainingData, shareRight } from "./pretraining_data.ts";
 
 /** What the model is trained on with LoRA, and the sampled success that proves that it learns. */
 const PROOFS: readonly { env: string; goal: number }[] = [
@@ -88,12 +87,13 @@ async function pretrain(out: string, preset: string, updates: number, seed: numb
     const settings = { ...defaultsOf(sftOptions) as SftSettings, sftValueCoefficient: 0 };
     const data = new PretrainingData(agent.vlm.config, agent.tokenizer);
     const heldOut = new Random(seed, "held out");
-    const asked = Array.from({ length: LOOKED_AT }, () => data.draw(heldOut, 0, "held-out"));
+    const asked = Array.from({ length: LOOKED_AT }, () => data.draw(heldOut, { part: "held-out" }));
     const startMs = performance.now();
     const first = state.sftUpdates;
     for (let update = first; update < updates; update++) {
       const random = new Random(seed, `pretraining ${update}`);
-      const batch = Array.from({ length: BATCH }, () => data.draw(random, update));
+      const isLater = update >= FIRST_SHARE * updates;
+      const batch = Array.from({ length: BATCH }, () => data.draw(random, { isLater }));
       const fall = 0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * update / updates));
       const rate = PEAK_RATE * Math.min(1, (update + 1) / RISE) * fall;
       const metrics = await sftUpdate(agent, optimizer, batch, rate, settings);

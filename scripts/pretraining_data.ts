@@ -28,8 +28,8 @@ const TASKS: Readonly<Record<string, readonly [first: number, later: number]>> =
   Blackjack: [1, 1],
   Household: [1, 1],
 };
-/** Updates before `later`. */
-const FIRST_UPDATES = 1300;
+/** Share of the pretraining that comes before `later`. */
+export const FIRST_SHARE = 0.65;
 const CAPTION = "What do you see?";
 const REPEAT = "Repeat: ";
 /** Seeds of episodes: those below are learnt from, those above are held out. */
@@ -87,6 +87,14 @@ const QUESTIONS = [
 ];
 const ANSWERS = ["greater", "less", "equal", ...Array.from({ length: 31 }, (_, i) => `${i}`)];
 
+/** What to draw. */
+export interface DrawSettings {
+  /** Which episodes: those that are learnt from when absent. */
+  readonly part?: "learnt" | "held-out";
+  /** Is the first part of the pretraining over? False when absent. */
+  readonly isLater?: boolean;
+}
+
 /** Draws examples over all tasks. */
 export class PretrainingData {
   readonly #tokenizer: Tokenizer;
@@ -111,9 +119,9 @@ export class PretrainingData {
     return [...tokens, CAPTION, REPEAT, ...QUESTIONS, ...ANSWERS];
   }
 
-  /** Draws an example for an update. Those that are held out have episodes of their own. */
-  draw(random: Random, update: number, part: "learnt" | "held-out" = "learnt"): Example {
-    const tickets = this.#tickets[update < FIRST_UPDATES ? 0 : 1];
+  /** Draws an example. Those that are held out have episodes of their own. */
+  draw(random: Random, { part = "learnt", isLater = false }: DrawSettings = {}): Example {
+    const tickets = this.#tickets[Number(isLater)];
     while (true) {
       const env = tickets[random.integer(tickets.length)];
       const begin = () => begun(env, part === "learnt" ? 0 : LEARNT_SEEDS, random);

@@ -13,7 +13,7 @@ const data = new PretrainingData(config, tokenizer);
 
 function drawn(count: number, part: "learnt" | "held-out" = "learnt"): Example[] {
   const random = new Random(0, "test");
-  return Array.from({ length: count }, () => data.draw(random, 0, part));
+  return Array.from({ length: count }, () => data.draw(random, { part }));
 }
 
 const examples = drawn(400);
@@ -68,6 +68,15 @@ Deno.test("captions and answers of the pretraining agree about a picture", () =>
   }
   assert(answered > 2 * stated.size, "too few examples show the same picture");
   for (const [key, numbers] of stated) assertEquals(numbers.size, 1, key);
+});
+
+Deno.test("NumberLine is shown more often in the later part of the pretraining", () => {
+  const shareOf = (isLater: boolean) => {
+    const random = new Random(1, "test");
+    const tasks = Array.from({ length: 200 }, () => data.draw(random, { isLater }).task);
+    return tasks.filter((task) => task === "NumberLine").length / tasks.length;
+  };
+  assert(shareOf(false) < 0.4 && shareOf(true) > 0.4, `${shareOf(false)} and ${shareOf(true)}`);
 });
 
 Deno.test("a text to repeat stands in its prompt", () => {
