@@ -82,7 +82,8 @@ Deno.test("an environment of one's own is listed with its file, its settings and
 Deno.test("a broken promise of an environment of one's own is named, with exit code 1", async () => {
   using folder = new TempFolder();
   const file = `${folder.path}/own.ts`;
-  const rules = "{ ...corridorRules, reset: () => ({ place: Math.floor(Math.random() * 4) }) }";
+  const rules =
+    "{ ...corridorRules, step: () => ({ state: { place: Math.floor(Math.random() * 4) }, reward: 0 }) }";
   await Deno.writeTextFile(
     file,
     `import { defineEnvironment } from ${urlOf("../../envs/mod.ts")};
