@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NotFiniteError } from "../../kernels/gpu/mod.ts";
 import { shown, UsageError } from "../cli/mod.ts";
 import type { ObjectiveSettings, Sample } from "../objective.ts";
 import type { Transition } from "../rollout.ts";
@@ -52,6 +53,7 @@ export function requirePlan(name: string, collection: Collection, objective: Obj
  * Checks an algorithm's scores of a rollout's transitions.
  *
  * @throws {TypeError} naming the turn and what was expected.
+ * @throws {NotFiniteError} naming the turn of an advantage, target or weight that is NaN or infinite.
  */
 export function requireScores(
   { name, metrics: declared }: { readonly name: string; readonly metrics: Readonly<Record<string, string>> },
@@ -76,15 +78,15 @@ export function requireScores(
     function requireNumbers(value: unknown, what: string): void {
       if (Number.isFinite(value)) return;
       const isList = value instanceof Float32Array && what !== "weight";
-      if (isList && value.length === tokens && value.every(Number.isFinite)) return;
-      const state = isList && value.length !== tokens
-        ? `has ${value.length} numbers for ${tokens} tokens`
-        : `is ${isList ? "not finite" : shown(String(value))}, expected a finite number`;
-      throw refuse(
-        `the ${what} of turn ${turn} ${state}${
-          what === "weight" ? "" : ", or a Float32Array with one for each token"
-        }`,
-      );
+      if (isList && value.length !== tokens) {
+        throw refuse(`the ${what} of turn ${turn} has ${value.length} numbers for ${tokens} tokens`);
+      }
+      if (isList && value.every(Number.isFinite)) return;
+      if (isList || typeof value === "number") {
+        throw new NotFiniteError(`the ${what} of turn ${turn} is ${isList ? "not finite" : value}`);
+      }
+      const lists = what === "weight" ? "" : ", or a Float32Array with one for each token";
+      throw refuse(`the ${what} of turn ${turn} is ${shown(String(value))}, expected a number${lists}`);
     }
   });
   const foreign = Object.keys(metrics).find((metric) => !Object.hasOwn(declared, metric));

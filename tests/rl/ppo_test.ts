@@ -266,7 +266,7 @@ gpuTest("a reward that is no number stops the update and leaves the weights", as
         learningRate: 1e-3,
       }),
     NotFiniteError,
-    "loss NaN",
+    "the advantage of turn 0 is NaN",
   );
   assertEquals(await agent.vlm.parameters.toHost(), before);
 });
