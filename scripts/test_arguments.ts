@@ -9,8 +9,8 @@ export const TEST: readonly string[] = [
   "--allow-ffi=./node_modules",
   "--allow-sys",
   "--allow-run",
-  // The tests in a browser serve pages to it.
-  "--allow-net=127.0.0.1",
+  // The tests in a browser serve pages to it; a certificate has a name.
+  "--allow-net=127.0.0.1,localhost",
 ];
 
 /** Runs tests with the streams of this process, and resolves to the exit code. `flags` are for the tests themselves. */
