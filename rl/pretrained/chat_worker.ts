@@ -1,7 +1,8 @@
 /**
  * Renders a chat template in a thread of its own, which can be ended: a template from a stranger may loop for ever. A thread that
  * is in the middle of one call, such as the making of a list of a thousand million numbers, cannot be ended. Steps, texts and
- * lists are therefore bounded too, and with them the work of a call.
+ * lists are therefore bounded too, and with them the work of a call. A list that holds another one twice, and so on, is small in
+ * memory and endless in print: what counts is all that a value holds, each time that it holds it.
  *
  * @module
  */
@@ -20,6 +21,10 @@ export type RenderReply = readonly { readonly text: string | null; readonly erro
 const MOST_STEPS = 200_000;
 const MOST_CHARACTERS = 1 << 14;
 const MOST_ITEMS = 1 << 10;
+/** In lists within lists together. */
+const MOST_PARTS = 1 << 12;
+/** What one call makes of texts within bounds, before it is looked at. */
+const MOST_CHARACTERS_OF_A_CALL = 1 << 20;
 
 let steps = 0;
 const { evaluate } = Interpreter.prototype;
@@ -34,7 +39,50 @@ Interpreter.prototype.evaluate = function (...args) {
   if (Array.isArray(value) && value.length > MOST_ITEMS) {
     throw new RangeError(`it makes a list of more than ${MOST_ITEMS} items`);
   }
+  steps += partsOf(value);
   return result;
+};
+
+/** How many values a list or dictionary holds, at every depth. */
+function partsOf(value: unknown): number {
+  const open = [value];
+  let parts = 0;
+  for (let inner = open.pop(); inner !== undefined; inner = open.pop()) {
+    if (!Array.isArray(inner) && !(inner instanceof Map)) continue;
+    for (const part of inner.values()) {
+      if (++parts > MOST_PARTS) throw new RangeError(`it makes a value of more than ${MOST_PARTS} parts`);
+      open.push(part?.value);
+    }
+  }
+  return parts;
+}
+
+// What the library makes texts of. Each of them may make one of 500 million characters in a call.
+const text = String.prototype, list = Array.prototype;
+const { repeat, replaceAll } = text, { join } = list;
+function bound(length: number): void {
+  if (length > MOST_CHARACTERS_OF_A_CALL) {
+    throw new RangeError(`it makes a text of more than ${MOST_CHARACTERS_OF_A_CALL} characters`);
+  }
+}
+text.repeat = function (count) {
+  bound(this.length * count);
+  return repeat.call(this, count);
+};
+text.replaceAll = function (this: string, pattern: string | RegExp, by: unknown) {
+  if (typeof by !== "function") return replaceAll.call(this, pattern, by as never);
+  let length = this.length;
+  return replaceAll.call(this, pattern, (...found) => {
+    const put = String(by(...found));
+    bound(length += put.length);
+    return put;
+  });
+};
+list.join = function (separator = ",") {
+  let length = separator.length * this.length;
+  for (const part of this) length += typeof part === "string" ? part.length : 0;
+  bound(length);
+  return join.call(this, separator);
 };
 
 /** Python's `range`. */

@@ -60,6 +60,7 @@ const templates = damagedText([
   "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}",
   "{% if add_generation_prompt %}assistant:{% endif %}",
   "{% set ns = namespace(x=[1]) %}{% for i in range(8) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+  "{% set ns = namespace(x=[1]) %}{% for i in range(30) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
   "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
   "{% for i in range(10000) %}x{% endfor %}",
 ]);

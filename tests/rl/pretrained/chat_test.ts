@@ -33,6 +33,14 @@ Deno.test("a template whose messages are texts has the picture in them", async (
 const GROWS =
   "{% set ns = namespace(v=START) %}{% for i in range(40) %}{% set ns.v = ns.v + ns.v %}{% endfor %}";
 
+/** Small in memory, endless in print. */
+const HOLDS_ITSELF_TWICE =
+  "{% set ns = namespace(v=START) %}{% for i in range(40) %}{% set ns.v = TWICE %}{% endfor %}";
+
+/** A text of 16384 characters, the longest that may be. */
+const LONG =
+  "{% set ns = namespace(v='START') %}{% for i in range(13) %}{% set ns.v = ns.v + ns.v %}{% endfor %}";
+
 Deno.test("templates that fail, forget the picture, or never end are refused", async () => {
   const cases: [string, string][] = [
     ["{% for %}", "it fails with"],
@@ -47,6 +55,31 @@ Deno.test("templates that fail, forget the picture, or never end are refused", a
       "it makes a text of more than 16384 characters",
     ],
     [GROWS.replace("START", "[[1]]"), "it makes a list of more than 1024 items"],
+    [
+      HOLDS_ITSELF_TWICE.replace("START", "[1]").replace("TWICE", "[ns.v, ns.v]") + "{{ ns.v | tojson }}",
+      "it makes a value of more than 4096 parts",
+    ],
+    [
+      HOLDS_ITSELF_TWICE.replace("START", "{}").replace("TWICE", "{'a': ns.v, 'b': ns.v}") + "{{ ns.v }}",
+      "it makes a value of more than 4096 parts",
+    ],
+    [
+      "{% set ns = namespace(v=1) %}{% set ns.v = ns %}{{ ns | string }}",
+      "it makes a value of more than 4096 parts",
+    ],
+    [
+      `${LONG.replace("START", "xx")}{{ ns.v | replace('x', ns.v) | length }}`,
+      "it makes a text of more than 1048576 characters",
+    ],
+    [
+      `${LONG.replace("START", "x\\n")}{{ ns.v | indent(60000) | length }}`,
+      "it makes a text of more than 1048576 characters",
+    ],
+    [
+      `${LONG.replace("START", "xx")}{{ range(1000) | join(ns.v) | length }}`,
+      "it makes a text of more than 1048576 characters",
+    ],
+    ["{{ messages | tojson(indent=400000000) }}", "it makes a text of more than 1048576 characters"],
     ["{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}", "it fails with"],
   ];
   for (const [template, message] of cases) {
