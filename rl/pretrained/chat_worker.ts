@@ -47,7 +47,8 @@ Interpreter.prototype.evaluate = function (...args) {
 function partsOf(value: unknown): number {
   const open = [value];
   let parts = 0;
-  for (let inner = open.pop(); inner !== undefined; inner = open.pop()) {
+  while (open.length > 0) {
+    const inner = open.pop();
     if (!Array.isArray(inner) && !(inner instanceof Map)) continue;
     for (const part of inner.values()) {
       if (++parts > MOST_PARTS) throw new RangeError(`it makes a value of more than ${MOST_PARTS} parts`);

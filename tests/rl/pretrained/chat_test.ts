@@ -60,6 +60,11 @@ Deno.test("templates that fail, forget the picture, or never end are refused", a
       "it makes a value of more than 4096 parts",
     ],
     [
+      HOLDS_ITSELF_TWICE.replace("START", "[1]").replace("TWICE", "[ns.v, ns.v, nothing]") +
+      "{{ ns.v | tojson }}",
+      "it makes a value of more than 4096 parts",
+    ],
+    [
       HOLDS_ITSELF_TWICE.replace("START", "{}").replace("TWICE", "{'a': ns.v, 'b': ns.v}") + "{{ ns.v }}",
       "it makes a value of more than 4096 parts",
     ],
