@@ -112,7 +112,7 @@ export interface ExportedPage {
     readonly pictures: Readonly<Record<string, string>>;
     /** By `file/episode`. */
     readonly scenes: Readonly<Record<string, SceneTold>>;
-    /** Results of `replay`, by run. */
+    /** Results of `replay`, by `file/episode`. */
     readonly replays: Readonly<Record<string, ReplayTold>>;
   }[];
 }
