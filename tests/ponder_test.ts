@@ -294,6 +294,7 @@ Deno.test("check may write into the run that it is to restore, and nowhere else"
     [["run", "--restore"], [`${home}/run`]],
     [["--restore", "/data/run"], ["/data/run"]],
     [["--restore", "--run=/data/run"], ["/data/run"]],
+    [["--restore", "--", "--run"], [`${home}/--run`]],
   ];
   for (const [args, writes] of cases) {
     const { granted } = started(sandbox.run("ponder", "check", ...args));

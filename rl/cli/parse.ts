@@ -28,8 +28,8 @@ export interface ParseContext {
 }
 
 /**
- * Mends two things that `parseArgs` gets wrong. It would read `-1` in `--lambda -1` as a flag: the two are joined with `=`. It
- * would read `--json=maybe` as true: that is refused.
+ * Mends three things that `parseArgs` gets wrong. It would read `-1` in `--lambda -1` as a flag: the two are joined with `=`. It
+ * would read `--json=maybe` as true, and `-dash` as `-h` with others: these are refused.
  */
 function prepare(args: readonly string[], options: Options, elsewhere: Elsewhere): string[] {
   const kinds = new Map(Object.entries(options).map(([name, option]) => [`--${toFlag(name)}`, option.type]));
@@ -39,7 +39,9 @@ function prepare(args: readonly string[], options: Options, elsewhere: Elsewhere
     if (arg === "--") return [...prepared, ...args.slice(i)];
     const [flag, text] = arg.split(/=(.*)/s) as [string, string | undefined];
     // `parseArgs` keeps arguments without a flag under this name.
-    if (flag === "--_" || flag === "--no-_" || /^-[^-]*_/.test(flag)) {
+    const isInternal = flag === "--_" || flag === "--no-_" || /^-[^-]*_/.test(flag);
+    // It would also read `-dash` as `-d -a -s -h`, and show the help.
+    if (isInternal || /^-[^-\d.]./.test(arg) && arg !== "-help") {
       throw unknownFlag(flag, options, elsewhere);
     }
     const kind = kinds.get(flag);

@@ -130,9 +130,12 @@ Deno.test("a file's unknown settings and wrong values are named with the file", 
   rejects('"freeze" in run.json needs a list of texts, got [1]', () => withFile('{"freeze": [1]}'));
 });
 
-Deno.test("the name that parseArgs keeps for itself is no flag", () => {
+Deno.test("the name that parseArgs keeps for itself is no flag, nor are words with one dash", () => {
   for (const flag of ["--_", "--_=x", "--no-_", "-_", "-h_"]) {
     rejects(`Unknown flag ${flag.split("=")[0]}`, () => parse(flag, "x"));
+  }
+  for (const word of ["-dash", "-hx", "-h=1", "-éh"]) {
+    rejects(`Unknown flag ${word.split("=")[0]}`, () => parse(word));
   }
   rejects("Unknown flag --env.x", () => parse("--env.x=1"));
   rejects("Unknown flag --__proto__", () => parse("--__proto__", "x"));
