@@ -8,6 +8,7 @@ import { debugLevel } from "../kernels/gpu/mod.ts";
 import {
   type Command,
   defineOptions,
+  failureMessage,
   printable,
   processConsole,
   Progress,
@@ -110,7 +111,7 @@ export const replayCommand: Command<typeof options> = {
       if (lines === null) return 1;
       const replay = compareEpisode(recorded, lines, episode);
       await keepReplay(run, { file, episode, text }, tellReplay(replay, gpu.adapterName)).catch((error) =>
-        console.error(`The page of watch will not show this: ${error.message}`)
+        console.error(`The page of watch will not show this: ${failureMessage(error)}`)
       );
       processConsole.out(
         values.json

@@ -259,6 +259,18 @@ async function explainingRead<T>(path: string, read: () => Promise<T>, kind?: "f
   }
 }
 
+/**
+ * An error that was met while a file was read. If the file may not be read, the error is thrown: nothing is known about the file
+ * then, least of all that it is damaged.
+ */
+export function permitted(error: unknown): Error {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof Deno.errors.PermissionDenied || at instanceof Deno.errors.NotCapable) throw error;
+  }
+  if (error instanceof Error) return error;
+  throw error;
+}
+
 async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });

@@ -64,5 +64,12 @@ export function failureMessage(error: unknown): string {
   }
   if (error instanceof UsageError) return printable(message);
   const isThrownThere = placeInUserCode(error)?.isThrownThere ?? false;
-  return printable(isThrownThere ? `Cannot go on: ${placedMessage(error)}` : placedMessage(error));
+  return printable(
+    isThrownThere ? `Cannot go on: ${placedMessage(error)}` : withoutSystemsWords(placedMessage(error)),
+  );
+}
+
+/** Takes the system's number and call out of a message that says itself what cannot be done: `(os error 13): open 'run.lock'`. */
+function withoutSystemsWords(message: string): string {
+  return message.replace(/ \(os error \d+\)(?:: \w+ '.*?'(?=[,;)]|$))?/gs, "");
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exists, readBytes } from "../../model/files.ts";
+import { exists, permitted, readBytes } from "../../model/files.ts";
 import { Damage, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
@@ -183,6 +183,5 @@ function stateOf(fault: string | null): Pick<FileState, "state" | "detail"> {
 
 function damaged(error: unknown, file: string): FileState {
   if (error instanceof Damage) return { file: error.file, state: "damaged", detail: error.state };
-  if (!(error instanceof Error)) throw error;
-  return { file, state: "damaged", detail: error.message };
+  return { file, state: "damaged", detail: permitted(error).message };
 }

@@ -12,6 +12,7 @@
  * @module
  */
 import { Random } from "../../envs/shared/random.ts";
+import { permitted } from "../../model/files.ts";
 import { decodeRecorded, encodeRecorded, type RecordedLine, sha256 } from "./recorded.ts";
 
 /** Name of the folder in a run folder. */
@@ -254,15 +255,13 @@ export function recordingFaults(
     try {
       bytes = readAt(`${path}/${name}`);
     } catch (error) {
-      faults.push([file, (error as Error).message]);
+      faults.push([file, permitted(error).message]);
       continue;
     }
     if (bytes === null) continue; // dropped meanwhile
     if (name.endsWith(".png")) {
       pictures++;
-      if (pictureName(bytes) !== name) {
-        faults.push([file, "its content is not what was written"]);
-      }
+      if (pictureName(bytes) !== name) faults.push([file, "its content is not what was written"]);
       continue;
     }
     files++;

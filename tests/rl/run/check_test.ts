@@ -1,6 +1,8 @@
 /** The `check` command, started as its task starts it: it has no right to a GPU. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { outcomeOf, startCommand } from "../tiny_run.ts";
+import { checkRun } from "../../../rl/run/check.ts";
+import { restoreRun } from "../../../rl/run/proof.ts";
 import { finishedRun, inScratch } from "./scratch_run.ts";
 
 const check = (...args: string[]) => outcomeOf(startCommand("check", args));
@@ -63,5 +65,48 @@ Deno.test("check says what it cannot check: no folder, no run, two runs", async 
       `Cannot check ${path}: it holds no run, name the folder of a run\n`,
     );
     for (const args of [["a", "b"], ["a", "--run", "b"]]) assertEquals((await check(...args)).code, 2);
+  });
+});
+
+/** Does `work` while the files whose paths end so may not be read. */
+async function forbidden(ending: string, work: () => Promise<void>): Promise<void> {
+  const { readFile, readFileSync, readDirSync } = Deno;
+  const refuse = (path: string | URL) => {
+    if (String(path).endsWith(ending)) {
+      throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+    }
+  };
+  Deno.readFile = async (path, ...rest) => (refuse(path), await readFile(path, ...rest));
+  Deno.readFileSync = (path) => (refuse(path), readFileSync(path));
+  Deno.readDirSync = (path) => (refuse(path), readDirSync(path));
+  try {
+    await work();
+  } finally {
+    Object.assign(Deno, { readFile, readFileSync, readDirSync });
+  }
+}
+
+Deno.test("what may not be read is not called damaged, and --restore leaves it", async () => {
+  await inScratch(async (path) => {
+    await finishedRun(path);
+    await Deno.mkdir(`${path}/recording`);
+    const recorded = `${path}/recording/after-rl.jsonl`;
+    await Deno.writeTextFile(recorded, "whatever it holds");
+    for (
+      const file of [
+        "after-rl.jsonl",
+        "metrics.jsonl",
+        "checkpoint/manifest.json",
+        "trainer.json",
+        "recording",
+      ]
+    ) {
+      await forbidden(file, async () => {
+        await assertRejects(() => checkRun(path), Error, "ermission denied", file);
+        await assertRejects(() => restoreRun(path), Error, "ermission denied", file);
+      });
+      assertEquals(await Deno.readTextFile(recorded), "whatever it holds");
+    }
+    assertEquals((await restoreRun(path)).at(-1), "Removed 1 damaged files of its recording.");
   });
 });
