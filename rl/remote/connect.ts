@@ -29,8 +29,14 @@ export async function connectTo(text: string, settings: ConnectSettings): Promis
   const credentials = await readCredentials(settings);
   await requireNetwork(address, settings.flag);
   const { connectNats } = await import("./nats.ts");
-  const client = `ponder ${settings.flag === "--nats" ? "worker" : "learner"} ${Deno.pid}`;
-  return await connectNats({ address, credentials, client, patienceMs: PATIENCE_MS, note: settings.note });
+  const [who, remedy] = settings.flag === "--nats"
+    ? ["worker", "begin the worker again"]
+    : ["learner", "go on with --resume"];
+  const client = `ponder ${who} ${Deno.pid}`;
+  return await connectNats({
+    ...{ address, credentials, client, remedy },
+    ...{ patienceMs: PATIENCE_MS, note: settings.note },
+  });
 }
 
 async function requireNetwork({ servers, shown }: NatsAddress, flag: string): Promise<void> {

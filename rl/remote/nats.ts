@@ -29,6 +29,8 @@ export interface NatsSettings {
   readonly client: string;
   /** Milliseconds without the server after which work is given up. */
   readonly patienceMs: number;
+  /** What the user does once the server can be used again, for instance "go on with --resume". */
+  readonly remedy: string;
   readonly note: (text: string) => void;
 }
 
@@ -109,6 +111,8 @@ class NatsExchange implements Exchange {
   readonly place: string;
   /** Why the connection has ended. */
   #reason: Error | null = null;
+  /** Give up what needs the connection as it is. */
+  readonly #giveUp = new Set<(reason: Error) => void>();
 
   constructor(
     readonly connection: NatsConnection,
@@ -116,18 +120,36 @@ class NatsExchange implements Exchange {
     readonly settings: NatsSettings,
   ) {
     this.place = settings.address.shown;
-    void this.#tellRefusals();
-    void this.connection.closed().then((reason) => this.#reason = reason instanceof Error ? reason : null);
+    void this.#followStatus();
+    void this.connection.closed().then((reason) => {
+      this.#reason = reason instanceof Error ? reason : null;
+      this.#interrupt();
+    });
   }
 
-  /** Tells what the server refuses without an answer to anybody: acknowledgements and notes. */
-  async #tellRefusals(): Promise<void> {
+  /** Tells what the server refuses without an answer to anybody: acknowledgements and notes. Interrupts when it goes. */
+  async #followStatus(): Promise<void> {
     let isTold = false;
     for await (const status of this.connection.status()) {
+      if (status.type === "disconnect") this.#interrupt();
       const refusal = status.type === "error" ? permissionError("go on", this.place, status.error) : null;
       if (refusal === null || isTold) continue;
       isTold = true;
       this.settings.note(refusal.message);
+    }
+  }
+
+  #interrupt(): void {
+    for (const giveUp of this.#giveUp) giveUp(new Error("the connection broke"));
+  }
+
+  async connected<T>(work: () => Promise<T>): Promise<T> {
+    const { promise: broken, reject: giveUp } = Promise.withResolvers<never>();
+    this.#giveUp.add(giveUp);
+    try {
+      return await Promise.race([work(), broken]);
+    } finally {
+      this.#giveUp.delete(giveUp);
     }
   }
 
@@ -151,7 +173,7 @@ class NatsExchange implements Exchange {
 
   /** Does `work` until it succeeds, as long as only the connection is at fault. */
   async patiently<T>(what: string, work: () => Promise<T>, isStopped = () => false): Promise<T> {
-    const { note, patienceMs } = this.settings;
+    const { note, patienceMs, remedy } = this.settings;
     const sinceMs = performance.now();
     let isTold = false;
     while (true) {
@@ -170,7 +192,7 @@ class NatsExchange implements Exchange {
           throw new Error(
             `Cannot ${what}: NATS at ${this.place} has not answered for ${Math.round(waitedMs / 1000)} s (${
               messageOf(error)
-            }), go on with --resume when it is back`,
+            }), ${remedy} when it is back`,
             { cause: error },
           );
         }
@@ -185,7 +207,7 @@ class NatsExchange implements Exchange {
     if (!this.connection.isClosed()) return;
     const reason = this.#reason === null ? "it was closed" : messageOf(this.#reason);
     throw new ExchangeEnded(
-      `Cannot ${what}: the connection to NATS at ${this.place} has ended (${reason}), go on with --resume when it is mended`,
+      `Cannot ${what}: the connection to NATS at ${this.place} has ended (${reason}), ${this.settings.remedy} when that is mended`,
       { cause: this.#reason },
     );
   }
@@ -195,7 +217,7 @@ class NatsExchange implements Exchange {
     if (FULL_CODES.includes(code) || /insufficient|maximum bytes/i.test(message)) {
       return new StoreFull(
         `Cannot ${what} at ${this.place}: its storage is full (${message}), free some or raise max_file_store; ` +
-          "then go on with --resume",
+          `then ${this.settings.remedy}`,
         { cause: error },
       );
     }

@@ -24,6 +24,8 @@ import type { ExchangeState, RunExchange, Taken } from "./exchange.ts";
 export const TIMEOUT_MS = 5000;
 /** Milliseconds that one request for a job or a result waits at the server. */
 const TAKE_MS = 5000;
+/** Milliseconds that the next piece of an object may take. */
+const PIECE_MS = 15_000;
 /** Bytes of a piece of an object, if the server takes such messages; its usual limit is 1 MB. */
 const PIECE_BYTES = 512 * 1024;
 /** Bytes of a message's headers, at most. */
@@ -36,6 +38,8 @@ interface At {
   readonly manager: JetStreamManager;
   /** Does `work` until it succeeds, as long as only the connection is at fault. */
   patiently<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** Does `work`, and rejects when the connection breaks meanwhile. */
+  connected<T>(work: () => Promise<T>): Promise<T>;
   /** Throws `ExchangeEnded` if the connection has ended for good. */
   requireOpen(what: string): void;
 }
@@ -175,11 +179,26 @@ export class NatsRun implements RunExchange {
   async get(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
     return await this.#exchange.patiently(
       `read ${name}`,
-      async () => {
-        const bytes = await (await this.#store()).getBlob(name);
-        return bytes === null ? null : new Uint8Array(bytes);
-      },
+      () => this.#exchange.connected(() => this.#read(name)),
     );
+  }
+
+  /** Reads an object piece by piece. The library waits for ever for pieces that are gone, or that a broken connection lost. */
+  async #read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    const object = await (await this.#store()).get(name);
+    if (object === null) return null;
+    object.error.catch(() => {});
+    const reader = object.data.getReader();
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    try {
+      while (true) {
+        const { done, value } = await within(PIECE_MS, reader.read());
+        if (done) return new Uint8Array(await new Blob(pieces).arrayBuffer());
+        pieces.push(value as Uint8Array<ArrayBuffer>);
+      }
+    } finally {
+      void reader.cancel().catch(() => {});
+    }
   }
 
   async forget(name: string): Promise<void> {
@@ -194,6 +213,17 @@ export class NatsRun implements RunExchange {
     for await (const message of this.#exchange.connection.subscribe(this.#subjects.notes)) {
       onNote(clip(message.string(), 400));
     }
+  }
+}
+
+/** What `promise` gives; rejects if that takes longer. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`nothing came for ${ms / 1000} s`)), ms);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

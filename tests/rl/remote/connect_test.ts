@@ -1,7 +1,10 @@
 /** Reaching NATS: addresses, credentials, and servers that cannot be used. */
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect as connectPlainly } from "@nats-io/transport-node";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { commandLine, UsageError } from "../../../rl/cli/mod.ts";
 import { readAddress } from "../../../rl/remote/address.ts";
+import { ExchangeEnded } from "../../../rl/remote/exchange.ts";
 import { connectTo } from "../../../rl/remote/mod.ts";
 import { NatsServer, withNats } from "../../nats.ts";
 
@@ -61,3 +64,33 @@ Deno.test("users, tokens and nkeys log in, and wrong ones are refused in a sente
     if (file !== undefined) await Deno.remove(file);
   }
 });
+
+Deno.test(
+  "an object whose pieces do not come is not waited for when the connection breaks",
+  withNats,
+  async () => {
+    await using server = await NatsServer.start();
+    const notes: string[] = [];
+    await using exchange = await connectTo(server.url, { flag: "--nats", note: (text) => notes.push(text) });
+    const run = await exchange.open("a", { jobTimeoutMs: 1000 });
+    const bytes = crypto.getRandomValues(new Uint8Array(3 << 10));
+    await run.put("whole", bytes);
+    assertEquals(await run.get("whole"), bytes);
+    const other = await connectPlainly({ servers: server.url });
+    const manager = await jetstreamManager(other);
+    await manager.streams.purge("OBJ_ponder_a", { filter: "$O.ponder_a.C.>" });
+    await other.close();
+    const ended = assertRejects(
+      () => run.get("whole"),
+      ExchangeEnded,
+      "begin the worker again when that is mended",
+    );
+    // By then it waits for the pieces.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await server.end();
+    while (notes.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(notes, [`NATS at ${server.url} does not answer (the connection broke); waiting for it`]);
+    await exchange.close();
+    await ended;
+  },
+);

@@ -45,8 +45,7 @@ Deno.test("a server that is too old, or takes small messages alone, is named", w
 
 Deno.test(
   "small messages, a frozen server and new credentials: the same bytes, or a sentence and a run that goes on",
-  // Once it waited for minutes after the credentials changed: `deno test -A tests/rl/remote/faults_test.ts -- --all` runs it.
-  { ...withNats, ignore: withNats.ignore || !Deno.args.includes("--all") },
+  withNats,
   async () => {
     using temp = new TempFolder();
     const login = (password: string) => `max_payload: 4096, authorization { user: u, password: ${password} }`;
