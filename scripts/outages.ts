@@ -9,7 +9,14 @@
  */
 import { Random } from "../envs/shared/random.ts";
 import { writeFileAtomic } from "../model/files.ts";
-import { type Command, commandLine, defineOptions, runCommand, taskArguments } from "../rl/cli/mod.ts";
+import {
+  type Command,
+  commandLine,
+  defineOptions,
+  Progress,
+  runCommand,
+  taskArguments,
+} from "../rl/cli/mod.ts";
 import { NatsServer, netArguments, WorkerProcess } from "../tests/nats_server.ts";
 import { contentOf } from "./kills.ts";
 
@@ -17,8 +24,9 @@ import { contentOf } from "./kills.ts";
 const TINY =
   "--max-new-tokens 6 --sft-steps 12 --sft-batch 8 --demonstrations 32 --perception-gate 0 --envs 6 " +
   "--rollout-steps 4 --minibatch 12 --epochs 1 --eval-episodes 12 --kl-stop 100";
-/** Environment steps for every outage. */
-const STEPS_PER_OUTAGE = 24 * 12;
+/** Environment steps of an iteration, and iterations for every outage. */
+const STEPS = 24;
+const ITERATIONS_PER_OUTAGE = 4;
 /** Seconds without a sign of life after which another worker gets a job. */
 const JOB_TIMEOUT = 2;
 const WORKERS = 3;
@@ -54,10 +62,34 @@ function spawn(args: readonly string[], folder: string): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Has `outages` outages happen to one run in `folder`, drawn by a seed. */
-export async function sufferOutages(outages: number, folder: string, seed: number): Promise<Outages> {
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Iterations that a run's metrics hold. */
+async function iterationsOf(run: string): Promise<number> {
+  const metrics = await Deno.readTextFile(`${run}/metrics.jsonl`).catch(() => "");
+  return metrics.split('"stage":"rl"').length - 1;
+}
+
+/** Shows how far a run has come, until it is disposed of. */
+function show(progress: Progress, stage: string, run: string, total: number): Disposable {
+  const timer = setInterval(() => {
+    void iterationsOf(run).then((step) => progress.update({ stage, step, total, unit: "iterations" }));
+  }, 500);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Has `outages` outages happen to one run in `folder`, drawn by a seed and spread over the whole run. */
+export async function sufferOutages(
+  { outages, seed, folder, progress }: {
+    readonly outages: number;
+    readonly seed: number;
+    readonly folder: string;
+    readonly progress: Progress;
+  },
+): Promise<Outages> {
   const random = new Random(seed, "outages");
-  const flags = `${TINY} --env-steps ${outages * STEPS_PER_OUTAGE}`.split(" ");
+  const iterations = outages * ITERATIONS_PER_OUTAGE;
+  const flags = `${TINY} --env-steps ${iterations * STEPS}`.split(" ");
   await using server = await NatsServer.start();
   const workers = Array.from({ length: WORKERS }, (_, i) => new WorkerProcess(server, `worker-${i}`));
   let names = WORKERS;
@@ -86,7 +118,8 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
   };
   let output = follow(learner);
   const hasBegun = async () => await Deno.stat(`${run}/config.json`).then(() => true, () => false);
-  while (!await hasBegun() && !hasEnded) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (!await hasBegun() && !hasEnded) await pause(100);
+  let shown = show(progress, "iterations under outages", run, iterations);
   /** Starts again what found no server when it was started: that is exit 1, and a person's turn. */
   const startAgain = async (): Promise<boolean> => {
     for (const [i, worker] of workers.entries()) {
@@ -100,11 +133,14 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
     return true;
   };
   for (let done = 0; done < outages; done++) {
-    await new Promise((resolve) => setTimeout(resolve, 300 + random.integer(2700)));
+    // The first ones come in the warm start.
+    const due = (done - 1) * ITERATIONS_PER_OUTAGE + random.integer(ITERATIONS_PER_OUTAGE);
+    await pause(200 + random.integer(500));
+    while (await iterationsOf(run) < due && await startAgain()) await pause(100);
     if (!await startAgain()) break;
     const kind = KINDS[random.integer(KINDS.length)], victim = random.integer(WORKERS);
     kinds[kind] = (kinds[kind] ?? 0) + 1;
-    console.error(`${done + 1} of ${outages}: ${kind}`);
+    progress.note(`${done + 1} of ${outages}: ${kind}`);
     switch (kind) {
       case "kill a worker":
         workers[victim].signal("SIGKILL");
@@ -114,7 +150,7 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
       case "freeze a worker": {
         const frozen = workers[victim];
         frozen.signal("SIGSTOP");
-        setTimeout(() => frozen.signal("SIGCONT"), 3000 * JOB_TIMEOUT * Math.random());
+        setTimeout(() => frozen.signal("SIGCONT"), random.integer(3000 * JOB_TIMEOUT));
         break;
       }
       case "kill the learner":
@@ -125,19 +161,22 @@ export async function sufferOutages(outages: number, folder: string, seed: numbe
         break;
       default:
         await server.end(kind === "kill the server" ? "SIGKILL" : "SIGTERM");
-        await new Promise((resolve) => setTimeout(resolve, random.integer(1500)));
+        await pause(random.integer(1500));
         await server.begin();
     }
   }
   do await output; while (hasEnded && /Cannot reach NATS/.test(said) && await startAgain());
   const { code } = await learner.status;
+  shown[Symbol.dispose]();
   for (const worker of workers) {
     worker.signal("SIGCONT");
     await worker[Symbol.asyncDispose]();
   }
   const differences: string[] = code === 0 ? [] : [`exit ${code}: ${said}`];
+  shown = show(progress, "iterations of the same run, alone", `${folder}/alone`, iterations);
   const alone = spawn([...taskArguments("train"), ...flags, "--out", `${folder}/alone`], folder);
   const { success, stderr } = await alone.output();
+  shown[Symbol.dispose]();
   if (!success) throw new Error(`Cannot begin: ${new TextDecoder().decode(stderr)}`);
   const [expected, content] = [await contentOf(`${folder}/alone`, folder), await contentOf(run, folder)];
   differences.push(...Object.keys(expected).filter((file) => content[file] !== expected[file]));
@@ -161,9 +200,11 @@ export const outagesCommand: Command<typeof options> = {
   options,
   async run({ values: { outages, seed, out } }) {
     const folder = await Deno.makeTempDir({ prefix: "ponder_outages_" });
+    const progress = new Progress();
     try {
       const startedAt = new Date().toISOString();
-      const result = await sufferOutages(outages, folder, seed);
+      const result = await sufferOutages({ outages, seed, folder, progress });
+      progress.close();
       if (out !== undefined) {
         const content = { command: commandLine("outages"), startedAt, ...result };
         await writeFileAtomic(out, JSON.stringify(content, null, 1) + "\n");
@@ -175,6 +216,7 @@ export const outagesCommand: Command<typeof options> = {
       );
       return isSame && result.outages >= outages ? 0 : 1;
     } finally {
+      progress.close();
       await Deno.remove(folder, { recursive: true });
     }
   },
