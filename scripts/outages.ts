@@ -73,7 +73,7 @@ async function iterationsOf(run: string): Promise<number> {
 /** Shows how far a run has come, until it is disposed of. */
 function show(progress: Progress, stage: string, run: string, total: number): Disposable {
   const timer = setInterval(() => {
-    void iterationsOf(run).then((step) => progress.update({ stage, step, total, unit: "iterations" }));
+    void iterationsOf(run).then((step) => progress.update({ stage, step, total }));
   }, 500);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
