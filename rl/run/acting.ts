@@ -14,12 +14,15 @@ export interface Acting {
 
 /** Checks it, and fills it up with defaults. */
 export function readActing(
-  { sampling, actionNames = [] }: Acting,
+  { sampling = {}, actionNames = [] }: Acting,
   path: string,
 ): { sampling: Sampling; actions: readonly string[] } {
   const { temperature, maxNewTokens } = { ...DEFAULT_SAMPLING, ...sampling };
-  const isGood = temperature > 0 && Number.isFinite(temperature) && Number.isSafeInteger(maxNewTokens) &&
-    maxNewTokens >= 1 && Array.isArray(actionNames) && actionNames.every((name) => typeof name === "string");
+  const isGood = typeof sampling === "object" && sampling !== null && !Array.isArray(sampling) &&
+    // As the GPU holds it.
+    typeof temperature === "number" && Math.fround(temperature) > 0 && Math.fround(temperature) < Infinity &&
+    Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1 &&
+    Array.isArray(actionNames) && actionNames.every((name) => typeof name === "string");
   if (isGood) return { sampling: { temperature, maxNewTokens }, actions: actionNames };
   throw new SyntaxError(
     `Cannot load ${path}: "sampling" and "actionNames" in its config.json must be { temperature, maxNewTokens } and a ` +

@@ -27,7 +27,7 @@ import {
   type VlmConfig,
 } from "../../model/mod.ts";
 import { exists, notJson } from "../../model/files.ts";
-import { Agent, type Parsing } from "../agent.ts";
+import { Agent, type Parsing, type Sampling } from "../agent.ts";
 import { type Acting, readActing } from "./acting.ts";
 import { Damage, openCheckpoint } from "./manifest.ts";
 import type { MetricsLine } from "../metrics.ts";
@@ -195,14 +195,19 @@ export async function loadPolicy(
     & CnnConfig
     & Acting
     & { policy?: string };
-  if (policy !== "cnn") {
+  if (policy !== undefined && policy !== "cnn") {
+    throw new SyntaxError(
+      `Cannot load ${path}: "policy" in its config.json must be cnn or absent, got ${quote(policy)}`,
+    );
+  }
+  if (policy === undefined) {
     const agent = await loadAgent(gpu, source, place);
     requireWords(agent.tokenizer, env, path);
     return agent;
   }
   if (config.actions !== env.actions.length) {
     throw new RangeError(
-      `Cannot load ${path}: it has ${config.actions} actions, ${env.name} has ${env.actions.length}`,
+      `Cannot load ${path}: it has ${quote(config.actions)} actions, ${env.name} has ${env.actions.length}`,
     );
   }
   const file = "model.safetensors";
@@ -210,6 +215,13 @@ export async function loadPolicy(
   const cnn = new Cnn(gpu, config);
   cnn.parameters.fromHost(tensors);
   return new CnnPolicy(cnn, env.actions, readActing({ sampling }, path).sampling);
+}
+
+/** How the policy of a checkpoint acts; null if it does not say. Throws as {@linkcode loadPolicy} does for its `config.json`. */
+export async function readSampling(source: string | Checkpoint): Promise<Sampling | null> {
+  const { path, read } = await checkpointOf(source);
+  const said = parseJson((await read("config.json"))["config.json"], `${path}/config.json`) as Acting | null;
+  return said?.sampling === undefined ? null : readActing(said, path).sampling;
 }
 
 /** Loads the weights that a run's RL began with, by name. Throws `Deno.errors.NotFound` when RL has not begun yet. */
@@ -265,6 +277,7 @@ export async function loadAgent(
       decode: (specs) => decoded(weights, specs),
     });
   }
+  const specs = parameterSpecs(config); // refuses sizes that cannot be
   const files = await read("tokenizer.json", "model.safetensors");
   const tokenizer = Tokenizer.fromJson(parseJson(files["tokenizer.json"], `${path}/tokenizer.json`));
   if (tokenizer.vocabularySize !== config.vocabularySize) {
@@ -273,7 +286,7 @@ export async function loadAgent(
     );
   }
   // The weights are read before the model is made: a config whose sizes they contradict allocates nothing.
-  const tensors = decoded(files["model.safetensors"], parameterSpecs(config));
+  const tensors = decoded(files["model.safetensors"], specs);
   const vlm = new Vlm(gpu, config);
   vlm.parameters.fromHost(tensors);
   return new Agent(vlm, tokenizer, { cot, parsing, ...acting });

@@ -13,7 +13,7 @@ import { DeviceLostError, type Gpu, OutOfMemoryError, SubmissionError } from "..
 import { loadEnvironment } from "./load_environment.ts";
 import { isModule } from "./user_module.ts";
 import { latestRun } from "./latest.ts";
-import { loadPolicy } from "./checkpoint.ts";
+import { loadPolicy, readSampling } from "./checkpoint.ts";
 import { RunFolder } from "./folder.ts";
 import { Damage, MANIFEST_FILE } from "./manifest.ts";
 import { explained } from "./proof.ts";
@@ -30,7 +30,7 @@ export interface TrainedRun {
   readonly run: string | null;
   /** What messages call it: the folder, and whether it was chosen because it is the latest. */
   readonly label: string;
-  /** The run's settings, overridden by the user's. A bare checkpoint has the environment's defaults. */
+  /** The run's settings, overridden by the user's. A bare checkpoint says how it acts; the rest are the environment's defaults. */
   readonly config: CommonSettings;
   readonly environment: EnvironmentDefinition;
 }
@@ -61,7 +61,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
       throw new UsageError(`Cannot tell what ${checkpoint} was trained on: name the environment with --env`);
     }
     const environment = await loadEnvironment(given.env);
-    const config = resolveConfig(given, environment);
+    const config = resolveConfig({ ...await readSampling(checkpoint), ...given }, environment);
     return { checkpoint, source: checkpoint, run: null, label: checkpoint, config, environment };
   }
   const path = run ?? await latestRun();

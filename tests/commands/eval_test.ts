@@ -73,7 +73,7 @@ gpuTest("--json puts the result, and nothing else, on stdout; the table is a mes
   assertMatch(err, new RegExp(`^greedy +${formatShare(greedy.success)} `, "m"));
 });
 
-gpuTest("a bare checkpoint is evaluated with the environment's defaults, the table on stdout", async () => {
+gpuTest("a bare checkpoint is evaluated as it acts by itself, the table on stdout", async () => {
   using temp = new TempFolder();
   await untrainedRun(`${temp.path}/run`, { preset: "nano", temperature: 0.9, cot: false });
   Deno.renameSync(`${temp.path}/run/checkpoint`, `${temp.path}/weights`);
@@ -85,11 +85,18 @@ gpuTest("a bare checkpoint is evaluated with the environment's defaults, the tab
   assertEquals(code, 0, err);
   assertStringIncludes(
     out,
-    "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.4, panel ",
+    "NumberLine, 1 held-out episodes, success = return above 0, temperature 0.9, panel ",
   );
   // Two samples of the only deal.
   assertMatch(out, /^2 samples of 1 deals +success +95% interval\nmean by deal .*\npass@1 .*\npass@2 /m);
   assertMatch(out, /^greedy .* - +- +-$/m); // action-only: nothing is perceived
+  const find = async (given: { temperature?: number }) => {
+    const { config } = await findTrainedRun({
+      ...{ checkpoint: `${temp.path}/weights`, given: { env: "NumberLine", ...given } },
+    });
+    return [config.temperature, config.maxNewTokens];
+  };
+  assertEquals([await find({}), await find({ temperature: 2 })], [[0.9, 6], [2, 6]]);
 });
 
 gpuTest("flags win over the run's settings, which win over the defaults", async () => {

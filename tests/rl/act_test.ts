@@ -85,9 +85,14 @@ gpuTest(
     await assertRejects(() => agent.act(observation, prompt), TypeError, "pass `actions` as a setting");
     await agent.act(observation, prompt, { actions: env.actions, maxNewTokens: 2 });
 
-    for (const sampling of [{ temperature: 0 }, { temperature: "hot" }, { maxNewTokens: 1.5 }]) {
+    const odd = [null, [], 1, "x", { temperature: 1e308 }, { temperature: 1e-300 }, { maxNewTokens: 0 }];
+    for (const sampling of [{ temperature: 0 }, { temperature: "hot" }, { maxNewTokens: 1.5 }, ...odd]) {
       write({ ...old, sampling });
       await assertRejects(() => loadPolicy(gpu, path, env), SyntaxError, '"sampling"');
+    }
+    for (const policy of [null, true, "vlm", {}]) {
+      write({ ...old, policy });
+      await assertRejects(() => loadPolicy(gpu, path, env), SyntaxError, '"policy"');
     }
     write({ ...old, actionNames: [1] });
     await assertRejects(() => loadAgent(gpu, path), SyntaxError, '"actionNames"');
