@@ -16,6 +16,7 @@ import {
   processConsole,
   runCommand,
 } from "../rl/cli/mod.ts";
+import { requireNotOfRun } from "../rl/run/entries.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 
 const options = defineOptions({
@@ -62,6 +63,7 @@ export const envsCommand: Command<typeof options> = {
     if (check) return checkAll(definitions, json);
     const envs = definitions.map((definition) => definition.make());
     if (sheet !== undefined) {
+      await requireNotOfRun(sheet);
       await writeFileAtomic(sheet, contactSheet(envs, { columns, seed }));
       console.error(`Wrote ${sheet}`);
     }

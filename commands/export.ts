@@ -15,8 +15,9 @@ import {
 } from "../rl/cli/mod.ts";
 import { modelPlace } from "../rl/pretrained/run_base.ts";
 import { adapterFiles, mergedFiles, ownFiles } from "../rl/pretrained/export.ts";
-import { requireFree } from "../rl/pretrained/install.ts";
+import { requireFree, requireReplaceable } from "../rl/pretrained/install.ts";
 import { metricsCsv, metricsJsonl, scalarsOf, tensorboardEvents } from "../rl/report/metrics_export.ts";
+import { requireNotOfRun } from "../rl/run/entries.ts";
 import { RunFolder } from "../rl/run/folder.ts";
 import { latestRun } from "../rl/run/latest.ts";
 import { explained, proveAllMetrics } from "../rl/run/proof.ts";
@@ -84,6 +85,7 @@ export const exportCommand: Command<typeof options> = {
       content = tensorboardEvents(scalars, seconds);
     } else if (metrics === "csv") content = metricsCsv(scalars);
     else content = metricsJsonl(scalars);
+    await requireNotOfRun(path);
     await writeFileAtomic(path, content);
     console.error(`Wrote ${path}, ${scalars.length} numbers, ${formatBytes(content.length)}`);
   },
@@ -95,7 +97,7 @@ async function exportWeights(
   out: string,
   { merged, model, overwrite }: { merged: boolean; model?: string; overwrite: boolean },
 ): Promise<void> {
-  if (!overwrite) await requireFree(out);
+  await (overwrite ? requireReplaceable(out) : requireFree(out));
   const { trained, base, tokenizer } = await readTrainedWeights(
     run,
     model === undefined ? undefined : modelPlace(model),
@@ -106,7 +108,7 @@ async function exportWeights(
     : isAdapter
     ? adapterFiles(trained, base.base)
     : await mergedFiles(trained, base.base);
-  await writeFolderAtomic(out, files);
+  await writeFolderAtomic(out, files, { isNew: !overwrite });
   const { size } = await Deno.stat(`${out}/${isAdapter ? "adapter_model" : "model"}.safetensors`);
   console.error(
     `Wrote ${out}, ${isAdapter ? "a PEFT adapter" : "a Hugging Face folder"} with ${

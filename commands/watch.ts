@@ -7,6 +7,7 @@ import type { EnvironmentDefinition } from "../envs/mod.ts";
 import { openTunedGpu } from "../bench/tuning.ts";
 import { writeFileAtomic } from "../model/files.ts";
 import { type Command, defineOptions, formatBytes, runCommand, runPath, RUNS_FOLDER } from "../rl/cli/mod.ts";
+import { requireNotOfRun } from "../rl/run/entries.ts";
 import { loadEnvironment } from "../rl/run/load_environment.ts";
 import { stoppable } from "../rl/run/stop.ts";
 import { exportPage } from "../rl/watch/export.ts";
@@ -54,6 +55,7 @@ export const watchCommand: Command<typeof options> = {
     const folders = named.length > 0 ? named : [RUNS_FOLDER];
     const environments = await Promise.all(env.map(loadEnvironment));
     if (out !== undefined) {
+      await requireNotOfRun(out);
       const found = await findRuns(folders);
       if (found.length === 0) {
         throw new Deno.errors.NotFound(

@@ -36,6 +36,8 @@ export async function writeFileAtomic(path: string, content: StreamedContent): P
 export interface FolderSettings {
   /** Keep the folder from before as `<folder>.previous`, in place of the one kept there. Default: it is removed. */
   readonly keepPrevious?: boolean;
+  /** Refuse to replace a folder: there must be none. */
+  readonly isNew?: boolean;
 }
 
 /**
@@ -49,7 +51,7 @@ export interface FolderSettings {
 export async function writeFolderAtomic(
   folder: string,
   files: Readonly<Record<string, StreamedContent>>,
-  { keepPrevious = false }: FolderSettings = {},
+  { keepPrevious = false, isNew = false }: FolderSettings = {},
 ): Promise<void> {
   for (const name of Object.keys(files)) {
     if (!/^[^/\\]+$/.test(name) || name === "." || name === "..") {
@@ -59,12 +61,15 @@ export async function writeFolderAtomic(
     }
   }
   await explainingFailure(folder, async () => {
-    await recoverFolder(folder);
-    const { target, fresh, old, previous } = namesOf(folder);
-    const aside = keepPrevious ? previous : old;
-    await removeIfThere(fresh);
+    const { target, fresh } = namesOf(folder);
+    using _claim = await claimFolder(fresh, target);
     try {
-      await Deno.mkdir(fresh, { recursive: true });
+      await recoverFolder(folder);
+      if (isNew && await exists(target)) {
+        throw new Deno.errors.AlreadyExists(
+          `Cannot write ${target}: it is there already, choose another name`,
+        );
+      }
       for (const [name, content] of Object.entries(files)) await writeSynced(`${fresh}/${name}`, content);
       await syncFolder(fresh);
     } catch (error) {
@@ -72,14 +77,88 @@ export async function writeFolderAtomic(
       await removeIfThere(fresh).catch(() => {});
       throw error;
     }
-    if (await exists(target)) {
-      await removeIfThere(aside);
-      await Deno.rename(target, aside);
-    }
-    await Deno.rename(fresh, target);
-    await syncFolder(parentOf(target));
-    await removeIfThere(old);
+    await replaceFolder(folder, { keepPrevious });
   });
+}
+
+/**
+ * Gives `<folder>.new` the place of the folder, as the last step of {@linkcode writeFolderAtomic}. If the process is killed in
+ * between, {@linkcode recoverFolder} puts that right.
+ */
+export async function replaceFolder(
+  folder: string,
+  { keepPrevious = false }: Pick<FolderSettings, "keepPrevious"> = {},
+): Promise<void> {
+  const { target, fresh, old, previous } = namesOf(folder);
+  const aside = keepPrevious ? previous : old;
+  if (await exists(target)) {
+    await removeIfThere(aside);
+    await Deno.rename(target, aside);
+  }
+  await Deno.rename(fresh, target);
+  await syncFolder(parentOf(target));
+  await removeIfThere(old);
+}
+
+/**
+ * Makes an empty folder that no other process writes, until the claim is disposed of. What a killed process left in it is removed.
+ * The system's lock on the folder decides; it moves with the folder when that gets another name. Where folders cannot be locked,
+ * nothing is claimed.
+ *
+ * @param path The folder.
+ * @param target What the messages say is written.
+ * @throws {Deno.errors.Busy} If another process has claimed it.
+ */
+export async function claimFolder(path: string, target: string): Promise<Disposable> {
+  while (true) {
+    // What a link leads to is not ours to empty.
+    if (await exists(path) && !(await Deno.lstat(path)).isDirectory) await removeIfThere(path);
+    await Deno.mkdir(path, { recursive: true });
+    const claim = await lockFolder(path);
+    if (claim === false) {
+      throw new Deno.errors.Busy(`Cannot write ${target}: another process is writing it, wait for it`);
+    }
+    if (claim !== null && !await isAt(path, claim)) {
+      claim.close(); // its process gave it its name before we had the lock
+      continue;
+    }
+    try {
+      for (const name of await namesIn(path)) await Deno.remove(`${path}/${name}`, { recursive: true });
+    } catch (error) {
+      claim?.close();
+      throw error;
+    }
+    return { [Symbol.dispose]: () => claim?.close() };
+  }
+}
+
+/** The folder, open and locked; false if another process has it, null if it cannot be locked. */
+async function lockFolder(path: string): Promise<Deno.FsFile | false | null> {
+  let folder: Deno.FsFile;
+  try {
+    folder = await Deno.open(path, { read: true });
+  } catch {
+    return null; // Windows opens no folders
+  }
+  try {
+    if (await folder.tryLock(true)) return folder;
+    folder.close();
+    return false;
+  } catch {
+    folder.close(); // a file system without locks
+    return null;
+  }
+}
+
+/** Is this what has the name now? */
+export async function isAt(path: string, file: Deno.FsFile): Promise<boolean> {
+  try {
+    const [there, ours] = [await Deno.stat(path), await file.stat()];
+    return there.ino === ours.ino && there.dev === ours.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /**
@@ -234,6 +313,7 @@ async function explainingFailure<T>(path: string, write: () => Promise<T>): Prom
   try {
     return await write();
   } catch (error) {
+    if (error instanceof Error && error.message.startsWith("Cannot write ")) throw error;
     throw new Error(
       `Cannot write ${path}: ${messageOf(error)}, check the path, its permissions and the disk`,
       {

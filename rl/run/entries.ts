@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename, dirname, resolve } from "node:path";
 import { MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { LOCK_FILE } from "./lock.ts";
 import { RECORDING_ENTRY, RECORDING_FOLDER } from "./recording.ts";
@@ -110,6 +111,33 @@ export async function rescueForeign(path: string, doomed: string): Promise<void>
     const isTaken = (await entriesOf(path))!.includes(name);
     await Deno.rename(`${path}/${foreign}`, `${path}/${isTaken ? `${name}.${crypto.randomUUID()}` : name}`);
   }
+}
+
+/**
+ * Requires that a file which a user wants written elsewhere is not one of a run's own, such as its metrics.jsonl.
+ *
+ * @throws {Deno.errors.AlreadyExists} naming the run.
+ */
+export async function requireNotOfRun(path: string): Promise<void> {
+  let inside = resolve(path);
+  for (let folder = dirname(inside); folder !== inside; [inside, folder] = [folder, dirname(folder)]) {
+    const [name, names] = [basename(inside), (await insideOf(folder)).map(({ name }) => name)];
+    const isOwn = (RUN_ENTRIES.test(name) || name === LOCK_FILE) && isRun(names) ||
+      CHECKPOINT_FILES.includes(name) && isCheckpoint(names);
+    if (!isOwn) continue;
+    throw new Deno.errors.AlreadyExists(
+      `Cannot write ${path}: it belongs to the run in ${folder}, choose another place`,
+    );
+  }
+}
+
+function isRun(names: readonly string[]): boolean {
+  return names.includes("config.json") &&
+    names.some((name) => /^(metrics\.jsonl|checkpoint|run\.lock)$/.test(name));
+}
+
+function isCheckpoint(names: readonly string[]): boolean {
+  return names.includes(MANIFEST_FILE) && names.includes("trainer.json");
 }
 
 async function insideOf(path: string): Promise<Deno.DirEntry[]> {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { exists } from "../../model/files.ts";
+import { exists, isAt } from "../../model/files.ts";
 import { readJsonObject } from "./json_object.ts";
 
 /** The process that trains in a folder. */
@@ -49,7 +49,7 @@ export class RunLock {
         const isSystemLocked = await lockBySystem(file);
         const owner = await readOwner(path);
         if (isSystemLocked === false) throw inUse(folder, owner);
-        if (!await isStillAt(path, file)) {
+        if (!await isAt(path, file)) {
           file.close(); // its owner removed it between our opening and locking it
           continue;
         }
@@ -131,16 +131,6 @@ async function writeOwner(path: string, file: Deno.FsFile): Promise<void> {
     throw new Error(`Cannot write ${path}: ${(error as Error).message}, check its permissions and the disk`, {
       cause: error,
     });
-  }
-}
-
-async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
-  try {
-    const [there, ours] = [await Deno.stat(path), await file.stat()];
-    return there.ino === ours.ino && there.dev === ours.dev;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

@@ -1,9 +1,10 @@
 /** The `import` command: from a hub that misbehaves, from folders that are right and from those that are not. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { importCommand } from "../../commands/import.ts";
 import { buildTokenizer, decodeSafetensors, encodeSafetensors, Tokenizer } from "../../model/mod.ts";
 import { runCommand } from "../../rl/cli/mod.ts";
 import { readBase } from "../../rl/pretrained/base.ts";
+import { installFiles } from "../../rl/pretrained/install.ts";
 import { serveHub } from "../rl/hub/hub_server.ts";
 import { TempFolder } from "../rl/tiny_run.ts";
 
@@ -246,4 +247,44 @@ Deno.test("the tokenizer of an imported model writes what it read", async () => 
   assertEquals(talk!.tokenizer.decode(talk!.tokenizer.encode("word 7.word 11.").ids), "word 7.word 11.");
   assertEquals(talk!.imageTokens, { image: "<|image|>", around: "", whole: "" });
   assertEquals(talk!.form.afterAnswer, "<|end|>");
+});
+
+Deno.test("--overwrite replaces a model and nothing else", async () => {
+  using temp = new TempFolder();
+  const source = write(`${temp.path}/source`, tinyFiles());
+  const model = write(`${temp.path}/model`, { ...tinyFiles(), "model.safetensors": new Uint8Array(3) });
+  assertEquals((await bring([source, "--out", model, "--overwrite"])).code, 0);
+  assertEquals(namesIn(model), namesIn(source));
+  const text = Uint8Array.of(1);
+  const places = {
+    "holds thesis.txt": write(`${temp.path}/a`, { ...tinyFiles(), "thesis.txt": text }),
+    "no config.json": write(`${temp.path}/b`, { "README.md": text }),
+    "it is a file": `${write(`${temp.path}/c`, { x: text })}/x`,
+    "holds config.json": `${write(`${temp.path}/d/config.json`, {}).slice(0, -12)}`,
+  };
+  for (const [state, place] of Object.entries(places)) {
+    const before = Deno.statSync(place).isFile ? [] : namesIn(place);
+    const { code, err } = await bring([source, "--out", place, "--overwrite"]);
+    assertEquals(code, 2, err);
+    assertStringIncludes(err, `Cannot overwrite ${place}: `);
+    assertStringIncludes(err, state);
+    assertEquals(Deno.statSync(place).isFile ? [] : namesIn(place), before);
+  }
+  assertEquals(namesIn(temp.path), ["a", "b", "c", "d", "model", "source"]);
+});
+
+Deno.test("of two imports to one place at a time the second is refused, and the first is whole", async () => {
+  using temp = new TempFolder();
+  const source = write(`${temp.path}/source`, tinyFiles());
+  const target = `${temp.path}/model`;
+  const files = namesIn(source).map((name) => ({ name, path: `${source}/${name}`, isShared: false }));
+  await installFiles(files, target, {
+    overwrite: false,
+    check: async () => {
+      const second = () => installFiles(files, target, { overwrite: false, check: () => Promise.resolve() });
+      await assertRejects(second, Deno.errors.Busy, "another process is writing it");
+    },
+  });
+  assertEquals(namesIn(target), namesIn(source));
+  assertEquals(namesIn(temp.path), ["model", "source"]);
 });

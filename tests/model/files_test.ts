@@ -65,6 +65,41 @@ Deno.test("a folder write that a crash interrupted is recovered at every point",
     assertEquals(await readJson(`${path}/a.json`), 2);
   }));
 
+Deno.test("two writers of one folder: the second is refused, and what is there is whole", () =>
+  inTemporaryFolder(async (folder) => {
+    const path = `${folder}/model`;
+    const started = Promise.withResolvers<void>(), goOn = Promise.withResolvers<void>();
+    async function* slowly() {
+      yield Uint8Array.of(1);
+      started.resolve();
+      await goOn.promise;
+      yield Uint8Array.of(2);
+    }
+    const first = writeFolderAtomic(path, { "a.bin": slowly(), "b.json": "1" });
+    await started.promise;
+    await assertRejects(
+      () => writeFolderAtomic(path, { "c.json": "2" }),
+      Deno.errors.Busy,
+      "another process is writing it",
+    );
+    goOn.resolve();
+    await first;
+    assertEquals(await namesIn(path), ["a.bin", "b.json"]);
+    await assertRejects(
+      () => writeFolderAtomic(path, { "c.json": "2" }, { isNew: true }),
+      Deno.errors.AlreadyExists,
+      "it is there",
+    );
+    assertEquals(await namesIn(folder), ["model"]);
+    // What a killed writer left is replaced, what a link in its place leads to is not.
+    await Deno.mkdir(`${path}.new/inside`, { recursive: true });
+    await writeFolderAtomic(path, { "d.json": "3" });
+    await Deno.symlink(path, `${folder}/other.new`);
+    await writeFolderAtomic(`${folder}/other`, { "e.json": "4" });
+    assertEquals(await namesIn(folder), ["model", "other"]);
+    assertEquals([await namesIn(path), await namesIn(`${folder}/other`)], [["d.json"], ["e.json"]]);
+  }));
+
 Deno.test("writeFolderAtomic refuses names that leave the folder", () =>
   inTemporaryFolder(async (folder) => {
     for (const name of ["../x", "a/b", "a\\b", "", ".", ".."]) {
