@@ -1,9 +1,22 @@
 // multiply-add  Y[i] = sum of CHAINS values, each v = v * a + b, STEPS times in each of the rounds; as fma() if FUSED
 // shapes        X (4) vec4f: a, b and two starting values;  Y (N) vec4f
 // bindings      0 X read, 1 Y write, 2 {rounds} uniform
-// work          one invocation per vec4; CHAINS independent chains hide the latency of each other
-// traffic       16N bytes for N * rounds * STEPS * CHAINS * 8 flops: the ceiling of everything that is bound by arithmetic
+// work          one invocation per vec4; CHAINS independent chains hide the latency of each other; they are f32 if SCALAR, vec4f else
+// traffic       16N bytes for N * rounds * STEPS * CHAINS * 8 flops, 2 if SCALAR: the ceiling of what is bound by arithmetic
+// steps         which form is fastest depends on the registers that a compiler has: the caller takes the best of several
 // source        a and b come from memory: compilers fold a loop over constants
+
+//@if SCALAR
+alias Value = f32;
+fn load(i: u32) -> f32 {
+  return X[i].x;
+}
+//@else
+alias Value = vec4f;
+fn load(i: u32) -> vec4f {
+  return X[i];
+}
+//@end
 
 @group(0) @binding(0) var<storage, read> X: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> Y: array<vec4f>;
@@ -11,11 +24,11 @@
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let a = X[0];
-  let b = X[1];
-  let start = X[2] + X[3] * f32(id.x & 7u);
+  let a = load(0);
+  let b = load(1);
+  let start = load(2) + load(3) * f32(id.x & 7u);
   //@for c in 0..CHAINS
-  var v_$c = start + vec4f($c.0);
+  var v_$c = start + Value($c.0);
   //@end
   for (var round = 0u; round < rounds; round++) {
     //@for s in 0..STEPS
@@ -28,9 +41,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     //@end
     //@end
   }
-  var sum = vec4f(0.0);
+  var sum = Value();
   //@for c in 0..CHAINS
   sum += v_$c;
   //@end
-  Y[id.x] = sum;
+  Y[id.x] = vec4f(sum);
 }

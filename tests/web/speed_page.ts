@@ -1,6 +1,7 @@
 /** Runs in the browser and in Deno alike: what kernels reach of the ceilings of the machine, and how long a readback takes. */
 import copySource from "../../bench/copy.wgsl" with { type: "text" };
 import multiplyAddSource from "../../bench/multiply_add.wgsl" with { type: "text" };
+import { MULTIPLY_ADD_FORMS, multiplyAddFlops } from "../../bench/ceiling.ts";
 import { numberLine } from "../../envs/mod.ts";
 import { type Gpu, openGpu, params, read, type Slice, write } from "../../kernels/gpu/mod.ts";
 import { matmul } from "../../kernels/matmul/mod.ts";
@@ -14,7 +15,7 @@ import { sftBatch, sftUpdate } from "../../rl/sft.ts";
 /** Best times of what was asked, in milliseconds, and the rates that they are. */
 export interface Speed {
   readonly adapter: string;
-  /** GFLOP/s of a loop of multiply-adds, the faster of two forms: as an adapter compiles one, it may not compile the other. */
+  /** GFLOP/s of a loop of multiply-adds, the fastest of several forms: as an adapter compiles one, it may not compile another. */
   readonly multiplyAdd: number;
   /** GB/s of a copy. */
   readonly copy: number;
@@ -26,25 +27,28 @@ export interface Speed {
 
 const SIZE = 512, LANES = 1 << 12, ROUNDS = 64, VEC4S = 1 << 20;
 
-/** Forms of the loop: that of the benchmarks, and one that carries fewer values from round to round. */
-const FORMS = {
-  plain: { CHAINS: 8, STEPS: 4, FUSED: false },
-  fused: { CHAINS: 4, STEPS: 64, FUSED: true },
-} as const;
+/** Forms of the loop: those of the benchmarks, and two that fit what SwiftShader's compiler does with registers and loops. */
+const FORMS = [
+  ...MULTIPLY_ADD_FORMS,
+  { SCALAR: true, CHAINS: 15, STEPS: 64, FUSED: true },
+  { SCALAR: false, CHAINS: 4, STEPS: 64, FUSED: true },
+];
+const formName = (form: typeof FORMS[number]) => `multiply-add ${form.CHAINS} ${form.STEPS} ${form.SCALAR}`;
 
 /** Measures in turns, so that what else the machine does slows all alike. */
 export async function measureSpeed(variants: readonly string[], turns: number): Promise<Speed> {
   const gpu = await openGpu();
   const X = gpu.upload(new Float32Array(4 * VEC4S).fill(0.5), "X"), Y = gpu.allocate(16 * VEC4S, "Y");
-  const multiplyAdd = (constants: typeof FORMS[keyof typeof FORMS]) => () =>
-    gpu.dispatch({
-      kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants },
-      bindings: [read(X), write(Y), params({ rounds: ROUNDS })],
-      workgroups: [LANES / 64],
-    });
+  const multiplyAdds = FORMS.map((constants) =>
+    [formName(constants), () =>
+      gpu.dispatch({
+        kernel: { name: "bench/multiply_add", source: multiplyAddSource, constants },
+        bindings: [read(X), write(Y), params({ rounds: ROUNDS })],
+        workgroups: [LANES / 64],
+      })] as const
+  );
   const works: Record<string, () => void> = {
-    plain: multiplyAdd(FORMS.plain),
-    fused: multiplyAdd(FORMS.fused),
+    ...Object.fromEntries(multiplyAdds),
     copy: () =>
       gpu.dispatch({
         kernel: { name: "bench/copy", source: copySource, constants: { PER_LANE: 4 } },
@@ -77,10 +81,9 @@ export async function measureSpeed(variants: readonly string[], turns: number): 
   const net = (name: string) => Math.max(best[name]! - readbackMs, 1e-3);
   return {
     adapter: adapterName,
-    multiplyAdd: Math.max(...(["plain", "fused"] as const).map((name) => {
-      const { CHAINS, STEPS } = FORMS[name];
-      return LANES * ROUNDS * STEPS * CHAINS * 8 / net(name) / 1e6;
-    })),
+    multiplyAdd: Math.max(
+      ...FORMS.map((form) => LANES * ROUNDS * multiplyAddFlops(form) / net(formName(form)) / 1e6),
+    ),
     copy: 32 * VEC4S / net("copy") / 1e6,
     readbackMs,
     matmul: Object.fromEntries(
