@@ -108,7 +108,7 @@ export async function rescueForeign(path: string, doomed: string): Promise<void>
   let foreign: string | null;
   while ((foreign = await foreignEntry(path, [doomed])) !== null) {
     const name = foreign.slice(doomed.length + 1);
-    const isTaken = (await entriesOf(path))!.includes(name);
+    const isTaken = RUN_ENTRIES.test(name) || (await entriesOf(path))!.includes(name);
     await Deno.rename(`${path}/${foreign}`, `${path}/${isTaken ? `${name}.${crypto.randomUUID()}` : name}`);
   }
 }

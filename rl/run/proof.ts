@@ -17,6 +17,7 @@ import {
   readWhole,
   settingsFault,
 } from "./manifest.ts";
+import { rescueForeign } from "./entries.ts";
 import { readJsonObject } from "./json_object.ts";
 import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
@@ -188,6 +189,7 @@ export async function restoreRun(run: string): Promise<string[]> {
     const { name, manifest } = whole;
     const done: string[] = [];
     if (name !== "checkpoint") {
+      await rescueForeign(run, "checkpoint");
       await Deno.remove(`${run}/checkpoint`, { recursive: true });
       await Deno.rename(`${run}/${name}`, `${run}/checkpoint`);
       done.push(`Went back to the checkpoint before (${describe(manifest.progress)}).`);

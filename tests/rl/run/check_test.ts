@@ -31,6 +31,10 @@ Deno.test("check names what is damaged and exits with 1; --restore goes back, an
     const run = await finishedRun(path);
     await run.writeCheckpoint({ "trainer.json": "second" });
     await Deno.writeTextFile(`${path}/checkpoint/trainer.json`, "secone");
+    // The user's own files are no part of what goes.
+    for (const name of ["notes.txt", "summary.json"]) {
+      await Deno.writeTextFile(`${path}/checkpoint/${name}`, "mine");
+    }
     const { code, out } = await check(path);
     assertEquals(code, 1);
     assertStringIncludes(out, "damaged: its content is not what was written");
@@ -40,6 +44,10 @@ Deno.test("check names what is damaged and exits with 1; --restore goes back, an
     assertEquals([restored.code, restored.err], [0, ""]);
     assertStringIncludes(restored.out, "Went back to the checkpoint before");
     assertEquals(await Deno.readTextFile(`${path}/checkpoint/trainer.json`), "first");
+    const kept = [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) =>
+      /^(notes|summary)/.test(name)
+    );
+    assertEquals(kept.sort().map((name) => name.slice(0, 13)), ["notes.txt", "summary.json."]);
   });
 });
 
