@@ -10,7 +10,7 @@
 import { environment, type Gpu, openGpu } from "../kernels/gpu/mod.ts";
 import { applyTuning, type Tuning, UNTUNED } from "../kernels/tune.ts";
 import { readText, writeFileAtomic } from "../model/files.ts";
-import { formatDuration, UsageError } from "../rl/cli/mod.ts";
+import { failureMessage, formatDuration, UsageError } from "../rl/cli/mod.ts";
 import type { TuneSettings } from "./tune.ts";
 
 /** How to open a GPU. */
@@ -102,7 +102,7 @@ export async function tuneGpu(gpu: Gpu, settings: TuningSettings): Promise<void>
     await writeEntry(path, { ...key, measuredAt: new Date().toISOString(), isWhole, ...tuning });
     note(`${took}; kept in ${path}`);
   } catch (error) {
-    note(`${took}; not kept, so the next command measures again: ${(error as Error).message}`);
+    note(`${took}; not kept, so the next command measures again: ${failureMessage(error)}`);
   }
 }
 
