@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { gzippedBytes, playgroundFiles } from "../../scripts/web.ts";
+import { accessibilityFaults } from "../axe.ts";
 import { inBrowser, keepScreenshot, openPage, serveFiles } from "../browser.ts";
 
 const files = inBrowser.ignore ? {} : await playgroundFiles();
@@ -52,6 +53,10 @@ Deno.test({
     await page.locator("#lambda").fill("0.35");
     assertStringIncludes(page.url(), "#env=NumberLine&lambda=0.35&seed=3&budget=short&episode=5&greedy=1");
     await keepScreenshot(page, "playground_1440_light");
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      assertEquals(await accessibilityFaults(page), [], colorScheme);
+    }
     assertEquals(errors, []);
   },
 });

@@ -8,7 +8,7 @@ import uPlot from "uplot";
 import type { Point } from "./protocol.ts";
 
 /** Colours of the runs in turn: told apart in light and dark, and by those who see few colours. */
-export const COLORS = ["#2f7de1", "#e0782a", "#1a9f77", "#b455c8", "#c9a20f"] as const;
+export const COLORS = ["#2f7de1", "#e0782a", "#1a9f77", "#b455c8", "#a08010"] as const;
 
 const HEIGHT = 220;
 

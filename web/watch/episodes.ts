@@ -175,19 +175,20 @@ export class EpisodesView {
     const name = row.stage === "rl"
       ? `iteration ${row.iteration}`
       : `after ${row.after === "sft" ? "SFT" : "RL"}, ${row.how}`;
-    const mark = row.success === null ? ["open", "·"] : row.success ? ["good", "✓"] : ["bad", "✕"];
+    const [kind, mark, outcome] = row.success === null
+      ? ["open", "·", "not ended"]
+      : row.success
+      ? ["good", "✓", "success"]
+      : ["bad", "✕", "no success"];
     return h(
       "div",
       {
         ...{ class: "row", id: `row-${index}`, role: "option", "aria-selected": isChosen },
         ...{ "aria-setsize": this.#rows.length, "aria-posinset": index + 1 },
         ...{ style: { top: `${index * ROW}px` } },
-        "aria-label": `${name}, ${row.turns} turns, ${
-          row.success === null ? "not ended" : row.success ? "success" : "no success"
-        }`,
         onclick: () => this.#choose(row),
       },
-      h("span", { class: `mark ${mark[0]}`, "aria-hidden": "true" }, mark[1]),
+      h("span", { class: `mark ${kind}`, role: "img", "aria-label": outcome }, mark),
       h(
         "span",
         { class: "what" },

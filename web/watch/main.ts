@@ -41,9 +41,10 @@ const TITLES: Readonly<Record<Shown, string>> = {
 };
 
 const nav = h("nav", { "aria-label": "Views" });
-const chips = h("div", { class: "chosen" });
+const chips = h("section", { class: "chosen", "aria-label": "Runs that are shown" });
 const notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
 const main = h("main", { tabindex: -1 });
+const heading = h("h1", { class: "unseen" });
 const live = h("span", { class: "live" });
 const theme = h("button", {
   type: "button",
@@ -136,7 +137,8 @@ function draw(): void {
       ),
   );
   tellFaults();
-  if (main.firstChild !== views[view].element) show(main, views[view].element);
+  heading.textContent = TITLES[view];
+  if (main.lastChild !== views[view].element) show(main, heading, views[view].element);
   document.title = `${state.run ? `${state.run.told.name} – ` : ""}ponder`;
   views[view].update();
 }

@@ -12,7 +12,7 @@ import type { Go } from "./trend.ts";
 
 /** Columns: the title, and the class of its cells. */
 const COLUMNS: readonly (readonly [title: string, kind: string])[] = [
-  ["", "pick"],
+  ["Shown", "pick"],
   ["Run", "name"],
   ["Environment", "wide"],
   ["Algorithm", "wide"],
@@ -62,7 +62,17 @@ export class RunsView {
         h(
           "thead",
           {},
-          h("tr", {}, COLUMNS.map(([title, kind]) => h("th", { scope: "col", class: kind }, title))),
+          h(
+            "tr",
+            {},
+            COLUMNS.map(([title, kind]) =>
+              h(
+                "th",
+                { scope: "col", class: kind },
+                kind === "pick" ? h("span", { class: "unseen" }, title) : title,
+              )
+            ),
+          ),
         ),
         h(
           "tbody",

@@ -10,6 +10,7 @@ import { readPage } from "../../../rl/watch/page.ts";
 import { findRuns } from "../../../rl/watch/runs.ts";
 import { serveSite } from "../../../rl/watch/serve.ts";
 import { makeSite } from "../../../rl/watch/site.ts";
+import { accessibilityFaults } from "../../axe.ts";
 import { inBrowser, keepScreenshot, openPage } from "../../browser.ts";
 import { keepReplay } from "../../../rl/run/replayed.ts";
 import { TempFolder } from "../tiny_run.ts";
@@ -179,7 +180,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "no view is wider than its window, light or dark, and an exported page shows the same without a server",
+    "no view is wider than its window or breaks a rule of WCAG, light or dark, and an exported page shows the same without a server",
   ...inBrowser,
   fn: async () => {
     using temp = new TempFolder();
@@ -193,7 +194,7 @@ Deno.test({
       const [width, colorScheme] of [[1440, "light"], [1024, "dark"], [390, "light"], [390, "dark"]] as const
     ) {
       await using opened = await openPage(`file://${html}#/trend?runs=a,b`, {
-        ...{ viewport: { width, height: 900 }, colorScheme },
+        ...{ viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" },
       });
       const { page, errors } = opened;
       await page.waitForSelector(READY);
@@ -220,6 +221,7 @@ Deno.test({
         const excess = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
         assert(Number(excess) <= 0, `${view} is ${excess} pixels wider than ${width}`);
         await keepScreenshot(page, `watch-${view}-${width}-${colorScheme}`);
+        assertEquals(await accessibilityFaults(page), [], `${view} at ${width}, ${colorScheme}`);
       }
       assertEquals(errors, []);
     }
