@@ -23,6 +23,7 @@ Deno.test(
         "unset HOME;",
         "HOME=",
         "HOME=/dev/null",
+        "HOME=relative",
         "HOME=/dev/null/x",
         "XDG_CACHE_HOME=/dev/null/x",
       ]

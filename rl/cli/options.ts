@@ -122,7 +122,7 @@ const number = (option: NumberOption, raw: unknown, label: string): number => {
       : `from ${min} to ${max}`;
     throw new UsageError(`${label} must be ${range}${option.unit ? ` ${option.unit}` : ""}, got ${value}`);
   }
-  return value;
+  return value + 0; // -0 is 0
 };
 
 /**

@@ -71,6 +71,7 @@ Deno.test("values are typed by their declaration", () => {
 
 Deno.test("a negative number is a value, not a flag", () => {
   assertEquals(parse("--shift", "-0.5").values.shift, -0.5);
+  assertEquals(parse("--shift=-0").values.shift, 0);
   assertEquals(parse("--shift=-3").values.shift, -3);
 });
 
