@@ -258,6 +258,10 @@ export class Agent implements Policy<Layout> {
     return tokenizer.decodeWithOffsets(this.base === null ? response : response.map(known));
   }
 
+  nameOf(id: number): string {
+    return id === this.tokenizer.endId ? "" : this.tokenizer.tokenOf(id) ?? `${id}`;
+  }
+
   positionsOf({ prompt, response }: Sequence): number {
     return promptLength(prompt, this.vlm.config) + response.length;
   }

@@ -36,6 +36,10 @@ export interface ExplainSettings {
   readonly alternatives: number;
 }
 
+/** What a token writes by itself; of one that writes nothing its name, which is "" if it ends a response. */
+export const tokenText = (policy: Pick<Policy, "decode" | "nameOf">, id: number): string =>
+  policy.decode([id]).text || (policy.nameOf?.(id) ?? "");
+
 /** Most logits to read back, 16 MB: a large vocabulary has no alternatives. */
 const MAX_LOGITS = 1 << 22;
 /** Most words of queries and keys to read back, 64 MB: a large model has no picture of its attention. */

@@ -152,6 +152,8 @@ export interface Policy<Inputs extends Batch = Batch> {
   encode(env: Environment, text: string): number[];
   /** Decodes a response to its text, and the place of each token in it. */
   decode(response: readonly number[]): Decoding;
+  /** Names a token that writes no text, for people who look into a response; "" if it ends a response. */
+  nameOf?(id: number): string;
   /** Counts the positions whose activations a sequence keeps in memory in training. */
   positionsOf(sequence: Sequence): number;
   /** Computes ahead what training leaves as it is, such as features of pictures: batches of these prompts then need less. */

@@ -10,7 +10,14 @@ import type { Segment } from "../../model/mod.ts";
 import type { LearnObserver } from "../algorithms/mod.ts";
 import type { CommonSettings } from "../config.ts";
 import type { EvaluatedTurn } from "../evaluation.ts";
-import { explain, type Explanation, launchExplanation, launchLogprobs, readAll } from "../explain.ts";
+import {
+  explain,
+  type Explanation,
+  launchExplanation,
+  launchLogprobs,
+  readAll,
+  tokenText,
+} from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { ObjectiveSettings, Sample } from "../objective.ts";
 import { CnnPolicy } from "../policies/cnn.ts";
@@ -244,7 +251,7 @@ export class Recorder {
       alternatives: alternatives &&
         alternatives.map((each) =>
           each.filter(([, p], i) => i === 0 || p >= LEAST_PROBABILITY)
-            .map(([id, p]) => [id, policy.decode([id]).text, Number(p.toPrecision(4))] as const)
+            .map(([id, p]) => [id, tokenText(policy, id), Number(p.toPrecision(4))] as const)
         ),
       attention: attention && encodeAttention(attention.shares),
       imageShare: attention && attention.shares.map((share) => shortest(share.reduce((a, b) => a + b, 0))),

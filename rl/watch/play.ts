@@ -7,7 +7,7 @@
 import type { Environment, EnvironmentDefinition } from "../../envs/mod.ts";
 import type { Gpu } from "../../kernels/gpu/mod.ts";
 import { EVALUATION_SEEDS } from "../evaluation.ts";
-import { explain } from "../explain.ts";
+import { explain, tokenText } from "../explain.ts";
 import { encodePicture } from "../image.ts";
 import type { Act, Policy } from "../policy.ts";
 import { printable, shellQuote } from "../cli/mod.ts";
@@ -223,7 +223,7 @@ async function thoughtOf(policy: Policy, act: Act, rewardScale: number): Promise
     probabilities: Array.from(response.logprobs, (logprob) => Math.exp(logprob)),
     alternatives:
       explanation.alternatives?.map((each) =>
-        each.map(([id, probability]) => [policy.decode([id]).text, probability] as const)
+        each.map(([id, probability]) => [tokenText(policy, id), probability] as const)
       ) ?? null,
     faithful: judgement.faithful,
     perception: judgement.perception,

@@ -6,7 +6,7 @@
  */
 import uPlot from "uplot";
 import { h, svg } from "./dom.ts";
-import { count, number, percent } from "./format.ts";
+import { count, number, percent, tickLabels } from "./format.ts";
 
 /** A line of a chart. */
 export interface Line {
@@ -178,10 +178,11 @@ export class LineChart {
         {
           ...axis,
           grid: { stroke: grid, width: 1 },
-          size: 46,
+          size: (_, labels) =>
+            Math.max(46, 12 + 6.5 * Math.max(0, ...(labels ?? []).map(({ length }) => length))),
           space: 34,
           values: (_, ticks) =>
-            ticks.map((tick) => this.#isShare ? `${Math.round(100 * tick)}%` : shortNumber(tick)),
+            this.#isShare ? ticks.map((tick) => `${Math.round(100 * tick)}%`) : tickLabels(ticks),
         },
       ],
       hooks: {
@@ -270,13 +271,6 @@ function nearest(values: readonly number[], x: number): number {
     else high = middle;
   }
   return values.length === 0 ? -1 : x - values[low] <= values[high] - x ? low : high;
-}
-
-function shortNumber(value: number): string {
-  const size = Math.abs(value);
-  if (size >= 1000) return count(Math.round(value));
-  if (size !== 0 && size < 1e-3) return value.toExponential(0).replace("-", "−");
-  return String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 /** A histogram as a drawing. */

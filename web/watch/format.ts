@@ -40,6 +40,19 @@ export function count(value: number): string {
   return `${Number((value / 1e6).toPrecision(3))}M`;
 }
 
+/** Ticks of an axis in as few digits as tell them apart, but three if they are not very small: `3.728`, `3.73`. */
+export function tickLabels(ticks: readonly number[]): string[] {
+  const most = Math.max(...ticks.map(Math.abs));
+  for (let digits = 1;; digits++) {
+    const labels = ticks.map((tick) => {
+      if (most >= 1000 && digits === 1) return count(Math.round(tick));
+      const isSmall = tick !== 0 && most < 1e-3;
+      return isSmall ? tick.toExponential(digits - 1) : String(Number(tick.toPrecision(digits + 2)));
+    });
+    if (digits > 7 || new Set(labels).size === labels.length) return labels.map(minus);
+  }
+}
+
 /** Seconds: `0.4 s`, `12 s`, `4 m 05 s`. */
 export function seconds(value: number): string {
   if (value < 10) return `${value.toFixed(value < 1 ? 2 : 1)} s`;

@@ -109,19 +109,20 @@ export class Microscope {
     const values = this.#quantity.of(turn);
     const elements = turn.tokens.map((id, t) => {
       const strength = values === null ? 0 : strengthOf(this.#quantity, values, t);
-      const text = turn.text.slice(turn.starts[t], turn.ends[t]);
+      const text = nameOf(turn, t);
+      const isSilent = turn.starts[t] === turn.ends[t];
       const value = values?.[t];
       const told = value === null || value === undefined ? "" : this.#quantity.format(value);
       const attributes = {
-        class: `token${turn.weights[t] < 1 ? "" : " acts"}${text === "" ? " end" : ""}`,
+        class: `token${turn.weights[t] < 1 ? "" : " acts"}${isSilent ? " silent" : ""}`,
         style: { "--strength": Math.abs(strength), "--tint": strength < 0 ? "var(--minus)" : "var(--plus)" },
         title: `${this.#quantity.name} ${told}`,
       };
-      if (!isMain) return h("span", attributes, text === "" ? "⏎" : text);
+      if (!isMain) return h("span", attributes, inLine(text));
       return h("button", {
         ...attributes,
         ...{ type: "button", tabindex: t === this.#token ? 0 : -1, "aria-pressed": t === this.#token },
-        "aria-label": `Token ${t + 1}, ${text === "" ? "end" : text}: ${this.#quantity.name} ${told}`,
+        "aria-label": `Token ${t + 1}, ${text === "" ? "end" : inLine(text)}: ${this.#quantity.name} ${told}`,
         "data-id": id,
         onclick: () => this.#choose(t),
         onmouseenter: () => this.#preview(t),
@@ -134,10 +135,14 @@ export class Microscope {
           this.#choose(Math.max(0, Math.min(turn.tokens.length - 1, t + by)));
           this.#tokens[this.#token].focus();
         },
-      }, text === "" ? "⏎" : text);
+      }, inLine(text));
     });
     if (isMain) this.#tokens = elements;
-    return h("p", { class: "response", ...isMain && { "aria-label": "Response, token by token" } }, elements);
+    return h(
+      "p",
+      { class: "response", ...isMain && { "aria-label": "Response, token by token" } },
+      elements.map((element, t) => nameOf(turn, t).endsWith("\n") ? [element, h("br")] : element),
+    );
   }
 
   #sheet(turn: RecordedTurn, isThis: boolean, { actions }: RecordedHeader): HTMLElement {
@@ -182,10 +187,9 @@ export class Microscope {
       return value === null || value === undefined ? [] : [[quantity, quantity.format(value)] as const];
     });
     const alternatives = turn.alternatives?.[t] ?? [];
-    const text = turn.text.slice(turn.starts[t], turn.ends[t]);
     show(
       this.#details,
-      h("h3", {}, `Token ${t + 1} of ${turn.tokens.length}`, h("code", {}, text === "" ? "⏎ end" : text)),
+      h("h3", {}, `Token ${t + 1} of ${turn.tokens.length}`, h("code", {}, alone(nameOf(turn, t)))),
       h(
         "dl",
         {},
@@ -209,7 +213,7 @@ export class Microscope {
             h(
               "tr",
               { class: id === turn.tokens[t] ? "drawn" : "" },
-              h("td", {}, h("code", {}, text === "" ? "⏎ end" : text)),
+              h("td", {}, h("code", {}, alone(text))),
               h(
                 "td",
                 { class: "share" },
@@ -248,6 +252,19 @@ export class Microscope {
     large.drawImage(small, 0, 0, 320, 320);
   }
 }
+
+/** What a token wrote; of one that wrote nothing its name, which is "" if it ends the response. */
+function nameOf(turn: RecordedTurn, t: number): string {
+  const written = turn.text.slice(turn.starts[t], turn.ends[t]);
+  if (written !== "") return written;
+  const named = turn.alternatives?.[t]?.find(([id]) => id === turn.tokens[t]);
+  if (named !== undefined) return named[1];
+  return t === turn.tokens.length - 1 ? "" : `⟨${turn.tokens[t]}⟩`;
+}
+
+/** A token's name with signs for what cannot be seen. */
+const inLine = (name: string): string => name === "" ? "⏎" : name.replaceAll("\n", "↵");
+const alone = (name: string): string => name === "" ? "⏎ end" : inLine(name);
 
 /** The token that was the most open choice. */
 function mostTelling({ entropies }: RecordedTurn): number {

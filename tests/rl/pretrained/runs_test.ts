@@ -12,6 +12,7 @@ import {
   settingsOf,
   type TrainConfig,
 } from "../../../rl/config.ts";
+import { tokenText } from "../../../rl/explain.ts";
 import { firstPolicy } from "../../../rl/policies/mod.ts";
 import { openBase, openBaseOf } from "../../../rl/pretrained/run_base.ts";
 import { loadPolicy } from "../../../rl/run/checkpoint.ts";
@@ -52,6 +53,12 @@ gpuTest(
     env.reset({ seed: 1 });
     const policy = await loadPolicy(await testGpu(), `${whole}/checkpoint`, env);
     assertEquals(typeof (await policy.act(env, { maxNewTokens: 2 })).decoding.text, "string");
+    // Who looks into a response sees the name of a token that writes nothing.
+    const { tokenizer } = policy as Agent;
+    const told = [tokenizer.endId, tokenizer.imageId!, tokenizer.encode("9").ids[0]].map((id) =>
+      tokenText(policy, id)
+    );
+    assertEquals(told, ["", tokenizer.tokenOf(tokenizer.imageId!), "9"]);
   },
 );
 

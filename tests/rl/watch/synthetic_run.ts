@@ -134,7 +134,9 @@ function turnOf(episode: number, turn: number, state: string, picture: string, t
     entropies: [0, 0.05, 0.7, 0.69, 0.01, 0],
     weights: [0.5, 0.5, 1, 1, 1, 1],
     ...{ advantage: 0.8 - turn / 2, valueTarget: 0.5, weight: 1, ratio: 1.3, clipped: turn === 0 },
-    alternatives: tokens.map((id) => [[id, "this", 0.75], [id + 1, "that", 0.25]] as const),
+    alternatives: tokens.map((id, t) =>
+      [[id, t === tokens.length - 1 ? "" : "this", 0.75], [id + 1, "that", 0.25]] as const
+    ),
     attention: btoa(
       String.fromCharCode(
         ...tokens.flatMap((_, t) => Array.from({ length: 16 }, (_, p) => (37 * (t + p)) & 255)),
