@@ -57,7 +57,7 @@ export async function readPretrained(
     const data: Float32Array[] = [];
     for (const { name } of entry.theirs) data.push((await weights.read(name)).data);
     const values = entry.how === "copy" && data.length === 1 ? data[0] : toOurs(entry, data);
-    requireFiniteValues(entry, values);
+    requireFiniteValues(entry.theirs[0].name, values);
     vlm.parameters.write(entry.ours, values);
     // The driver holds a copy of what is written until it is submitted and done.
     pending += values.byteLength;
@@ -73,7 +73,9 @@ export async function readPretrained(
       own.map(({ ours, ...theirs }) => ({ ours, theirs: [theirs], how: "copy" })),
     );
     for (const { ours, name, shape } of own) {
-      vlm.parameters.write(ours, transpose((await adapter.weights.read(name)).data, shape));
+      const { data } = await adapter.weights.read(name);
+      requireFiniteValues(name, data);
+      vlm.parameters.write(ours, transpose(data, shape));
     }
   }
   const dtype = weights.tensors.get(entries[0].theirs[0].name)!.dtype;
@@ -83,11 +85,13 @@ export async function readPretrained(
 /** Bytes of weights that are on their way to the GPU at most. */
 const MOST_PENDING = 2 ** 26;
 
-function requireFiniteValues({ theirs }: PretrainedEntry, values: Float32Array): void {
+function requireFiniteValues(name: string, values: Float32Array): void {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i] * 0; // NaN and infinity times 0 are NaN, and NaN stays
   if (sum === 0) return;
-  throw new RangeError(`Cannot load ${theirs[0].name}: it has values that are NaN or infinite`);
+  throw new RangeError(
+    `Cannot load ${quoteName(name)}: it has values that are NaN or infinite, use other weights`,
+  );
 }
 
 /** In SmolVLM and nanoVLM the vision encoder has layers of the same names, which PEFT takes too. */

@@ -86,7 +86,15 @@ export function readPlainFile(path: string): string {
     throw new TypeError(`it is ${kind}, name a JSON file`);
   }
   if (size > MAX_CONFIG_BYTES) throw new RangeError(`it holds ${size} bytes, settings take a few thousand`);
-  return Deno.readTextFileSync(path);
+  const bytes = Deno.readFileSync(path);
+  const [first, second] = bytes;
+  // PowerShell writes UTF-16.
+  const encoding = first === 0xff && second === 0xfe
+    ? "utf-16le"
+    : first === 0xfe && second === 0xff
+    ? "utf-16be"
+    : "utf-8";
+  return new TextDecoder(encoding).decode(bytes);
 }
 
 /** Parses the text of a file of settings. Editors on Windows begin one with a byte order mark. */

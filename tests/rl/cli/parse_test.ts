@@ -161,6 +161,21 @@ Deno.test("a file may begin with a byte order mark", () => {
   assertEquals(withFile('\ufeff{"seed": 3}').values.seed, 3);
 });
 
+Deno.test("a file may be in UTF-16, as PowerShell writes it", () => {
+  const path = Deno.makeTempFileSync();
+  try {
+    for (const isLittle of [true, false]) {
+      const text = '\ufeff{"preset": "micro", "freeze": ["é😀"]}';
+      const view = new DataView(new ArrayBuffer(2 * text.length));
+      for (let i = 0; i < text.length; i++) view.setUint16(2 * i, text.charCodeAt(i), isLittle);
+      Deno.writeFileSync(path, new Uint8Array(view.buffer));
+      assertEquals(parse("--config", path).given, { preset: "micro", freeze: ["é😀"] });
+    }
+  } finally {
+    Deno.removeSync(path);
+  }
+});
+
 Deno.test("--config takes plain files only, so that it never waits for a pipe", async () => {
   const folder = Deno.makeTempDirSync();
   try {

@@ -1,5 +1,5 @@
 /** Adapters on a pretrained folder: new ones, trained ones, merged ones, and beside weights in pieces. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Gpu } from "../../../kernels/gpu/mod.ts";
 import {
   AdamW,
@@ -50,6 +50,24 @@ gpuTest("new adapters, whose B is zero, change nothing before they are trained",
     if (kind !== "adapter") continue;
     const { data } = values.get(name)!;
     assertEquals(data.every((value) => value === 0), name.endsWith(".B"), name);
+  }
+});
+
+gpuTest("an adapter that holds infinity is refused, by the name of its matrix", async (gpu) => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {
+      const bytes = await Deno.readFile(`${DATA}/lora-tiny/${name}`);
+      if (name.endsWith("tensors")) new DataView(bytes.buffer).setFloat32(bytes.length - 4, Infinity, true);
+      await Deno.writeFile(`${folder}/${name}`, bytes);
+    }
+    await assertRejects(
+      () => loadPretrained(TINY, gpu, { adapter: folder }),
+      RangeError,
+      "weight: it has values that are NaN or infinite",
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
