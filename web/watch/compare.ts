@@ -149,6 +149,7 @@ const numberIn = (run: ShownRun, ...path: string[]) => {
 const RESULTS: readonly (readonly [label: string, of: (run: ShownRun) => string])[] = [
   ["environment", ({ told }) => shortName(told.environment)],
   ["algorithm", ({ told }) => shortName(told.algorithm)],
+  ["model", modelOf],
   ["state", ({ told }) => told.status],
   ["success, sampled", (run) => percent(numberIn(run, "evaluation", "sampled", "success"))],
   ["success, greedy", (run) => percent(numberIn(run, "evaluation", "greedy", "success"))],
@@ -165,6 +166,13 @@ const RESULTS: readonly (readonly [label: string, of: (run: ShownRun) => string]
   ["tokens a second", (run) => number(numberIn(run, "rollout_tokens_per_second"))],
   ["adapter", (run) => String(summaryOf(run, "adapter") ?? "–")],
 ];
+
+/** The preset, or the pretrained model and what is trained beside it. */
+function modelOf({ told: { settings } }: ShownRun): string {
+  const { model, preset, lora, loraRank } = settings;
+  if (typeof model !== "string" || model === "") return typeof preset === "string" ? preset : "–";
+  return lora === true ? `${shortName(model)}, LoRA of rank ${loraRank}` : shortName(model);
+}
 
 function table(
   runs: readonly ShownRun[],

@@ -130,11 +130,8 @@ export class PlayView {
         );
       }
     };
-    const buttons = actions.map((action, i) =>
-      h("button", {
-        ...{ type: "button", class: "move", "aria-keyshortcuts": i < 9 ? String(i + 1) : null },
-        onclick: () => void move(action),
-      }, action)
+    const buttons = actions.map((action) =>
+      h("button", { type: "button", class: "move", onclick: () => void move(action) }, action)
     );
     show(you.below, h("div", { class: "moves" }, buttons));
     const turn = h(
@@ -146,6 +143,7 @@ export class PlayView {
     const alone = async (work: () => Promise<void>) => {
       if (this.#isBusy) return;
       this.#isBusy = true;
+      const focused = document.activeElement;
       [turn, ...buttons].forEach((button) => button.disabled = true);
       try {
         await work();
@@ -155,6 +153,7 @@ export class PlayView {
         this.#isBusy = false;
         buttons.forEach((button) => button.disabled = you.isOver);
         turn.disabled = model.isOver;
+        returnFocus(focused);
       }
     };
     const modelTurn = async () => {
@@ -174,6 +173,7 @@ export class PlayView {
     const think = () => alone(modelTurn);
     show(
       this.#table,
+      h("h2", { class: "unseen" }, "An episode"),
       h(
         "p",
         { class: "note" },
@@ -188,8 +188,8 @@ export class PlayView {
     const canvas = h("canvas", {
       width: SHEET,
       height: SHEET,
+      role: "img",
       "aria-label": "A sheet to draw on",
-      tabindex: 0,
     });
     const context = canvas.getContext("2d")!;
     const clear = () => {
@@ -233,6 +233,7 @@ export class PlayView {
       type: "button",
       class: "primary",
       onclick: async () => {
+        const focused = document.activeElement;
         look.disabled = true;
         show(said, h("p", { class: "note" }, "It looks …"));
         try {
@@ -245,6 +246,7 @@ export class PlayView {
           show(said, h("p", { class: "bad", role: "alert" }, (error as Error).message));
         } finally {
           look.disabled = false;
+          returnFocus(focused);
         }
       },
     }, "Show it to the model");
@@ -292,6 +294,12 @@ export class PlayView {
   }
 }
 
+/** Gives the focus back to a button that lost it while it was disabled. */
+function returnFocus(focused: Element | null): void {
+  const isLost = document.activeElement === null || document.activeElement === document.body;
+  if (isLost && focused instanceof HTMLElement && focused.isConnected) focused.focus();
+}
+
 /** Writes a response as it was written, token by token, then what is known of it. */
 async function write(element: HTMLElement, thought: PlayThought): Promise<void> {
   const { text, starts, ends, actionSpan, probabilities, alternatives } = thought;
@@ -300,15 +308,17 @@ async function write(element: HTMLElement, thought: PlayThought): Promise<void> 
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   for (let t = 0; t < ends.length; t++) {
     const said = text.slice(starts[t], ends[t]);
+    // Of the tokens that write nothing only the one that ends is shown.
+    if (said === "" && t < ends.length - 1) continue;
     const others = alternatives?.[t].map(([other, p]) =>
       `${other === "" ? "end" : other} ${percent(p)}`
     ).join("\n") ?? "";
     const isAction = starts[t] < actionSpan[1] && ends[t] > actionSpan[0];
     response.append(h("span", {
-      class: isAction ? "token acts chosen-action" : "token",
+      class: isAction ? "token acts chosen-action" : said === "" ? "token silent" : "token",
       style: { "--strength": 1 - probabilities[t], "--tint": "var(--minus)" },
       title: `${percent(probabilities[t])}\n${others}`,
-    }, said));
+    }, said === "" ? "⏎" : said));
     if (!isStill && said !== "") await new Promise((resolve) => setTimeout(resolve, TOKEN_MS));
   }
   element.append(
@@ -317,7 +327,7 @@ async function write(element: HTMLElement, thought: PlayThought): Promise<void> 
       { class: "note" },
       thought.action === null ? "No action found: a random one is taken. " : `Action ${thought.action}. `,
       `Value ${number(thought.value)}. `,
-      thought.faithful !== null &&
+      thought.action !== null && thought.faithful !== null &&
         (thought.faithful ? "Thought and action agree. " : "Thought and action disagree. "),
       "Coloured where it was unsure; point at a token for what else it considered.",
     ),
