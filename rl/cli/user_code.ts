@@ -50,8 +50,9 @@ export function placeInUserCode(error: unknown): UserPlace | null {
 
 /** The message of an error. If it left a user's own code, it is told with the function, file and line there. */
 export function placedMessage(error: unknown): string {
-  // Deno colours what it says of a module that is not there.
-  const message = (error instanceof Error ? error.message : String(error)).replace(COLORS, "");
+  // Deno colours what it says of a module that is not there, and adds a line with the place.
+  const message = (error instanceof Error ? error.message : String(error)).replace(COLORS, "")
+    .replace(/\n +at \S+:\d+:\d+$/, "");
   const place = placeInUserCode(error);
   if (place === null) return message;
   const { method, at, isThrownThere } = place;

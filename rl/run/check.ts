@@ -7,7 +7,7 @@ import { exists, permitted, readBytes } from "../../model/files.ts";
 import { Damage, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
-import { entriesOf, foreignEntry } from "./entries.ts";
+import { foreignEntry, requireSomeRun } from "./entries.ts";
 import { lockOwner } from "./lock.ts";
 import { describe, fileFaults, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
 import { RECORDING_FOLDER, recordingFaults } from "./recording.ts";
@@ -38,11 +38,7 @@ export interface RunState {
  * @throws {Deno.errors.NotFound} when there is no such folder, or nothing of a run in it.
  */
 export async function checkRun(run: string): Promise<RunState> {
-  const entries = await entriesOf(run);
-  if (entries === null || !entries.some((entry) => /^(config\.json|checkpoint|metrics\.jsonl)/.test(entry))) {
-    const state = entries === null ? "no such folder" : "it holds no run";
-    throw new Deno.errors.NotFound(`Cannot check ${run}: ${state}, name the folder of a run`);
-  }
+  const entries = await requireSomeRun(run);
   const files: FileState[] = [];
   const folders = entries.filter((entry) => /^(checkpoint|warm_start)(\.old|\.previous)?$/.test(entry));
   const manifests = new Map<string, Manifest | null>();

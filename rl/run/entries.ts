@@ -46,6 +46,18 @@ export function requireRun(path: string, entries: readonly string[] | null): voi
   throw new Deno.errors.NotFound(`Cannot resume ${path}: ${state}, leave out --resume to begin a run`);
 }
 
+/**
+ * Lists the names in a folder of a run, which may be damaged.
+ *
+ * @throws {Deno.errors.NotFound} when there is no such folder, or nothing of a run in it.
+ */
+export async function requireSomeRun(path: string): Promise<string[]> {
+  const entries = await entriesOf(path);
+  if (entries?.some((entry) => /^(config\.json|checkpoint|metrics\.jsonl)/.test(entry))) return entries;
+  const state = entries === null ? "no such folder" : "it holds no run";
+  throw new Deno.errors.NotFound(`Cannot check ${path}: ${state}, name the folder of a run`);
+}
+
 /** Throws `Deno.errors.AlreadyExists` when the folder holds more than a run killed before it began leaves. */
 export function requireNothing(path: string, entries: readonly string[] | null): void {
   if (entries === null || entries.every(isUnbegun)) return;

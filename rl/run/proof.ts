@@ -17,7 +17,7 @@ import {
   readWhole,
   settingsFault,
 } from "./manifest.ts";
-import { rescueForeign } from "./entries.ts";
+import { requireSomeRun, rescueForeign } from "./entries.ts";
 import { readJsonObject } from "./json_object.ts";
 import { MetricsFile, readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
@@ -174,9 +174,11 @@ export async function wholeCheckpoint(
  * Makes a run resumable again from its latest whole checkpoint: that or the one before it, the metrics up to there, and its
  * settings. Returns what was done, one sentence each.
  *
+ * @throws {Deno.errors.NotFound} when there is no such folder, or nothing of a run in it.
  * @throws {Deno.errors.InvalidData} when no checkpoint is whole; then nothing is changed.
  */
 export async function restoreRun(run: string): Promise<string[]> {
+  await requireSomeRun(run); // else its lock would be put into any folder
   const lock = await RunLock.take(run);
   try {
     await recoverFolder(`${run}/checkpoint`);
@@ -281,11 +283,15 @@ async function remedyFor(run: string, { file }: Damage): Promise<string> {
 async function beginAgain(run: string): Promise<string> {
   const path = `${run}/config.json`;
   const settings = await readSettings(run).catch(() => null);
-  const isPlain = settings !== null &&
-    [settings.env, settings.algorithm].every((name) =>
-      typeof name === "string" && /^[\w/+-]+$/.test(name) && !isModule(name)
-    );
-  if (!isPlain) return "begin it again with --overwrite";
+  const named = ["env", "algorithm"].map((name) => [name, settings?.[name]] as const);
+  if (!named.every(([, value]) => typeof value === "string")) return "begin it again with --overwrite";
+  const programs = named.filter(([, value]) =>
+    !/^[\w/+-]+$/.test(value as string) || isModule(value as string)
+  );
+  if (programs.length > 0) {
+    const flags = programs.map(([name]) => `--${name}`).join(" and ");
+    return `begin it again with --overwrite, your own ${flags}, and the settings in ${path}`;
+  }
   return `${commandLine("train", ["--config", path, "--overwrite", "--out", run])} begins it again`;
 }
 

@@ -72,6 +72,9 @@ Deno.test("check says what it cannot check: no folder, no run, two runs", async 
       (await check(path)).err,
       `Cannot check ${path}: it holds no run, name the folder of a run\n`,
     );
+    assertStringIncludes((await check(path, "--restore")).err, `Cannot check ${path}: it holds no run`);
+    assertStringIncludes((await check(`${path}/no`, "--restore")).err, "no such folder");
+    assertEquals([...Deno.readDirSync(path)], []);
     for (const args of [["a", "b"], ["a", "--run", "b"]]) assertEquals((await check(...args)).code, 2);
   });
 });

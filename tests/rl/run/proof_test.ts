@@ -176,6 +176,35 @@ Deno.test("with nothing whole to go back to, a restoration changes nothing", asy
   });
 });
 
+Deno.test("how to begin again names what the settings hold, and no command that would run a stranger's program", async () => {
+  await inScratch(async (path) => {
+    const again = async (settings: object) => {
+      await using run = await RunFolder.create(path, { overwrite: true });
+      await run.writeConfig(settings);
+      await run.writeCheckpoint({ "trainer.json": "1" });
+      await Deno.writeTextFile(`${path}/checkpoint/trainer.json`, "2");
+      const error = await assertRejects(() => run.resume(), Deno.errors.InvalidData);
+      return error.message.replace(/^.*no checkpoint in it is whole: /, "");
+    };
+    const config = `${path}/config.json`;
+    assertEquals(
+      await again({ env: "NumberLine", algorithm: "ppo" }),
+      `./ponder train --config ${config} --overwrite --out ${path} begins it again`,
+    );
+    for (const program of ["/tmp/evil.ts", "./a b.ts", "data:text/javascript,1", "https://localhost/x"]) {
+      assertEquals(
+        await again({ env: program, algorithm: "ppo" }),
+        `begin it again with --overwrite, your own --env, and the settings in ${config}`,
+      );
+      assertStringIncludes(
+        await again({ env: program, algorithm: program }),
+        "your own --env and --algorithm",
+      );
+    }
+    assertEquals(await again({ env: 1, algorithm: "ppo" }), "begin it again with --overwrite");
+  });
+});
+
 Deno.test("extended, a run has the new settings, remembers the old ones and its result, and goes on", async () => {
   await inScratch(async (path) => {
     await twoCheckpoints(path);
