@@ -28,6 +28,14 @@ import { openTunedGpu } from "./tuning.ts";
 /** Share of the iterations that the trends leave out: in them caches fill and the heap finds its size. */
 const WARM_UP_SHARE = 0.2;
 
+/**
+ * Iterations whose least value stands for them in the trends. A save, which comes every sixth iteration, takes memory for a moment:
+ * what the process keeps is the least between several saves. Such peaks would also hide how much neighbours depend on each other.
+ */
+const BLOCK = 25;
+/** Blocks that a trend needs; of a short soak they are shorter. */
+const LEAST_BLOCKS = 10;
+
 /** A very small run. Its iterations are mostly what every iteration has: rollout, updates, metrics, sometimes a save. */
 const TINY = {
   ...{ maxNewTokens: 6, sftSteps: 4, sftBatch: 8, demonstrations: 32, perceptionGate: 0 },
@@ -197,12 +205,23 @@ function watchGpuObjects(device: GPUDevice): () => Pick<Look, "gpuBytes" | "gpuO
   return () => ({ gpuBytes, gpuObjects });
 }
 
-/** Computes the trend of every measure. */
+/** Computes the trend of every measure, per iteration. */
 export function trendsOf(samples: readonly Look[]): SoakResult["trends"] {
   const measures = Object.keys(MEASURES) as (keyof Look)[];
   return Object.fromEntries(
-    measures.map((measure) => [measure, trendOf(samples.map((sample) => sample[measure]))]),
+    measures.map((measure) => [measure, trendOfLeast(samples.map((sample) => sample[measure]))]),
   ) as Record<keyof Look, Trend>;
+}
+
+/** The trend per value of the least value of each block. */
+function trendOfLeast(values: readonly number[]): Trend {
+  const length = Math.max(1, Math.min(BLOCK, Math.floor(values.length / LEAST_BLOCKS)));
+  const least: number[] = [];
+  for (let end = length; end <= values.length; end += length) {
+    least.push(Math.min(...values.slice(end - length, end)));
+  }
+  const { slope, interval: [low, high], ...others } = trendOf(least);
+  return { slope: slope / length, interval: [low / length, high / length], ...others };
 }
 
 /** Is a slope above 0 with 95% confidence? */
@@ -223,8 +242,8 @@ export function formatSoak({ adapter, iterations, warmUp, trends, samples }: Soa
     ];
   });
   return [
-    `${iterations} iterations on ${adapter}; trends are of those after the first ${warmUp}, by least squares,`,
-    "with intervals that allow for the correlation of each iteration with the next.",
+    `${iterations} iterations on ${adapter}; trends are of those after the first ${warmUp}, by least squares over the`,
+    `least of each ${BLOCK} iterations, with intervals that allow for the correlation of neighbours.`,
     "",
     formatTable(["measure", "first", "last", "slope per 1000", "95% interval", "verdict"], rows),
   ].join("\n");

@@ -24,9 +24,6 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y?: number, z?: number];
 }
 
-/** Bind groups a pipeline keeps. When shapes keep changing, all are forgotten rather than fill the memory. */
-const MAX_BIND_GROUPS = 4096;
-
 /** Launches of a submission on a GPU, which can start on a step's first launches while the host still encodes its last. */
 const LAUNCHES_PER_SUBMISSION = 48;
 
@@ -345,14 +342,13 @@ export class Gpu {
     let group = pipeline.bindGroups.get(key);
     if (group === undefined) {
       requireBindings(pipeline, bindings);
-      if (pipeline.bindGroups.size >= MAX_BIND_GROUPS) pipeline.bindGroups.clear();
       const entries: GPUBindGroupEntry[] = bindings.map((_, binding) => ({
         binding,
         resource: this.#resource(pipeline, bindings, binding),
       }));
       if (pipeline.sampler !== null) entries.push(pipeline.sampler);
       group = this.device.createBindGroup({ label: pipeline.name, layout: pipeline.layout, entries });
-      pipeline.bindGroups.set(key, group);
+      this.pipelines.keepBindGroup(pipeline, key, group);
     }
     return group;
   }

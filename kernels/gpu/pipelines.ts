@@ -56,6 +56,12 @@ export interface Pipeline {
   readonly bindings: EntryPointBindings;
 }
 
+/**
+ * Bind groups that are cached, of all pipelines together. Steps that repeat have them in their plans; memory that shapes share in ever
+ * new ways would fill a larger cache for thousands of iterations.
+ */
+const MAX_BIND_GROUPS = 4096;
+
 /** Pipelines by kernel name and constants. */
 export class PipelineCache {
   readonly #device: GPUDevice;
@@ -63,6 +69,8 @@ export class PipelineCache {
   readonly #compiled = new Map<string, CompiledText>();
   /** What is wrong with those that did not compile. */
   readonly #broken = new Map<string, string>();
+
+  #bindGroupCount = 0;
 
   readonly #hidesUniforms: boolean;
   readonly #enablesSubgroups: boolean;
@@ -90,9 +98,14 @@ export class PipelineCache {
 
   /** Bind groups cached at present. */
   get bindGroupCount(): number {
-    let count = 0;
-    for (const { bindGroups } of this.#pipelines.values()) count += bindGroups.size;
-    return count;
+    return this.#bindGroupCount;
+  }
+
+  /** Caches a bind group. When there are too many, all others are forgotten. */
+  keepBindGroup({ bindGroups }: Pipeline, key: string, group: GPUBindGroup): void {
+    if (this.#bindGroupCount >= MAX_BIND_GROUPS) this.clearBindGroups();
+    bindGroups.set(key, group);
+    this.#bindGroupCount++;
   }
 
   /**
@@ -166,6 +179,7 @@ export class PipelineCache {
   /** Forgets all bind groups: they hold on to destroyed buffers otherwise. */
   clearBindGroups(): void {
     for (const pipeline of this.#pipelines.values()) pipeline.bindGroups.clear();
+    this.#bindGroupCount = 0;
   }
 
   /**

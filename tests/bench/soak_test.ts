@@ -1,6 +1,7 @@
 import { numberLine } from "../../envs/mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatSoak, grows, type Look, soak, trendsOf } from "../../bench/soak.ts";
+import { Random } from "../../envs/shared/random.ts";
 import { gpuTest } from "../gpu.ts";
 import "../rl/tiny_run.ts"; // turns tuning off
 
@@ -16,6 +17,27 @@ Deno.test("memory that grows is told from memory that varies", () => {
   assertEquals(grows(trendsOf(samplesOf(1e5)).residentBytes), true);
   const trends = trendsOf(samplesOf(0));
   for (const trend of Object.values(trends)) assertEquals(grows(trend), false);
+});
+
+/** Memory of a process that saves every sixth iteration, and wanders by some hundred KiB without going anywhere. */
+function wandering(seed: number, leakBytes: number): Look[] {
+  const random = new Random(seed, "soak");
+  let away = 0;
+  return Array.from({ length: 800 }, (_, i) => {
+    away = 0.9 * away + 60_000 * (random.float() + random.float() - 1);
+    const saving = i % 6 === 0 ? 10 << 20 : 0;
+    return { ...samplesOf(0)[0], residentBytes: 5e8 + away + saving + i * leakBytes };
+  });
+}
+
+Deno.test("what a process takes while it saves neither hides growth nor looks like it", () => {
+  const intervals = (leakBytes: number) =>
+    Array.from({ length: 100 }, (_, seed) => trendsOf(wandering(seed, leakBytes)).residentBytes);
+  const alarms = intervals(0).filter(grows).length;
+  assert(alarms <= 5, `${alarms} of 100 that do not grow seem to`);
+  assertEquals(intervals(1024).filter(grows).length, 100);
+  const held = intervals(5000).filter(({ interval: [low, high] }) => low <= 5000 && 5000 <= high).length;
+  assert(held >= 90, `${held} of 100 intervals hold the slope`);
 });
 
 Deno.test("the table has a line a measure, with slopes a thousand iterations", () => {
