@@ -28,9 +28,12 @@ const affine: KernelSource = {
   constants: {},
 };
 
-function launch(gpu: Gpu, X: Slice, Y: Slice, factor: number, summand: number): void {
+/** The same text under another name: another pipeline. */
+const affineToo: KernelSource = { ...affine, name: "test/affine_too" };
+
+function launch(gpu: Gpu, X: Slice, Y: Slice, factor: number, summand: number, kernel = affine): void {
   gpu.dispatch({
-    kernel: affine,
+    kernel,
     bindings: [read(X), write(Y), params({ n: X.length, factor, summand })],
     workgroups: [Math.ceil(X.length / 64)],
   });
@@ -258,7 +261,8 @@ test("equal launches share a bind group, others do not", async (gpu) => {
 });
 
 Deno.test({
-  name: "parameters that never repeat neither run out of room nor fill the cache, and stay correct",
+  name:
+    "parameters that never repeat neither run out of room nor fill the cache of all pipelines, and stay correct",
   ...onGpu,
   fn: async () => {
     const gpu = await openGpu();
@@ -266,7 +270,7 @@ Deno.test({
     const Y = gpu.allocate(64 * 20_000, "Y");
     let cached = 0;
     for (let index = 0; index < 20_000; index++) {
-      launch(gpu, X, subslice(Y, 64 * index, 2), 1, index);
+      launch(gpu, X, subslice(Y, 64 * index, 2), 1, index, index % 2 === 0 ? affine : affineToo);
       if (index % 1000 === 0) cached = Math.max(cached, gpu.pipelines.bindGroupCount);
     }
     assert(cached <= 4096, `${cached} bind groups were cached at once`);
