@@ -1,14 +1,15 @@
 /** A finished run that is trained for longer. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { trainCommand } from "../../../commands/train.ts";
 import type { MetricsLine } from "../../../rl/metrics.ts";
 import { checkRun } from "../../../rl/run/check.ts";
 import { readManifest } from "../../../rl/run/manifest.ts";
 import { onGpu } from "../../gpu.ts";
-import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
+import { metricsOf, runHere, TempFolder, TINY_FLAGS } from "../tiny_run.ts";
 
 const linesOf = (run: string): MetricsLine[] =>
   metricsOf(run).trimEnd().split("\n").map((line) => JSON.parse(line));
-const train = (...args: string[]) => outcomeOf(startCommand("train", args));
+const train = (...args: string[]) => runHere(trainCommand, ...args);
 
 Deno.test({
   name:

@@ -1,10 +1,11 @@
 /** A run that is killed before it has taken the weights that it was to begin from. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { trainCommand } from "../../../commands/train.ts";
 import { onGpu } from "../../gpu.ts";
 import { RunFolder } from "../../../rl/run/folder.ts";
 import { UNSOLVED } from "../../../scripts/kills.ts";
 import { noteUntaken, untaken } from "../../../rl/run/untaken.ts";
-import { metricsOf, outcomeOf, startCommand, TempFolder, TINY_FLAGS, untrainedRun } from "../tiny_run.ts";
+import { metricsOf, runHere, TempFolder, TINY_FLAGS, untrainedRun } from "../tiny_run.ts";
 import { touch } from "./scratch_run.ts";
 
 Deno.test({
@@ -16,7 +17,7 @@ Deno.test({
     Deno.writeTextFileSync(`${temp.path}/unsolved.ts`, UNSOLVED);
     await untrainedRun(source, { seed: 3 });
     const train = async (...args: string[]) => {
-      const { code, err } = await outcomeOf(startCommand("train", args));
+      const { code, err } = await runHere(trainCommand, ...args);
       assertEquals(code, 0, err);
     };
     const flags = [...TINY_FLAGS, "--demonstrations", "0", "--env", `${temp.path}/unsolved.ts`];
