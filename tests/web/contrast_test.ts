@@ -77,6 +77,9 @@ for (const theme of ["light", "dark"] as const) {
       ...texts.map((name) => [`${name} on a chosen episode`, of(name), chosenRow] as const),
       ...texts.map((name) => [`${name} on a chosen run`, of(name), chosenRun] as const),
       ...pills,
+      ...["plus", "minus"].map((tint) =>
+        [`a token that is all ${tint}`, of("ink"), mix(of(tint), of("raised"), 0.62)] as const
+      ),
       ["a button", of("accent-ink"), of("accent")],
       ["a tooltip", of("paper"), of("ink")],
     ]);

@@ -174,6 +174,10 @@ function modelOf({ told: { settings } }: ShownRun): string {
   return lora === true ? `${shortName(model)}, LoRA of rank ${loraRank}` : shortName(model);
 }
 
+/** A setting's name, which may break between its words: `sftLearningRate`. */
+const breakable = (label: string) =>
+  label.split(/(?=[A-Z][a-z])/).map((part, i) => i === 0 ? part : [h("wbr"), part]);
+
 function table(
   runs: readonly ShownRun[],
   rows: readonly (readonly [label: string, values: readonly string[]])[],
@@ -200,7 +204,7 @@ function table(
         "tbody",
         {},
         rows.map(([label, values]) =>
-          h("tr", {}, h("th", { scope: "row" }, label), values.map((value) => h("td", {}, value)))
+          h("tr", {}, h("th", { scope: "row" }, breakable(label)), values.map((value) => h("td", {}, value)))
         ),
       ),
     ),

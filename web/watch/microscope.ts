@@ -257,9 +257,8 @@ export class Microscope {
 function nameOf(turn: RecordedTurn, t: number): string {
   const written = turn.text.slice(turn.starts[t], turn.ends[t]);
   if (written !== "") return written;
-  const named = turn.alternatives?.[t]?.find(([id]) => id === turn.tokens[t]);
-  if (named !== undefined) return named[1];
-  return t === turn.tokens.length - 1 ? "" : `⟨${turn.tokens[t]}⟩`;
+  const named = turn.alternatives?.[t]?.find(([id]) => id === turn.tokens[t])?.[1] ?? "";
+  return named !== "" || t === turn.tokens.length - 1 ? named : `⟨${turn.tokens[t]}⟩`;
 }
 
 /** A token's name with signs for what cannot be seen. */

@@ -230,6 +230,14 @@ Deno.test({
           );
           assert(inner <= 0, `a row's name is ${inner} pixels wider than its room`);
         }
+        if (view === "compare") {
+          const wide = await page.locator(".side-by-side th").evaluateAll((names) =>
+            names.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map((each) =>
+              each.textContent
+            )
+          );
+          assertEquals(wide, [], "names of settings run into their values");
+        }
         const excess = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
         assert(Number(excess) <= 0, `${view} is ${excess} pixels wider than ${width}`);
         await keepScreenshot(page, `watch-${view}-${width}-${colorScheme}`);
