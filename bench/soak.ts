@@ -69,6 +69,8 @@ const MEASURES: Readonly<Record<keyof Look, { title: string; show: (value: numbe
   stepMs: { title: "time of an iteration", show: (ms) => `${ms.toFixed(1)} ms` },
 };
 
+const NAMES = Object.keys(MEASURES) as (keyof Look)[];
+
 /** If one of these grows, that is a leak. The time of an iteration may follow other work on the machine. */
 const LEAKS: readonly (keyof Look)[] = ["residentBytes", "gpuBytes", "gpuObjects"];
 
@@ -140,13 +142,15 @@ export async function soak(
   const config = resolveConfig({ ...TINY, envSteps }, environment);
   const living = watchGpuObjects(gpu.device);
   const path = await Deno.makeTempDir({ prefix: "ponder_soak_" });
-  const samples: Look[] = [];
-  let beforeMs = performance.now();
+  // All are there from the start: what keeps them must not grow.
+  const kept = new Float64Array(NAMES.length * iterations);
+  let count = 0, beforeMs = performance.now();
   const progress = new IterationWatch({ write }, () => {
     const stepMs = performance.now() - beforeMs;
     // What is waiting to be collected is no leak, and how much of it there is changes by many megabytes.
     (globalThis as { gc?: () => void }).gc?.();
-    samples.push({ residentBytes: Deno.memoryUsage().rss, ...living(), stepMs });
+    const look: Look = { residentBytes: Deno.memoryUsage().rss, ...living(), stepMs };
+    if (count < iterations) kept.set(NAMES.map((name) => look[name]), NAMES.length * count++);
     beforeMs = performance.now();
   });
   try {
@@ -161,7 +165,10 @@ export async function soak(
       isStopped: () => false,
     });
     await gpu.settle();
-    return samples;
+    return Array.from({ length: count }, (_, i) => {
+      const look = NAMES.map((name, j) => [name, kept[NAMES.length * i + j]]);
+      return Object.fromEntries(look) as Record<keyof Look, number>;
+    });
   } finally {
     progress.close();
     await Deno.remove(path, { recursive: true });
@@ -207,9 +214,8 @@ function watchGpuObjects(device: GPUDevice): () => Pick<Look, "gpuBytes" | "gpuO
 
 /** Computes the trend of every measure, per iteration. */
 export function trendsOf(samples: readonly Look[]): SoakResult["trends"] {
-  const measures = Object.keys(MEASURES) as (keyof Look)[];
   return Object.fromEntries(
-    measures.map((measure) => [measure, trendOfLeast(samples.map((sample) => sample[measure]))]),
+    NAMES.map((measure) => [measure, trendOfLeast(samples.map((sample) => sample[measure]))]),
   ) as Record<keyof Look, Trend>;
 }
 
