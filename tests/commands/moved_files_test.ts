@@ -15,46 +15,61 @@ export default defineEnvironment({
   solve: ({ side }) => side,
 });`;
 
-Deno.test("a run of one's own environment resumes from any folder, and with the place to which its file moved", async () => {
-  using temp = new TempFolder();
-  const [old, now, out] = ["old", "now", "run"].map((name) => `${temp.path}/${name}`);
-  for (const folder of [old, now]) Deno.mkdirSync(folder);
-  Deno.writeTextFileSync(`${old}/coin.ts`, COIN);
-  const train = (from: string, ...args: string[]) =>
-    outcomeOf(startCommand("train", ["--out", out, ...args], { env: { PONDER_CWD: from } }));
+gpuTest(
+  "a run of one's own environment resumes from any folder, and with the place to which its file moved",
+  async () => {
+    using temp = new TempFolder();
+    const [old, now, out] = ["old", "now", "run"].map((name) => `${temp.path}/${name}`);
+    for (const folder of [old, now]) Deno.mkdirSync(folder);
+    Deno.writeTextFileSync(`${old}/coin.ts`, COIN);
+    const inFolder = async (from: string, ...args: string[]) => {
+      const before = Deno.env.get("PONDER_CWD");
+      Deno.env.set("PONDER_CWD", from);
+      try {
+        return await runHere(trainCommand, "--out", out, ...args);
+      } finally {
+        if (before === undefined) Deno.env.delete("PONDER_CWD");
+        else Deno.env.set("PONDER_CWD", before);
+      }
+    };
 
-  const begun = await train(old, "--env", "./coin.ts", ...TINY_FLAGS);
-  assertEquals(begun.code, 0, begun.err);
-  const settings = Deno.readTextFileSync(`${out}/config.json`);
+    const begun = await outcomeOf(
+      startCommand("train", ["--out", out, "--env", "./coin.ts", ...TINY_FLAGS], {
+        env: { PONDER_CWD: old },
+      }),
+    );
+    assertEquals(begun.code, 0, begun.err);
+    const settings = Deno.readTextFileSync(`${out}/config.json`);
 
-  const elsewhere = await train(now, "--resume", "--env", "../old/coin.ts");
-  assertEquals(elsewhere.code, 0, elsewhere.err);
+    const elsewhere = await inFolder(now, "--resume", "--env", "../old/coin.ts");
+    assertEquals(elsewhere.code, 0, elsewhere.err);
 
-  Deno.renameSync(`${old}/coin.ts`, `${now}/coin.ts`);
-  const unnamed = await train(now, "--resume");
-  assertEquals(unnamed.code, 2);
-  assertStringIncludes(
-    unnamed.err,
-    `its environment is a program, ${old}/coin.ts; if you trust that, name it: --env ${old}/coin.ts, ` +
-      "or the place where the file is now",
-  );
-  const gone = await train(old, "--resume", "--env", "./coin.ts");
-  assertEquals(gone.code, 2);
-  assertStringIncludes(gone.err, `there is no file ${old}/coin.ts`);
+    Deno.renameSync(`${old}/coin.ts`, `${now}/coin.ts`);
+    const unnamed = await inFolder(now, "--resume");
+    assertEquals(unnamed.code, 2);
+    assertStringIncludes(
+      unnamed.err,
+      `its environment is a program, ${old}/coin.ts; if you trust that, name it: --env ${old}/coin.ts, ` +
+        "or the place where the file is now",
+    );
+    const gone = await inFolder(old, "--resume", "--env", "./coin.ts");
+    assertEquals(gone.code, 2);
+    assertStringIncludes(gone.err, `there is no file ${old}/coin.ts`);
 
-  const longer = ["--extend", "--env-steps", "48"];
-  const moved = await train(now, "--resume", "--env", "./coin.ts", ...longer);
-  assertEquals(moved.code, 0, moved.err);
-  // The run keeps the path that it began with; all else of its settings is as it was.
-  assertEquals(
-    { ...JSON.parse(Deno.readTextFileSync(`${out}/config.json`)), envSteps: 32 },
-    JSON.parse(settings),
-  );
-  Deno.copyFileSync(`${now}/coin.ts`, `${now}/dice.ts`);
-  const other = await train(now, "--resume", "--env", "./dice.ts");
-  assertEquals(other.code, 2);
-  assertStringIncludes(other.err, "Cannot resume with other settings: env (was ");
-});
+    const longer = ["--extend", "--env-steps", "48"];
+    const moved = await inFolder(now, "--resume", "--env", "./coin.ts", ...longer);
+    assertEquals(moved.code, 0, moved.err);
+    // The run keeps the path that it began with; all else of its settings is as it was.
+    assertEquals(
+      { ...JSON.parse(Deno.readTextFileSync(`${out}/config.json`)), envSteps: 32 },
+      JSON.parse(settings),
+    );
+    Deno.copyFileSync(`${now}/coin.ts`, `${now}/dice.ts`);
+    const other = await inFolder(now, "--resume", "--env", "./dice.ts");
+    assertEquals(other.code, 2);
+    assertStringIncludes(other.err, "Cannot resume with other settings: env (was ");
+  },
+);
 
 gpuTest("a run of one's own algorithm resumes with the place to which its file moved", async () => {
   using temp = new TempFolder();
