@@ -29,6 +29,22 @@ const LONGEST = [
   "tests/rl/run/recording_test.ts",
   "tests/rl/run/training_test.ts",
   "tests/bench/trace_test.ts",
+  "tests/rl/remote/pretrained_test.ts",
+  "tests/commands/moved_files_test.ts",
+  "tests/rl/remote/acting_weights_test.ts",
+  "tests/rl/remote/credentials_test.ts",
+  "tests/rl/remote/network_cut_test.ts",
+  "tests/rl/remote/tuning_test.ts",
+  "tests/rl/pretrained/runs_test.ts",
+  "tests/commands/damaged_run_test.ts",
+  "tests/kernels/attention_test.ts",
+  "tests/bench/bench_test.ts",
+  "tests/bench/soak_test.ts",
+  "tests/rl/baseline_test.ts",
+  "tests/publish_test.ts",
+  "tests/kernels/softmax_logprob_test.ts",
+  "tests/rl/run/untaken_test.ts",
+  "tests/rl/run/extend_test.ts",
 ];
 /** Files of one process, so that its start costs little beside them. */
 const FILES_OF_A_PROCESS = 6;
@@ -89,8 +105,8 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
       cwd: ROOT,
       env: {
         [Deno.stdout.isTerminal() && !Deno.noColor ? "FORCE_COLOR" : "NO_COLOR"]: "1",
-        // There are as many processes as cores. Mesa's software Vulkan need not share out each launch among threads too, which
-        // costs a fifth of the time when launches are as small as here. The results are the same.
+        // There are as many processes as cores. Mesa's software Vulkan need not share out each launch among threads too: small
+        // launches then cost half as much again of the system's time. The results are the same.
         LP_NUM_THREADS: Deno.env.get("LP_NUM_THREADS") ?? "0",
       },
       stdin: "null",
