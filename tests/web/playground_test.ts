@@ -77,6 +77,7 @@ Deno.test({
     );
     assertEquals(await textOf(page, "stage-name"), "Imitating the teacher");
     await keepScreenshot(page, "playground_1024_dark");
+    assertEquals(await accessibilityFaults(page), []);
     await page.click("#stop");
     await page.waitForFunction(() => document.getElementById("stage-name")!.textContent === "Stopped");
     assertStringIncludes(await textOf(page, "runs"), "stopped");
