@@ -15,7 +15,10 @@ export function fileUrl(path: string): URL {
   if (path.startsWith("file:")) return new URL(path);
   // A path may hold characters that mean something else in a URL.
   const escape = (path: string) =>
-    path.split(/[\\/]/).map(encodeURIComponent).join("/").replace(/^(\w)%3A/, "/$1:");
+    path.split(Deno.build.os === "windows" ? /[\\/]/ : "/").map(encodeURIComponent).join("/").replace(
+      /^(\w)%3A/,
+      "/$1:",
+    );
   return new URL(escape(path), `file://${escape(userFolder()).replace(/^(?!\/)/, "/")}/`);
 }
 

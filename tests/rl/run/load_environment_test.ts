@@ -56,6 +56,22 @@ Deno.test("a file loads by a path from where the user is, its default export or 
   }
 });
 
+Deno.test(
+  "a file may have any name that its system allows",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    using folder = new TempFolder();
+    for (const name of ["a b#c?d=e", "100%20", "%zz", "é😀", 'it\'s "q"', "back\\slash", "a:b", "-x"]) {
+      const path = `${folder.path}/${name}.ts`;
+      await Deno.writeTextFile(
+        path,
+        `import { defineEnvironment } from "${ENVS}";\nexport default defineEnvironment(${RULES});`,
+      );
+      assertEquals((await loadEnvironment(path)).reference, path);
+    }
+  },
+);
+
 Deno.test("a run remembers the file, and takes the definition's own preset", async () => {
   const preset = "preset: { maxNewTokens: 9, gamma: 0.5 }, ...";
   const { path, definition } = await load(`export default defineEnvironment({ ${preset}${RULES} });`);
