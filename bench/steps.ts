@@ -135,9 +135,8 @@ function ppoSpec(pictures: Pictures): StepSpec {
   };
 }
 
-/** A PPO minibatch of `mini`. Its sequences are longer than any environment's, and therefore made up. */
-function miniPpoSpec(): StepSpec {
-  const { batch } = MINI_SHAPE;
+/** A PPO minibatch of `mini`, of `batch` sequences. They are longer than any environment's, and therefore made up. */
+export function miniPpoSpec(batch: number = MINI_SHAPE.batch): StepSpec {
   const name = `PPO minibatch mini batch ${batch}`;
   return {
     name,
@@ -147,7 +146,7 @@ function miniPpoSpec(): StepSpec {
       const agent = newAgent(gpu, numberLine, config);
       const { vlm } = agent;
       const optimizer = rlOptimizer(agent, config);
-      const sequences = syntheticBatch(vlm, MINI_SHAPE);
+      const sequences = syntheticBatch(vlm, { ...MINI_SHAPE, batch });
       const mb = syntheticMinibatch(agent, sequences, config);
       const { logRatio: logPi } = await mb.lossesAt(new Float32Array(batch));
       const transitions = sequences.map(({ prompt, response, discountedReturn }, b) => ({
