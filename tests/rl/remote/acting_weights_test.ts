@@ -35,8 +35,8 @@ Deno.test(
     const [alone, exact] = [`${temp.path}/alone`, `${temp.path}/exact`];
     await trainHere(alone, resolveConfig(settings, findEnvironment("NumberLine")));
     await trainHere(exact, resolveConfig(exactly, findEnvironment("NumberLine")));
-    // One worker acts with rounded weights in `pretrained_test.ts` too.
-    for (const count of Deno.args.includes("--all") ? [1, 2, 5] : [2, 5]) {
+    // One worker acts with rounded weights in `pretrained_test.ts` too, and has no stop.
+    for (const count of Deno.args.includes("--all") ? [1, 2, 5] : [2]) {
       await using workers = new WorkersHere(
         server,
         Array.from({ length: count }, (_, i) => `w${count}-${i}`),
