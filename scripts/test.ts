@@ -145,9 +145,10 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
       if (code === 0) code = its || Number(outcome.counts.failed > 0);
     }
   };
-  // Types are checked beside the first tests.
+  // Types are checked beside the first tests, those of the examples with their test.
+  const examples = files.includes("tests/examples_test.ts") ? ["examples"] : [];
   const check = async () => {
-    const { code: its, err } = await run(["check", "--frozen", "--quiet", ...files]);
+    const { code: its, err } = await run(["check", "--frozen", "--quiet", ...files, ...examples]);
     if (its === 0) return await work();
     isBroken = true;
     end();
