@@ -2,7 +2,7 @@
  * `./ponder test [PATH...]` runs the tests in several processes of `deno test` at a time. A test waits for the GPU about as long as it
  * computes, and processes share neither environment variables nor the clock of their work. The output is that of
  * `deno test`: every file in one piece, then all errors, then one closing line. With a flag of `deno test`, such as
- * `--filter TEXT`, one process runs everything.
+ * `--filter TEXT`, one process runs everything. What follows `--` goes to the tests: with `-- --all` they leave nothing out.
  */
 import { formatDuration } from "../rl/cli/format.ts";
 import { TEST } from "./test_arguments.ts";
@@ -54,14 +54,17 @@ const startMs = performance.now();
 
 if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) {
   console.log(
-    "Usage: ./ponder test [PATH...]\n\nEvery test, or those of files and folders, in several processes at a time:\n" +
+    "Usage: ./ponder test [PATH...] [-- --all]\n\nEvery test, or those of files and folders, in several processes at a time:\n" +
       "one more than there are cores, or as many as DENO_JOBS says.\n" +
+      "With -- --all they also run what repeats other tests, and take longer.\n" +
       "With flags of `deno test`, such as --filter TEXT, one process runs them.",
   );
   Deno.exit(0);
 }
-if (Deno.args.some((arg) => arg.startsWith("-"))) Deno.exit(await inOneProcess([...TEST, ...Deno.args]));
-const files = filesOf(Deno.args.length > 0 ? Deno.args : ["tests"]);
+const dashes = Deno.args.includes("--") ? Deno.args.indexOf("--") : Deno.args.length;
+const [given, forTests] = [Deno.args.slice(0, dashes), Deno.args.slice(dashes)];
+if (given.some((arg) => arg.startsWith("-"))) Deno.exit(await inOneProcess([...TEST, ...Deno.args]));
+const files = filesOf(given.length > 0 ? given : ["tests"]);
 if (files.length <= 1) Deno.exit(await inOneProcess([...TEST, ...Deno.args]));
 Deno.exit(await inManyProcesses(files));
 
@@ -135,7 +138,7 @@ async function inManyProcesses(files: readonly string[]): Promise<number> {
   const work = async () => {
     while (left.length > 0 && !isBroken) {
       const group = left.shift()!;
-      const { code: its, out, err } = await run([...TEST, "--no-check", ...group]);
+      const { code: its, out, err } = await run([...TEST, "--no-check", ...group, ...forTests]);
       if (isBroken) return;
       const outcome = readOutcome(out, its, group);
       outcomes.push(outcome);

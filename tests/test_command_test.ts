@@ -57,6 +57,15 @@ Deno.test("flags go to deno test as they are", async () => {
   assert(/^ok \| 1 passed \| 0 failed \| 2 filtered out/m.test(out), out);
 });
 
+Deno.test("what follows -- goes to the tests, in several processes too", async () => {
+  const told = 'Deno.test("told", () => { if (!Deno.args.includes("--all")) throw new Error("not told"); });';
+  const files = { "a_test.ts": told, "b_test.ts": told };
+  const { code, out } = await runTests(files, ["$", "--", "--all"]);
+  assertEquals(code, 0, out);
+  assert(/^ok \| 2 passed \| 0 failed \(/m.test(out), out);
+  assertEquals((await runTests(files, ["$"])).code, 1);
+});
+
 Deno.test("a process that ends early counts as a failure of its files, one that crashes after the last test does not", () => {
   const closing = "\nok | 3 passed | 0 failed (1ms)\n";
   const early = readOutcome("running 9 tests from ./tests/a_test.ts\nx ...", 137, ["tests/a_test.ts"]);
