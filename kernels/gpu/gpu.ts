@@ -39,6 +39,8 @@ export class Gpu {
   readonly subgroupSize: number;
   /** Whether one of 8 invocations may read and `subgroupBroadcast` to the others; on some software adapters. */
   readonly canBroadcast: boolean;
+  /** Words in a vector of a software adapter: 16 with 512 bits. 8 are assumed of one that does not tell. */
+  readonly lanes: number;
   /** Whether textures are sampled, and 4 invocations are a subgroup: on SwiftShader. */
   readonly samplesTexels: boolean;
   /** Rows of a register tile that pay at most: in browsers 32 are no faster than 16, and compile twice as long. */
@@ -77,9 +79,10 @@ export class Gpu {
     this.adapterName = adapterName;
     this.isSoftware = isSoftware;
     this.subgroupSize = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : 0;
-    this.canBroadcast = isSoftware && this.subgroupSize === 8 && device.adapterInfo.subgroupMaxSize === 8;
-    const isQuad = this.subgroupSize === 4 && device.adapterInfo.subgroupMaxSize === 4;
-    this.samplesTexels = isSoftware && isQuad && device.features.has("float32-filterable");
+    const fixed = this.subgroupSize === device.adapterInfo.subgroupMaxSize ? this.subgroupSize : 0;
+    this.canBroadcast = isSoftware && (fixed === 8 || fixed === 16);
+    this.lanes = this.canBroadcast ? fixed : 8;
+    this.samplesTexels = isSoftware && fixed === 4 && device.features.has("float32-filterable");
     this.maxTileRows = isDeno ? Infinity : 16;
     this.pool = new StoragePool(device);
     // Browsers refuse a barrier in a loop whose bounds stand in a variable, and theirs is no lavapipe.

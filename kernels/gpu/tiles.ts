@@ -149,10 +149,10 @@ const REGISTER_TILES: readonly (RegisterTile & { readonly slowness: number })[] 
 export function chooseRegisterTile(
   { rows, columns, batch = 1 }: Omit<ProductShape, "terms">,
   maxRows = Infinity,
-  threads = softwareThreads(),
+  { threads = softwareThreads(), lanes = 8 }: { readonly threads?: number; readonly lanes?: number } = {},
 ): RegisterTile {
   const cost = ({ ROWS, J, slowness }: typeof REGISTER_TILES[number]) => {
-    const workgroups = Math.ceil(rows / ROWS) * Math.ceil(columns / (32 * J)) * batch;
+    const workgroups = Math.ceil(rows / ROWS) * Math.ceil(columns / (4 * lanes * J)) * batch;
     return Math.ceil(workgroups / threads) * ROWS * J * slowness;
   };
   const { ROWS, J } = REGISTER_TILES.filter(({ ROWS }) => ROWS <= maxRows)

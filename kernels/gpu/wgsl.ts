@@ -18,8 +18,8 @@
  * ...
  * //@end
  * ```
- * Loop variables are one lower-case letter; `${i/8}` stands for the quotient of one, in names. Bounds and conditions are
- * integers, constants, or `NAME/2`-like quotients.
+ * Loop variables are one lower-case letter; `${i/8}` stands for the quotient of one, in names,
+ * and the divisor may be a constant. Bounds and conditions are integers, constants, or `NAME/2`-like quotients.
  *
  * @module
  */
@@ -129,10 +129,13 @@ function expand(lines: readonly Line[], expansion: Expansion, out: Line[]): void
     if (loop !== null) {
       const [, variable, from, to] = loop;
       const block = lines.slice(index + 1, end);
-      const quotient = new RegExp(`\\$\\{${variable}/(\\d+)\\}`, "g");
+      const quotient = new RegExp(`\\$\\{${variable}/(\\w+)\\}`, "g");
       for (let value = evaluate(from, constants); value < evaluate(to, constants); value++) {
         const unrolled = block.map((line) => {
-          const text = line.text.replaceAll(quotient, (_, divisor) => `${Math.floor(value / divisor)}`)
+          const text = line.text.replaceAll(
+            quotient,
+            (_, divisor) => `${Math.floor(value / evaluate(divisor, constants))}`,
+          )
             .replaceAll(`$${variable}`, `${value}`);
           return text === line.text ? line : { ...line, text, isVerbatim: false };
         });

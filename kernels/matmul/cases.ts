@@ -63,6 +63,9 @@ const shapes: readonly Options[] = [
   { M: 36, N: 33, K: 514, transposeB: true },
   { M: 9, N: 5, K: 601, transposeA: true, transposeB: true, accumulate: true, batch: 3 },
   { M: 40, N: 64, K: 515, transposeA: true, batch: 2, accumulate: true },
+  // B larger than a core's cache beside a small A, ragged: software adapters walk down the rows of C first.
+  { M: 70, N: 1028, K: 260, bias: true },
+  { M: 35, N: 516, K: 512, transposeB: true },
   // The larger tiles of GPUs: 64 on a side, then 128, ragged.
   { M: 767, N: 700, K: 20, bias: true },
   { M: 1500, N: 1410, K: 17 },

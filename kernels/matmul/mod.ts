@@ -222,10 +222,16 @@ function launchQuads(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): vo
 
 function launchTexture(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): void {
   const { M, N, K, batch = 1, transposeA = false, transposeB = false } = shape;
-  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch }, gpu.maxTileRows);
+  const { lanes } = gpu;
+  const { ROWS, J } = chooseRegisterTile({ rows: M, columns: N, batch }, gpu.maxTileRows, { lanes });
+  const [across, down] = [Math.ceil(N / (4 * lanes * J)), Math.ceil(M / ROWS)];
   const constants = {
+    LANES: lanes,
+    QUADS: lanes / 4,
+    OWN: Math.ceil(ROWS / lanes),
     ROWS,
     J,
+    DOWN: down > 1 && goesDown(shape),
     BROADCAST: gpu.canBroadcast,
     TRANSPOSE_A: transposeA,
     TRANSPOSE_B: transposeB,
@@ -235,8 +241,19 @@ function launchTexture(gpu: Gpu, operands: MatmulOperands, shape: MatmulShape): 
   gpu.dispatch({
     kernel: { name: "matmul/texture", source: textureSource, constants },
     bindings: texelBindings(gpu, operands, shape),
-    workgroups: [Math.ceil(N / (32 * J)), Math.ceil(M / ROWS), batch],
+    workgroups: constants.DOWN ? [down, across, batch] : [across, down, batch],
   });
+}
+
+/** Words that a core's second cache holds, about. */
+const CACHED_WORDS = 1 << 18;
+
+/**
+ * Whether workgroups that follow each other share columns: B, too large for a core's cache, is then read once and not once
+ * for every ROWS rows of an A that fits.
+ */
+function goesDown({ M, N, K, transposeA = false }: MatmulShape): boolean {
+  return !transposeA && M * K <= CACHED_WORDS && K * N > CACHED_WORDS;
 }
 
 /** A shape with the tile that `tiled` or, with `isHalf`, `tiled-f16` takes. */

@@ -2,13 +2,14 @@
 // shapes    op(A) (M,K)  op(B) (K,N)  bias (N)  residual, C, U (M,N), all but bias once per batch item
 // bindings  0 A texels, 1 B texels, 2 bias read, 3 residual read, 4 C write,
 //           5 {shape, strides and offsets in texels} uniform, 6 U write (with HAS_U)
-// work      each of a workgroup's 8 lanes holds ROWS x 4J of C in registers; k goes by 4; z is the batch item
+// work      each of a workgroup's LANES holds ROWS x 4J of C in registers; k goes by 4; z is the batch item
 // limits    N % 4 = 0; the contiguous dimension of A and of B too; M ragged, K ragged if A is (K,M), B (K,N)
-// traffic   per 4 values of k and ROWS x 32J of C: ROWS + 32J texels, against 4 ROWS 32J multiply-adds
+// traffic   per 4 values of k and ROWS x 4J LANES of C: ROWS + 4J LANES texels, against 16J ROWS LANES multiply-adds
 // steps     on llvmpipe, two cores, at 512^3: texel reads in place of buffer reads, which are loops over lanes there, 39
 //           to 74 GFLOP/s; 16 x 16 a lane over 8 x 8, 1.3x; k innermost, under rows, under columns, 1.6x; the epilogue as
 //           a loop, 1.5x with bias and GELU, and compiled in 0.4 s, not 1.3; with BROADCAST each lane reads a row of A for
 //           all, 1.07x, at 16 x 12 a lane 1.17x; then 32 x 8 over 16 x 16, 1.05x, B^T 1.12x, compiled in 0.24 s
+//           DOWN, workgroups that follow each other share columns: 1.03 to 1.27x where B is larger than the cache, A not
 // source    BLAS gemm; GELU as arXiv:1606.08415, tanh form
 
 //@include "texel.wgsl"
@@ -84,17 +85,22 @@ fn finish(at: u32, u: vec4f) {
   C[at] = sum;
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  //@if DOWN
+  let row = group.x * ROWS;
+  let col = group.y * (LANES * J) + lane.x;
+  //@else
   let row = group.y * ROWS;
-  let col = group.x * (8 * J) + lane.x;
+  let col = group.x * (LANES * J) + lane.x;
+  //@end
   let A_start = params.baseA + group.z * params.aItem;
   let B_start = params.baseB + group.z * params.bItem;
 
   // Rows and columns beyond the end read the last one, and are not stored.
   //@if BROADCAST
-  //@for h in 0..ROWS/8
-  let own_$h_start = A_start + firstOfA(row, 8 * $h + lane.x);
+  //@for h in 0..OWN
+  let own_$h_start = A_start + firstOfA(row, LANES * $h + lane.x);
   //@end
   //@else
   //@for g in 0..ROWS/4
@@ -104,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   //@end
   //@end
   //@for j in 0..J
-  let col_$j = min(col + 8 * $j, params.N4 - 1);
+  let col_$j = min(col + LANES * $j, params.N4 - 1);
   //@if TRANSPOSE_B
   let col_$j_start = B_start + 4 * col_$j * params.bStride;
   //@end
@@ -125,14 +131,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   for (var k = 0u; k < steps; k++) {
     let A_k = k * A_step;
     //@if BROADCAST
-    //@for h in 0..ROWS/8
+    //@for h in 0..OWN
     let own_$h = loadA(own_$h_start + A_k);
     //@end
     //@end
     //@for g in 0..ROWS/4
     //@for c in 0..4
     //@if BROADCAST
-    let a_$g_$c = subgroupBroadcast(own_${g/2}, (4 * $gu + $cu) % 8);
+    let a_$g_$c = subgroupBroadcast(own_${g/QUADS}, (4 * $gu + $cu) % LANES);
     //@else
     let a_$g_$c = loadA(a_$g_$c_start + A_k);
     //@end
@@ -193,7 +199,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     if (row + 4 * i + $c < params.M) {
       let at = (group.z * params.M + row + 4 * i + $c) * params.N4;
       //@for j in 0..J
-      if (col + 8 * $j < params.N4) {
+      if (col + LANES * $j < params.N4) {
         var sum = sum_0_$c_$j;
         //@for g in 1..ROWS/4
         sum = select(sum, sum_$g_$c_$j, i == $g);

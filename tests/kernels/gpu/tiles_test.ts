@@ -32,11 +32,20 @@ Deno.test("every split has terms, and all but the last have whole steps of them"
 });
 
 Deno.test("a register tile covers a product with little padding", () => {
-  const choose = (rows: number, columns: number) => chooseRegisterTile({ rows, columns }, Infinity, 2);
+  const choose = (rows: number, columns: number) =>
+    chooseRegisterTile({ rows, columns }, Infinity, { threads: 2 });
   assertEquals(choose(1536, 256), { ROWS: 32, J: 2 });
   assertEquals(choose(1152, 96), { ROWS: 48, J: 1 });
   assertEquals(choose(16, 1024), { ROWS: 16, J: 2 });
   assertEquals(choose(1, 4096), { ROWS: 8, J: 2 });
+});
+
+Deno.test("vectors of 16 words make tiles twice as wide, and few columns then take one tile across", () => {
+  const choose = (columns: number, lanes: number) =>
+    chooseRegisterTile({ rows: 128, columns }, Infinity, { threads: 2, lanes });
+  assertEquals(choose(64, 8), { ROWS: 32, J: 2 });
+  assertEquals(choose(64, 16), { ROWS: 32, J: 1 });
+  assertEquals(choose(128, 16), { ROWS: 32, J: 2 });
 });
 
 Deno.test("a register tile has whole loads of 8 rows, and no more rows than its kernel can hold", () => {

@@ -52,6 +52,10 @@ Deno.test("a loop variable's quotient can be part of a name", () => {
   );
 });
 
+Deno.test("the divisor of a loop variable's quotient can be a constant", () => {
+  assertEquals(expand("//@for i in 3..6\nx_${i/QUADS}\n//@end", { QUADS: 4 }), ["x_0", "x_1", "x_1"]);
+});
+
 Deno.test("a loop without values leaves nothing", () => {
   assertEquals(expand("//@for i in 2..2\nx\n//@end"), [""]);
 });
