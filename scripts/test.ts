@@ -41,7 +41,6 @@ const LONGEST = [
   "tests/bench/bench_test.ts",
   "tests/bench/soak_test.ts",
   "tests/rl/baseline_test.ts",
-  "tests/publish_test.ts",
   "tests/kernels/softmax_logprob_test.ts",
   "tests/rl/run/untaken_test.ts",
   "tests/rl/run/extend_test.ts",
