@@ -1,6 +1,6 @@
 /**
  * The pages: their links resolve, the commands they name exist, and those that the tour ends in run. The longest program has a
- * shorter warm start here; `-- --all` runs it as it is.
+ * shorter warm start and fewer environments here; `-- --all` runs it as it is.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { checkEnvironment } from "../envs/mod.ts";
@@ -123,14 +123,19 @@ function commandsOf(page: string): string[] {
 
 const LONGEST = "docs/tour/one_update.ts";
 
-/** Writes that program with a shorter warm start, which is no other code, into a folder, and returns its path. */
+/** Writes that program with a shorter warm start and fewer environments, which is no other code, into a folder, and returns its path. */
 function shortened(folder: string): string {
   const text = read(LONGEST);
   const short = text
     .replace("demonstrations: 1000,", "demonstrations: 64,")
     .replace("sftSteps: 120,", "sftSteps: 4,")
-    .replace("sftWarmup: 20,", "sftWarmup: 2,");
-  assertEquals(short.length, text.length - 5, `${LONGEST} has other settings`);
+    .replace("sftWarmup: 20,", "sftWarmup: 2,")
+    .replace("evalEpisodes: 1,", "evalEpisodes: 1, envs: 8, minibatch: 16,");
+  assertEquals(
+    short.length,
+    text.length - 5 + " envs: 8, minibatch: 16,".length,
+    `${LONGEST} has other settings`,
+  );
   const path = `${folder}/one_update.ts`;
   // Its imports start from where it was.
   const from = short.replace(/(?<= from ")\.[^"]*/g, (name) => new URL(name, new URL(LONGEST, ROOT)).href);
