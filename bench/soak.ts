@@ -25,8 +25,11 @@ import { RunFolder } from "../rl/run/folder.ts";
 import { type Trend, trendOf } from "./trend.ts";
 import { openTunedGpu } from "./tuning.ts";
 
-/** Share of the iterations that the trends leave out: in them caches fill and the heap finds its size. */
-const WARM_UP_SHARE = 0.2;
+/**
+ * Share of the iterations that the trends leave out. In them the cache of bind groups fills up to its bound, which takes about 300
+ * iterations, and V8 finds the size of its heap.
+ */
+const WARM_UP_SHARE = 1 / 3;
 
 /**
  * Iterations whose least value stands for them in the trends. A save, which comes every sixth iteration, takes memory for a moment:
@@ -45,7 +48,12 @@ const TINY = {
 /** The options of `soak`. */
 export const soakOptions = defineOptions({
   env: { type: "string", default: "NumberLine", meaning: "environment to train on" },
-  iterations: { type: "integer", default: 1000, min: 10, meaning: "RL iterations" },
+  iterations: {
+    type: "integer",
+    default: 1500,
+    min: 10,
+    meaning: "RL iterations; the first third is for caches to fill, and counts in no trend",
+  },
   json: { type: "boolean", default: false, meaning: "print the result as JSON on stdout" },
   out: { type: "path", meaning: "also save the JSON in this file" },
 });
