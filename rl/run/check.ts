@@ -3,15 +3,22 @@
  *
  * @module
  */
-import { exists, permitted, readBytes } from "../../model/files.ts";
+import { permitted } from "../../model/files.ts";
 import { Damage, type Manifest, MANIFEST_FILE, readManifest } from "./manifest.ts";
 import { readMetricsFile } from "./metrics_file.ts";
 import { metricsFault } from "./metrics_order.ts";
 import { foreignEntry, requireSomeRun } from "./entries.ts";
 import { lockOwner } from "./lock.ts";
-import { describe, fileFaults, proveEnd, proveMetrics, proveSettings, RESUMABLE } from "./proof.ts";
+import {
+  describe,
+  fileFaults,
+  proveEnd,
+  proveMetrics,
+  proveSettings,
+  readSettings,
+  RESUMABLE,
+} from "./proof.ts";
 import { RECORDING_FOLDER, recordingFaults } from "./recording.ts";
-import type { JsonObject } from "./store.ts";
 
 /** A file of a run and what is known about it. */
 export interface FileState {
@@ -161,16 +168,6 @@ function checkRecording(run: string, entries: readonly string[]): FileState[] {
     ...damaged,
     ...damaged.length > 0 ? [] : [{ file: RECORDING_FOLDER, state: "ok", detail } as const],
   ];
-}
-
-async function readSettings(run: string): Promise<JsonObject> {
-  const path = `${run}/config.json`;
-  if (!await exists(path)) return {};
-  try {
-    return JSON.parse(new TextDecoder().decode(await readBytes(path)));
-  } catch {
-    return {};
-  }
 }
 
 function stateOf(fault: string | null): Pick<FileState, "state" | "detail"> {

@@ -295,7 +295,12 @@ async function beginAgain(run: string): Promise<string> {
   return `${commandLine("train", ["--config", path, "--overwrite", "--out", run])} begins it again`;
 }
 
-async function readSettings(run: string): Promise<JsonObject> {
+/**
+ * Reads the settings that a run was begun with.
+ *
+ * @throws {Damage} when `config.json` is missing or holds no JSON object.
+ */
+export async function readSettings(run: string): Promise<JsonObject> {
   const path = `${run}/config.json`;
   if (!await exists(path)) throw new Damage("config.json", "it is missing");
   try {
