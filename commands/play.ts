@@ -223,7 +223,7 @@ export const playCommand: Command<typeof options> = {
   ],
   options,
   async run({ given, values: { run, seed, greedy, delayMs, json, browser } }) {
-    if (browser) return await playInBrowser(run, given.env);
+    if (browser) return await playInBrowser(run, given);
     const request = {
       run,
       given: { env: given.env, model: modelPlace(given.model), temperature: given.temperature },
@@ -273,13 +273,16 @@ export const playCommand: Command<typeof options> = {
 };
 
 /** Serves the page of `watch` for one run, at the view that plays. */
-async function playInBrowser(run: string | undefined, env: string | undefined): Promise<number> {
+async function playInBrowser(
+  run: string | undefined,
+  { env, model }: { readonly env?: string; readonly model?: string },
+): Promise<number> {
   const path = run ?? await latestRun();
   const environments = env === undefined ? [] : [await loadEnvironment(env)];
   await findRuns([path]);
   await requireServing();
   await serveRuns({
-    ...{ folders: [path], environments, port: DEFAULT_PORT },
+    ...{ folders: [path], environments, model: modelPlace(model), port: DEFAULT_PORT },
     told: (url) => `Play against ${path} at ${url}#/play`,
   });
   return 0;

@@ -83,16 +83,17 @@ export const watchCommand: Command<typeof options> = {
 
 /** Serves the page of runs until it is interrupted. `told` makes the line that tells its address. */
 export async function serveRuns(
-  { folders, environments, port, told }: {
+  { folders, environments, model, port, told }: {
     readonly folders: readonly string[];
     readonly environments: readonly EnvironmentDefinition[];
+    readonly model?: string;
     readonly port: number;
     readonly told: (url: string) => string;
   },
 ): Promise<void> {
   const runs = async () => await findRuns(folders).catch(() => []);
   const openGpu = () => openTunedGpu({ note: console.error });
-  await using play = new Play({ runs, environments, openGpu });
+  await using play = new Play({ runs, environments, model, openGpu });
   const answer = (request: Request, path: string) => play.answer(request, path);
   const site = makeSite({ page: await readPage(), runs, environments, play: answer });
   await using server = serveSite(site, { port, note: console.error });

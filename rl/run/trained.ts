@@ -100,7 +100,7 @@ export async function findTrainedRun({ run, checkpoint, given }: TrainedRunReque
 export async function loadTrained(
   gpu: Gpu,
   { run, source, config }: Pick<TrainedRun, "run" | "source"> & {
-    readonly config?: Pick<CommonSettings, "model">;
+    readonly config?: { readonly model?: string };
   },
   env: Environment,
 ): Promise<Policy> {

@@ -34,6 +34,8 @@ export interface PlayContext {
   readonly openGpu: () => Promise<Gpu>;
   /** Environments of the user's own that they named. */
   readonly environments?: readonly EnvironmentDefinition[];
+  /** Where the runs' pretrained model is now; where it was when absent. */
+  readonly model?: string;
 }
 
 interface Session {
@@ -192,7 +194,7 @@ export class Play implements AsyncDisposable {
     this.#loaded = null;
     const gpu = await this.#context.openGpu();
     try {
-      const trained = { run: run.path, source: checkpoint };
+      const trained = { run: run.path, source: checkpoint, config: { model: this.#context.model } };
       const policy = await loadTrained(gpu, trained, stage.environment.make(stage.evaluation));
       const { rewardScale } = await folder.readConfig();
       return this.#loaded = {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { makeEnv, numberLine } from "../../../envs/mod.ts";
 import { findAlgorithm } from "../../../rl/algorithms/mod.ts";
+import { openGpu } from "../../../kernels/gpu/mod.ts";
 import { decodeSafetensors } from "../../../model/mod.ts";
 import type { Agent } from "../../../rl/agent.ts";
 import { UsageError } from "../../../rl/cli/mod.ts";
@@ -17,6 +18,8 @@ import { firstPolicy } from "../../../rl/policies/mod.ts";
 import { openBase, openBaseOf } from "../../../rl/pretrained/run_base.ts";
 import { loadPolicy } from "../../../rl/run/checkpoint.ts";
 import { memoryParts, requireMemory, requireRunMemory } from "../../../rl/run/memory_estimate.ts";
+import { Play } from "../../../rl/watch/play.ts";
+import { findRuns } from "../../../rl/watch/runs.ts";
 import { gpuTest, testGpu } from "../../gpu.ts";
 import { metricsOf, TempFolder, TINY, tinyConfig, trainHere } from "../tiny_run.ts";
 import { writeTinyBase } from "./tiny_base.ts";
@@ -125,6 +128,19 @@ gpuTest(
   },
 );
 
+/** What the page gets when it asks the run's policy to think, with its base at that place. */
+async function thinkingIn(run: string, model?: string): Promise<[status: number, text: string]> {
+  await using play = new Play({ runs: () => findRuns([run]), openGpu, model });
+  const ask = async (path: string, content: object) => {
+    const body = JSON.stringify(content);
+    const headers = { "content-length": String(body.length) };
+    return (await play.answer(new Request("http://127.0.0.1/", { method: "POST", body, headers }), path))!;
+  };
+  const { session } = await (await ask("begin", { run: "run", seed: 0 })).json();
+  const answer = await ask("think", { session, greedy: true });
+  return [answer.status, await answer.text()];
+}
+
 gpuTest("a base that is gone, changed or moved is told by name", async () => {
   using temp = new TempFolder();
   const model = writeTinyBase(`${temp.path}/base`);
@@ -137,6 +153,8 @@ gpuTest("a base that is gone, changed or moved is told by name", async () => {
   const gone = await assertRejects(load, Deno.errors.NotFound, "--model");
   assertStringIncludes(gone.message, model);
   await load(`${temp.path}/moved`);
+  assertEquals(await thinkingIn(run), [400, gone.message]);
+  assertEquals((await thinkingIn(run, `${temp.path}/moved`))[0], 200);
   const config = JSON.parse(Deno.readTextFileSync(`${temp.path}/moved/config.json`));
   Deno.writeTextFileSync(
     `${temp.path}/moved/config.json`,
