@@ -308,7 +308,7 @@ async function write(element: HTMLElement, thought: PlayThought): Promise<void> 
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   for (let t = 0; t < ends.length; t++) {
     const said = text.slice(starts[t], ends[t]);
-    // Of the tokens that write nothing only the one that ends is shown.
+    // A token that writes nothing is not shown, unless it ends the response.
     if (said === "" && t < ends.length - 1) continue;
     const others = alternatives?.[t].map(([other, p]) =>
       `${other === "" ? "end" : other} ${percent(p)}`
